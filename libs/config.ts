@@ -1,0 +1,33 @@
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Reads variables and remembers every problem; `check()` throws them all in one error.
+ * A variable without a default is required. Values read before `check()` may be placeholders.
+ */
+export function readEnvironment(env: Environment) {
+  const problems: string[] = [];
+  const read = (name: string, fallback: string | undefined): string => {
+    const value = env[name] || fallback;
+    if (value === undefined) problems.push(`${name}: is required`);
+    return value ?? '';
+  };
+  return {
+    string: (name: string, fallback?: string): string => read(name, fallback),
+    optional: (name: string): string | undefined => env[name] || undefined,
+    integer(name: string, fallback?: number, { min = 0, max = Number.MAX_SAFE_INTEGER } = {}): number {
+      const text = read(name, fallback?.toString());
+      const value = Number(text);
+      if (text !== '' && !(Number.isInteger(value) && value >= min && value <= max))
+        problems.push(`${name}: needs a whole number from ${min} to ${max}, not '${text}'`);
+      return value;
+    },
+    oneOf<const T extends string>(name: string, values: readonly T[], fallback?: T): T {
+      const value = read(name, fallback) as T;
+      if (value && !values.includes(value)) problems.push(`${name}: cannot use '${value}', only ${values.join(', ')}`);
+      return value;
+    },
+    check(): void {
+      if (problems.length > 0) throw new Error(`bad configuration\n  ${problems.join('\n  ')}`);
+    },
+  };
+}

@@ -1,0 +1,77 @@
+import type { Logger } from '#libs/log.ts';
+
+/** Runs a service until SIGTERM or SIGINT; what `main` opened with `using` is released before the process ends. */
+export async function run(log: Logger, main: (shutdown: AbortSignal) => Promise<void>): Promise<void> {
+  const shutdown = new AbortController();
+  const stop = (signal: string) => {
+    log.info({ signal }, 'stopping');
+    shutdown.abort();
+  };
+  process.once('SIGTERM', stop).once('SIGINT', stop);
+  try {
+    await main(shutdown.signal);
+    log.info('stopped');
+  } catch (error) {
+    log.fatal({ err: error }, 'failed');
+    process.exitCode = 1;
+  } finally {
+    process.off('SIGTERM', stop).off('SIGINT', stop);
+  }
+}
+
+/** Resolves when the signal is aborted. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}
+
+export type Periodic = AsyncDisposable & {
+  /** Runs the task as soon as it is not running, instead of waiting for its turn. */
+  trigger(): void;
+};
+
+/**
+ * Runs a task now and then every `intervalMs` after it ended: it never overlaps itself. A failure is logged and the
+ * next turn comes as usual. Disposing aborts the task's signal and waits for it.
+ */
+export function every(
+  intervalMs: number,
+  log: Logger,
+  task: (signal: AbortSignal) => Promise<unknown>,
+): Periodic {
+  const stop = new AbortController();
+  let wake = () => {};
+  let again = false;
+  const pause = () =>
+    new Promise<void>((resolve) => {
+      if (again || stop.signal.aborted) return resolve();
+      const timer = setTimeout(resolve, intervalMs);
+      wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  const loop = async () => {
+    while (!stop.signal.aborted) {
+      again = false;
+      try {
+        await task(stop.signal);
+      } catch (error) {
+        if (!stop.signal.aborted) log.error({ err: error }, 'periodic task failed');
+      }
+      await pause();
+    }
+  };
+  const ended = loop();
+  return {
+    trigger() {
+      again = true;
+      wake();
+    },
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      wake();
+      await ended;
+    },
+  };
+}
