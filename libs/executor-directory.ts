@@ -1,0 +1,53 @@
+import type { Events } from '#libs/events.ts';
+import { ExecutorAnnounced } from '#proto/drydock/internal/v1/events.ts';
+
+/** Executors say that they are there on this subject, every second. */
+export const ANNOUNCED_SUBJECT = 'drydock.executors.announced';
+/** Asks every executor to say so at once. */
+export const DISCOVER_SUBJECT = 'drydock.executors.discover';
+
+const LOST_AFTER_MS = 6_000;
+const CHECK_MS = 1_000;
+
+export type ExecutorDirectory = {
+  /** Every executor heard of lately. */
+  list(): ExecutorAnnounced[];
+  /** host:port of an executor. */
+  addressOf(executorId: string): string | undefined;
+};
+
+/**
+ * Keeps who announces itself. An executor that is silent for 6 s is lost: it leaves the list and `onLost` is called.
+ * While NATS is away nobody can be heard, so nobody is lost.
+ */
+export function watchExecutors(
+  events: Events,
+  { onLost = () => {}, now = Date.now }: { onLost?: (executorId: string) => void; now?: () => number } = {},
+): ExecutorDirectory & Disposable {
+  const seen = new Map<string, { announced: ExecutorAnnounced; at: number }>();
+  const announced = events.subscribe(ANNOUNCED_SUBJECT, (data) => {
+    const announced = ExecutorAnnounced.decode(data);
+    seen.set(announced.executorId, { announced, at: now() });
+  });
+  const connected = events.onConnect(() => {
+    for (const entry of seen.values()) entry.at = now();
+    events.publish(DISCOVER_SUBJECT, new Uint8Array());
+  });
+  const check = setInterval(() => {
+    if (!events.connected()) return;
+    for (const [id, { at }] of seen)
+      if (now() - at > LOST_AFTER_MS) {
+        seen.delete(id);
+        onLost(id);
+      }
+  }, CHECK_MS);
+  return {
+    list: () => [...seen.values()].map(({ announced }) => announced),
+    addressOf: (executorId) => seen.get(executorId)?.announced.address,
+    [Symbol.dispose]() {
+      clearInterval(check);
+      connected[Symbol.dispose]();
+      announced[Symbol.dispose]();
+    },
+  };
+}

@@ -1,0 +1,123 @@
+import { ChannelCredentials } from '@grpc/grpc-js';
+import { createChannel, createClientFactory, Metadata, type ServiceDefinition } from 'nice-grpc';
+import { errorDetailsClientMiddleware } from 'nice-grpc-error-details';
+import { openTelemetryClientMiddleware } from 'nice-grpc-opentelemetry';
+import {
+  CALLER_METADATA,
+  type CallOptions,
+  type Client,
+  type Definition,
+  MAX_MESSAGE_BYTES,
+  methodPath,
+} from '#libs/grpc/rpc.ts';
+import { DrydockError } from '#libs/errors.ts';
+import { fromCallError } from '#libs/grpc/status.ts';
+import type { ServiceName, TlsFiles } from '#libs/grpc/tls.ts';
+import { Caller } from '#proto/drydock/internal/v1/caller.ts';
+
+export type ClientOptions = {
+  /** Who is called: with `tls`, its certificate must bear this name. */
+  name?: ServiceName;
+  tls?: TlsFiles | undefined;
+  /** Metadata of every call. */
+  metadata?: Record<string, string>;
+};
+
+const NEVER = new AbortController().signal;
+
+/**
+ * A client of one service at one address, `host:port` or `unix:path`. It connects at the first call and again whenever
+ * the connection drops. Errors are the `DrydockError` that the server threw; ending `signal` throws an AbortError.
+ */
+export function createClient<D extends Definition>(
+  definition: D,
+  address: string,
+  { name, tls, metadata }: ClientOptions = {},
+): Client<D> & Disposable {
+  const channel = createChannel(
+    address,
+    tls ? ChannelCredentials.createSsl(tls.ca, tls.key, tls.certificate) : ChannelCredentials.createInsecure(),
+    {
+      'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+      'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
+      'grpc.initial_reconnect_backoff_ms': 50,
+      'grpc.max_reconnect_backoff_ms': 1000,
+      ...(tls && name ? { 'grpc.ssl_target_name_override': name } : {}),
+    },
+  );
+  const raw = createClientFactory()
+    .use(errorDetailsClientMiddleware)
+    .use(openTelemetryClientMiddleware())
+    .create(rawDefinition(definition), channel) as unknown as Record<string, RawMethod>;
+
+  const client: Record<string, unknown> = {};
+  for (const [method, { responseStream }] of Object.entries(definition.methods)) {
+    const call = raw[method]!;
+    client[method] = responseStream
+      ? (request: unknown, options?: CallOptions) => streaming(call, request, options, metadata)
+      : (request: unknown, options?: CallOptions) => unary(call, request, options, metadata);
+  }
+  return Object.assign(client, { [Symbol.dispose]: () => channel.close() }) as Client<D> & Disposable;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: methods of any message
+type RawMethod = (request: unknown, options: { signal: AbortSignal; metadata: Metadata }) => any;
+
+async function unary(call: RawMethod, request: unknown, options: CallOptions = {}, base?: Record<string, string>) {
+  const limit = timeLimit(options);
+  try {
+    return await call(request, { signal: limit.signal, metadata: metadataOf(options, base) });
+  } catch (error) {
+    throw limit.explain(fromCallError(error));
+  }
+}
+
+async function* streaming(
+  call: RawMethod,
+  request: unknown,
+  options: CallOptions = {},
+  base?: Record<string, string>,
+): AsyncIterable<unknown> {
+  const limit = timeLimit(options);
+  try {
+    yield* call(request, { signal: limit.signal, metadata: metadataOf(options, base) });
+  } catch (error) {
+    throw limit.explain(fromCallError(error));
+  }
+}
+
+function metadataOf({ caller }: CallOptions, base: Record<string, string> = {}): Metadata {
+  const metadata = Metadata(base);
+  if (caller) metadata.set(CALLER_METADATA, Caller.encode(caller).finish());
+  return metadata;
+}
+
+function timeLimit({ signal = NEVER, deadlineMs }: CallOptions) {
+  if (deadlineMs === undefined) return { signal, explain: (error: unknown) => error };
+  const deadline = AbortSignal.timeout(deadlineMs);
+  return {
+    signal: AbortSignal.any([signal, deadline]),
+    explain: (error: unknown) =>
+      deadline.aborted && !signal.aborted
+        ? new DrydockError('DEADLINE_TOO_SHORT', `no answer within ${deadlineMs} ms`)
+        : error,
+  };
+}
+
+function rawDefinition(definition: Definition): ServiceDefinition {
+  const raw: ServiceDefinition = {};
+  for (const [name, method] of Object.entries(definition.methods)) {
+    const { requestType, responseType, requestStream, responseStream } = method;
+    raw[name] = {
+      path: methodPath(definition, method),
+      requestStream,
+      responseStream,
+      requestSerialize: (value) => requestType.encode(value).finish(),
+      requestDeserialize: (bytes) => requestType.decode(bytes),
+      responseSerialize: (value) => responseType.encode(value).finish(),
+      responseDeserialize: (bytes) => responseType.decode(bytes),
+      options: {},
+    };
+  }
+  return raw;
+}

@@ -1,0 +1,253 @@
+import { configureTextEncoding, getTextEncoding } from '@bufbuild/protobuf/wire';
+import { ServerCredentials, ServerInterceptingCall, type ServerInterceptor, ServerListenerBuilder } from '@grpc/grpc-js';
+import { isAbortError } from 'abort-controller-x';
+import { type CallContext, createServer, type ServiceDefinition, Status } from 'nice-grpc';
+import { errorDetailsServerMiddleware } from 'nice-grpc-error-details';
+import { openTelemetryServerMiddleware } from 'nice-grpc-opentelemetry';
+import { HealthDefinition, HealthServiceImpl, HealthState } from 'nice-grpc-server-health';
+import { ServerReflection, ServerReflectionService } from 'nice-grpc-server-reflection';
+import { DrydockError, STATUS_OF } from '#libs/errors.ts';
+import {
+  type Call,
+  CALLER_METADATA,
+  type Definition,
+  MAX_MESSAGE_BYTES,
+  type MethodDefinition,
+  methodPath,
+  type Rpc,
+} from '#libs/grpc/rpc.ts';
+import { toRichError } from '#libs/grpc/status.ts';
+import type { ServiceName, TlsFiles } from '#libs/grpc/tls.ts';
+import type { Logger } from '#libs/log.ts';
+import { durationHistogram, splitAddress } from '#libs/telemetry.ts';
+import { Caller } from '#proto/drydock/internal/v1/caller.ts';
+
+const DRAIN_MS = 10_000;
+const PEER_METADATA = 'drydock-peer-service';
+
+const calls = durationHistogram('rpc_server_duration_seconds', 'From the request to the last response.', [
+  'method',
+  'code',
+]);
+
+// Text on the wire that is not UTF-8 is a malformed request, not text with question marks in it.
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+configureTextEncoding({ ...getTextEncoding(), decodeUtf8: (bytes) => strictUtf8.decode(bytes) });
+
+export type ServedService = {
+  definition: Definition;
+  // biome-ignore lint/suspicious/noExplicitAny: handlers of any message
+  implementation: Record<string, ((request: any, call: Call) => any) | undefined>;
+  allow: readonly ServiceName[] | undefined;
+};
+
+/**
+ * A service to be served. Methods that the implementation lacks answer NOT_IMPLEMENTED.
+ * With `allow`, only these services may call it, by the name in their certificate.
+ */
+export function service<D extends Definition>(
+  definition: D,
+  implementation: Partial<Rpc<D>>,
+  options: { allow?: readonly ServiceName[] } = {},
+): ServedService {
+  return { definition, implementation, allow: options.allow };
+}
+
+/** On whose behalf a call is made. Throws CREDENTIAL_INVALID where nobody is named. */
+export function callerOf(call: Call): Caller {
+  if (!call.caller?.organizationId) throw new DrydockError('CREDENTIAL_INVALID', 'the call names no organisation');
+  return call.caller;
+}
+
+export type ServerOptions = {
+  /** host:port; port 0 picks a free one. Without `tls` the host must be a loopback address. */
+  address: string;
+  services: readonly ServedService[];
+  log: Logger;
+  tls?: TlsFiles | undefined;
+  /** Serves callers from outside: no client certificate is asked for and no `Caller` is taken from metadata. */
+  public?: boolean;
+  /** A FileDescriptorSet to serve reflection from. */
+  descriptors?: Uint8Array;
+};
+
+/** Serves until disposed; disposing turns health to NOT_SERVING, lets calls end for 10 s and then cancels them. */
+export async function startServer(options: ServerOptions): Promise<{ port: number } & AsyncDisposable> {
+  const { address, services, log, tls } = options;
+  refuseOpenAddress(options);
+  const server = createServer({
+    'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+    'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
+    'grpc.keepalive_permit_without_calls': 1,
+    'grpc.max_concurrent_streams': 1000,
+    interceptors: [namePeer],
+  } as Parameters<typeof createServer>[0])
+    .use(openTelemetryServerMiddleware())
+    .use(errorDetailsServerMiddleware);
+
+  const health = HealthState();
+  server.add(HealthDefinition, HealthServiceImpl(health));
+  health.setStatus('healthy');
+  for (const served of services) {
+    health.setStatus('healthy', served.definition.fullName);
+    const { definition, implementation } = bind(served, options);
+    server.add(definition, implementation as never);
+  }
+  if (options.descriptors)
+    server.add(
+      ServerReflectionService,
+      ServerReflection(options.descriptors, [
+        ...services.map(({ definition }) => definition.fullName),
+        'grpc.health.v1.Health',
+      ]),
+    );
+
+  const port = await server.listen(address, credentials(options));
+  return {
+    port,
+    async [Symbol.asyncDispose]() {
+      health.setStatus('unhealthy');
+      for (const { definition } of services) health.setStatus('unhealthy', definition.fullName);
+      const force = setTimeout(() => {
+        log.warn({ port }, 'calls cancelled that did not end');
+        server.forceShutdown();
+      }, DRAIN_MS);
+      await server.shutdown();
+      clearTimeout(force);
+    },
+  };
+}
+
+/** An internal server trusts what its callers say of themselves, so it must not be open to everybody. */
+function refuseOpenAddress({ address, tls, public: isPublic }: ServerOptions): void {
+  const [host] = splitAddress(address);
+  if (tls || isPublic || ['127.0.0.1', '::1', 'localhost'].includes(host)) return;
+  throw new Error(`refusing to listen on ${address} without TLS_DIR: anybody could call this service`);
+}
+
+function credentials({ tls, public: isPublic }: ServerOptions): ServerCredentials {
+  if (!tls || isPublic) return ServerCredentials.createInsecure();
+  return ServerCredentials.createSsl(tls.ca, [{ cert_chain: tls.certificate, private_key: tls.key }], true);
+}
+
+/** Puts the name in the peer's certificate where handlers find it, over whatever the peer wrote there itself. */
+const namePeer: ServerInterceptor = (_method, call) =>
+  new ServerInterceptingCall(call, {
+    start: (next) =>
+      next(
+        new ServerListenerBuilder()
+          .withOnReceiveMetadata((metadata, proceed) => {
+            const name = call.getAuthContext().sslPeerCertificate?.subject?.CN;
+            metadata.remove(PEER_METADATA);
+            if (typeof name === 'string') metadata.set(PEER_METADATA, name);
+            proceed(metadata);
+          })
+          .build(),
+      ),
+  });
+
+const MALFORMED = Symbol('malformed request');
+
+type Bound = { definition: ServiceDefinition; implementation: Record<string, unknown> };
+
+function bind({ definition, implementation, allow }: ServedService, options: ServerOptions): Bound {
+  const bound: Bound = { definition: {}, implementation: {} };
+  for (const [name, method] of Object.entries(definition.methods)) {
+    const path = methodPath(definition, method);
+    const { requestType, responseType, requestStream, responseStream } = method;
+    bound.definition[name] = {
+      path,
+      requestStream,
+      responseStream,
+      requestSerialize: (value) => requestType.encode(value).finish(),
+      requestDeserialize: (bytes) => decodeOr(MALFORMED, requestType, bytes),
+      responseSerialize: (value) => responseType.encode(value).finish(),
+      responseDeserialize: (bytes) => responseType.decode(bytes),
+      options: {},
+    };
+    const handler = implementation[name]?.bind(implementation);
+    bound.implementation[name] = observed(path, method, options.log, (request, context) => {
+      checkPeer(context, options.tls && !options.public ? allow : undefined);
+      if (!handler) throw new DrydockError('NOT_IMPLEMENTED', `${path} is not served here`);
+      return handler(checked(request, requestStream), toCall(context, options.public === true));
+    });
+  }
+  return bound;
+}
+
+/** Wraps a handler: typed errors on the wire, everything else logged once and hidden; duration counted. */
+function observed(
+  path: string,
+  { responseStream }: MethodDefinition,
+  log: Logger,
+  // biome-ignore lint/suspicious/noExplicitAny: handlers of any message
+  handle: (request: any, context: CallContext) => any,
+): unknown {
+  const finish = (end: ReturnType<typeof calls.startTimer>, code: Status) => end({ method: path, code: Status[code] });
+  const convert = (end: ReturnType<typeof calls.startTimer>, error: unknown) => {
+    const known = toServerError(path, log, error);
+    finish(end, known instanceof Error && 'code' in known ? (known.code as Status) : Status.CANCELLED);
+    return known;
+  };
+  if (responseStream)
+    return async function* (request: unknown, context: CallContext) {
+      const end = calls.startTimer();
+      try {
+        yield* handle(request, context);
+        finish(end, Status.OK);
+      } catch (error) {
+        throw convert(end, error);
+      }
+    };
+  return async (request: unknown, context: CallContext) => {
+    const end = calls.startTimer();
+    try {
+      const response = await handle(request, context);
+      finish(end, Status.OK);
+      return response;
+    } catch (error) {
+      throw convert(end, error);
+    }
+  };
+}
+
+function toServerError(path: string, log: Logger, error: unknown): unknown {
+  if (isAbortError(error)) return error;
+  if (error instanceof DrydockError) {
+    if (STATUS_OF[error.reason] === Status.INTERNAL) log.error({ err: error, path }, 'internal error');
+    return toRichError(error);
+  }
+  log.error({ err: error, path }, 'unexpected error');
+  return toRichError(new DrydockError('INTERNAL', 'internal error'));
+}
+
+function decodeOr<T>(fallback: T, type: MethodDefinition['requestType'], bytes: Uint8Array): unknown {
+  try {
+    return type.decode(bytes);
+  } catch {
+    return fallback;
+  }
+}
+
+function checked(request: unknown, stream: boolean): unknown {
+  if (stream) return checkedStream(request as AsyncIterable<unknown>);
+  if (request === MALFORMED)
+    throw new DrydockError('MALFORMED_REQUEST', 'the bytes are not the message that the method takes');
+  return request;
+}
+
+async function* checkedStream(requests: AsyncIterable<unknown>): AsyncIterable<unknown> {
+  for await (const request of requests) yield checked(request, false);
+}
+
+function checkPeer({ metadata }: CallContext, allow: readonly ServiceName[] | undefined): void {
+  if (!allow) return;
+  const name = metadata.get(PEER_METADATA);
+  if (!allow.includes(name as ServiceName))
+    throw new DrydockError('CALLER_FORBIDDEN', `${name ?? 'a caller without a certificate'} must not call this service`);
+}
+
+function toCall({ signal, peer, metadata }: CallContext, isPublic: boolean): Call {
+  const bytes = isPublic ? undefined : metadata.get(CALLER_METADATA);
+  return { signal, peer, metadata, caller: bytes ? Caller.decode(bytes as Uint8Array) : undefined };
+}
