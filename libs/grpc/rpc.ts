@@ -62,8 +62,11 @@ export type Client<D extends Definition> = {
 /** Metadata that carries the `Caller` between services. */
 export const CALLER_METADATA = 'drydock-caller-bin';
 
-/** Bytes of the largest message on any hop: a 16 MiB body and what surrounds it. */
-export const MAX_MESSAGE_BYTES = 20 * 1024 * 1024;
+/** Bytes of the largest request that is taken from outside: a 16 MiB body and what surrounds it. */
+export const MAX_PUBLIC_MESSAGE_BYTES = 20 * 1024 * 1024;
+
+/** Bytes of the largest message between services: both outputs of an execution, as text and as bytes. */
+export const MAX_MESSAGE_BYTES = 48 * 1024 * 1024;
 
 export function methodPath(definition: Definition, method: MethodDefinition): string {
   return `/${definition.fullName}/${method.name}`;

@@ -12,6 +12,7 @@ import {
   CALLER_METADATA,
   type Definition,
   MAX_MESSAGE_BYTES,
+  MAX_PUBLIC_MESSAGE_BYTES,
   type MethodDefinition,
   methodPath,
   type Rpc,
@@ -76,7 +77,7 @@ export async function startServer(options: ServerOptions): Promise<{ port: numbe
   const { address, services, log, tls } = options;
   refuseOpenAddress(options);
   const server = createServer({
-    'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+    'grpc.max_receive_message_length': options.public ? MAX_PUBLIC_MESSAGE_BYTES : MAX_MESSAGE_BYTES,
     'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
     'grpc.keepalive_permit_without_calls': 1,
     'grpc.max_concurrent_streams': 1000,

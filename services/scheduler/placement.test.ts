@@ -1,0 +1,62 @@
+import pino from 'pino';
+import { expect, test } from 'vitest';
+import { DrydockError } from '#libs/errors.ts';
+import { ExecutorAnnounced } from '#proto/drydock/internal/v1/events.ts';
+import { candidates, place } from './placement.ts';
+
+const log = pino({ level: 'silent' });
+const demand = { template: 'python', memoryBytes: 100 };
+
+const executor = (executorId: string, fields: Partial<ExecutorAnnounced> = {}) =>
+  ExecutorAnnounced.create({ executorId, capacity: 10, freeMemoryBytes: 1000, warm: { python: 0 }, ...fields });
+
+const ids = (executors: ExecutorAnnounced[]) => candidates(executors, demand).map(({ executorId }) => executorId);
+
+test('room comes before warmth, and warmth before emptiness', () => {
+  const full = executor('full', { sandboxes: 10, warm: { python: 5 } });
+  const cold = executor('cold', { sandboxes: 1 });
+  const empty = executor('empty');
+  const warm = executor('warm', { sandboxes: 5, warm: { python: 1 } });
+  expect(ids([full, cold, empty, warm])).toEqual(['warm', 'empty', 'cold', 'full']);
+});
+
+test('one that drains or lacks the template is no candidate', () => {
+  expect(ids([executor('drains', { draining: true }), executor('other', { warm: { polyglot: 3 } })])).toEqual([]);
+});
+
+test('a burst spreads over executors before they announce themselves again', async () => {
+  const executors = [executor('a'), executor('b')];
+  const placed: string[] = [];
+  for (let i = 0; i < 6; i++) await place(executors, demand, log, async ({ executorId }) => placed.push(executorId));
+  expect(placed.filter((id) => id === 'a')).toHaveLength(3);
+});
+
+test('an executor that is full or gone is passed over', async () => {
+  const tried: string[] = [];
+  const placed = await place([executor('a'), executor('b')], demand, log, async ({ executorId }) => {
+    tried.push(executorId);
+    if (tried.length === 1) throw new DrydockError('SERVICE_UNAVAILABLE', 'gone');
+    return executorId;
+  });
+  expect(tried).toHaveLength(2);
+  expect(placed).toBe(tried[1]);
+});
+
+test('when nothing fits, the caller hears when to try again', async () => {
+  await expect(place([], demand, log, async () => {})).rejects.toMatchObject({
+    reason: 'NO_CAPACITY',
+    details: { retryAfterMs: 1000 },
+  });
+});
+
+test('an error that another executor would not mend ends the search', async () => {
+  const tried: string[] = [];
+  const attempt = async ({ executorId }: ExecutorAnnounced) => {
+    tried.push(executorId);
+    throw new DrydockError('INVALID_FIELD', 'bad');
+  };
+  await expect(place([executor('a'), executor('b')], demand, log, attempt)).rejects.toMatchObject({
+    reason: 'INVALID_FIELD',
+  });
+  expect(tried).toHaveLength(1);
+});

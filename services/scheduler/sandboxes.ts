@@ -1,0 +1,85 @@
+import { DrydockError, hasReason } from '#libs/errors.ts';
+import type { CallOptions, Rpc } from '#libs/grpc/rpc.ts';
+import { callerOf } from '#libs/grpc/server.ts';
+import type { SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
+import type { Sandbox, SandboxServiceDefinition } from '#proto/drydock/v1/sandbox.ts';
+import type { ExecutorClient } from './executors.ts';
+import { place } from './placement.ts';
+import type { Dependencies } from './scheduler.ts';
+
+const CLAIM_DEADLINE_MS = 60_000;
+const CALL_DEADLINE_MS = 10_000;
+
+type Sandboxes = Pick<Rpc<SandboxServiceDefinition>, 'createSandbox' | 'updateSandbox' | 'deleteSandbox'>;
+
+/** The steps of a sandbox's life, in an order that leaves nothing behind wherever it breaks off. */
+export function createSandboxes({ session, executors, directory, log }: Dependencies): Sandboxes {
+  /** A claim that will not be confirmed ends by itself; telling the executor frees its room at once. */
+  const abandon = (executor: ExecutorClient, sandboxId: string, options: CallOptions) =>
+    executor
+      .destroySandbox({ sandboxId }, options)
+      .catch((error) => log.warn({ err: error, sandboxId }, 'abandoned sandbox not destroyed yet'));
+
+  const start = async (spec: SandboxSpec, options: CallOptions): Promise<Sandbox> => {
+    const { sandboxId } = spec;
+    const demand = { template: spec.template, memoryBytes: spec.limits?.memoryBytes ?? 0 };
+    return place(directory(), demand, log, async ({ address, executorId }) => {
+      const executor = executors.at(address);
+      await executor.claimSandbox({ spec }, { ...options, deadlineMs: CLAIM_DEADLINE_MS });
+      try {
+        const { sandbox } = await session.markSandboxRunning({ sandboxId, executorId }, options);
+        await executor.confirmSandbox({ sandboxId }, options);
+        return sandbox!;
+      } catch (error) {
+        void abandon(executor, sandboxId, options);
+        // The record is session's to mend: another executor would not help.
+        if (hasReason(error, 'SERVICE_UNAVAILABLE', 'DEADLINE_TOO_SHORT'))
+          throw new DrydockError('SANDBOX_STOPPED', 'the sandbox was lost while it was starting; create another', {
+            cause: error,
+          });
+        throw error;
+      }
+    });
+  };
+
+  const executorOf = (executorId: string): ExecutorClient | undefined => {
+    const found = directory().find((executor) => executor.executorId === executorId);
+    return found && executors.at(found.address);
+  };
+
+  return {
+    async createSandbox(request, call) {
+      const caller = callerOf(call);
+      const options = { caller, deadlineMs: CALL_DEADLINE_MS };
+      const { sandbox, spec, repeatedRequest } = await session.insertSandbox({ request }, { ...options, signal: call.signal });
+      if (repeatedRequest) return { sandbox };
+      const started = await start(spec!, options).catch(async (error) => {
+        await session
+          .markSandboxStopped({ sandboxId: sandbox!.id, reason: 'FAILED_TO_START' }, options)
+          .catch((cause) => log.error({ err: cause, sandboxId: sandbox!.id }, 'failed start not recorded'));
+        throw error;
+      });
+      // Nobody knows the id of a sandbox whose caller hung up, unless the request can be repeated.
+      if (call.signal.aborted && !request.requestId) await this.deleteSandbox({ sandboxId: started.id, requestId: '' }, call);
+      return { sandbox: started };
+    },
+
+    async updateSandbox(request, call) {
+      const options = { caller: callerOf(call), signal: call.signal, deadlineMs: CALL_DEADLINE_MS };
+      const { sandbox, executorId } = await session.changeSandbox({ request }, options);
+      if (sandbox?.state === 'RUNNING')
+        await executorOf(executorId)?.extendSandbox({ sandboxId: sandbox.id, expireTime: sandbox.expireTime }, options);
+      return { sandbox };
+    },
+
+    async deleteSandbox({ sandboxId }, call) {
+      const options = { caller: callerOf(call), deadlineMs: CALL_DEADLINE_MS };
+      const { executorId } = await session.markSandboxStopped({ sandboxId, reason: 'DELETED' }, options);
+      // The record says so, and its event reaches the executor too: an executor that is away destroys it when it is back.
+      await executorOf(executorId)
+        ?.destroySandbox({ sandboxId }, options)
+        .catch((error) => log.warn({ err: error, sandboxId, executorId }, 'sandbox not destroyed yet'));
+      return {};
+    },
+  };
+}

@@ -1,0 +1,38 @@
+import type { Client, Rpc } from '#libs/grpc/rpc.ts';
+import type { Logger } from '#libs/log.ts';
+import type { ExecutorAnnounced } from '#proto/drydock/internal/v1/events.ts';
+import type { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
+import type { ExecutionServiceDefinition } from '#proto/drydock/v1/execution.ts';
+import type { SandboxServiceDefinition } from '#proto/drydock/v1/sandbox.ts';
+import { createExecutions } from './executions.ts';
+import type { Executors } from './executors.ts';
+import { createSandboxes } from './sandboxes.ts';
+
+export type Dependencies = {
+  session: Client<RecordServiceDefinition>;
+  executors: Executors;
+  /** Every executor that is there now. */
+  directory: () => ExecutorAnnounced[];
+  log: Logger;
+};
+
+export type Scheduler = {
+  sandboxes: Partial<Rpc<SandboxServiceDefinition>>;
+  executions: Partial<Rpc<ExecutionServiceDefinition>>;
+  /** Puts on record that what an executor held is gone. */
+  executorLost: (executorId: string) => void;
+};
+
+export function createScheduler(dependencies: Dependencies): Scheduler {
+  const { session, log } = dependencies;
+  return {
+    sandboxes: createSandboxes(dependencies),
+    executions: createExecutions(dependencies),
+    executorLost(executorId) {
+      log.warn({ executorId }, 'executor lost');
+      session
+        .markExecutorLost({ executorId })
+        .catch((error) => log.error({ err: error, executorId }, 'loss of an executor not recorded'));
+    },
+  };
+}
