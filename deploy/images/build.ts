@@ -78,17 +78,21 @@ async function buildArchive({ packages }: Image, archive: string, onProgress: (l
       `--include=${packages.join(',')}`,
       '--aptopt=Acquire::Languages "none"',
       '--dpkgopt=path-exclude=/usr/share/doc/*',
-      '--dpkgopt=path-exclude=/usr/share/man/*',
       '--dpkgopt=path-exclude=/usr/share/locale/*',
       `--customize-hook=${join(HERE, 'finish-rootfs.sh')}`,
       DISTRIBUTION,
       unfinished,
-    ]);
-    for await (const line of build.iterable({ from: 'stderr' })) {
-      const step = /^I: (.+?)\.*$/.exec(String(line))?.[1];
-      if (step) onProgress(step);
+    ], { all: true, buffer: false });
+    const lines: string[] = [];
+    try {
+      for await (const line of build.iterable({ from: 'all' })) {
+        lines.push(String(line));
+        const step = /^I: (.+?)\.*$/.exec(String(line))?.[1];
+        if (step) onProgress(step);
+      }
+    } catch (cause) {
+      throw new Error(`mmdebstrap failed; its last words:\n${lines.slice(-15).join('\n')}`, { cause });
     }
-    await build;
     // Whoever builds the same at the same time ends with the same file.
     await rename(unfinished, archive);
   } finally {

@@ -1,0 +1,119 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import pg from 'pg';
+import { DrydockError } from '#libs/errors.ts';
+import type { Logger } from '#libs/log.ts';
+
+const CONNECT_TIMEOUT_MS = 2_000;
+const STATEMENT_TIMEOUT_MS = 10_000;
+const RETRY_AFTER_MS = 1_000;
+const MAX_CONNECTIONS = 10;
+
+// Counts and sizes fit a double; ids are text.
+pg.types.setTypeParser(pg.types.builtins.INT8, Number);
+
+// biome-ignore lint/suspicious/noExplicitAny: a row is what its query says
+type Row = any;
+
+/** A pool or a transaction. */
+export type Queryable = {
+  /** Rows of one statement. SERVICE_UNAVAILABLE where there is no database. */
+  query<T = Row>(sql: string, values?: unknown[]): Promise<T[]>;
+};
+
+export type Database = Queryable & {
+  /** Commits what `work` did, or nothing of it. */
+  transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
+};
+
+/** A pool on one schema. It connects when it is first needed, and again after the database was away. */
+export function openDatabase(url: string, schema: string, log: Logger): Database & AsyncDisposable {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: MAX_CONNECTIONS,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
+    options: `-c search_path=${schema}`,
+    application_name: `drydock-${schema}`,
+  });
+  pool.on('error', (error) => log.warn({ err: error }, 'database connection lost'));
+  return {
+    query: (sql, values) => run(pool, sql, values),
+    async transaction(work) {
+      const client = await pool.connect().catch((error) => {
+        throw explain(error);
+      });
+      let broken: Error | undefined;
+      try {
+        await run(client, 'begin');
+        const result = await work({ query: (sql, values) => run(client, sql, values) });
+        await run(client, 'commit');
+        return result;
+      } catch (error) {
+        await client.query('rollback').catch((cause) => {
+          broken = cause;
+        });
+        throw error;
+      } finally {
+        client.release(broken);
+      }
+    },
+    [Symbol.asyncDispose]: () => pool.end(),
+  };
+}
+
+async function run<T>(on: pg.Pool | pg.ClientBase, sql: string, values?: unknown[]): Promise<T[]> {
+  try {
+    return (await on.query(sql, values as never)).rows;
+  } catch (error) {
+    throw explain(error);
+  }
+}
+
+// Class 08: connection; 53: out of resources; 57: shut down or cancelled by the operator.
+const AWAY = /^(08|53|57)/;
+
+function explain(error: unknown): unknown {
+  const code = (error as { code?: string }).code ?? '';
+  const lost = /ECONN|ENOENT|EPIPE|ETIMEDOUT|ENOTFOUND/.test(code) || AWAY.test(code);
+  const timedOut = error instanceof Error && /timeout|Connection terminated/i.test(error.message);
+  if (!lost && !timedOut) return error;
+  return new DrydockError('SERVICE_UNAVAILABLE', 'the database cannot be reached; try again', {
+    retryAfterMs: RETRY_AFTER_MS,
+    cause: error,
+  });
+}
+
+const FILE_NAME = /^(\d{4})_[a-z0-9_]+\.sql$/;
+
+/**
+ * Brings a schema to the newest version: files `NNNN_name.sql` in order, each in a transaction of its own, under a lock,
+ * so that any number of replicas may start at once. Throws where newer code has migrated the schema already.
+ */
+export async function migrate(url: string, schema: string, directory: string, log: Logger): Promise<void> {
+  const files = (await readdir(directory)).filter((name) => FILE_NAME.test(name)).sort();
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
+  await client.connect();
+  try {
+    await client.query('select pg_advisory_lock(hashtext($1))', [`drydock.migrate.${schema}`]);
+    await client.query(`create schema if not exists ${schema}`);
+    await client.query(`set search_path = ${schema}`);
+    await client.query('create table if not exists migrations (version int primary key, applied_at timestamptz default now())');
+    const { rows } = await client.query('select coalesce(max(version), 0) as version from migrations');
+    const current = Number(rows[0].version);
+    if (current > files.length)
+      throw new Error(`schema ${schema} is at version ${current}, this code knows ${files.length}: run newer code`);
+    for (const [index, name] of files.entries()) {
+      const version = index + 1;
+      if (version <= current) continue;
+      await client.query('begin');
+      await client.query('insert into migrations (version) values ($1)', [version]);
+      await client.query(await readFile(join(directory, name), 'utf8'));
+      await client.query('commit');
+      log.info({ schema, version, file: name }, 'migrated');
+    }
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,36 @@
+import type { Database, Queryable } from '#libs/database.ts';
+import type { Events } from '#libs/events.ts';
+import { newId } from '#libs/ids.ts';
+import { every, type Periodic } from '#libs/lifecycle.ts';
+import type { Logger } from '#libs/log.ts';
+
+const RELAY_INTERVAL_MS = 1_000;
+const BATCH = 100;
+
+/** Writes an event in the same transaction as what it tells of; the relay sends it after the commit. */
+export async function writeOutbox(tx: Queryable, subject: string, payload: Uint8Array): Promise<void> {
+  await tx.query('insert into outbox (id, subject, payload) values ($1, $2, $3)', [newId('evt'), subject, payload]);
+}
+
+/**
+ * Sends what is in the schema's `outbox` table, oldest first, and removes it once JetStream has stored it: at least once,
+ * and several replicas do not send the same at the same time. `trigger()` after a commit sends without waiting.
+ */
+export function relayOutbox(db: Database, events: Events, log: Logger): Periodic {
+  return every(RELAY_INTERVAL_MS, log, async (signal) => {
+    while (!signal.aborted && events.connected() && (await relayBatch(db, events)) === BATCH);
+  });
+}
+
+async function relayBatch(db: Database, events: Events): Promise<number> {
+  return db.transaction(async (tx) => {
+    const rows = await tx.query<{ id: string; subject: string; payload: Buffer }>(
+      'select id, subject, payload from outbox order by id limit $1 for update skip locked',
+      [BATCH],
+    );
+    if (rows.length === 0) return 0;
+    for (const { id, subject, payload } of rows) await events.publishDurable(subject, payload, id);
+    await tx.query('delete from outbox where id = any($1)', [rows.map(({ id }) => id)]);
+    return rows.length;
+  });
+}

@@ -1,0 +1,187 @@
+import type { Database, Queryable } from '#libs/database.ts';
+import { DrydockError } from '#libs/errors.ts';
+import { checkFields } from '#libs/field-checks.ts';
+import type { Call, Rpc } from '#libs/grpc/rpc.ts';
+import { callerOf } from '#libs/grpc/server.ts';
+import { isId, newId } from '#libs/ids.ts';
+import { writeOutbox } from '#libs/outbox.ts';
+import { readPage, toPage } from '#libs/pages.ts';
+import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
+import { ApiKeyRevoked } from '#proto/drydock/internal/v1/events.ts';
+import type { ApiKey, AuthServiceDefinition, Organization } from '#proto/drydock/v1/auth.ts';
+import { CreateApiKeyRequest, CreateOrganizationRequest } from '#proto/drydock/v1/auth.ts';
+import { once } from './requests.ts';
+import { hashSecret, newSecret } from './secrets.ts';
+import type { SigningKeys } from './signing-keys.ts';
+
+/** Every scope, and those that an organisation's own keys may have. */
+export const SCOPES = ['sandboxes', 'executions', 'keys', 'operator'];
+const TENANT_SCOPES = SCOPES.filter((scope) => scope !== 'operator');
+
+/** JetStream subject of `ApiKeyRevoked`. */
+export const REVOKED_SUBJECT = 'drydock.auth.apikey.revoked';
+
+const DEFAULT_CONCURRENT_SANDBOXES = 100;
+const MAX_CONCURRENT_SANDBOXES = 100_000;
+
+export type Dependencies = { db: Database; signingKeys: SigningKeys; /** There are events to send. */ changed: () => void };
+
+export function createAuth({ db, signingKeys, changed }: Dependencies): Rpc<AuthServiceDefinition> {
+  return {
+    exchangeToken: async (_, call) => signingKeys.sign(callerOf(call)),
+
+    async createOrganization(request, call) {
+      const caller = withScope(call, 'operator');
+      const concurrent = request.quota?.concurrentSandboxes ?? DEFAULT_CONCURRENT_SANDBOXES;
+      const check = checkFields();
+      check.string('displayName', request.displayName, { required: true, maxLength: 128 });
+      check.string('requestId', request.requestId, { maxLength: 128 });
+      if (!(concurrent >= 1 && concurrent <= MAX_CONCURRENT_SANDBOXES))
+        check.violation('quota.concurrentSandboxes', `must be from 1 to ${MAX_CONCURRENT_SANDBOXES}`);
+      check.done();
+      const secret = newSecret();
+      return db.transaction(async (tx) => {
+        const content = CreateOrganizationRequest.encode(request).finish();
+        const { id, repeated } = await once(tx, caller.organizationId, request.requestId, content, newId('org'));
+        if (!repeated) {
+          await insertOrganization(tx, id, request.displayName, concurrent);
+          await insertKey(tx, { organizationId: id, displayName: 'first key', scopes: TENANT_SCOPES, secret });
+          await audit(tx, caller, 'CreateOrganization', id);
+        }
+        const [key] = await tx.query('select * from api_keys where organization_id = $1 order by id limit 1', [id]);
+        return { organization: await findOrganization(tx, id), apiKey: toApiKey(key), secret: repeated ? '' : secret };
+      });
+    },
+
+    async getOrganization({ organizationId }, call) {
+      const caller = callerOf(call);
+      if (organizationId !== caller.organizationId && !caller.scopes.includes('operator')) throw noOrganization();
+      return { organization: await findOrganization(db, organizationId) };
+    },
+
+    async listOrganizations(request, call) {
+      withScope(call, 'operator');
+      const { limit, after } = readPage(request);
+      const rows = await db.query(
+        'select * from organizations where $1::text is null or id < $1 order by id desc limit $2',
+        [after ?? null, limit + 1],
+      );
+      const { page, nextPageToken } = toPage(rows, limit, ({ id }) => id);
+      return { organizations: page.map(toOrganization), nextPageToken };
+    },
+
+    async createApiKey(request, call) {
+      const caller = withScope(call, 'keys');
+      const scopes = request.scopes.length ? request.scopes : caller.scopes.filter((scope) => scope !== 'operator');
+      const check = checkFields();
+      check.string('displayName', request.displayName, { required: true, maxLength: 128 });
+      check.string('requestId', request.requestId, { maxLength: 128 });
+      for (const scope of scopes)
+        if (!caller.scopes.includes(scope)) check.violation('scopes', `'${scope}' is not among the caller's own`);
+      check.done();
+      const secret = newSecret();
+      const { organizationId } = caller;
+      return db.transaction(async (tx) => {
+        const content = CreateApiKeyRequest.encode(request).finish();
+        const { id, repeated } = await once(tx, organizationId, request.requestId, content, newId('key'));
+        if (!repeated) {
+          await insertKey(tx, { id, organizationId, displayName: request.displayName, scopes, secret });
+          await audit(tx, caller, 'CreateApiKey', id);
+        }
+        const [key] = await tx.query('select * from api_keys where id = $1', [id]);
+        return { apiKey: toApiKey(key), secret: repeated ? '' : secret };
+      });
+    },
+
+    async listApiKeys(request, call) {
+      const { organizationId } = withScope(call, 'keys');
+      const { limit, after } = readPage(request);
+      const rows = await db.query(
+        `select * from api_keys where organization_id = $1 and ($2::text is null or id < $2) order by id desc limit $3`,
+        [organizationId, after ?? null, limit + 1],
+      );
+      const { page, nextPageToken } = toPage(rows, limit, ({ id }) => id);
+      return { apiKeys: page.map(toApiKey), nextPageToken };
+    },
+
+    async revokeApiKey({ apiKeyId }, call) {
+      const caller = withScope(call, 'keys');
+      await db.transaction(async (tx) => {
+        const found = !isId('key', apiKeyId) ? [] : await tx.query(
+          `update api_keys set revoke_time = coalesce(revoke_time, now()) where id = $1 and organization_id = $2 returning id`,
+          [apiKeyId, caller.organizationId],
+        );
+        if (found.length === 0) throw new DrydockError('API_KEY_NOT_FOUND', 'no such API key');
+        const event = { apiKeyId, organizationId: caller.organizationId };
+        await writeOutbox(tx, REVOKED_SUBJECT, ApiKeyRevoked.encode(event).finish());
+        await audit(tx, caller, 'RevokeApiKey', apiKeyId);
+      });
+      changed();
+      return {};
+    },
+  };
+}
+
+function withScope(call: Call, scope: string): Caller {
+  const caller = callerOf(call);
+  if (!caller.scopes.includes(scope))
+    throw new DrydockError('SCOPE_MISSING', `the credential lacks the scope '${scope}'`, { metadata: { scope } });
+  return caller;
+}
+
+const noOrganization = () => new DrydockError('ORGANIZATION_NOT_FOUND', 'no such organisation');
+
+async function findOrganization(db: Queryable, id: string): Promise<Organization> {
+  const [row] = isId('org', id) ? await db.query('select * from organizations where id = $1', [id]) : [];
+  if (!row) throw noOrganization();
+  return toOrganization(row);
+}
+
+export async function insertOrganization(tx: Queryable, id: string, displayName: string, concurrent: number) {
+  await tx.query('insert into organizations (id, display_name, concurrent_sandboxes) values ($1, $2, $3)', [
+    id,
+    displayName,
+    concurrent,
+  ]);
+}
+
+type NewKey = { id?: string; organizationId: string; displayName: string; scopes: string[]; secret: string };
+
+export async function insertKey(tx: Queryable, { id = newId('key'), ...key }: NewKey): Promise<void> {
+  await tx.query(
+    'insert into api_keys (id, organization_id, display_name, secret_sha256, scopes) values ($1, $2, $3, $4, $5)',
+    [id, key.organizationId, key.displayName, hashSecret(key.secret), key.scopes],
+  );
+}
+
+async function audit(tx: Queryable, caller: Caller, action: string, resourceId: string): Promise<void> {
+  await tx.query('insert into audit_log (organization_id, api_key_id, action, resource_id) values ($1, $2, $3, $4)', [
+    caller.organizationId,
+    caller.apiKeyId,
+    action,
+    resourceId,
+  ]);
+}
+
+type OrganizationRow = { id: string; display_name: string; concurrent_sandboxes: number; create_time: Date };
+
+function toOrganization(row: OrganizationRow): Organization {
+  return {
+    id: row.id,
+    displayName: row.display_name,
+    quota: { concurrentSandboxes: row.concurrent_sandboxes },
+    createTime: row.create_time,
+  };
+}
+
+type KeyRow = { id: string; display_name: string; scopes: string[]; create_time: Date; revoke_time: Date | null };
+
+function toApiKey(row: KeyRow): ApiKey {
+  return {
+    id: row.id,
+    displayName: row.display_name,
+    scopes: row.scopes,
+    createTime: row.create_time,
+    revokeTime: row.revoke_time ?? undefined,
+  };
+}

@@ -1,0 +1,53 @@
+import { join } from 'node:path';
+import { migrate, openDatabase } from '#libs/database.ts';
+import { connectEvents } from '#libs/events.ts';
+import { service, startServer } from '#libs/grpc/server.ts';
+import { readTls } from '#libs/grpc/tls.ts';
+import { aborted, run } from '#libs/lifecycle.ts';
+import { createLogger } from '#libs/log.ts';
+import { relayOutbox } from '#libs/outbox.ts';
+import { untilReady } from '#libs/ready.ts';
+import { startTelemetry } from '#libs/telemetry.ts';
+import { CredentialServiceDefinition } from '#proto/drydock/internal/v1/auth.ts';
+import { AuthServiceDefinition } from '#proto/drydock/v1/auth.ts';
+import { createAuth } from './auth.ts';
+import { loadConfig } from './config.ts';
+import { createCredentials } from './credentials.ts';
+import { openSigningKeys } from './signing-keys.ts';
+
+const MIGRATIONS = join(import.meta.dirname, '../../migrations/auth');
+
+const log = createLogger('auth');
+
+await run(log, async (shutdown) => {
+  const config = loadConfig(process.env);
+  const tls = readTls(config.tlsDirectory, 'auth');
+
+  // Released in reverse order: calls drain first, what they need goes last.
+  await using db = openDatabase(config.databaseUrl, 'auth', log);
+  await using events = connectEvents({ url: config.natsUrl, name: 'auth', log });
+  events.keepStream('AUTH', ['drydock.auth.>']);
+  await untilReady(log, shutdown, () => migrate(config.databaseUrl, 'auth', MIGRATIONS, log));
+  const signingKeys = await openSigningKeys(db);
+  await using relay = relayOutbox(db, events, log);
+  const dependencies = { db, signingKeys, changed: relay.trigger };
+  const allow = { allow: ['gateway'] as const };
+  await using server = await startServer({
+    address: config.address,
+    services: [
+      service(AuthServiceDefinition, createAuth(dependencies), allow),
+      service(CredentialServiceDefinition, createCredentials(dependencies), allow),
+    ],
+    log,
+    tls,
+  });
+  await using _telemetry = await startTelemetry({
+    service: 'auth',
+    metricsAddress: config.metricsAddress,
+    log,
+    ready: async () => void (await db.query('select 1')),
+  });
+
+  log.info({ port: server.port }, 'listening');
+  await aborted(shutdown);
+});

@@ -1,0 +1,26 @@
+import type { Database } from '#libs/database.ts';
+import type { Events } from '#libs/events.ts';
+import { SandboxEnded } from '#proto/drydock/internal/v1/events.ts';
+import { announce } from './announce.ts';
+import type { SandboxRow } from './rows.ts';
+
+/** Puts on record what executors tell of sandboxes that ended by themselves. */
+export function consumeEnded({ db, events, changed }: { db: Database; events: Events; changed: () => void }): AsyncDisposable {
+  return events.consumeDurable({
+    stream: 'EXECUTOR',
+    durable: 'session',
+    subject: 'drydock.executor.sandbox.stopped',
+    async handle(data) {
+      const { sandboxId, organizationId, reason } = SandboxEnded.decode(data);
+      await db.transaction(async (tx) => {
+        const [row] = await tx.query<SandboxRow>(
+          `update sandboxes set state = 'STOPPED', stop_reason = $3, stop_time = now()
+           where id = $1 and organization_id = $2 and state <> 'STOPPED' returning *`,
+          [sandboxId, organizationId, reason],
+        );
+        if (row) await announce(tx, row);
+      });
+      changed();
+    },
+  });
+}

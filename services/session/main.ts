@@ -1,0 +1,66 @@
+import { join } from 'node:path';
+import { readCatalog } from '#libs/catalog/catalog.ts';
+import { migrate, openDatabase } from '#libs/database.ts';
+import { connectEvents } from '#libs/events.ts';
+import { service, startServer } from '#libs/grpc/server.ts';
+import { readTls } from '#libs/grpc/tls.ts';
+import { aborted, every, run } from '#libs/lifecycle.ts';
+import { createLogger } from '#libs/log.ts';
+import { relayOutbox } from '#libs/outbox.ts';
+import { untilReady } from '#libs/ready.ts';
+import { startTelemetry } from '#libs/telemetry.ts';
+import { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
+import { ExecutionServiceDefinition } from '#proto/drydock/v1/execution.ts';
+import { SandboxServiceDefinition } from '#proto/drydock/v1/sandbox.ts';
+import { TemplateServiceDefinition } from '#proto/drydock/v1/template.ts';
+import { loadConfig } from './config.ts';
+import { consumeEnded } from './ended.ts';
+import { createReads } from './reads.ts';
+import { createRecords } from './records.ts';
+import { sweep } from './sweep.ts';
+import { createTemplates } from './templates.ts';
+
+const MIGRATIONS = join(import.meta.dirname, '../../migrations/session');
+const SWEEP_INTERVAL_MS = 1_000;
+
+const log = createLogger('session');
+
+await run(log, async (shutdown) => {
+  const config = loadConfig(process.env);
+  const tls = readTls(config.tlsDirectory, 'session');
+  const catalog = readCatalog(config.catalogFile);
+
+  // Released in reverse order: calls drain first, what they need goes last.
+  await using db = openDatabase(config.databaseUrl, 'session', log);
+  await using events = connectEvents({ url: config.natsUrl, name: 'session', log });
+  events.keepStream('SESSION', ['drydock.session.>']);
+  events.keepStream('EXECUTOR', ['drydock.executor.>']);
+  await untilReady(log, shutdown, () => migrate(config.databaseUrl, 'session', MIGRATIONS, log));
+  await using relay = relayOutbox(db, events, log);
+  const changed = relay.trigger;
+  await using _ended = consumeEnded({ db, events, changed });
+  await using _sweep = every(SWEEP_INTERVAL_MS, log, () => sweep({ db, changed }));
+
+  const reads = createReads(db);
+  const forAll = { allow: ['gateway'] as const };
+  await using server = await startServer({
+    address: config.address,
+    services: [
+      service(RecordServiceDefinition, createRecords({ db, catalog, changed }), { allow: ['scheduler', 'gateway'] }),
+      service(SandboxServiceDefinition, reads.sandboxes, forAll),
+      service(ExecutionServiceDefinition, reads.executions, forAll),
+      service(TemplateServiceDefinition, createTemplates(catalog), forAll),
+    ],
+    log,
+    tls,
+  });
+  await using _telemetry = await startTelemetry({
+    service: 'session',
+    metricsAddress: config.metricsAddress,
+    log,
+    ready: async () => void (await db.query('select 1')),
+  });
+
+  log.info({ port: server.port }, 'listening');
+  await aborted(shutdown);
+});

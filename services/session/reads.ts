@@ -1,0 +1,73 @@
+import type { Database } from '#libs/database.ts';
+import { checkFields } from '#libs/field-checks.ts';
+import type { Rpc } from '#libs/grpc/rpc.ts';
+import { callerOf } from '#libs/grpc/server.ts';
+import { readPage, toPage } from '#libs/pages.ts';
+import type { ExecutionServiceDefinition } from '#proto/drydock/v1/execution.ts';
+import type { SandboxServiceDefinition } from '#proto/drydock/v1/sandbox.ts';
+import { findExecution, findSandbox } from './records.ts';
+import { type ExecutionRow, type SandboxRow, toExecution, toSandbox } from './rows.ts';
+
+const MAX_FILTERS = 32;
+
+type Reads = {
+  sandboxes: Pick<Rpc<SandboxServiceDefinition>, 'getSandbox' | 'listSandboxes'>;
+  executions: Pick<Rpc<ExecutionServiceDefinition>, 'getExecution' | 'listExecutions'>;
+};
+
+export function createReads(db: Database): Reads {
+  return {
+    sandboxes: {
+      async getSandbox({ sandboxId }, call) {
+        const { organizationId } = callerOf(call);
+        return { sandbox: toSandbox(await findSandbox(db, organizationId, sandboxId)) };
+      },
+
+      async listSandboxes(request, call) {
+        const { organizationId } = callerOf(call);
+        const { limit, after } = readPage(request);
+        const rows = await db.query<SandboxRow>(
+          `select * from sandboxes
+           where organization_id = $1 and ($2::text is null or id < $2)
+             and (cardinality($3::text[]) = 0 or state = any($3)) and metadata @> $4
+           order by id desc limit $5`,
+          [organizationId, after ?? null, request.states, JSON.stringify(readFilters(request.metadataFilters)), limit + 1],
+        );
+        const { page, nextPageToken } = toPage(rows, limit, ({ id }) => id);
+        return { sandboxes: page.map(toSandbox), nextPageToken };
+      },
+    },
+
+    executions: {
+      async getExecution({ executionId }, call) {
+        const { organizationId } = callerOf(call);
+        return { execution: toExecution(await findExecution(db, organizationId, executionId)) };
+      },
+
+      async listExecutions(request, call) {
+        const { organizationId } = callerOf(call);
+        const { limit, after } = readPage(request);
+        const rows = await db.query<ExecutionRow>(
+          `select id, organization_id, language, template, state, result, create_time, finish_time
+           from executions where organization_id = $1 and ($2::text is null or id < $2) order by id desc limit $3`,
+          [organizationId, after ?? null, limit + 1],
+        );
+        const { page, nextPageToken } = toPage(rows, limit, ({ id }) => id);
+        return { executions: page.map(toExecution), nextPageToken };
+      },
+    },
+  };
+}
+
+function readFilters(filters: string[]): Record<string, string> {
+  const check = checkFields();
+  if (filters.length > MAX_FILTERS) check.violation('metadataFilters', `are more than ${MAX_FILTERS}`);
+  for (const filter of filters) {
+    check.string('metadataFilters', filter, {});
+    if (filter.indexOf('=') < 1) check.violation('metadataFilters', 'must each be key=value');
+  }
+  check.done();
+  return Object.fromEntries(
+    filters.map((filter) => [filter.slice(0, filter.indexOf('=')), filter.slice(filter.indexOf('=') + 1)]),
+  );
+}
