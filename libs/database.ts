@@ -45,6 +45,11 @@ export function openDatabase(url: string, schema: string, log: Logger): Database
         throw explain(error);
       });
       let broken: Error | undefined;
+      // A connection that drops between two statements tells nobody but its listeners, and without one ends the process.
+      const onLost = (error: Error) => {
+        broken = error;
+      };
+      client.on('error', onLost);
       try {
         await run(client, 'begin');
         const result = await work({ query: (sql, values) => run(client, sql, values) });
@@ -52,10 +57,11 @@ export function openDatabase(url: string, schema: string, log: Logger): Database
         return result;
       } catch (error) {
         await client.query('rollback').catch((cause) => {
-          broken = cause;
+          broken ??= cause;
         });
         throw error;
       } finally {
+        client.off('error', onLost);
         client.release(broken);
       }
     },
@@ -77,7 +83,7 @@ const AWAY = /^(08|53|57)/;
 function explain(error: unknown): unknown {
   const code = (error as { code?: string }).code ?? '';
   const lost = /ECONN|ENOENT|EPIPE|ETIMEDOUT|ENOTFOUND/.test(code) || AWAY.test(code);
-  const timedOut = error instanceof Error && /timeout|Connection terminated/i.test(error.message);
+  const timedOut = error instanceof Error && /timeout|connection (terminated|error)/i.test(error.message);
   if (!lost && !timedOut) return error;
   return new DrydockError('SERVICE_UNAVAILABLE', 'the database cannot be reached; try again', {
     retryAfterMs: RETRY_AFTER_MS,
@@ -94,6 +100,8 @@ const FILE_NAME = /^(\d{4})_[a-z0-9_]+\.sql$/;
 export async function migrate(url: string, schema: string, directory: string, log: Logger): Promise<void> {
   const files = (await readdir(directory)).filter((name) => FILE_NAME.test(name)).sort();
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
+  // What a lost connection means, the statement that needed it says.
+  client.on('error', () => {});
   await client.connect();
   try {
     await client.query('select pg_advisory_lock(hashtext($1))', [`drydock.migrate.${schema}`]);
@@ -108,6 +116,7 @@ export async function migrate(url: string, schema: string, directory: string, lo
       const version = index + 1;
       if (version <= current) continue;
       await client.query('begin');
+      // First, so that a migration that is there already fails before it does anything.
       await client.query('insert into migrations (version) values ($1)', [version]);
       await client.query(await readFile(join(directory, name), 'utf8'));
       await client.query('commit');
