@@ -7,9 +7,14 @@ import type { Logger } from '#libs/log.ts';
 const RELAY_INTERVAL_MS = 1_000;
 const BATCH = 100;
 
-/** Writes an event in the same transaction as what it tells of; the relay sends it after the commit. */
-export async function writeOutbox(tx: Queryable, subject: string, payload: Uint8Array): Promise<void> {
-  await tx.query('insert into outbox (id, subject, payload) values ($1, $2, $3)', [newId('evt'), subject, payload]);
+/** Writes events in the same transaction as what they tell of; the relay sends them after the commit. */
+export async function writeOutbox(tx: Queryable, subject: string, ...payloads: Uint8Array[]): Promise<void> {
+  if (payloads.length === 0) return;
+  await tx.query(
+    `insert into outbox (id, subject, payload)
+     select id, $2, payload from unnest($1::text[], $3::bytea[]) as event (id, payload)`,
+    [payloads.map(() => newId('evt')), subject, payloads.map((payload) => Buffer.from(payload))],
+  );
 }
 
 /**
