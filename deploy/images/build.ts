@@ -1,11 +1,22 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { Command } from 'commander';
 import { execa } from 'execa';
 
 const HERE = import.meta.dirname;
 const DISTRIBUTION = 'bookworm';
+const BUILDERS = ['mmdebstrap', 'docker'] as const;
+const BOOTSTRAP_OPTIONS = [
+  '--variant=essential',
+  // Its clean-up would take the mount points below /run away again.
+  '--skip=cleanup/run',
+  '--aptopt=Acquire::Languages "none"',
+  '--dpkgopt=path-exclude=/usr/share/doc/*',
+  '--dpkgopt=path-exclude=/usr/share/man/*',
+  '--dpkgopt=path-exclude=/usr/share/locale/*',
+];
 
 export type ImageOptions = {
   /** The engine's unix socket. */
@@ -13,7 +24,8 @@ export type ImageOptions = {
   /** Where built root file systems are kept, so that another engine only imports them. */
   cacheDirectory: string;
   /** Default: mmdebstrap where it is installed, since it needs no registry; else docker build. */
-  builder?: 'mmdebstrap' | 'docker';
+  builder?: (typeof BUILDERS)[number];
+  /** A line of what goes on, with the seconds since the start. */
   onProgress?: (line: string) => void;
 };
 
@@ -24,42 +36,50 @@ export async function listImages(): Promise<Image[]> {
   const lists = JSON.parse(await readFile(join(HERE, 'images.json'), 'utf8')) as Record<string, string[]>;
   const recipe = await readFile(join(HERE, 'finish-rootfs.sh'));
   return Object.entries(lists).map(([name, packages]) => {
-    const hash = createHash('sha256').update(DISTRIBUTION).update(recipe).update(JSON.stringify(packages));
-    return { name, packages, tag: `drydock/${name}:${hash.digest('hex').slice(0, 12)}` };
+    const inputs = JSON.stringify([DISTRIBUTION, BOOTSTRAP_OPTIONS, packages]);
+    const hash = createHash('sha256').update(inputs).update(recipe).digest('hex');
+    return { name, packages, tag: `drydock/${name}:${hash.slice(0, 12)}` };
   });
 }
 
 /** The tag of an image. */
 export async function imageTag(name: string): Promise<string> {
-  const image = (await listImages()).find((image) => image.name === name);
-  if (!image) throw new Error(`no image is called ${name}`);
+  return (await findImage(name)).tag;
+}
+
+/** `ensureImage` for several, one after the other: a build keeps every core busy by itself. Default: all images. */
+export async function ensureImages(options: ImageOptions, names?: string[]): Promise<string[]> {
+  const tags: string[] = [];
+  for (const name of names ?? (await listImages()).map(({ name }) => name)) tags.push(await ensureImage(name, options));
+  return tags;
+}
+
+/**
+ * Makes sure that the engine has an image, and answers with its tag. Does nothing where it has it, imports where the
+ * cache has it, and may be called by any number of processes at once: one builds, the others wait for it.
+ */
+export async function ensureImage(name: string, options: ImageOptions): Promise<string> {
+  const image = await findImage(name);
+  if (await hasImage(image.tag, options)) return image.tag;
+  const started = performance.now();
+  const progress = (line: string) =>
+    options.onProgress?.(`image ${name}: ${line} (${((performance.now() - started) / 1000).toFixed(0)} s)`);
+
+  const archive = join(options.cacheDirectory, `${image.tag.replace(/[/:]/g, '-')}.tar`);
+  await mkdir(options.cacheDirectory, { recursive: true });
+  await using _lock = await lock(`${archive}.lock`);
+  if (await hasImage(image.tag, options)) return image.tag;
+  if (!existsSync(archive)) await buildArchive(image, archive, options, progress);
+  progress('importing');
+  await docker(options, ['import', archive, image.tag]);
+  progress('ready');
   return image.tag;
 }
 
-/** Makes sure that the engine has an image, and answers with its tag. Does nothing where it has it. */
-export async function ensureImage(name: string, options: ImageOptions): Promise<string> {
-  const { onProgress = () => {} } = options;
+async function findImage(name: string): Promise<Image> {
   const image = (await listImages()).find((image) => image.name === name);
   if (!image) throw new Error(`no image is called ${name}`);
-  if (await hasImage(image.tag, options)) return image.tag;
-  const started = Date.now();
-  const elapsed = () => `${((Date.now() - started) / 1000).toFixed(0)} s`;
-
-  const builder = options.builder ?? ((await isInstalled('mmdebstrap')) ? 'mmdebstrap' : 'docker');
-  if (builder === 'docker') {
-    onProgress(`image ${name}: docker build`);
-    await dockerBuild(image, options);
-  } else {
-    const archive = join(options.cacheDirectory, `${image.tag.replace(/[/:]/g, '-')}.tar`);
-    if (!existsSync(archive)) {
-      onProgress(`image ${name}: mmdebstrap, ${image.packages.length} packages and what they need`);
-      await buildArchive(image, archive, (line) => onProgress(`image ${name}: ${line} (${elapsed()})`));
-    }
-    onProgress(`image ${name}: importing (${elapsed()})`);
-    await docker(options, ['import', archive, image.tag]);
-  }
-  onProgress(`image ${name}: ready (${elapsed()})`);
-  return image.tag;
+  return image;
 }
 
 async function hasImage(tag: string, options: ImageOptions): Promise<boolean> {
@@ -67,41 +87,78 @@ async function hasImage(tag: string, options: ImageOptions): Promise<boolean> {
   return exitCode === 0;
 }
 
-async function buildArchive({ packages }: Image, archive: string, onProgress: (line: string) => void): Promise<void> {
-  await mkdir(join(archive, '..'), { recursive: true });
+/** Waits for a lock that ends with this process, however it ends: `flock` holds it while its input is open. */
+async function lock(file: string): Promise<AsyncDisposable> {
+  const holder = execa('flock', [file, 'sh', '-c', 'echo held; exec cat'], { buffer: false });
+  const first = await holder.iterable().next();
+  if (first.done) await holder;
+  return {
+    async [Symbol.asyncDispose]() {
+      holder.stdin.end();
+      await holder;
+    },
+  };
+}
+
+async function buildArchive(
+  image: Image,
+  archive: string,
+  options: ImageOptions,
+  progress: (line: string) => void,
+): Promise<void> {
+  const builder = options.builder ?? ((await isInstalled('mmdebstrap')) ? 'mmdebstrap' : 'docker');
+  progress(`building with ${builder}, ${image.packages.length} packages and what they need`);
   const work = await mkdtemp(`${archive}.`);
   try {
-    const unfinished = join(work, 'rootfs.tar');
-    const build = execa('mmdebstrap', [
-      '--mode=auto',
-      '--variant=essential',
-      `--include=${packages.join(',')}`,
-      '--aptopt=Acquire::Languages "none"',
-      '--dpkgopt=path-exclude=/usr/share/doc/*',
-      '--dpkgopt=path-exclude=/usr/share/locale/*',
-      `--customize-hook=${join(HERE, 'finish-rootfs.sh')}`,
-      DISTRIBUTION,
-      unfinished,
-    ], { all: true, buffer: false });
-    const lines: string[] = [];
-    try {
-      for await (const line of build.iterable({ from: 'all' })) {
-        lines.push(String(line));
-        const step = /^I: (.+?)\.*$/.exec(String(line))?.[1];
-        if (step) onProgress(step);
-      }
-    } catch (cause) {
-      throw new Error(`mmdebstrap failed; its last words:\n${lines.slice(-15).join('\n')}`, { cause });
-    }
-    // Whoever builds the same at the same time ends with the same file.
+    const unfinished = join(work, basename(archive));
+    if (builder === 'mmdebstrap') await bootstrap(image, unfinished, progress);
+    else await buildInEngine(image, unfinished, options, progress);
     await rename(unfinished, archive);
   } finally {
     await rm(work, { recursive: true, force: true });
   }
 }
 
-async function dockerBuild({ packages, tag }: Image, options: ImageOptions): Promise<void> {
-  await docker(options, ['build', '--build-arg', `PACKAGES=${packages.join(',')}`, '--tag', tag, HERE]);
+async function bootstrap({ packages }: Image, archive: string, progress: (line: string) => void): Promise<void> {
+  const hook = `--customize-hook=${join(HERE, 'finish-rootfs.sh')}`;
+  const options = ['--mode=auto', ...BOOTSTRAP_OPTIONS, `--include=${packages.join(',')}`, hook];
+  await follow('mmdebstrap', [...options, DISTRIBUTION, archive], /^I: (.+?)\.*$/, progress);
+}
+
+async function buildInEngine(
+  { packages, tag }: Image,
+  archive: string,
+  options: ImageOptions,
+  progress: (line: string) => void,
+): Promise<void> {
+  const host = ['--host', `unix://${options.dockerSocket}`];
+  const stage = `${tag}-build`;
+  const build = ['build', '--network', 'host', '--build-arg', `PACKAGES=${packages.join(',')}`, '--tag', stage, HERE];
+  await follow('docker', [...host, ...build], /^(Step .+|#\d+ \[.+)$/, progress);
+  progress('archiving');
+  const pack = ['run', '--rm', '--network', 'none', stage, 'tar', '-C', '/rootfs', '--numeric-owner', '-c', '.'];
+  await execa('docker', [...host, ...pack], { stdout: { file: archive } });
+  await docker(options, ['image', 'rm', stage]);
+}
+
+/** Runs a command, telling which of its lines match; what it said last is in the error when it fails. */
+async function follow(
+  command: string,
+  args: string[],
+  interesting: RegExp,
+  progress: (line: string) => void,
+): Promise<void> {
+  const running = execa(command, args, { all: true, buffer: false });
+  const lines: string[] = [];
+  try {
+    for await (const line of running.iterable({ from: 'all' })) {
+      lines.push(line);
+      const step = interesting.exec(line)?.[1];
+      if (step) progress(step);
+    }
+  } catch (cause) {
+    throw new Error(`${command} failed; its last words:\n${lines.slice(-15).join('\n')}`, { cause });
+  }
 }
 
 function docker({ dockerSocket }: ImageOptions, args: string[], more: { reject?: boolean } = {}) {
@@ -111,4 +168,20 @@ function docker({ dockerSocket }: ImageOptions, args: string[], more: { reject?:
 async function isInstalled(command: string): Promise<boolean> {
   const { failed } = await execa(command, ['--version'], { reject: false });
   return !failed;
+}
+
+if (import.meta.main) {
+  const known = (await listImages()).map(({ name }) => name);
+  const command = new Command('node deploy/images/build.ts')
+    .description('Builds the sandbox images that an engine lacks, and prints their tags.')
+    .option('--image <name...>', `which: ${known.join(', ')}; default: all`)
+    .option('--docker-socket <path>', 'unix socket of the engine', '/var/run/docker.sock')
+    .option('--cache <directory>', 'where root file systems are kept', join(HERE, '../../.build/images'))
+    .option('--builder <name>', `${BUILDERS.join(' or ')}; default: mmdebstrap where it is installed`)
+    .parse();
+  const { image, dockerSocket, cache: cacheDirectory, builder } = command.opts();
+  if (builder && !BUILDERS.includes(builder)) command.error(`error: no builder is called ${builder}`);
+  const onProgress = (line: string) => process.stderr.write(`${line}\n`);
+  const options = { dockerSocket, cacheDirectory, onProgress, ...(builder && { builder }) };
+  for (const tag of await ensureImages(options, image)) process.stdout.write(`${tag}\n`);
 }

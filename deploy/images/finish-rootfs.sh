@@ -6,12 +6,16 @@ root=$1
 echo 'user:x:1000:1000:user:/home/user:/bin/bash' >>"$root/etc/passwd"
 echo 'user:x:1000:' >>"$root/etc/group"
 echo 'user:!::0:99999:7:::' >>"$root/etc/shadow"
+# The root is read-only in a sandbox, so whatever is mounted needs its directory here.
 mkdir -p "$root/home/user" "$root/run/drydock"
 chown 1000:1000 "$root/home/user"
 printf '127.0.0.1 localhost sandbox\n::1 localhost sandbox\n' >"$root/etc/hosts"
 echo sandbox >"$root/etc/hostname"
 
 find "$root" -xdev -type f -perm /6000 -exec chmod ug-s {} +
-find "$root/var/cache" "$root/var/log" "$root/var/lib/apt" -xdev -type f -delete
-rm -rf "$root/usr/share/doc" "$root/usr/share/man" "$root/usr/share/info" "$root/usr/share/lintian"
-find "$root/usr/share/locale" -mindepth 1 -maxdepth 1 -exec rm -rf {} + 2>/dev/null || true
+find "$root/var/cache" "$root/var/log" "$root/var/lib/apt" "$root/run" "$root/tmp" -xdev -type f -delete
+# Documentation, translations, and what only building the tools themselves needs.
+for path in usr/share/doc usr/share/man usr/share/info usr/share/lintian usr/share/locale \
+  usr/share/go-*/test usr/share/go-*/api usr/share/go-*/misc usr/lib/go-*/pkg/*_dynlink usr/lib/jvm/*/jmods; do
+  find "$root"/$path -mindepth 1 -delete 2>/dev/null || true
+done
