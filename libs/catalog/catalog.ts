@@ -6,7 +6,7 @@ export type SandboxLimits = { memoryBytes: number; processes: number; diskBytes:
 export type Template = {
   id: string;
   description: string;
-  /** Name of an image of `deploy/images`, or a full reference. */
+  /** What the engine knows the image by. In the file of `deploy/images` it is an image's name there, which the start script resolves. */
   image: string;
   /** What a sandbox gets that asks for nothing. */
   limits: SandboxLimits;

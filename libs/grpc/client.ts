@@ -1,4 +1,5 @@
 import { ChannelCredentials } from '@grpc/grpc-js';
+import { context as telemetry } from '@opentelemetry/api';
 import { createChannel, createClientFactory, Metadata, type ServiceDefinition } from 'nice-grpc';
 import { errorDetailsClientMiddleware } from 'nice-grpc-error-details';
 import { openTelemetryClientMiddleware } from 'nice-grpc-opentelemetry';
@@ -21,6 +22,8 @@ export type ClientOptions = {
   tls?: TlsFiles | undefined;
   /** Metadata of every call. */
   metadata?: Record<string, string>;
+  /** Hears of the trailing metadata of every call, in the call's own trace context. */
+  onTrailer?: (method: string, trailer: Metadata) => void;
 };
 
 const NEVER = new AbortController().signal;
@@ -32,7 +35,7 @@ const NEVER = new AbortController().signal;
 export function createClient<D extends Definition>(
   definition: D,
   address: string,
-  { name, tls, metadata }: ClientOptions = {},
+  { name, tls, metadata, onTrailer }: ClientOptions = {},
 ): Client<D> & Disposable {
   const channel = createChannel(
     address,
@@ -51,8 +54,13 @@ export function createClient<D extends Definition>(
     .create(rawDefinition(definition), channel) as unknown as Record<string, RawMethod>;
 
   const client: Record<string, unknown> = {};
-  for (const [method, { responseStream }] of Object.entries(definition.methods)) {
-    const call = raw[method]!;
+  for (const [method, { name, responseStream }] of Object.entries(definition.methods)) {
+    const call: RawMethod = onTrailer
+      ? (request, options) => {
+          const heard = telemetry.bind(telemetry.active(), (trailer: Metadata) => onTrailer(name, trailer));
+          return raw[method]!(request, { ...options, onTrailer: heard });
+        }
+      : raw[method]!;
     client[method] = responseStream
       ? (request: unknown, options?: CallOptions) => streaming(call, request, options, metadata)
       : (request: unknown, options?: CallOptions) => unary(call, request, options, metadata);
@@ -61,7 +69,9 @@ export function createClient<D extends Definition>(
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: methods of any message
-type RawMethod = (request: unknown, options: { signal: AbortSignal; metadata: Metadata }) => any;
+type RawMethod = (request: unknown, options: RawOptions) => any;
+
+type RawOptions = { signal: AbortSignal; metadata: Metadata; onTrailer?: (trailer: Metadata) => void };
 
 async function unary(call: RawMethod, request: unknown, options: CallOptions = {}, base?: Record<string, string>) {
   const limit = timeLimit(options);

@@ -1,0 +1,42 @@
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { SandboxLimits } from '#libs/catalog/catalog.ts';
+
+/** Whose an instance is. Written before it is used, so that no restart hands it out again. */
+export type Claim = {
+  sandboxId: string;
+  organizationId: string;
+  template: string;
+  limits: SandboxLimits;
+  /** Milliseconds since 1970. */
+  expireTime: number;
+  /** The sandbox is on record as running. */
+  confirmed: boolean;
+};
+
+export type Claims = {
+  write(instanceId: string, claim: Claim): Promise<void>;
+  /** The claim on an instance; nothing where there is none, or none that can be read. */
+  read(instanceId: string): Promise<Claim | undefined>;
+  remove(instanceId: string): Promise<void>;
+};
+
+/** Claims as a file each, replaced whole. */
+export async function openClaims(dataDirectory: string): Promise<Claims> {
+  const directory = join(dataDirectory, 'claims');
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const fileOf = (instanceId: string) => join(directory, `${instanceId}.json`);
+  return {
+    async write(instanceId, claim) {
+      const file = fileOf(instanceId);
+      await writeFile(`${file}.new`, JSON.stringify(claim), { mode: 0o600 });
+      await rename(`${file}.new`, file);
+    },
+    read: (instanceId) =>
+      readFile(fileOf(instanceId), 'utf8').then(
+        (text) => JSON.parse(text) as Claim,
+        () => undefined,
+      ),
+    remove: (instanceId) => rm(fileOf(instanceId), { force: true }),
+  };
+}

@@ -1,0 +1,31 @@
+import { hostname, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { type Environment, readEnvironment } from '#libs/config.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+// A unix socket's path has at most 107 bytes, of which a link's own part takes 46.
+const MAX_DATA_PATH = 60;
+
+export function loadConfig(variables: Environment) {
+  const env = readEnvironment(variables);
+  const address = env.string('EXECUTOR_ADDRESS', '127.0.0.1:7004');
+  const config = {
+    id: env.string('EXECUTOR_ID', hostname()),
+    address,
+    advertisedAddress: env.string('EXECUTOR_ADVERTISED_ADDRESS', address),
+    metricsAddress: env.string('EXECUTOR_METRICS_ADDRESS', '127.0.0.1:9104'),
+    natsUrl: env.string('NATS_URL'),
+    tlsDirectory: env.optional('TLS_DIR'),
+    dataDirectory: env.string('EXECUTOR_DATA_DIR', '/var/lib/drydock/executor'),
+    dockerSocket: env.string('DOCKER_SOCKET', '/var/run/docker.sock'),
+    agentBinary: env.string('AGENT_BINARY', join(ROOT, '.build/bin/drydock-agent')),
+    seccompProfile: env.string('SECCOMP_PROFILE', join(ROOT, '.build/seccomp.json')),
+    catalogFile: env.string('CATALOG_FILE', join(ROOT, 'deploy/images/catalog.json')),
+    maxSandboxes: env.integer('EXECUTOR_MAX_SANDBOXES', 200, { min: 1, max: 10_000 }),
+    memoryBytes: env.integer('EXECUTOR_MEMORY_BYTES', Math.floor(totalmem() * 0.8), { min: 64 * 1024 * 1024 }),
+  };
+  env.check();
+  if (config.dataDirectory.length > MAX_DATA_PATH)
+    throw new Error(`bad configuration\n  EXECUTOR_DATA_DIR: is longer than ${MAX_DATA_PATH} characters, too long for its sockets`);
+  return config;
+}

@@ -1,0 +1,94 @@
+import type { ContainerCreateOptions } from 'dockerode';
+import type { SandboxLimits } from '#libs/catalog/catalog.ts';
+import type { InstancePlan } from '../backend.ts';
+import { fileSystemSizes } from '../file-systems.ts';
+
+/** Labels by which an executor finds its own again. */
+export const EXECUTOR_LABEL = 'drydock.executor';
+export const INSTANCE_LABEL = 'drydock.instance';
+export const TEMPLATE_LABEL = 'drydock.template';
+
+/** Where the agent and its socket are inside. */
+const AGENT_PATH = '/run/drydock/agent';
+const LINK_PATH = '/run/drydock/link';
+
+// The agent's threads count in the same limit as the programs' processes.
+export const AGENT_PROCESSES = 16;
+const OPEN_FILES = 4096;
+
+export type HostFiles = { agentBinary: string; hostsFile: string; seccompProfile: string };
+
+/** A hardened container, as the engine's API wants it. Everything here is asserted by a test on a real one. */
+export function containerFor(plan: InstancePlan, executorId: string, host: HostFiles): ContainerCreateOptions {
+  const { limits } = plan;
+  const sizes = fileSystemSizes(limits);
+  const user = 'rw,nosuid,nodev,uid=1000,gid=1000,mode=0755';
+  return {
+    name: nameOf(plan.instanceId),
+    Image: plan.image,
+    Entrypoint: [AGENT_PATH, 'serve', `${LINK_PATH}/agent.sock`],
+    Cmd: [],
+    Env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
+    Hostname: 'sandbox',
+    // Root inside, with three capabilities: the agent. What it runs has another user and none.
+    User: '0:0',
+    WorkingDir: '/',
+    AttachStdin: false,
+    AttachStdout: false,
+    AttachStderr: false,
+    OpenStdin: false,
+    // An own, empty network namespace, without the engine's 100 ms of network set-up.
+    NetworkDisabled: true,
+    Labels: {
+      [EXECUTOR_LABEL]: executorId,
+      [INSTANCE_LABEL]: plan.instanceId,
+      [TEMPLATE_LABEL]: plan.template,
+    },
+    HostConfig: {
+      ...(plan.runtime ? { Runtime: plan.runtime } : {}),
+      Memory: limits.memoryBytes,
+      MemorySwap: limits.memoryBytes,
+      NanoCpus: Math.round(limits.cpus * 1e9),
+      PidsLimit: limits.processes + AGENT_PROCESSES,
+      CapDrop: ['ALL'],
+      CapAdd: ['SETUID', 'SETGID', 'KILL'],
+      SecurityOpt: ['no-new-privileges', `seccomp=${host.seccompProfile}`],
+      Privileged: false,
+      ReadonlyRootfs: !plan.writableRoot,
+      Binds: [
+        `${host.agentBinary}:${AGENT_PATH}:ro`,
+        `${plan.linkDirectory}:${LINK_PATH}:ro`,
+        `${host.hostsFile}:/etc/hosts:ro`,
+      ],
+      Tmpfs: {
+        '/home/user': `${user},exec,size=${sizes.home}`,
+        '/tmp': `rw,nosuid,nodev,exec,mode=1777,size=${sizes.tmp}`,
+      },
+      ShmSize: sizes.shm,
+      IpcMode: 'private',
+      Ulimits: [
+        { Name: 'nofile', Soft: OPEN_FILES, Hard: OPEN_FILES },
+        { Name: 'core', Soft: 0, Hard: 0 },
+      ],
+      LogConfig: { Type: 'none', Config: {} },
+      RestartPolicy: { Name: 'no' },
+      AutoRemove: false,
+    },
+  };
+}
+
+/** The container's name at the engine. */
+export function nameOf(instanceId: string): string {
+  return `drydock-${instanceId}`;
+}
+
+/** Limits as the engine's update call takes them. */
+export function updateFor({ memoryBytes, processes, cpus }: SandboxLimits) {
+  return {
+    Memory: memoryBytes,
+    MemorySwap: memoryBytes,
+    NanoCpus: Math.round(cpus * 1e9),
+    PidsLimit: processes + AGENT_PROCESSES,
+  };
+}
+

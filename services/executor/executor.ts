@@ -1,0 +1,35 @@
+import type { Logger } from '#libs/log.ts';
+import type { Rpc } from '#libs/grpc/rpc.ts';
+import { callerOf } from '#libs/grpc/server.ts';
+import type { ExecutorServiceDefinition } from '#proto/drydock/internal/v1/executor.ts';
+import type { Backend } from './backend.ts';
+import { runExecution } from './execution.ts';
+import type { Sandboxes } from './sandboxes.ts';
+
+const CLAIM_LIMIT_MS = 60_000;
+
+export type Dependencies = { sandboxes: Sandboxes; backend: Backend; log: Logger };
+
+/** What the scheduler asks of an executor. Claims go on when their caller is gone: unless confirmed, they end by themselves. */
+export function createExecutor(dependencies: Dependencies): Rpc<ExecutorServiceDefinition> {
+  const { sandboxes } = dependencies;
+  return {
+    async claimSandbox({ spec }) {
+      const { warm } = await sandboxes.claim(spec!, AbortSignal.timeout(CLAIM_LIMIT_MS));
+      return { warm };
+    },
+    async confirmSandbox({ sandboxId }, call) {
+      await sandboxes.confirm(sandboxes.get(sandboxId, callerOf(call).organizationId));
+      return {};
+    },
+    async extendSandbox({ sandboxId, expireTime }, call) {
+      await sandboxes.extend(sandboxes.get(sandboxId, callerOf(call).organizationId), expireTime ?? new Date());
+      return {};
+    },
+    async destroySandbox({ sandboxId }) {
+      await sandboxes.destroy(sandboxId);
+      return {};
+    },
+    runExecution: ({ spec, streamOutput }, { signal }) => runExecution(dependencies, spec!, streamOutput, signal),
+  };
+}

@@ -1,0 +1,95 @@
+import type { Catalog, SandboxLimits, Template } from '#libs/catalog/catalog.ts';
+import { DrydockError } from '#libs/errors.ts';
+import { newId } from '#libs/ids.ts';
+import type { Logger } from '#libs/log.ts';
+import { durationHistogram } from '#libs/telemetry.ts';
+import { type AgentLink, linkDirectory, openLink } from './agent-link.ts';
+import type { Backend } from './backend.ts';
+
+const READY_DEADLINE_MS = 20_000;
+
+const starts = durationHistogram('executor_instance_start_seconds', 'From the engine call to an agent that answers.', [
+  'template',
+]);
+
+/** An instance with its agent connected. */
+export type Instance = {
+  id: string;
+  template: Template;
+  limits: SandboxLimits;
+  link: AgentLink & AsyncDisposable;
+};
+
+export type Instances = {
+  /** Makes an instance and waits until its agent answers. Errors: SANDBOX_START_FAILED. */
+  create(template: Template, limits: SandboxLimits, signal: AbortSignal): Promise<Instance>;
+  /** Connects to an instance that an earlier process made. */
+  adopt(instanceId: string, template: Template, limits: SandboxLimits): Promise<Instance>;
+  /** Ends an instance. Repeating it is harmless. */
+  destroy(instance: Instance): Promise<void>;
+  /** Whether an instance is being made or is alive; what the backend has besides is nobody's. */
+  isKnown(instanceId: string): boolean;
+};
+
+export function createInstances(dependencies: { backend: Backend; dataDirectory: string; catalog: Catalog; log: Logger }): Instances {
+  const { backend, dataDirectory, log } = dependencies;
+  const known = new Set<string>();
+
+  const open = async (id: string, template: Template, limits: SandboxLimits): Promise<Instance> => {
+    known.add(id);
+    return { id, template, limits, link: await openLink(dataDirectory, id) };
+  };
+
+  const ready = async ({ link, template }: Instance, signal: AbortSignal): Promise<void> => {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(READY_DEADLINE_MS)]);
+    const late = new Promise<never>((_, reject) =>
+      limit.addEventListener('abort', () => reject(notReady(template.id)), { once: true }),
+    );
+    await Promise.race([link.connected, late]);
+    await link.control.ping({}, { signal: limit });
+  };
+
+  const destroy = async (instance: Instance): Promise<void> => {
+    await instance.link[Symbol.asyncDispose]();
+    await backend.destroy(instance.id);
+    known.delete(instance.id);
+  };
+
+  return {
+    async create(template, limits, signal) {
+      const end = starts.startTimer({ template: template.id });
+      const instance = await open(newId('ins'), template, limits);
+      try {
+        await backend.create(
+          {
+            instanceId: instance.id,
+            template: template.id,
+            image: template.image,
+            limits,
+            writableRoot: template.writableRoot,
+            runtime: template.runtime,
+            linkDirectory: linkDirectory(dataDirectory, instance.id),
+          },
+          signal,
+        );
+        await ready(instance, signal);
+        end();
+        return instance;
+      } catch (error) {
+        await destroy(instance).catch((cause) => log.warn({ err: cause, instanceId: instance.id }, 'not destroyed yet'));
+        throw error;
+      }
+    },
+    async adopt(instanceId, template, limits) {
+      const instance = await open(instanceId, template, limits);
+      await ready(instance, AbortSignal.timeout(READY_DEADLINE_MS));
+      return instance;
+    },
+    destroy,
+    isKnown: (instanceId) => known.has(instanceId),
+  };
+}
+
+function notReady(template: string): DrydockError {
+  return new DrydockError('SANDBOX_START_FAILED', `template ${template}: the sandbox did not become ready in time`);
+}

@@ -1,0 +1,106 @@
+import { mkdir } from 'node:fs/promises';
+import { readCatalog } from '#libs/catalog/catalog.ts';
+import { connectEvents } from '#libs/events.ts';
+import { service, startServer } from '#libs/grpc/server.ts';
+import { readTls } from '#libs/grpc/tls.ts';
+import { aborted, every, run } from '#libs/lifecycle.ts';
+import { createLogger } from '#libs/log.ts';
+import { gauge, startTelemetry } from '#libs/telemetry.ts';
+import { ExecutorServiceDefinition } from '#proto/drydock/internal/v1/executor.ts';
+import { FileServiceDefinition } from '#proto/drydock/v1/file.ts';
+import { ProcessServiceDefinition } from '#proto/drydock/v1/process.ts';
+import { announceExecutor, createReporter, followSession } from './announcements.ts';
+import { openClaims } from './claims.ts';
+import { loadConfig } from './config.ts';
+import { createDockerBackend } from './docker/backend.ts';
+import { createExecutor } from './executor.ts';
+import { createFiles } from './files.ts';
+import { createInstances } from './instances.ts';
+import { createPool } from './pool.ts';
+import { createProcesses } from './processes.ts';
+import { adoptInstances, enforceDeadlines, instanceEnded, reconcile } from './reconcile.ts';
+import { createSandboxes } from './sandboxes.ts';
+
+const RECONCILE_INTERVAL_MS = 30_000;
+const DEADLINE_INTERVAL_MS = 1_000;
+
+const log = createLogger('executor');
+
+await run(log, async (shutdown) => {
+  const config = loadConfig(process.env);
+  const { dataDirectory, maxSandboxes, memoryBytes } = config;
+  const tls = readTls(config.tlsDirectory, 'executor');
+  const catalog = readCatalog(config.catalogFile);
+  await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
+
+  const backend = createDockerBackend({
+    socket: config.dockerSocket,
+    executorId: config.id,
+    dataDirectory,
+    agentBinary: config.agentBinary,
+    seccompProfile: config.seccompProfile,
+    log,
+  });
+  const instances = createInstances({ backend, dataDirectory, catalog, log });
+  const claims = await openClaims(dataDirectory);
+  const sandboxes = createSandboxes({
+    backend,
+    instances,
+    pool: () => pool,
+    claims,
+    catalog,
+    maxSandboxes,
+    memoryBytes,
+    log,
+  });
+
+  // Released in reverse order: calls drain first, then the pool, NATS last.
+  await using events = connectEvents({ url: config.natsUrl, name: `executor-${config.id}`, log });
+  events.keepStream('EXECUTOR', ['drydock.executor.>']);
+  await using reporter = createReporter(events, config.id, log);
+  const { report } = reporter;
+  const everything = { backend, instances, sandboxes, claims, catalog, pool: () => pool, report, log };
+  await adoptInstances(everything);
+  await using pool = createPool({ catalog, instances, log, hasRoom: ({ limits }) => sandboxes.hasRoom(limits.memoryBytes) });
+  await using _watch = backend.watch((instanceId, reason) => {
+    instanceEnded(everything, instanceId, reason).catch((error) => log.error({ err: error, instanceId }, 'end not handled'));
+  });
+  await using _reconcile = every(RECONCILE_INTERVAL_MS, log, () => reconcile(everything));
+  await using _deadlines = every(DEADLINE_INTERVAL_MS, log, () => enforceDeadlines(everything));
+  using _session = followSession(events, sandboxes, log);
+
+  await using server = await startServer({
+    address: config.address,
+    services: [
+      service(ExecutorServiceDefinition, createExecutor({ sandboxes, backend, log }), { allow: ['scheduler'] }),
+      service(ProcessServiceDefinition, createProcesses(sandboxes), { allow: ['gateway'] }),
+      service(FileServiceDefinition, createFiles(sandboxes), { allow: ['gateway'] }),
+    ],
+    log,
+    tls,
+  });
+  await using _announce = announceExecutor({
+    events,
+    sandboxes,
+    pool: () => pool,
+    executorId: config.id,
+    address: config.advertisedAddress,
+    maxSandboxes,
+    memoryBytes,
+    draining: () => shutdown.aborted,
+    log,
+  });
+  gauge('executor_sandboxes', 'Sandboxes of organisations.', [], (set) => set({}, sandboxes.list().length));
+  gauge('executor_warm_sandboxes', 'Sandboxes that wait to be claimed.', ['template'], (set) => {
+    for (const [template, size] of pool.sizes()) set({ template }, size);
+  });
+  await using _telemetry = await startTelemetry({
+    service: 'executor',
+    metricsAddress: config.metricsAddress,
+    log,
+    ready: () => backend.ping(),
+  });
+
+  log.info({ port: server.port, executorId: config.id }, 'listening');
+  await aborted(shutdown);
+});

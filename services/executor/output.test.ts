@@ -1,0 +1,41 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { Output } from '#proto/drydock/v1/resources.ts';
+import { createOutput } from './output.ts';
+
+function cut(bytes: Buffer, sizes: number[]): Output[] {
+  const output = createOutput();
+  const pieces: Output[] = [];
+  let at = 0;
+  for (const size of [...sizes, bytes.length]) {
+    const chunk = bytes.subarray(at, at + size);
+    pieces.push(...output.push(at, chunk));
+    at += chunk.length;
+  }
+  return [...pieces, ...output.end()];
+}
+
+test('text stays text wherever it is cut', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), fc.array(fc.integer({ min: 1, max: 5 })), (text, sizes) => {
+      const pieces = cut(Buffer.from(text), sizes);
+      expect(pieces.every(({ content }) => content?.$case === 'text')).toBe(true);
+      expect(pieces.map(({ content }) => content?.value).join('')).toBe(Buffer.from(text).toString());
+    }),
+  );
+});
+
+test('any bytes come out whole, at their offsets', () => {
+  fc.assert(
+    fc.property(fc.uint8Array(), fc.array(fc.integer({ min: 1, max: 5 })), (data, sizes) => {
+      let at = 0;
+      for (const { offset, content } of cut(Buffer.from(data), sizes)) {
+        const bytes = Buffer.from(content!.value as string);
+        expect(offset).toBe(at);
+        expect(bytes).toEqual(Buffer.from(data.subarray(at, at + bytes.length)));
+        at += bytes.length;
+      }
+      expect(at).toBe(data.length);
+    }),
+  );
+});
