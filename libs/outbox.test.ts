@@ -22,7 +22,7 @@ afterAll(async () => {
 
 async function openOutbox(): Promise<Database & AsyncDisposable> {
   const db = openDatabase(await postgres.createDatabase(), 'public', log);
-  await db.query('create table outbox (id text primary key, subject text not null, payload bytea not null)');
+  await db.query('create table outbox (id text primary key, subject text not null, payload bytea not null, position bigint generated always as identity)');
   return db;
 }
 
@@ -52,7 +52,7 @@ async function stored(): Promise<string[]> {
   return words;
 }
 
-test('what was committed arrives, what was rolled back never does', async () => {
+test('what was committed arrives in order, what was rolled back never does', async () => {
   await using db = await openOutbox();
   await using events = openEvents();
   await using relay = relayOutbox(db, events, log);
@@ -65,7 +65,7 @@ test('what was committed arrives, what was rolled back never does', async () => 
   await write(db, 'three');
   relay.trigger();
   await expect.poll(() => waiting(db), { timeout: 5_000 }).toBe(0);
-  expect((await stored()).sort()).toEqual(['one', 'three', 'two']);
+  expect(await stored()).toEqual(['one', 'two', 'three']);
 });
 
 test('events wait while NATS is away and are sent when it is back', async () => {

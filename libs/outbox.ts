@@ -30,7 +30,7 @@ export function relayOutbox(db: Database, events: Events, log: Logger): Periodic
 async function relayBatch(db: Database, events: Events): Promise<number> {
   return db.transaction(async (tx) => {
     const rows = await tx.query<{ id: string; subject: string; payload: Buffer }>(
-      'select id, subject, payload from outbox order by id limit $1 for update skip locked',
+      'select id, subject, payload from outbox order by position limit $1 for update skip locked',
       [BATCH],
     );
     if (rows.length === 0) return 0;

@@ -6,8 +6,9 @@ import type { SandboxRow } from './rows.ts';
 /** JetStream subject of `SandboxChanged`. */
 export const CHANGED_SUBJECT = 'drydock.session.sandbox.changed';
 
-/** Tells the others, by the outbox, that a sandbox is in another state. */
-export async function announce(tx: Queryable, row: SandboxRow): Promise<void> {
+type Changed = Pick<SandboxRow, 'id' | 'organization_id' | 'executor_id' | 'state' | 'stop_reason'>;
+
+export function changedEvent(row: Changed): Buffer {
   const event: SandboxChanged = {
     sandboxId: row.id,
     organizationId: row.organization_id,
@@ -15,5 +16,10 @@ export async function announce(tx: Queryable, row: SandboxRow): Promise<void> {
     state: row.state,
     reason: row.stop_reason,
   };
-  await writeOutbox(tx, CHANGED_SUBJECT, SandboxChanged.encode(event).finish());
+  return Buffer.from(SandboxChanged.encode(event).finish());
+}
+
+/** Tells the others, by the outbox, that sandboxes are in another state or have another deadline. */
+export async function announce(tx: Queryable, ...rows: Changed[]): Promise<void> {
+  await writeOutbox(tx, CHANGED_SUBJECT, ...rows.map(changedEvent));
 }

@@ -17,6 +17,7 @@ import { loadConfig } from './config.ts';
 import { consumeEnded } from './ended.ts';
 import { createReads } from './reads.ts';
 import { createRecords } from './records.ts';
+import { createSettling } from './settling.ts';
 import { sweep } from './sweep.ts';
 import { createTemplates } from './templates.ts';
 
@@ -37,16 +38,17 @@ await run(log, async (shutdown) => {
   events.keepStream('EXECUTOR', ['drydock.executor.>']);
   await untilReady(log, shutdown, () => migrate(config.databaseUrl, 'session', MIGRATIONS, log));
   await using relay = relayOutbox(db, events, log);
-  const changed = relay.trigger;
-  await using _ended = consumeEnded({ db, events, changed });
-  await using _sweep = every(SWEEP_INTERVAL_MS, log, () => sweep({ db, changed }));
+  using settling = createSettling(events);
+  const dependencies = { db, catalog, settling, changed: relay.trigger };
+  await using _ended = consumeEnded({ ...dependencies, events });
+  await using _sweep = every(SWEEP_INTERVAL_MS, log, () => sweep(dependencies));
 
   const reads = createReads(db);
   const forAll = { allow: ['gateway'] as const };
   await using server = await startServer({
     address: config.address,
     services: [
-      service(RecordServiceDefinition, createRecords({ db, catalog, changed }), { allow: ['scheduler', 'gateway'] }),
+      service(RecordServiceDefinition, createRecords(dependencies), { allow: ['scheduler', 'gateway'] }),
       service(SandboxServiceDefinition, reads.sandboxes, forAll),
       service(ExecutionServiceDefinition, reads.executions, forAll),
       service(TemplateServiceDefinition, createTemplates(catalog), forAll),

@@ -5,8 +5,9 @@ import { callerOf } from '#libs/grpc/server.ts';
 import { readPage, toPage } from '#libs/pages.ts';
 import type { ExecutionServiceDefinition } from '#proto/drydock/v1/execution.ts';
 import type { SandboxServiceDefinition } from '#proto/drydock/v1/sandbox.ts';
-import { findExecution, findSandbox } from './records.ts';
+import { findExecution } from './execution-records.ts';
 import { type ExecutionRow, type SandboxRow, toExecution, toSandbox } from './rows.ts';
+import { findSandbox } from './sandbox-records.ts';
 
 const MAX_FILTERS = 32;
 
@@ -29,9 +30,9 @@ export function createReads(db: Database): Reads {
         const rows = await db.query<SandboxRow>(
           `select * from sandboxes
            where organization_id = $1 and ($2::text is null or id < $2)
-             and (cardinality($3::text[]) = 0 or state = any($3)) and metadata @> $4
+             and (cardinality($3::text[]) = 0 or state = any($3)) and metadata @> all ($4::jsonb[])
            order by id desc limit $5`,
-          [organizationId, after ?? null, request.states, JSON.stringify(readFilters(request.metadataFilters)), limit + 1],
+          [organizationId, after ?? null, request.states, readFilters(request.metadataFilters), limit + 1],
         );
         const { page, nextPageToken } = toPage(rows, limit, ({ id }) => id);
         return { sandboxes: page.map(toSandbox), nextPageToken };
@@ -59,7 +60,8 @@ export function createReads(db: Database): Reads {
   };
 }
 
-function readFilters(filters: string[]): Record<string, string> {
+/** Each filter as the JSON that a matching row's labels contain. */
+function readFilters(filters: string[]): string[] {
   const check = checkFields();
   if (filters.length > MAX_FILTERS) check.violation('metadataFilters', `are more than ${MAX_FILTERS}`);
   for (const filter of filters) {
@@ -67,7 +69,8 @@ function readFilters(filters: string[]): Record<string, string> {
     if (filter.indexOf('=') < 1) check.violation('metadataFilters', 'must each be key=value');
   }
   check.done();
-  return Object.fromEntries(
-    filters.map((filter) => [filter.slice(0, filter.indexOf('=')), filter.slice(filter.indexOf('=') + 1)]),
-  );
+  return filters.map((filter) => {
+    const split = filter.indexOf('=');
+    return JSON.stringify({ [filter.slice(0, split)]: filter.slice(split + 1) });
+  });
 }

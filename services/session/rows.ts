@@ -2,6 +2,9 @@ import type { AppliedLimits } from '#proto/drydock/internal/v1/spec.ts';
 import { Execution, type Execution_State } from '#proto/drydock/v1/execution.ts';
 import type { Sandbox, Sandbox_State, Sandbox_StopReason } from '#proto/drydock/v1/sandbox.ts';
 
+/** A sandbox may be stopped from any of these, and from STOPPED it goes nowhere. */
+export const LIVE: Sandbox_State[] = ['PENDING', 'RUNNING', 'PAUSED'];
+
 export type SandboxRow = {
   id: string;
   organization_id: string;
@@ -47,7 +50,13 @@ export type ExecutionRow = {
   stderr: Buffer | null;
   create_time: Date;
   finish_time: Date | null;
+  deadline: Date;
 };
+
+/** What `ExecutionRow.result` holds: all of an execution but its output. */
+export function encodeResult(execution: Execution): string {
+  return Buffer.from(Execution.encode({ ...execution, stdout: '', stderr: '' }).finish()).toString('base64');
+}
 
 export function toExecution(row: ExecutionRow): Execution {
   const found = row.result ? Execution.decode(Buffer.from(row.result, 'base64')) : Execution.create();

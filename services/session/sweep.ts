@@ -1,43 +1,59 @@
 import type { Database } from '#libs/database.ts';
 import { Execution } from '#proto/drydock/v1/execution.ts';
 import { announce } from './announce.ts';
-import type { SandboxRow } from './rows.ts';
+import type { Dependencies } from './records.ts';
+import { encodeResult, LIVE, type SandboxRow } from './rows.ts';
 
 const BATCH = 100;
 const START_LIMIT = '60 s';
 const OVERDUE_GRACE = '60 s';
 
-const LOST = Buffer.from(
-  Execution.encode(
-    Execution.create({ state: 'FINISHED', verdict: 'INTERNAL_ERROR', message: 'the platform lost the execution; run it again' }),
-  ).finish(),
-).toString('base64');
+const LOST = encodeResult(
+  Execution.create({ state: 'FINISHED', verdict: 'INTERNAL_ERROR', message: 'the execution was lost with its host; run it again' }),
+);
 
 /**
  * Ends what is over: sandboxes past their deadline, sandboxes that never started, executions that nobody completed.
  * Replicas share the work: a row that one has locked is skipped by the others.
  */
-export async function sweep({ db, changed }: { db: Database; changed: () => void }): Promise<void> {
-  const stopped = await db.transaction(async (tx) => {
+export async function sweep({ db, settling, changed }: Omit<Dependencies, 'catalog'>): Promise<void> {
+  let stopped: string[];
+  do {
+    stopped = await stopOverdueSandboxes(db);
+    for (const id of stopped) settling.settled(id);
+    if (stopped.length > 0) changed();
+  } while (stopped.length === BATCH);
+  for (const id of await endLostExecutions(db)) settling.settled(id);
+}
+
+function stopOverdueSandboxes(db: Database): Promise<string[]> {
+  return db.transaction(async (tx) => {
+    // What never started gives its request id back, so that trying again with it makes another sandbox.
     const rows = await tx.query<SandboxRow>(
       `update sandboxes set state = 'STOPPED', stop_time = now(),
-         stop_reason = case when expire_time <= now() then 'EXPIRED' else 'FAILED_TO_START' end
+         stop_reason = case when expire_time <= now() then 'EXPIRED' else 'FAILED_TO_START' end,
+         request_id = case when state = 'PENDING' then null else request_id end
        where id in (
          select id from sandboxes
-         where state <> 'STOPPED' and (expire_time <= now() or (state = 'PENDING' and create_time < now() - interval '${START_LIMIT}'))
+         where state <> 'STOPPED' and state = any($1)
+           and (expire_time <= now() or (state = 'PENDING' and create_time < now() - interval '${START_LIMIT}'))
          limit ${BATCH} for update skip locked
        ) returning *`,
+      [LIVE],
     );
-    for (const row of rows) await announce(tx, row);
-    return rows.length;
+    await announce(tx, ...rows);
+    return rows.map(({ id }) => id);
   });
-  if (stopped > 0) changed();
-  await db.query(
+}
+
+async function endLostExecutions(db: Database): Promise<string[]> {
+  const rows = await db.query<{ id: string }>(
     `update executions set state = 'FINISHED', finish_time = now(), result = $1, request_id = null
      where id in (
        select id from executions where state = 'RUNNING' and deadline < now() - interval '${OVERDUE_GRACE}'
        limit ${BATCH} for update skip locked
-     )`,
+     ) returning id`,
     [LOST],
   );
+  return rows.map(({ id }) => id);
 }

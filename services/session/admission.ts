@@ -1,0 +1,48 @@
+import { createHash } from 'node:crypto';
+import { DrydockError } from '#libs/errors.ts';
+import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
+
+const RETRY_AFTER_MS = 1_000;
+
+/** What `admit` found out before a row was written, or was not. */
+export type Admission = {
+  /** Id of what an earlier call with the same request id made. */
+  earlier: string | null;
+  /** Sandboxes and running executions that the organisation has now. */
+  live: number;
+};
+
+/**
+ * Identifies what a request asks for. Maps have no order, so that a client's second try with the same content hashes alike.
+ * Only the hash is stored: the environment may hold secrets.
+ */
+export function contentHash<T extends { environment: Record<string, string>; metadata?: Record<string, string> }>(
+  type: { encode(message: T): { finish(): Uint8Array } },
+  request: T,
+): Buffer {
+  const ordered = { ...request, environment: sorted(request.environment) };
+  if (request.metadata) ordered.metadata = sorted(request.metadata);
+  return createHash('sha256').update(type.encode(ordered).finish()).digest();
+}
+
+function sorted(map: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** Throws REQUEST_ID_REUSED where what an earlier call made was asked for with other content. */
+export function checkSameRequest(earlier: { request_sha256: Buffer }, sha256: Buffer): void {
+  if (!earlier.request_sha256.equals(sha256))
+    throw new DrydockError('REQUEST_ID_REUSED', 'request_id was used before with other content; take a new one');
+}
+
+export function quotaExceeded({ organizationId, concurrentSandboxes }: Caller, live: number): DrydockError {
+  return new DrydockError('QUOTA_EXCEEDED', `the organisation may have ${concurrentSandboxes} sandboxes at one time`, {
+    retryAfterMs: RETRY_AFTER_MS,
+    quota: [
+      {
+        subject: `organizations/${organizationId}/concurrentSandboxes`,
+        description: `${live} of ${concurrentSandboxes} in use; delete some or wait`,
+      },
+    ],
+  });
+}

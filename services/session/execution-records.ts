@@ -1,0 +1,117 @@
+import type { Database, Queryable } from '#libs/database.ts';
+import { DrydockError } from '#libs/errors.ts';
+import type { Rpc } from '#libs/grpc/rpc.ts';
+import { callerOf } from '#libs/grpc/server.ts';
+import { isId, newId } from '#libs/ids.ts';
+import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
+import type { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
+import { Execution, RunCodeRequest } from '#proto/drydock/v1/execution.ts';
+import { type Admission, checkSameRequest, contentHash, quotaExceeded } from './admission.ts';
+import type { Dependencies } from './records.ts';
+import { encodeResult, type ExecutionRow, toExecution } from './rows.ts';
+import { type CheckedExecution, checkExecution } from './validation.ts';
+
+type ExecutionRecords = Pick<Rpc<RecordServiceDefinition>, 'insertExecution' | 'completeExecution'>;
+
+export function createExecutionRecords({ db, catalog, settling }: Dependencies): ExecutionRecords {
+  /** What the first call with a request id came to, once it has. */
+  const repeated = (caller: Caller, id: string, sha256: Buffer, signal: AbortSignal) =>
+    settling.until(id, signal, async () => {
+      const row = await findExecution(db, caller.organizationId, id);
+      checkSameRequest(row, sha256);
+      return row.state === 'RUNNING' || row.state === 'QUEUED' ? undefined : row;
+    });
+
+  return {
+    async insertExecution({ request = RunCodeRequest.create() }, call) {
+      const caller = callerOf(call);
+      const checked = checkExecution(request, catalog);
+      const sha256 = contentHash(RunCodeRequest, request);
+      const admitted = await insertExecution(db, caller, request, checked, sha256);
+      if (admitted.earlier) {
+        const row = await repeated(caller, admitted.earlier, sha256, call.signal);
+        return { execution: toExecution(row), repeatedRequest: true, spec: undefined };
+      }
+      const sandbox = {
+        sandboxId: newId('sbx'),
+        organizationId: caller.organizationId,
+        template: checked.template.id,
+        limits: checked.sandboxLimits,
+        environment: {},
+        expireTime: admitted.deadline,
+      };
+      return {
+        execution: toExecution(admitted),
+        repeatedRequest: false,
+        spec: { ...checked.spec, executionId: admitted.id, sandbox },
+      };
+    },
+
+    async completeExecution({ execution = Execution.create(), stdout, stderr }, call) {
+      const { organizationId } = callerOf(call);
+      checkExecutionId(execution.id);
+      // A run that was cut off, by its caller or by us, gives its request id back: trying again with it runs the program.
+      const [row] = await db.query<ExecutionRow>(
+        `update executions set state = $3, result = $4, stdout = $5, stderr = $6, finish_time = now(),
+           request_id = case when $7 then null else request_id end
+         where id = $1 and organization_id = $2 and state = any('{QUEUED,RUNNING}') returning *`,
+        [
+          execution.id,
+          organizationId,
+          execution.state === 'CANCELLED' ? 'CANCELLED' : 'FINISHED',
+          encodeResult(execution),
+          stdout,
+          stderr,
+          execution.verdict === 'INTERNAL_ERROR' || execution.state === 'CANCELLED',
+        ],
+      );
+      if (row) settling.settled(row.id);
+      return { execution: toExecution(row ?? (await findExecution(db, organizationId, execution.id))) };
+    },
+  };
+}
+
+/** One statement, one round trip, as `insertSandbox`. Errors: QUOTA_EXCEEDED. */
+async function insertExecution(
+  db: Database,
+  caller: Caller,
+  request: RunCodeRequest,
+  { language, template, lifetimeMs }: CheckedExecution,
+  sha256: Buffer,
+): Promise<ExecutionRow & Admission> {
+  const [row] = await db.query<ExecutionRow & Admission>(
+    `with admitted as materialized (
+       select * from admit($2, $3, 'execution')
+     ), inserted as (
+       insert into executions (id, organization_id, request_id, request_sha256, language, template, state, deadline)
+       select $1, $2, $3, $4, $5, $6, 'RUNNING', now() + $7::float8 * interval '1 ms'
+       from admitted where earlier is null and live < $8 returning *
+     )
+     select * from admitted left join inserted on true`,
+    [
+      newId('exe'),
+      caller.organizationId,
+      request.requestId || null,
+      sha256,
+      language,
+      template.id,
+      lifetimeMs,
+      caller.concurrentSandboxes,
+    ],
+  );
+  if (!row!.earlier && !row!.id) throw quotaExceeded(caller, row!.live);
+  return row!;
+}
+
+const noExecution = () => new DrydockError('EXECUTION_NOT_FOUND', 'no such execution');
+
+function checkExecutionId(id: string): void {
+  if (!isId('exe', id)) throw noExecution();
+}
+
+export async function findExecution(db: Queryable, organizationId: string, id: string): Promise<ExecutionRow> {
+  checkExecutionId(id);
+  const [row] = await db.query<ExecutionRow>('select * from executions where id = $1 and organization_id = $2', [id, organizationId]);
+  if (!row) throw noExecution();
+  return row;
+}

@@ -1,0 +1,62 @@
+import type { Events } from '#libs/events.ts';
+
+/** Core NATS: something that a repeated request may wait for has happened; the payload is its id. */
+const SETTLED_SUBJECT = 'drydock.settled';
+
+// A wake-up is lost while NATS is away.
+const LOOK_AGAIN_MS = 1_000;
+
+export type Settling = {
+  /** A sandbox has left PENDING or an execution RUNNING: whoever waits for it, on any replica, looks again. */
+  settled(id: string): void;
+  /** Reads until there is an answer. Throws an AbortError when `signal` ends it. */
+  until<T>(id: string, signal: AbortSignal, read: () => Promise<T | undefined>): Promise<T>;
+};
+
+/** Lets a repeated request wait for the end of what the first one began. */
+export function createSettling(events: Pick<Events, 'publish' | 'subscribe'>): Settling & Disposable {
+  const waiting = new Map<string, Set<() => void>>();
+  const wake = (id: string) => {
+    for (const look of waiting.get(id) ?? []) look();
+  };
+  const subscription = events.subscribe(SETTLED_SUBJECT, (data) => wake(Buffer.from(data).toString()));
+
+  /** Resolves at the next wake-up, after a while, or when the signal ends. */
+  const next = (id: string, signal: AbortSignal) =>
+    new Promise<void>((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', done);
+        const others = waiting.get(id);
+        others?.delete(done);
+        if (others?.size === 0) waiting.delete(id);
+        resolve();
+      };
+      const timer = setTimeout(done, LOOK_AGAIN_MS);
+      signal.addEventListener('abort', done, { once: true });
+      waiting.set(id, (waiting.get(id) ?? new Set()).add(done));
+    });
+
+  return {
+    settled(id) {
+      wake(id);
+      events.publish(SETTLED_SUBJECT, Buffer.from(id));
+    },
+    async until(id, signal, read) {
+      const answered = new AbortController();
+      try {
+        for (;;) {
+          signal.throwIfAborted();
+          // Before the read: what happens during it must not be missed.
+          const woken = next(id, AbortSignal.any([signal, answered.signal]));
+          const answer = await read();
+          if (answer !== undefined) return answer;
+          await woken;
+        }
+      } finally {
+        answered.abort();
+      }
+    },
+    [Symbol.dispose]: () => subscription[Symbol.dispose](),
+  };
+}
