@@ -29,7 +29,7 @@ export type ClientOptions = {
 const NEVER = new AbortController().signal;
 
 /**
- * A client of one service at one address, `host:port` or `unix:path`. It connects at the first call and again whenever
+ * A client of one service at one address, `host:port` or `unix:///path`. It connects at the first call and again whenever
  * the connection drops. Errors are the `DrydockError` that the server threw; ending `signal` throws an AbortError.
  */
 export function createClient<D extends Definition>(

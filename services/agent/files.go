@@ -272,7 +272,7 @@ func describe(path string) (*pb.FileInfo, error) {
 	}
 	described := &pb.FileInfo{
 		Name: info.Name(), Path: path, SizeBytes: info.Size(), Mode: uint32(info.Mode().Perm()),
-		ModifyUnixNanoseconds: info.ModTime().UnixNano(), Type: typeOf(info.Mode()),
+		ModifyUnixMicroseconds: info.ModTime().UnixMicro(), Type: typeOf(info.Mode()),
 	}
 	if described.Type == pb.FileType_FILE_TYPE_SYMLINK {
 		described.LinkTarget, _ = os.Readlink(path)

@@ -217,7 +217,7 @@ func (p *process) info() *pb.ProcessInfo {
 	defer p.mutex.Unlock()
 	return &pb.ProcessInfo{
 		ProcessId: p.id, Pid: int32(p.pid), Command: p.command, Detached: p.detached,
-		StartUnixNanoseconds: p.started.UnixNano(), Exited: p.exited,
+		StartUnixMicroseconds: p.started.UnixMicro(), Exited: p.exited,
 	}
 }
 

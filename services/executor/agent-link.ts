@@ -28,7 +28,7 @@ export function linkDirectory(dataDirectory: string, instanceId: string): string
 
 /**
  * Listens for an agent, which dials out of its sandbox, and for our own client, and pipes the two together: grpc-js takes
- * an address and not a stream. A pair lives and dies together; the agent dials again.
+ * an address and not a stream. A pair lives and dies together; the agent dials again, also after this process was replaced.
  */
 export async function openLink(dataDirectory: string, instanceId: string): Promise<AgentLink & AsyncDisposable> {
   const directory = linkDirectory(dataDirectory, instanceId);
@@ -42,7 +42,7 @@ export async function openLink(dataDirectory: string, instanceId: string): Promi
   const agentServer = await listen(join(directory, 'agent.sock'), pair.agent);
   const bridgeServer = await listen(bridge, pair.client);
 
-  const address = `unix:${bridge}`;
+  const address = `unix://${bridge}`;
   const options = { onTrailer: recordAgentSpan };
   const control = createClient(ControlServiceDefinition, address, options);
   const processes = createClient(ProcessServiceDefinition, address, options);
@@ -56,10 +56,14 @@ export async function openLink(dataDirectory: string, instanceId: string): Promi
       for (const client of [control, processes, files]) client[Symbol.dispose]();
       pair.close();
       await Promise.all([agentServer, bridgeServer].map((server) => new Promise((resolve) => server.close(resolve))));
-      await rm(directory, { recursive: true, force: true });
-      await rm(bridge, { force: true });
     },
   };
+}
+
+/** Removes what a link leaves on the disk. Only after its instance is gone: the directory is mounted there. */
+export async function removeLink(dataDirectory: string, instanceId: string): Promise<void> {
+  await rm(linkDirectory(dataDirectory, instanceId), { recursive: true, force: true });
+  await rm(join(dataDirectory, 'bridges', instanceId), { force: true });
 }
 
 async function listen(path: string, onSocket: (socket: Socket) => void): Promise<Server> {

@@ -131,7 +131,7 @@ function toFile(file: AgentFileInfo | undefined): FileInfo {
     type: TYPES[file?.type ?? 'FILE_TYPE_UNSPECIFIED'],
     sizeBytes: file?.sizeBytes ?? 0,
     mode: file?.mode ?? 0,
-    modifyTime: new Date((file?.modifyUnixNanoseconds ?? 0) / 1e6),
+    modifyTime: new Date((file?.modifyUnixMicroseconds ?? 0) / 1000),
     linkTarget: file?.linkTarget ?? '',
   };
 }

@@ -3,7 +3,7 @@ import { DrydockError } from '#libs/errors.ts';
 import { newId } from '#libs/ids.ts';
 import type { Logger } from '#libs/log.ts';
 import { durationHistogram } from '#libs/telemetry.ts';
-import { type AgentLink, linkDirectory, openLink } from './agent-link.ts';
+import { type AgentLink, linkDirectory, openLink, removeLink } from './agent-link.ts';
 import type { Backend } from './backend.ts';
 
 const READY_DEADLINE_MS = 20_000;
@@ -52,6 +52,7 @@ export function createInstances(dependencies: { backend: Backend; dataDirectory:
   const destroy = async (instance: Instance): Promise<void> => {
     await instance.link[Symbol.asyncDispose]();
     await backend.destroy(instance.id);
+    await removeLink(dataDirectory, instance.id);
     known.delete(instance.id);
   };
 
@@ -82,8 +83,13 @@ export function createInstances(dependencies: { backend: Backend; dataDirectory:
     },
     async adopt(instanceId, template, limits) {
       const instance = await open(instanceId, template, limits);
-      await ready(instance, AbortSignal.timeout(READY_DEADLINE_MS));
-      return instance;
+      try {
+        await ready(instance, AbortSignal.timeout(READY_DEADLINE_MS));
+        return instance;
+      } catch (error) {
+        await destroy(instance);
+        throw error;
+      }
     },
     destroy,
     isKnown: (instanceId) => known.has(instanceId),

@@ -60,6 +60,7 @@ await run(log, async (shutdown) => {
   await using reporter = createReporter(events, config.id, log);
   const { report } = reporter;
   const everything = { backend, instances, sandboxes, claims, catalog, pool: () => pool, report, log };
+  await using _held = { [Symbol.asyncDispose]: () => sandboxes.release() };
   await adoptInstances(everything);
   await using pool = createPool({ catalog, instances, log, hasRoom: ({ limits }) => sandboxes.hasRoom(limits.memoryBytes) });
   await using _watch = backend.watch((instanceId, reason) => {

@@ -204,7 +204,7 @@ function toProcess(info: ProcessInfo): Process {
     id: info.processId,
     pid: info.pid,
     command: info.command,
-    startTime: new Date(info.startUnixNanoseconds / 1e6),
+    startTime: new Date(info.startUnixMicroseconds / 1000),
     exited: info.exited && toExited(info.exited),
     detached: info.detached,
   };

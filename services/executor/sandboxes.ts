@@ -44,6 +44,8 @@ export type Sandboxes = {
   freeMemoryBytes(): number;
   /** Sandboxes whose time is over, or whose claim nobody confirmed. */
   overdue(now: number): Sandbox[];
+  /** Lets go of every sandbox without ending it: the next process takes over. */
+  release(): Promise<void>;
 };
 
 export type Dependencies = {
@@ -167,6 +169,10 @@ export function createSandboxes(dependencies: Dependencies): Sandboxes {
       [...held.values()].filter(
         ({ expireTime, confirmed, claimedAt }) => now >= expireTime || (!confirmed && now - claimedAt > UNCONFIRMED_MS),
       ),
+    async release() {
+      await Promise.all([...held.values()].map(({ instance }) => instance.link[Symbol.asyncDispose]()));
+      held.clear();
+    },
   };
 }
 
