@@ -1,17 +1,23 @@
 import { type FieldViolation, invalidFields } from '#libs/errors.ts';
 
+// Details travel in trailers, which clients accept up to 8 KiB of.
+const MAX_VIOLATIONS = 20;
+const MAX_FIELD_LENGTH = 100;
+
 export type FieldChecks = {
   violation(field: string, description: string): void;
   /** Length in characters. An absent value passes unless `required`. */
   string(field: string, value: string | undefined, rule: { required?: boolean; maxLength?: number }): void;
-  /** Throws INVALID_FIELD with everything found. */
+  /** Throws INVALID_FIELD with everything found, up to 20 violations. */
   done(): void;
 };
 
-/** Collects what is wrong with a request, so that a caller hears of every field at once. */
+/** Collects what is wrong with a request, so that a caller hears of many fields at once. */
 export function checkFields(): FieldChecks {
   const violations: FieldViolation[] = [];
-  const violation = (field: string, description: string) => void violations.push({ field, description });
+  const violation = (field: string, description: string) => {
+    if (violations.length < MAX_VIOLATIONS) violations.push({ field: field.slice(0, MAX_FIELD_LENGTH), description });
+  };
   return {
     violation,
     string(field, value, { required = false, maxLength = Number.POSITIVE_INFINITY }) {

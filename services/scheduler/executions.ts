@@ -18,10 +18,9 @@ type Executions = Pick<Rpc<ExecutionServiceDefinition>, 'runCode' | 'streamCode'
 export function createExecutions({ session, executors, directory, log }: Dependencies): Executions {
   async function* run(request: RunCodeRequest, call: Call, streamOutput: boolean): AsyncIterable<StreamCodeResponse> {
     const caller = callerOf(call);
-    const inserted = await session.insertExecution(
-      { request },
-      { caller, signal: call.signal, deadlineMs: RECORD_DEADLINE_MS },
-    );
+    // A repetition waits there for the end of the run that it repeats.
+    const deadline = request.requestId ? {} : { deadlineMs: RECORD_DEADLINE_MS };
+    const inserted = await session.insertExecution({ request }, { caller, signal: call.signal, ...deadline });
     const execution = inserted.execution!;
     if (inserted.repeatedRequest) {
       yield { event: { $case: 'execution', value: execution } };

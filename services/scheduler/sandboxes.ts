@@ -51,7 +51,10 @@ export function createSandboxes({ session, executors, directory, log }: Dependen
     async createSandbox(request, call) {
       const caller = callerOf(call);
       const options = { caller, deadlineMs: CALL_DEADLINE_MS };
-      const { sandbox, spec, repeatedRequest } = await session.insertSandbox({ request }, { ...options, signal: call.signal });
+      // A repetition waits there for the sandbox that it repeats to run.
+      const deadlineMs = request.requestId ? CLAIM_DEADLINE_MS : CALL_DEADLINE_MS;
+      const insertion = { ...options, signal: call.signal, deadlineMs };
+      const { sandbox, spec, repeatedRequest } = await session.insertSandbox({ request }, insertion);
       if (repeatedRequest) return { sandbox };
       const started = await start(spec!, options).catch(async (error) => {
         await session
