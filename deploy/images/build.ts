@@ -14,7 +14,6 @@ const BOOTSTRAP_OPTIONS = [
   '--skip=cleanup/run',
   '--aptopt=Acquire::Languages "none"',
   '--dpkgopt=path-exclude=/usr/share/doc/*',
-  '--dpkgopt=path-exclude=/usr/share/man/*',
   '--dpkgopt=path-exclude=/usr/share/locale/*',
 ];
 
@@ -157,7 +156,7 @@ async function follow(
       if (step) progress(step);
     }
   } catch (cause) {
-    throw new Error(`${command} failed; its last words:\n${lines.slice(-15).join('\n')}`, { cause });
+    throw new Error(`${command} failed; its last words:\n${lines.slice(-25).join('\n')}`, { cause });
   }
 }
 

@@ -1,66 +1,140 @@
 import { readFileSync } from 'node:fs';
+import { anyOf, type Check, checked, integer, list, matches, number, object, text, yesOrNo } from './checks.ts';
+import { RANGES } from './limits.ts';
+import { PLACEHOLDERS } from './program.ts';
 
 /** What a sandbox may use, without the limits that only executions have. */
 export type SandboxLimits = { memoryBytes: number; processes: number; diskBytes: number; cpus: number };
 
 export type Template = {
-  id: string;
-  description: string;
-  /** What the engine knows the image by. In the file of `deploy/images` it is an image's name there, which the start script resolves. */
-  image: string;
+  readonly id: string;
+  readonly description: string;
+  /** Name of an image of `deploy/images`, or a full reference. */
+  readonly image: string;
   /** What a sandbox gets that asks for nothing. */
-  limits: SandboxLimits;
-  writableRoot: boolean;
+  readonly limits: Readonly<SandboxLimits>;
+  readonly writableRoot: boolean;
   /** Runtime class of the engine, such as `runsc`; null is the engine's default. */
-  runtime: string | null;
+  readonly runtime: string | null;
   /** Warm sandboxes that an executor keeps: at least, and under demand at most. */
-  pool: { floor: number; ceiling: number };
+  readonly pool: { readonly floor: number; readonly ceiling: number };
 };
 
 /** Commands are argument arrays; `planProgram` fills in their placeholders. */
 export type Language = {
-  name: string;
-  displayName: string;
-  template: string;
-  sourceFile: string;
-  extensions: string[];
-  compile?: string[];
-  run: string[];
-  environment?: Record<string, string>;
+  readonly name: string;
+  readonly displayName: string;
+  readonly template: string;
+  /** What the one file of a program is called. */
+  readonly sourceFile: string;
+  /** Endings by which the other sources of a program are known. */
+  readonly extensions: readonly string[];
+  readonly compile?: readonly string[];
+  readonly run: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
 };
 
 export type Catalog = {
-  templates: ReadonlyMap<string, Template>;
-  languages: ReadonlyMap<string, Language>;
+  readonly templates: ReadonlyMap<string, Template>;
+  readonly languages: ReadonlyMap<string, Language>;
 };
+
+const NAME = matches(/^[a-z][a-z0-9-]{0,62}$/, 'a name of small letters, digits and hyphens');
+const MAX_POOL = 1000;
+
+const limits = object({
+  memoryBytes: integer(RANGES.memoryBytes),
+  processes: integer(RANGES.processes),
+  diskBytes: integer(RANGES.diskBytes),
+  cpus: number(RANGES.cpus),
+});
+
+const pool = object({ floor: integer({ min: 0, max: MAX_POOL }), ceiling: integer({ min: 0, max: MAX_POOL }) });
+
+const templates = list(
+  object({
+    id: NAME,
+    description: text,
+    image: text,
+    limits,
+    writableRoot: yesOrNo,
+    runtime: anyOf('a text or null', text, (value) => value === null),
+    pool,
+  }),
+);
+
+const word: Check = (value, at, problem) => {
+  text(value, at, problem);
+  if (/^\{\w*\}$/.test(String(value)) && !PLACEHOLDERS.includes(value as (typeof PLACEHOLDERS)[number]))
+    problem(at, `${value} is none of ${PLACEHOLDERS.join(', ')}`);
+};
+
+const environment: Check = (value, at, problem) => {
+  if (typeof value !== 'object' || value === null) return problem(at, 'must be an object');
+  for (const [name, content] of Object.entries(value)) text(content, `${at}.${name}`, problem);
+};
+
+const languages = list(
+  object(
+    {
+      name: NAME,
+      displayName: text,
+      template: NAME,
+      sourceFile: text,
+      extensions: list(matches(/^\.\w+$/, 'an ending such as .py')),
+      run: list(word),
+    },
+    { compile: list(word), environment },
+  ),
+);
 
 /** Reads templates and languages from a JSON file; throws with every problem that it has. */
 export function readCatalog(file: string): Catalog {
-  const { templates, languages } = JSON.parse(readFileSync(file, 'utf8')) as {
-    templates: Template[];
-    languages: Language[];
-  };
-  const catalog: Catalog = {
-    templates: new Map(templates.map((template) => [template.id, template])),
-    languages: new Map(languages.map((language) => [language.name, language])),
-  };
-  const problems = [...templates.flatMap(problemsOfTemplate), ...languages.flatMap((l) => problemsOfLanguage(l, catalog))];
+  return parseCatalog(JSON.parse(readFileSync(file, 'utf8')), file);
+}
+
+/** The same from parsed JSON; `file` is for the message. */
+export function parseCatalog(json: unknown, file = 'catalogue'): Catalog {
+  const { value, problems } = checked<{ templates: Template[]; languages: Language[] }>(
+    json,
+    object({ templates, languages }),
+  );
+  // What is said of one thing about another makes sense only where each is well-formed.
+  if (problems.length === 0) problems.push(...contradictions(value.templates, value.languages));
   if (problems.length > 0) throw new Error(`bad catalogue ${file}\n  ${problems.join('\n  ')}`);
-  return catalog;
+  freeze(value);
+  return {
+    templates: new Map(value.templates.map((template) => [template.id, template])),
+    languages: new Map(value.languages.map((language) => [language.name, language])),
+  };
 }
 
-function problemsOfTemplate({ id, image, limits, pool }: Template): string[] {
+function contradictions(templates: Template[], languages: Language[]): string[] {
+  const ids = templates.map(({ id }) => id);
   return [
-    ...(image ? [] : [`template ${id}: image is required`]),
-    ...(limits.diskBytes <= limits.memoryBytes / 2 ? [] : [`template ${id}: diskBytes is more than half of memoryBytes`]),
-    ...(pool.floor <= pool.ceiling ? [] : [`template ${id}: pool.floor is above pool.ceiling`]),
+    ...repeated(ids).map((id) => `templates: ${id} is there twice`),
+    ...repeated(languages.map(({ name }) => name)).map((name) => `languages: ${name} is there twice`),
+    ...templates
+      .filter(({ limits }) => limits.diskBytes > limits.memoryBytes / 2)
+      .map(({ id }) => `template ${id}: limits.diskBytes is more than half of memoryBytes`),
+    ...templates
+      .filter(({ pool }) => pool.floor > pool.ceiling)
+      .map(({ id }) => `template ${id}: pool.floor is above pool.ceiling`),
+    ...languages
+      .filter(({ template }) => !ids.includes(template))
+      .map(({ name, template }) => `language ${name}: no template is called ${template}`),
+    ...languages
+      .filter(({ sourceFile, extensions }) => !extensions.some((ending) => sourceFile.endsWith(ending)))
+      .map(({ name, sourceFile }) => `language ${name}: ${sourceFile} has none of its extensions`),
   ];
 }
 
-function problemsOfLanguage({ name, template, sourceFile, run }: Language, { templates }: Catalog): string[] {
-  return [
-    ...(templates.has(template) ? [] : [`language ${name}: no template is called ${template}`]),
-    ...(sourceFile ? [] : [`language ${name}: sourceFile is required`]),
-    ...(run?.length ? [] : [`language ${name}: run is required`]),
-  ];
+function repeated(names: string[]): string[] {
+  return names.filter((name, index) => names.indexOf(name) !== index);
+}
+
+function freeze(value: unknown): void {
+  if (typeof value !== 'object' || value === null) return;
+  for (const inner of Object.values(value)) freeze(inner);
+  Object.freeze(value);
 }

@@ -1,14 +1,15 @@
 import type { FieldViolation } from '#libs/errors.ts';
 import type { AppliedLimits } from '#proto/drydock/internal/v1/spec.ts';
-import type { Duration } from '#proto/google/protobuf/duration.ts';
 import type { ResourceLimits } from '#proto/drydock/v1/resources.ts';
+import type { Duration } from '#proto/google/protobuf/duration.ts';
 import type { SandboxLimits } from './catalog.ts';
 
 const MiB = 1024 * 1024;
 
 type Range = { min: number; max: number };
 
-const RANGES = {
+/** The least and the most of each, as the public API promises. */
+export const RANGES = {
   memoryBytes: { min: 64 * MiB, max: 8192 * MiB },
   processes: { min: 16, max: 4096 },
   outputBytes: { min: 1, max: 4 * MiB },
@@ -32,7 +33,7 @@ const DEFAULT_OUTPUT_BYTES = 1 * MiB;
 export function applyLimits(
   field: string,
   requested: ResourceLimits | undefined,
-  template: SandboxLimits,
+  template: Readonly<SandboxLimits>,
   times: TimeDefaults,
   violation: (field: FieldViolation['field'], description: string) => void,
 ): AppliedLimits {

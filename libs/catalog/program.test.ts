@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { readCatalog } from './catalog.ts';
 import { planProgram } from './program.ts';
@@ -24,4 +25,42 @@ test('an interpreted program has no compile step', () => {
     arguments: [],
   });
   expect(plan).toEqual({ compile: undefined, run: ['python3', 'app/start.py'] });
+});
+
+test('Go compiles what is in the directory of the entry point; other packages come by import', () => {
+  const { compile } = planProgram(languages.get('go')!, {
+    files: ['go.mod', 'main.go', 'more.go', 'shapes/circle.go'],
+    entrypoint: 'main.go',
+    compilerOptions: [],
+    arguments: [],
+  });
+  expect(compile).toEqual(['go', 'build', '-o', 'main.out', 'main.go', 'more.go']);
+});
+
+test('Java runs the class named like the entry point', () => {
+  const { compile, run } = planProgram(languages.get('java')!, {
+    files: ['shapes/Circle.java', 'src/Start.java'],
+    entrypoint: 'src/Start.java',
+    compilerOptions: [],
+    arguments: ['x'],
+  });
+  expect(compile?.slice(-2)).toEqual(['src/Start.java', 'shapes/Circle.java']);
+  expect(run.slice(-2)).toEqual(['Start', 'x']);
+});
+
+test('whatever the arguments are, each arrives whole, once and in order', () => {
+  fc.assert(
+    fc.property(fc.constantFrom(...languages.values()), fc.array(fc.string()), (language, words) => {
+      const { sourceFile } = language;
+      const { run } = planProgram(language, {
+        files: [sourceFile],
+        entrypoint: sourceFile,
+        compilerOptions: [],
+        arguments: words,
+      });
+      expect(run.slice(run.length - words.length)).toEqual(words);
+      const plain = planProgram(language, { files: [sourceFile], entrypoint: sourceFile, compilerOptions: [], arguments: [] });
+      expect(run.slice(0, run.length - words.length)).toEqual(plain.run);
+    }),
+  );
 });

@@ -1,5 +1,5 @@
-import { basename, extname } from 'node:path';
-import type { Language } from '#libs/catalog/catalog.ts';
+import { basename, dirname, extname } from 'node:path';
+import type { Language } from './catalog.ts';
 
 export type Program = {
   /** Names of all its files; the entry point is one of them. */
@@ -9,20 +9,26 @@ export type Program = {
   arguments: string[];
 };
 
+export const PLACEHOLDERS = ['{file}', '{class}', '{sources}', '{siblings}', '{options}', '{arguments}'] as const;
+
 /**
- * The commands that compile and run a program. Placeholders: `{file}` the entry point, `{class}` its name without the
- * ending, `{sources}` the entry point and every other file of the language, `{options}`, `{arguments}`.
+ * The commands that compile and run a program, in the directory of its files. A word of a command that is a placeholder
+ * becomes: `{file}` the entry point, `{class}` its name without directory and ending, `{sources}` the entry point and
+ * every other file of the language, `{siblings}` those of them in the entry point's directory, `{options}` and
+ * `{arguments}` those of the program. Nothing is filled in within a word, nor twice.
  */
 export function planProgram(language: Language, program: Program): { compile: string[] | undefined; run: string[] } {
   const { entrypoint, files } = program;
   const others = files.filter((name) => name !== entrypoint && language.extensions.includes(extname(name)));
-  const values: Record<string, string[]> = {
+  const values: Record<(typeof PLACEHOLDERS)[number], readonly string[]> = {
     '{file}': [entrypoint],
     '{class}': [basename(entrypoint, extname(entrypoint))],
     '{sources}': [entrypoint, ...others],
+    '{siblings}': [entrypoint, ...others.filter((name) => dirname(name) === dirname(entrypoint))],
     '{options}': program.compilerOptions,
     '{arguments}': program.arguments,
   };
-  const fill = (command: string[]) => command.flatMap((word) => values[word] ?? [word]);
+  const fill = (command: readonly string[]) =>
+    command.flatMap((word) => values[word as keyof typeof values] ?? [word]);
   return { compile: language.compile && fill(language.compile), run: fill(language.run) };
 }

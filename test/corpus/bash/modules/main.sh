@@ -1,0 +1,3 @@
+source ./shapes.sh
+
+printf 'square: %s\ncircle: %s\n' "$(square 3)" "$(circle 2)"

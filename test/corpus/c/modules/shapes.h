@@ -1,0 +1,4 @@
+#pragma once
+
+double square(double side);
+double circle(double radius);

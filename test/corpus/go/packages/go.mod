@@ -1,0 +1,3 @@
+module corpus.test/packages
+
+go 1.19

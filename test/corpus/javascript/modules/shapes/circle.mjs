@@ -1,0 +1,1 @@
+export const circle = (radius) => ({ name: 'circle', area: Math.PI * radius ** 2 });

@@ -1,0 +1,1 @@
+export const square = (side) => ({ name: 'square', area: side ** 2 });

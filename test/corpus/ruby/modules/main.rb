@@ -1,0 +1,3 @@
+require_relative "shapes"
+
+[Square.new(3), Circle.new(2)].each { |shape| puts format("%s: %.2f", shape.name, shape.area) }

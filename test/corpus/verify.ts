@@ -1,0 +1,91 @@
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { execa } from 'execa';
+import { imageTag } from '../../deploy/images/build.ts';
+import { type Language, readCatalog, type Template } from '../../libs/catalog/catalog.ts';
+import { planProgram } from '../../libs/catalog/program.ts';
+import { corpus, type Program } from './corpus.ts';
+
+type Step = { stdout: string; stderr: string; exitCode: number | undefined; seconds: number };
+
+const catalog = readCatalog(join(import.meta.dirname, '../../deploy/images/catalog.json'));
+
+/** A container as locked down as a sandbox, for the programs of one language one after the other. */
+async function startContainer(socket: string, language: Language, template: Template, memoryBytes?: number) {
+  const docker = (args: string[], input = '') =>
+    execa('docker', ['--host', `unix://${socket}`, ...args], { input, stripFinalNewline: false, reject: false } as const);
+  const { limits } = template;
+  const memory = memoryBytes ?? limits.memoryBytes;
+  const started = await docker([
+    'run', '--detach', '--rm', '--init', '--network', 'none', '--read-only', '--user', '1000', '--cap-drop', 'ALL',
+    '--security-opt', 'no-new-privileges', '--memory', `${memory}`, '--memory-swap', `${memory}`,
+    '--cpus', `${limits.cpus}`, '--pids-limit', `${limits.processes}`,
+    '--tmpfs', `/tmp:size=${limits.diskBytes / 2},mode=1777`,
+    '--tmpfs', `/home/user:exec,uid=1000,gid=1000,size=${limits.diskBytes / 2}`,
+    await imageTag(template.image), 'sleep', 'infinity',
+  ]);
+  if (started.failed) throw new Error(started.stderr);
+  const container = started.stdout.trim();
+  const environment = Object.entries({ HOME: '/home/user', ...language.environment });
+  const flags = environment.flatMap(([name, value]) => ['--env', `${name}=${value}`]);
+  return {
+    async exec(command: string[], input?: string): Promise<Step> {
+      const since = performance.now();
+      const { stdout, stderr, exitCode } = await docker(
+        ['exec', '-i', '-w', '/home/user', ...flags, container, ...command],
+        input,
+      );
+      return { stdout, stderr, exitCode, seconds: (performance.now() - since) / 1000 };
+    },
+    async [Symbol.asyncDispose]() {
+      await docker(['kill', container]);
+    },
+  };
+}
+
+type Container = Awaited<ReturnType<typeof startContainer>>;
+
+async function runProgram(container: Container, language: Language, program: Program) {
+  await container.exec(['find', '/home/user', '/tmp', '-mindepth', '1', '-delete']);
+  for (const { name, text } of program.files) {
+    await container.exec(['sh', '-c', 'mkdir -p "$(dirname "$1")" && cat >"$1"', 'write', name], text);
+  }
+  const plan = planProgram(language, {
+    files: program.files.map(({ name }) => name),
+    entrypoint: program.entrypoint,
+    compilerOptions: [],
+    arguments: [],
+  });
+  const compile = plan.compile && (await container.exec(plan.compile));
+  if (compile?.exitCode) return { compile, run: undefined, correct: false };
+  const run = await container.exec(plan.run, program.stdin);
+  return { compile, run, correct: run.exitCode === 0 && run.stdout === program.expected };
+}
+
+const command = new Command('node test/corpus/verify.ts')
+  .description('Runs the corpus with the catalogue’s commands in plain containers, as locked down as sandboxes.')
+  .option('--docker-socket <path>', 'unix socket of the engine', '/var/run/docker.sock')
+  .option('--language <name...>', 'only these')
+  .option('--name <name...>', 'only programs of these names')
+  .option('--memory <mebibytes>', 'instead of the template’s memory', Number)
+  .option('--show', 'print the output of what fails')
+  .parse();
+const { dockerSocket, language: languages, name: names, memory, show } = command.opts();
+
+let failures = 0;
+for (const language of catalog.languages.values()) {
+  const programs = corpus.filter(
+    (program) => program.language === language.name && (!names || names.includes(program.name)),
+  );
+  if (programs.length === 0 || (languages && !languages.includes(language.name))) continue;
+  const template = catalog.templates.get(language.template)!;
+  await using container = await startContainer(dockerSocket, language, template, memory && memory * 2 ** 20);
+  for (const program of programs) {
+    const { compile, run, correct } = await runProgram(container, language, program);
+    if (!correct) failures++;
+    const times = `compile ${compile?.seconds.toFixed(2) ?? '–'} s, run ${run?.seconds.toFixed(2) ?? '–'} s`;
+    process.stdout.write(`${correct ? 'ok  ' : 'FAIL'} ${language.name} ${program.name}: ${times}\n`);
+    if (!correct && show) process.stdout.write(`${JSON.stringify({ compile, run }, ['compile', 'run', 'stdout', 'stderr', 'exitCode'], 2)}\n`);
+  }
+}
+process.exitCode = failures > 0 ? 1 : 0;
