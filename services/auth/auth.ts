@@ -10,6 +10,7 @@ import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import { ApiKeyRevoked } from '#proto/drydock/internal/v1/events.ts';
 import type { ApiKey, AuthServiceDefinition, Organization } from '#proto/drydock/v1/auth.ts';
 import { CreateApiKeyRequest, CreateOrganizationRequest } from '#proto/drydock/v1/auth.ts';
+import { findCaller } from './credentials.ts';
 import { once } from './requests.ts';
 import { hashSecret, newSecret } from './secrets.ts';
 import type { SigningKeys } from './signing-keys.ts';
@@ -28,7 +29,12 @@ export type Dependencies = { db: Database; signingKeys: SigningKeys; /** There a
 
 export function createAuth({ db, signingKeys, changed }: Dependencies): Rpc<AuthServiceDefinition> {
   return {
-    exchangeToken: async (_, call) => signingKeys.sign(callerOf(call)),
+    async exchangeToken(_, call) {
+      // Read anew: a token must not outlive its key by being exchanged for another.
+      const caller = await findCaller(db, callerOf(call).apiKeyId);
+      if (!caller) throw new DrydockError('CREDENTIAL_INVALID', 'the API key is unknown or revoked');
+      return signingKeys.sign(caller);
+    },
 
     async createOrganization(request, call) {
       const caller = withScope(call, 'operator');
@@ -72,12 +78,13 @@ export function createAuth({ db, signingKeys, changed }: Dependencies): Rpc<Auth
 
     async createApiKey(request, call) {
       const caller = withScope(call, 'keys');
-      const scopes = request.scopes.length ? request.scopes : caller.scopes.filter((scope) => scope !== 'operator');
+      const usual = caller.scopes.filter((scope) => scope !== 'operator');
+      const scopes = request.scopes.length > 0 ? [...new Set(request.scopes)] : usual;
       const check = checkFields();
       check.string('displayName', request.displayName, { required: true, maxLength: 128 });
       check.string('requestId', request.requestId, { maxLength: 128 });
       for (const scope of scopes)
-        if (!caller.scopes.includes(scope)) check.violation('scopes', `'${scope}' is not among the caller's own`);
+        if (!caller.scopes.includes(scope)) check.violation('scopes', `'${scope.slice(0, 32)}' is not among the caller's own`);
       check.done();
       const secret = newSecret();
       const { organizationId } = caller;
@@ -106,12 +113,13 @@ export function createAuth({ db, signingKeys, changed }: Dependencies): Rpc<Auth
 
     async revokeApiKey({ apiKeyId }, call) {
       const caller = withScope(call, 'keys');
+      if (!isId('key', apiKeyId)) throw noApiKey();
       await db.transaction(async (tx) => {
         const found = !isId('key', apiKeyId) ? [] : await tx.query(
           `update api_keys set revoke_time = coalesce(revoke_time, now()) where id = $1 and organization_id = $2 returning id`,
           [apiKeyId, caller.organizationId],
         );
-        if (found.length === 0) throw new DrydockError('API_KEY_NOT_FOUND', 'no such API key');
+        if (found.length === 0) throw noApiKey();
         const event = { apiKeyId, organizationId: caller.organizationId };
         await writeOutbox(tx, REVOKED_SUBJECT, ApiKeyRevoked.encode(event).finish());
         await audit(tx, caller, 'RevokeApiKey', apiKeyId);
@@ -129,9 +137,12 @@ function withScope(call: Call, scope: string): Caller {
   return caller;
 }
 
+const noApiKey = () => new DrydockError('API_KEY_NOT_FOUND', 'no such API key');
+
 const noOrganization = () => new DrydockError('ORGANIZATION_NOT_FOUND', 'no such organisation');
 
 async function findOrganization(db: Queryable, id: string): Promise<Organization> {
+  if (!isId('org', id)) throw noOrganization();
   const [row] = isId('org', id) ? await db.query('select * from organizations where id = $1', [id]) : [];
   if (!row) throw noOrganization();
   return toOrganization(row);
@@ -154,7 +165,9 @@ export async function insertKey(tx: Queryable, { id = newId('key'), ...key }: Ne
   );
 }
 
-async function audit(tx: Queryable, caller: Caller, action: string, resourceId: string): Promise<void> {
+type Actor = Pick<Caller, 'organizationId' | 'apiKeyId'>;
+
+export async function audit(tx: Queryable, caller: Actor, action: string, resourceId: string): Promise<void> {
   await tx.query('insert into audit_log (organization_id, api_key_id, action, resource_id) values ($1, $2, $3, $4)', [
     caller.organizationId,
     caller.apiKeyId,

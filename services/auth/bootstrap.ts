@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { migrate, openDatabase } from '#libs/database.ts';
 import { newId } from '#libs/ids.ts';
 import { createLogger } from '#libs/log.ts';
-import { insertKey, insertOrganization, SCOPES } from './auth.ts';
+import { audit, insertKey, insertOrganization, SCOPES } from './auth.ts';
 import { newSecret } from './secrets.ts';
 
 const USAGE = `Makes the operator's organisation and its first API key, once.
@@ -26,6 +26,7 @@ async function bootstrap(databaseUrl: string): Promise<object> {
     const secret = newSecret();
     await insertOrganization(tx, organizationId, 'operator', OPERATOR_CONCURRENT_SANDBOXES);
     await insertKey(tx, { organizationId, displayName: 'operator', scopes: SCOPES, secret });
+    await audit(tx, { organizationId, apiKeyId: '' }, 'Bootstrap', organizationId);
     return { organizationId, secret };
   });
 }

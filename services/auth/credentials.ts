@@ -1,11 +1,16 @@
-import type { Database } from '#libs/database.ts';
+import type { Database, Queryable } from '#libs/database.ts';
 import { DrydockError } from '#libs/errors.ts';
 import type { Rpc } from '#libs/grpc/rpc.ts';
+import { isId } from '#libs/ids.ts';
 import type { CredentialServiceDefinition } from '#proto/drydock/internal/v1/auth.ts';
+import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import { hashSecret, isSecret } from './secrets.ts';
 import type { SigningKeys } from './signing-keys.ts';
 
 type Row = { id: string; organization_id: string; scopes: string[]; concurrent_sandboxes: number };
+
+const CALLERS = `select k.id, k.organization_id, k.scopes, o.concurrent_sandboxes
+  from api_keys k join organizations o on o.id = k.organization_id where k.revoke_time is null`;
 
 export function createCredentials(dependencies: {
   db: Database;
@@ -15,23 +20,26 @@ export function createCredentials(dependencies: {
   return {
     async authenticateApiKey({ secret }) {
       const [row] = isSecret(secret)
-        ? await db.query<Row>(
-            `select k.id, k.organization_id, k.scopes, o.concurrent_sandboxes
-             from api_keys k join organizations o on o.id = k.organization_id
-             where k.secret_sha256 = $1 and k.revoke_time is null`,
-            [hashSecret(secret)],
-          )
+        ? await db.query<Row>(`${CALLERS} and k.secret_sha256 = $1`, [hashSecret(secret)])
         : [];
       if (!row) throw new DrydockError('CREDENTIAL_INVALID', 'the API key is unknown or revoked');
-      return {
-        caller: {
-          organizationId: row.organization_id,
-          apiKeyId: row.id,
-          scopes: row.scopes,
-          concurrentSandboxes: row.concurrent_sandboxes,
-        },
-      };
+      return { caller: toCaller(row) };
     },
     getKeySet: async () => ({ json: await signingKeys.keySet() }),
+  };
+}
+
+/** On whose behalf the holder of a key acts; nobody where the key is revoked. */
+export async function findCaller(db: Queryable, apiKeyId: string): Promise<Caller | undefined> {
+  const [row] = isId('key', apiKeyId) ? await db.query<Row>(`${CALLERS} and k.id = $1`, [apiKeyId]) : [];
+  return row && toCaller(row);
+}
+
+function toCaller(row: Row): Caller {
+  return {
+    organizationId: row.organization_id,
+    apiKeyId: row.id,
+    scopes: row.scopes,
+    concurrentSandboxes: row.concurrent_sandboxes,
   };
 }

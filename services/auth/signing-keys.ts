@@ -1,10 +1,10 @@
 import { exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose';
-import type { Database } from '#libs/database.ts';
+import type { Database, Queryable } from '#libs/database.ts';
 import { newId } from '#libs/ids.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
 
 const ALGORITHM = 'EdDSA';
-const TOKEN_MS = 15 * 60_000;
+const TOKEN_SECONDS = 15 * 60;
 
 /** `iss` of every token. */
 export const ISSUER = 'drydock';
@@ -26,15 +26,16 @@ export async function openSigningKeys(db: Database): Promise<SigningKeys> {
   return {
     async sign({ organizationId, apiKeyId, scopes, concurrentSandboxes }) {
       const { id, private_jwk } = await newest();
-      const expireTime = new Date(Date.now() + TOKEN_MS);
+      const issued = Math.floor(Date.now() / 1000);
+      const expires = issued + TOKEN_SECONDS;
       const token = await new SignJWT({ key: apiKeyId, scopes, quota: concurrentSandboxes })
         .setProtectedHeader({ alg: ALGORITHM, kid: id })
         .setIssuer(ISSUER)
         .setSubject(organizationId)
-        .setIssuedAt()
-        .setExpirationTime(expireTime)
+        .setIssuedAt(issued)
+        .setExpirationTime(expires)
         .sign(await importJWK(private_jwk, ALGORITHM));
-      return { token, expireTime };
+      return { token, expireTime: new Date(expires * 1000) };
     },
     async keySet() {
       const rows = await db.query<Row>('select * from signing_keys order by create_time desc');
@@ -43,15 +44,39 @@ export async function openSigningKeys(db: Database): Promise<SigningKeys> {
   };
 }
 
+/**
+ * Makes a new key, which signs from now on. Those before it still verify, for longer than any token that they signed lives;
+ * a later rotation removes them.
+ */
+export async function rotateSigningKeys(db: Database): Promise<void> {
+  await db.transaction(async (tx) => {
+    await lock(tx);
+    await insertKey(tx);
+    await tx.query(
+      `delete from signing_keys where id in (
+         select id from (select id, lead(create_time) over (order by create_time) as replaced from signing_keys) as k
+         where replaced < now() - $1::float8 * interval '1 s')`,
+      [2 * TOKEN_SECONDS],
+    );
+  });
+}
+
 async function makeFirst(db: Database): Promise<void> {
   await db.transaction(async (tx) => {
-    await tx.query(`select pg_advisory_xact_lock(hashtext('drydock.signing-keys'))`);
-    if ((await tx.query('select 1 from signing_keys limit 1')).length > 0) return;
-    const { privateKey, publicKey } = await generateKeyPair(ALGORITHM, { crv: 'Ed25519', extractable: true });
-    await tx.query('insert into signing_keys (id, private_jwk, public_jwk) values ($1, $2, $3)', [
-      newId('key'),
-      JSON.stringify(await exportJWK(privateKey)),
-      JSON.stringify(await exportJWK(publicKey)),
-    ]);
+    await lock(tx);
+    if ((await tx.query('select 1 from signing_keys limit 1')).length === 0) await insertKey(tx);
   });
+}
+
+async function lock(tx: Queryable): Promise<void> {
+  await tx.query(`select pg_advisory_xact_lock(hashtext('drydock.signing-keys'))`);
+}
+
+async function insertKey(tx: Queryable): Promise<void> {
+  const { privateKey, publicKey } = await generateKeyPair(ALGORITHM, { crv: 'Ed25519', extractable: true });
+  await tx.query('insert into signing_keys (id, private_jwk, public_jwk) values ($1, $2, $3)', [
+    newId('key'),
+    JSON.stringify(await exportJWK(privateKey)),
+    JSON.stringify(await exportJWK(publicKey)),
+  ]);
 }

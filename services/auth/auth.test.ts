@@ -1,0 +1,246 @@
+import { join } from 'node:path';
+import { createLocalJWKSet, jwtVerify } from 'jose';
+import { Metadata } from 'nice-grpc-common';
+import pino from 'pino';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type Database, migrate, openDatabase } from '#libs/database.ts';
+import type { Call, Rpc } from '#libs/grpc/rpc.ts';
+import { newId } from '#libs/ids.ts';
+import type { CredentialServiceDefinition } from '#proto/drydock/internal/v1/auth.ts';
+import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
+import { ApiKeyRevoked } from '#proto/drydock/internal/v1/events.ts';
+import { type AuthServiceDefinition, CreateApiKeyRequest, CreateOrganizationRequest } from '#proto/drydock/v1/auth.ts';
+import { type Postgres, startPostgres } from '../../test/postgres.ts';
+import { createAuth, REVOKED_SUBJECT, SCOPES } from './auth.ts';
+import { createCredentials } from './credentials.ts';
+import { ISSUER, openSigningKeys, rotateSigningKeys } from './signing-keys.ts';
+
+const log = pino({ level: 'silent' });
+const migrations = join(import.meta.dirname, '../../migrations/auth');
+
+let postgres: Postgres;
+let db: Database & AsyncDisposable;
+let auth: Rpc<AuthServiceDefinition>;
+let credentials: Rpc<CredentialServiceDefinition>;
+
+beforeAll(async () => {
+  postgres = await startPostgres();
+});
+afterAll(() => postgres[Symbol.asyncDispose]());
+beforeEach(async () => {
+  const url = await postgres.createDatabase();
+  await migrate(url, 'auth', migrations, log);
+  db = openDatabase(url, 'auth', log);
+  const signingKeys = await openSigningKeys(db);
+  auth = createAuth({ db, signingKeys, changed: () => {} });
+  credentials = createCredentials({ db, signingKeys });
+  return () => db[Symbol.asyncDispose]();
+});
+
+const callOf = (caller: Caller): Call => ({ caller, signal: new AbortController().signal, peer: '', metadata: new Metadata() });
+const operator = callOf({ organizationId: newId('org'), apiKeyId: newId('key'), scopes: SCOPES, concurrentSandboxes: 1 });
+
+const createOrganization = (request: Partial<CreateOrganizationRequest> = {}, call = operator) =>
+  auth.createOrganization(CreateOrganizationRequest.create({ displayName: 'Acme', ...request }), call);
+const createApiKey = (call: Call, request: Partial<CreateApiKeyRequest> = {}) =>
+  auth.createApiKey(CreateApiKeyRequest.create({ displayName: 'ci', ...request }), call);
+const authenticate = (secret: string) => credentials.authenticateApiKey({ secret }, operator);
+const page = { pageSize: 0, pageToken: '' };
+
+/** A new organisation, as its first key calls. */
+async function tenant(quota?: number) {
+  const made = await createOrganization(quota ? { quota: { concurrentSandboxes: quota } } : {});
+  const { caller } = await authenticate(made.secret);
+  return { ...made, call: callOf(caller!) };
+}
+
+describe('an API key', () => {
+  test('is shown once and kept as a hash', async () => {
+    const { secret, apiKey, organization, call } = await tenant(7);
+    expect(secret).toMatch(/^dk_[\w-]{43}$/);
+    expect(call.caller).toEqual({
+      organizationId: organization!.id,
+      apiKeyId: apiKey!.id,
+      scopes: ['sandboxes', 'executions', 'keys'],
+      concurrentSandboxes: 7,
+    });
+    for (const table of ['organizations', 'api_keys', 'requests', 'audit_log', 'outbox', 'signing_keys'])
+      expect(JSON.stringify(await db.query(`select t::text from ${table} t`))).not.toContain(secret.slice(3));
+    expect(JSON.stringify(await auth.listApiKeys(page, call))).not.toContain(secret.slice(3));
+  });
+
+  test.each(['', 'dk_', 'nonsense', `dk_${'A'.repeat(43)}`, `dk_${'A'.repeat(42)}\0`, 'x'.repeat(100_000)])(
+    'that does not exist is refused: %.20s',
+    async (secret) => {
+      await expect(authenticate(secret)).rejects.toMatchObject({ reason: 'CREDENTIAL_INVALID' });
+    },
+  );
+
+  test('has at most the scopes of its maker', async () => {
+    const { call } = await tenant();
+    expect((await createApiKey(call)).apiKey!.scopes).toEqual(['sandboxes', 'executions', 'keys']);
+    const narrow = await createApiKey(call, { scopes: ['executions', 'executions'] });
+    expect(narrow.apiKey!.scopes).toEqual(['executions']);
+    for (const scopes of [['operator'], ['nonsense'], ['']])
+      await expect(createApiKey(call, { scopes })).rejects.toMatchObject({ reason: 'INVALID_FIELD' });
+    const { caller } = await authenticate(narrow.secret);
+    const missing = { reason: 'SCOPE_MISSING', details: { metadata: { scope: 'keys' } } };
+    await expect(createApiKey(callOf(caller!))).rejects.toMatchObject(missing);
+    await expect(auth.listApiKeys(page, callOf(caller!))).rejects.toMatchObject(missing);
+    await expect(auth.revokeApiKey({ apiKeyId: narrow.apiKey!.id }, callOf(caller!))).rejects.toMatchObject(missing);
+  });
+
+  test('that is revoked opens nothing, and an event tells of it in the same transaction', async () => {
+    const { call } = await tenant();
+    const { apiKey, secret } = await createApiKey(call);
+    const { caller } = await authenticate(secret);
+    await auth.revokeApiKey({ apiKeyId: apiKey!.id }, call);
+    await expect(authenticate(secret)).rejects.toMatchObject({ reason: 'CREDENTIAL_INVALID' });
+    await expect(auth.exchangeToken({}, callOf(caller!))).rejects.toMatchObject({ reason: 'CREDENTIAL_INVALID' });
+    const outbox = await db.query<{ subject: string; payload: Buffer }>('select * from outbox');
+    expect(outbox.map(({ subject, payload }) => [subject, ApiKeyRevoked.decode(payload)])).toEqual([
+      [REVOKED_SUBJECT, { apiKeyId: apiKey!.id, organizationId: call.caller!.organizationId }],
+    ]);
+    const { apiKeys } = await auth.listApiKeys(page, call);
+    expect(apiKeys.find(({ id }) => id === apiKey!.id)!.revokeTime).toBeInstanceOf(Date);
+    await auth.revokeApiKey({ apiKeyId: apiKey!.id }, call);
+  });
+
+  test('of another organisation is answered like one that does not exist', async () => {
+    const owner = await tenant();
+    const stranger = await tenant();
+    const ids = [owner.apiKey!.id, newId('key'), '', 'key_\0', "' or true --", 'x'.repeat(100_000)];
+    for (const apiKeyId of ids)
+      await expect(auth.revokeApiKey({ apiKeyId }, stranger.call)).rejects.toMatchObject({
+        reason: 'API_KEY_NOT_FOUND',
+        message: 'no such API key',
+      });
+    await authenticate(owner.secret);
+    expect((await auth.listApiKeys(page, stranger.call)).apiKeys.map(({ id }) => id)).toEqual([stranger.apiKey!.id]);
+  });
+});
+
+describe('an organisation', () => {
+  test('is made by the operator alone', async () => {
+    const { call } = await tenant();
+    for (const refused of [createOrganization({}, call), auth.listOrganizations(page, call)])
+      await expect(refused).rejects.toMatchObject({ reason: 'SCOPE_MISSING', details: { metadata: { scope: 'operator' } } });
+  });
+
+  test('sees itself, the operator sees every one', async () => {
+    const { organization, call } = await tenant(3);
+    const other = await tenant();
+    const organizationId = organization!.id;
+    const expected = { organization: { id: organizationId, displayName: 'Acme', quota: { concurrentSandboxes: 3 } } };
+    expect(await auth.getOrganization({ organizationId }, call)).toMatchObject(expected);
+    expect(await auth.getOrganization({ organizationId }, operator)).toMatchObject(expected);
+    for (const id of [organizationId, newId('org'), '', 'org_\0'])
+      await expect(auth.getOrganization({ organizationId: id }, other.call)).rejects.toMatchObject({
+        reason: 'ORGANIZATION_NOT_FOUND',
+        message: 'no such organisation',
+      });
+    await expect(auth.getOrganization({ organizationId: 'org_\0' }, operator)).rejects.toMatchObject({
+      reason: 'ORGANIZATION_NOT_FOUND',
+    });
+  });
+
+  test.each<[string, Partial<CreateOrganizationRequest>, string]>([
+    ['without a name', { displayName: '' }, 'displayName'],
+    ['with a long name', { displayName: 'n'.repeat(129) }, 'displayName'],
+    ['with a NUL in its name', { displayName: 'a\0' }, 'displayName'],
+    ['with a long request id', { requestId: 'r'.repeat(129) }, 'requestId'],
+    ['with a quota of nothing', { quota: { concurrentSandboxes: 0 } }, 'quota.concurrentSandboxes'],
+    ['with a negative quota', { quota: { concurrentSandboxes: -1 } }, 'quota.concurrentSandboxes'],
+    ['with too large a quota', { quota: { concurrentSandboxes: 100_001 } }, 'quota.concurrentSandboxes'],
+  ])('is refused %s', async (_, request, field) => {
+    await expect(createOrganization(request)).rejects.toMatchObject({ reason: 'INVALID_FIELD', details: { fields: [{ field }] } });
+  });
+
+  test('comes in pages', async () => {
+    const made = new Set<string>();
+    for (let i = 0; i < 5; i++) made.add((await createOrganization()).organization!.id);
+    const seen: string[] = [];
+    let pageToken = '';
+    do {
+      const answer = await auth.listOrganizations({ pageSize: 2, pageToken }, operator);
+      expect(answer.organizations.length).toBeLessThanOrEqual(2);
+      seen.push(...answer.organizations.map(({ id }) => id));
+      pageToken = answer.nextPageToken;
+    } while (pageToken);
+    expect(seen).toEqual([...made].sort().reverse());
+  });
+});
+
+describe('a repeated request', () => {
+  test('of ten at once makes one organisation, and one answer has the secret', async () => {
+    const answers = await Promise.all(Array.from({ length: 10 }, () => createOrganization({ requestId: 'r' })));
+    expect(new Set(answers.map(({ organization }) => organization!.id)).size).toBe(1);
+    expect(new Set(answers.map(({ apiKey }) => apiKey!.id)).size).toBe(1);
+    expect(answers.filter(({ secret }) => secret)).toHaveLength(1);
+    expect((await auth.listOrganizations(page, operator)).organizations).toHaveLength(1);
+  });
+
+  test('makes one key, and with other content is refused', async () => {
+    const { call } = await tenant();
+    const first = await createApiKey(call, { requestId: 'r' });
+    const second = await createApiKey(call, { requestId: 'r' });
+    expect(second).toEqual({ apiKey: first.apiKey, secret: '' });
+    for (const other of [{ displayName: 'other' }, { scopes: ['keys'] }])
+      await expect(createApiKey(call, { requestId: 'r', ...other })).rejects.toMatchObject({ reason: 'REQUEST_ID_REUSED' });
+    const { call: stranger } = await tenant();
+    expect((await createApiKey(stranger, { requestId: 'r', displayName: 'mine' })).secret).not.toBe('');
+  });
+});
+
+describe('a token', () => {
+  const keySet = async () => createLocalJWKSet(JSON.parse((await credentials.getKeySet({}, operator)).json));
+
+  test('says whose it is for fifteen minutes, and is verified with the public keys alone', async () => {
+    const { call } = await tenant(9);
+    const { token, expireTime } = await auth.exchangeToken({}, call);
+    const { payload, protectedHeader } = await jwtVerify(token, await keySet(), { issuer: ISSUER, algorithms: ['EdDSA'] });
+    const { organizationId, apiKeyId, scopes } = call.caller!;
+    expect(payload).toMatchObject({ sub: organizationId, key: apiKeyId, scopes, quota: 9 });
+    expect(payload.exp! - payload.iat!).toBe(900);
+    expect(expireTime!.getTime()).toBe(payload.exp! * 1000);
+    expect(protectedHeader.alg).toBe('EdDSA');
+    expect((await credentials.getKeySet({}, operator)).json).not.toMatch(/"d"/);
+  });
+
+  test('that was changed is refused', async () => {
+    const { call } = await tenant();
+    const [header, payload, signature] = (await auth.exchangeToken({}, call)).token.split('.');
+    const claims = JSON.parse(Buffer.from(payload!, 'base64url').toString());
+    const forged = Buffer.from(JSON.stringify({ ...claims, scopes: SCOPES })).toString('base64url');
+    await expect(jwtVerify(`${header}.${forged}.${signature}`, await keySet())).rejects.toThrow();
+  });
+
+  test('stays valid when the signing key is changed, also with several replicas', async () => {
+    const { call } = await tenant();
+    const before = (await auth.exchangeToken({}, call)).token;
+    await Promise.all([openSigningKeys(db), openSigningKeys(db), rotateSigningKeys(db)]);
+    const after = (await auth.exchangeToken({}, call)).token;
+    const keys = await keySet();
+    const kids = await Promise.all([before, after].map(async (token) => (await jwtVerify(token, keys)).protectedHeader.kid));
+    expect(new Set(kids).size).toBe(2);
+    await db.query(`update signing_keys set create_time = create_time - interval '1 hour'`);
+    await rotateSigningKeys(db);
+    const rows = await db.query<{ id: string }>('select id from signing_keys');
+    expect(rows.map(({ id }) => id)).not.toContain(kids[0]);
+    expect(rows.map(({ id }) => id)).toContain(kids[1]);
+  });
+});
+
+test('changes are in the audit log, with the key that made them', async () => {
+  const { call, organization } = await tenant();
+  const { apiKey } = await createApiKey(call);
+  await auth.revokeApiKey({ apiKeyId: apiKey!.id }, call);
+  expect(await db.query('select organization_id, api_key_id, action, resource_id from audit_log order by id')).toEqual([
+    ['CreateOrganization', operator.caller!, organization!.id],
+    ['CreateApiKey', call.caller!, apiKey!.id],
+    ['RevokeApiKey', call.caller!, apiKey!.id],
+  ].map(([action, caller, resource_id]) => {
+    const { organizationId, apiKeyId } = caller as Caller;
+    return { organization_id: organizationId, api_key_id: apiKeyId, action, resource_id };
+  }));
+});

@@ -1,0 +1,66 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import pino from 'pino';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { connectEvents } from '#libs/events.ts';
+import { createClient } from '#libs/grpc/client.ts';
+import { CredentialServiceDefinition } from '#proto/drydock/internal/v1/auth.ts';
+import { ApiKeyRevoked } from '#proto/drydock/internal/v1/events.ts';
+import { AuthServiceDefinition, CreateApiKeyRequest } from '#proto/drydock/v1/auth.ts';
+import { type Nats, startNats } from '../../test/nats.ts';
+import { type Postgres, startPostgres } from '../../test/postgres.ts';
+import { startService } from '../../test/service-process.ts';
+
+const log = pino({ level: 'silent' });
+let postgres: Postgres;
+let nats: Nats;
+
+beforeAll(async () => {
+  [postgres, nats] = await Promise.all([startPostgres(), startNats()]);
+});
+afterAll(async () => {
+  await Promise.all([postgres[Symbol.asyncDispose](), nats[Symbol.asyncDispose]()]);
+});
+
+async function bootstrap(url: string): Promise<Record<string, unknown>> {
+  const script = join(import.meta.dirname, 'bootstrap.ts');
+  const { stdout } = await promisify(execFile)(process.execPath, [script], { env: { DATABASE_URL: url } });
+  expect(stdout.trimEnd()).not.toContain('\n');
+  return JSON.parse(stdout);
+}
+
+const start = (url: string) =>
+  startService('auth', { DATABASE_URL: url, NATS_URL: nats.url, AUTH_ADDRESS: '127.0.0.1:0', AUTH_METRICS_ADDRESS: '127.0.0.1:0' });
+
+test('of two who bootstrap at once, one gets the secret; the next start finds it done', async () => {
+  const url = await postgres.createDatabase();
+  const answers = await Promise.all([bootstrap(url), bootstrap(url)]);
+  expect(answers).toContainEqual({ existing: true });
+  expect(answers).toContainEqual({ organizationId: expect.stringMatching(/^org_/), secret: expect.stringMatching(/^dk_/) });
+  expect(await bootstrap(url)).toEqual({ existing: true });
+});
+
+test('it starts before its database and NATS, and a revocation that it took while NATS was away is told later', async () => {
+  const url = await postgres.createDatabase();
+  const { secret } = await bootstrap(url);
+  await Promise.all([postgres.stop(), nats.stop()]);
+  await using auth = start(url);
+  await auth.logged('waiting for the database');
+  await postgres.start();
+  const address = `127.0.0.1:${await auth.listening}`;
+  using credentials = createClient(CredentialServiceDefinition, address);
+  using keys = createClient(AuthServiceDefinition, address);
+  const { caller } = await credentials.authenticateApiKey({ secret: secret as string });
+  const { apiKey } = await keys.createApiKey(CreateApiKeyRequest.create({ displayName: 'short-lived' }), { caller });
+  await keys.revokeApiKey({ apiKeyId: apiKey!.id }, { caller });
+
+  await nats.start();
+  await using events = connectEvents({ url: nats.url, name: 'gateway', log });
+  events.keepStream('AUTH', ['drydock.auth.>']);
+  const told: ApiKeyRevoked[] = [];
+  const handle = async (data: Uint8Array) => told.push(ApiKeyRevoked.decode(data));
+  await using _consumer = events.consumeDurable({ stream: 'AUTH', durable: 'test', subject: 'drydock.auth.apikey.revoked', handle });
+  await expect.poll(() => told, { timeout: 10_000 }).toEqual([{ apiKeyId: apiKey!.id, organizationId: caller!.organizationId }]);
+  expect(await auth.stop()).toBe(0);
+});
