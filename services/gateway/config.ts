@@ -1,0 +1,20 @@
+import { join } from 'node:path';
+import { type Environment, readEnvironment } from '#libs/config.ts';
+
+export function loadConfig(variables: Environment) {
+  const env = readEnvironment(variables);
+  const config = {
+    address: env.string('GATEWAY_ADDRESS', '127.0.0.1:7000'),
+    httpAddress: env.string('GATEWAY_HTTP_ADDRESS', '127.0.0.1:8080'),
+    metricsAddress: env.string('GATEWAY_METRICS_ADDRESS', '127.0.0.1:9100'),
+    authAddress: env.string('AUTH_ADDRESS', '127.0.0.1:7001'),
+    sessionAddress: env.string('SESSION_ADDRESS', '127.0.0.1:7002'),
+    schedulerAddress: env.string('SCHEDULER_ADDRESS', '127.0.0.1:7003'),
+    natsUrl: env.string('NATS_URL'),
+    tlsDirectory: env.optional('TLS_DIR'),
+    descriptorsFile: env.string('DESCRIPTORS_FILE', join(import.meta.dirname, '../../.build/descriptors.binpb')),
+    callsPerSecond: env.integer('GATEWAY_CALLS_PER_SECOND', 2_000, { min: 1 }),
+  };
+  env.check();
+  return config;
+}
