@@ -82,3 +82,14 @@ test('while PostgreSQL is away, callers hear when to try again; when it is back,
   await postgres.start();
   expect(await db.query('select * from things')).toEqual([]);
 });
+
+test('a service cannot reach the schema of another', async () => {
+  const { url, db } = await opened();
+  await using house = db;
+  await migrate(url, 'garden', directory, log);
+  await using garden = openDatabase(url, 'garden', log);
+  await house.query(`insert into things values ('mine')`);
+  expect(await garden.query('select * from things')).toEqual([]);
+  await expect(garden.query('select * from house.things')).rejects.toThrow('permission denied for schema house');
+  await expect(garden.query('create role intruder')).rejects.toThrow('permission denied');
+});

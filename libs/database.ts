@@ -36,6 +36,7 @@ export function openDatabase(url: string, schema: string, log: Logger): Database
     idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
     options: `-c search_path=${schema}`,
     application_name: `drydock-${schema}`,
+    onConnect: (client) => takeRole(client, schema),
   });
   pool.on('error', (error) => log.warn({ err: error }, 'database connection lost'));
   return {
@@ -69,6 +70,16 @@ export function openDatabase(url: string, schema: string, log: Logger): Database
   };
 }
 
+const roleOf = (schema: string) => `drydock_${schema}`;
+
+/** Gives up what the connection may do beyond its schema, where `migrate` has made a role for that. */
+async function takeRole(client: pg.ClientBase, schema: string): Promise<void> {
+  await client.query(
+    `select set_config('role', rolname, false) from pg_roles where rolname = $1 and pg_has_role(rolname, 'member')`,
+    [roleOf(schema)],
+  );
+}
+
 async function run<T>(on: pg.Pool | pg.ClientBase, sql: string, values?: unknown[]): Promise<T[]> {
   try {
     return (await on.query(sql, values as never)).rows;
@@ -96,6 +107,7 @@ const FILE_NAME = /^(\d{4})_[a-z0-9_]+\.sql$/;
 /**
  * Brings a schema to the newest version: files `NNNN_name.sql` in order, each in a transaction of its own, under a lock,
  * so that any number of replicas may start at once. Throws where newer code has migrated the schema already.
+ * A superuser also makes a role for the schema, which `openDatabase` then takes.
  */
 export async function migrate(url: string, schema: string, directory: string, log: Logger): Promise<void> {
   const files = (await readdir(directory)).filter((name) => FILE_NAME.test(name)).sort();
@@ -107,7 +119,9 @@ export async function migrate(url: string, schema: string, directory: string, lo
     await client.query('select pg_advisory_lock(hashtext($1))', [`drydock.migrate.${schema}`]);
     await client.query(`create schema if not exists ${schema}`);
     await client.query(`set search_path = ${schema}`);
-    await client.query('create table if not exists migrations (version int primary key, applied_at timestamptz default now())');
+    await client.query(
+      'create table if not exists migrations (version int primary key, applied_at timestamptz default now())',
+    );
     const { rows } = await client.query('select coalesce(max(version), 0) as version from migrations');
     const current = Number(rows[0].version);
     if (current > files.length)
@@ -122,7 +136,21 @@ export async function migrate(url: string, schema: string, directory: string, lo
       await client.query('commit');
       log.info({ schema, version, file: name }, 'migrated');
     }
+    await grantRole(client, schema);
   } finally {
     await client.end();
   }
+}
+
+/** Makes a role that may read and write this schema alone. Only a superuser can; others come with the rights that they have. */
+async function grantRole(client: pg.Client, schema: string): Promise<void> {
+  const { rows } = await client.query('select rolsuper from pg_roles where rolname = current_user');
+  if (!rows[0]?.rolsuper) return;
+  const role = roleOf(schema);
+  // Roles belong to the whole server, the lock above only to one database of it.
+  await client.query(
+    `do $$ begin create role ${role} nologin; exception when duplicate_object or unique_violation then null; end $$`,
+  );
+  await client.query(`grant usage on schema ${schema} to ${role}`);
+  await client.query(`grant select, insert, update, delete on all tables in schema ${schema} to ${role}`);
 }

@@ -22,7 +22,9 @@ afterAll(async () => {
 
 async function openOutbox(): Promise<Database & AsyncDisposable> {
   const db = openDatabase(await postgres.createDatabase(), 'public', log);
-  await db.query('create table outbox (id text primary key, subject text not null, payload bytea not null, position bigint generated always as identity)');
+  await db.query(
+    'create table outbox (id text primary key, subject text not null, payload bytea not null, position bigint generated always as identity)',
+  );
   return db;
 }
 
@@ -44,7 +46,9 @@ async function stored(): Promise<string[]> {
   const { state } = await manager.streams.info('THINGS');
   const words: string[] = [];
   if (state.messages > 0) {
-    const messages = await (await jetstream(connection).consumers.get('THINGS')).fetch({ max_messages: state.messages });
+    const messages = await (await jetstream(connection).consumers.get('THINGS')).fetch({
+      max_messages: state.messages,
+    });
     for await (const message of messages) words.push(message.string());
     await manager.streams.purge('THINGS');
   }

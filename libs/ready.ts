@@ -19,5 +19,7 @@ export async function untilReady<T>(log: Logger, shutdown: AbortSignal, attempt:
 // A connection that is refused will be accepted one day; a migration that is wrong stays wrong.
 function isWaiting(error: unknown): boolean {
   const { code = '' } = error as { code?: string };
-  return /^(ECONNREFUSED|ENOENT|ETIMEDOUT|ENOTFOUND|ECONNRESET|57P03|53300)$/.test(code) || String(error).includes('timeout');
+  return (
+    /^(ECONNREFUSED|ENOENT|ETIMEDOUT|ENOTFOUND|ECONNRESET|57P03|53300)$/.test(code) || String(error).includes('timeout')
+  );
 }

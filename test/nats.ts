@@ -22,7 +22,9 @@ export async function startNats(): Promise<Nats> {
   let child: ChildProcess | undefined;
 
   const start = async () => {
-    const started = spawn('nats-server', ['-js', '-a', '127.0.0.1', '-p', String(port), '-sd', directory], { stdio: 'ignore' });
+    const started = spawn('nats-server', ['-js', '-a', '127.0.0.1', '-p', String(port), '-sd', directory], {
+      stdio: 'ignore',
+    });
     const failed = new Promise<never>((_, reject) => {
       started.once('error', reject);
       started.once('exit', (code) => reject(new Error(`nats-server ended with ${code}`)));

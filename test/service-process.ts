@@ -38,7 +38,9 @@ export function startService(name: string, environment: Record<string, string>):
       look();
     });
     const ended = exited.then(([code]): never => {
-      throw new Error(`${name} ended with ${code} before it logged '${message}'\n${lines.map((l) => JSON.stringify(l)).join('\n')}`);
+      throw new Error(
+        `${name} ended with ${code} before it logged '${message}'\n${lines.map((l) => JSON.stringify(l)).join('\n')}`,
+      );
     });
     return Promise.race([found, ended]);
   };

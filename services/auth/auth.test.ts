@@ -37,8 +37,18 @@ beforeEach(async () => {
   return () => db[Symbol.asyncDispose]();
 });
 
-const callOf = (caller: Caller): Call => ({ caller, signal: new AbortController().signal, peer: '', metadata: new Metadata() });
-const operator = callOf({ organizationId: newId('org'), apiKeyId: newId('key'), scopes: SCOPES, concurrentSandboxes: 1 });
+const callOf = (caller: Caller): Call => ({
+  caller,
+  signal: new AbortController().signal,
+  peer: '',
+  metadata: new Metadata(),
+});
+const operator = callOf({
+  organizationId: newId('org'),
+  apiKeyId: newId('key'),
+  scopes: SCOPES,
+  concurrentSandboxes: 1,
+});
 
 const createOrganization = (request: Partial<CreateOrganizationRequest> = {}, call = operator) =>
   auth.createOrganization(CreateOrganizationRequest.create({ displayName: 'Acme', ...request }), call);
@@ -124,7 +134,10 @@ describe('an organisation', () => {
   test('is made by the operator alone', async () => {
     const { call } = await tenant();
     for (const refused of [createOrganization({}, call), auth.listOrganizations(page, call)])
-      await expect(refused).rejects.toMatchObject({ reason: 'SCOPE_MISSING', details: { metadata: { scope: 'operator' } } });
+      await expect(refused).rejects.toMatchObject({
+        reason: 'SCOPE_MISSING',
+        details: { metadata: { scope: 'operator' } },
+      });
   });
 
   test('sees itself, the operator sees every one', async () => {
@@ -153,7 +166,10 @@ describe('an organisation', () => {
     ['with a negative quota', { quota: { concurrentSandboxes: -1 } }, 'quota.concurrentSandboxes'],
     ['with too large a quota', { quota: { concurrentSandboxes: 100_001 } }, 'quota.concurrentSandboxes'],
   ])('is refused %s', async (_, request, field) => {
-    await expect(createOrganization(request)).rejects.toMatchObject({ reason: 'INVALID_FIELD', details: { fields: [{ field }] } });
+    await expect(createOrganization(request)).rejects.toMatchObject({
+      reason: 'INVALID_FIELD',
+      details: { fields: [{ field }] },
+    });
   });
 
   test('comes in pages', async () => {
@@ -186,7 +202,9 @@ describe('a repeated request', () => {
     const second = await createApiKey(call, { requestId: 'r' });
     expect(second).toEqual({ apiKey: first.apiKey, secret: '' });
     for (const other of [{ displayName: 'other' }, { scopes: ['keys'] }])
-      await expect(createApiKey(call, { requestId: 'r', ...other })).rejects.toMatchObject({ reason: 'REQUEST_ID_REUSED' });
+      await expect(createApiKey(call, { requestId: 'r', ...other })).rejects.toMatchObject({
+        reason: 'REQUEST_ID_REUSED',
+      });
     const { call: stranger } = await tenant();
     expect((await createApiKey(stranger, { requestId: 'r', displayName: 'mine' })).secret).not.toBe('');
   });
@@ -198,7 +216,10 @@ describe('a token', () => {
   test('says whose it is for fifteen minutes, and is verified with the public keys alone', async () => {
     const { call } = await tenant(9);
     const { token, expireTime } = await auth.exchangeToken({}, call);
-    const { payload, protectedHeader } = await jwtVerify(token, await keySet(), { issuer: ISSUER, algorithms: ['EdDSA'] });
+    const { payload, protectedHeader } = await jwtVerify(token, await keySet(), {
+      issuer: ISSUER,
+      algorithms: ['EdDSA'],
+    });
     const { organizationId, apiKeyId, scopes } = call.caller!;
     expect(payload).toMatchObject({ sub: organizationId, key: apiKeyId, scopes, quota: 9 });
     expect(payload.exp! - payload.iat!).toBe(900);
@@ -221,7 +242,9 @@ describe('a token', () => {
     await Promise.all([openSigningKeys(db), openSigningKeys(db), rotateSigningKeys(db)]);
     const after = (await auth.exchangeToken({}, call)).token;
     const keys = await keySet();
-    const kids = await Promise.all([before, after].map(async (token) => (await jwtVerify(token, keys)).protectedHeader.kid));
+    const kids = await Promise.all(
+      [before, after].map(async (token) => (await jwtVerify(token, keys)).protectedHeader.kid),
+    );
     expect(new Set(kids).size).toBe(2);
     await db.query(`update signing_keys set create_time = create_time - interval '1 hour'`);
     await rotateSigningKeys(db);
@@ -235,12 +258,14 @@ test('changes are in the audit log, with the key that made them', async () => {
   const { call, organization } = await tenant();
   const { apiKey } = await createApiKey(call);
   await auth.revokeApiKey({ apiKeyId: apiKey!.id }, call);
-  expect(await db.query('select organization_id, api_key_id, action, resource_id from audit_log order by id')).toEqual([
-    ['CreateOrganization', operator.caller!, organization!.id],
-    ['CreateApiKey', call.caller!, apiKey!.id],
-    ['RevokeApiKey', call.caller!, apiKey!.id],
-  ].map(([action, caller, resource_id]) => {
-    const { organizationId, apiKeyId } = caller as Caller;
-    return { organization_id: organizationId, api_key_id: apiKeyId, action, resource_id };
-  }));
+  expect(await db.query('select organization_id, api_key_id, action, resource_id from audit_log order by id')).toEqual(
+    [
+      ['CreateOrganization', operator.caller!, organization!.id],
+      ['CreateApiKey', call.caller!, apiKey!.id],
+      ['RevokeApiKey', call.caller!, apiKey!.id],
+    ].map(([action, caller, resource_id]) => {
+      const { organizationId, apiKeyId } = caller as Caller;
+      return { organization_id: organizationId, api_key_id: apiKeyId, action, resource_id };
+    }),
+  );
 });

@@ -25,7 +25,11 @@ export const REVOKED_SUBJECT = 'drydock.auth.apikey.revoked';
 const DEFAULT_CONCURRENT_SANDBOXES = 100;
 const MAX_CONCURRENT_SANDBOXES = 100_000;
 
-export type Dependencies = { db: Database; signingKeys: SigningKeys; /** There are events to send. */ changed: () => void };
+export type Dependencies = {
+  db: Database;
+  signingKeys: SigningKeys /** There are events to send. */;
+  changed: () => void;
+};
 
 export function createAuth({ db, signingKeys, changed }: Dependencies): Rpc<AuthServiceDefinition> {
   return {
@@ -84,7 +88,8 @@ export function createAuth({ db, signingKeys, changed }: Dependencies): Rpc<Auth
       check.string('displayName', request.displayName, { required: true, maxLength: 128 });
       check.string('requestId', request.requestId, { maxLength: 128 });
       for (const scope of scopes)
-        if (!caller.scopes.includes(scope)) check.violation('scopes', `'${scope.slice(0, 32)}' is not among the caller's own`);
+        if (!caller.scopes.includes(scope))
+          check.violation('scopes', `'${scope.slice(0, 32)}' is not among the caller's own`);
       check.done();
       const secret = newSecret();
       const { organizationId } = caller;
@@ -115,10 +120,12 @@ export function createAuth({ db, signingKeys, changed }: Dependencies): Rpc<Auth
       const caller = withScope(call, 'keys');
       if (!isId('key', apiKeyId)) throw noApiKey();
       await db.transaction(async (tx) => {
-        const found = !isId('key', apiKeyId) ? [] : await tx.query(
-          `update api_keys set revoke_time = coalesce(revoke_time, now()) where id = $1 and organization_id = $2 returning id`,
-          [apiKeyId, caller.organizationId],
-        );
+        const found = !isId('key', apiKeyId)
+          ? []
+          : await tx.query(
+              `update api_keys set revoke_time = coalesce(revoke_time, now()) where id = $1 and organization_id = $2 returning id`,
+              [apiKeyId, caller.organizationId],
+            );
         if (found.length === 0) throw noApiKey();
         const event = { apiKeyId, organizationId: caller.organizationId };
         await writeOutbox(tx, REVOKED_SUBJECT, ApiKeyRevoked.encode(event).finish());

@@ -31,13 +31,21 @@ async function bootstrap(url: string): Promise<Record<string, unknown>> {
 }
 
 const start = (url: string) =>
-  startService('auth', { DATABASE_URL: url, NATS_URL: nats.url, AUTH_ADDRESS: '127.0.0.1:0', AUTH_METRICS_ADDRESS: '127.0.0.1:0' });
+  startService('auth', {
+    DATABASE_URL: url,
+    NATS_URL: nats.url,
+    AUTH_ADDRESS: '127.0.0.1:0',
+    AUTH_METRICS_ADDRESS: '127.0.0.1:0',
+  });
 
 test('of two who bootstrap at once, one gets the secret; the next start finds it done', async () => {
   const url = await postgres.createDatabase();
   const answers = await Promise.all([bootstrap(url), bootstrap(url)]);
   expect(answers).toContainEqual({ existing: true });
-  expect(answers).toContainEqual({ organizationId: expect.stringMatching(/^org_/), secret: expect.stringMatching(/^dk_/) });
+  expect(answers).toContainEqual({
+    organizationId: expect.stringMatching(/^org_/),
+    secret: expect.stringMatching(/^dk_/),
+  });
   expect(await bootstrap(url)).toEqual({ existing: true });
 });
 
@@ -60,7 +68,14 @@ test('it starts before its database and NATS, and a revocation that it took whil
   events.keepStream('AUTH', ['drydock.auth.>']);
   const told: ApiKeyRevoked[] = [];
   const handle = async (data: Uint8Array) => told.push(ApiKeyRevoked.decode(data));
-  await using _consumer = events.consumeDurable({ stream: 'AUTH', durable: 'test', subject: 'drydock.auth.apikey.revoked', handle });
-  await expect.poll(() => told, { timeout: 10_000 }).toEqual([{ apiKeyId: apiKey!.id, organizationId: caller!.organizationId }]);
+  await using _consumer = events.consumeDurable({
+    stream: 'AUTH',
+    durable: 'test',
+    subject: 'drydock.auth.apikey.revoked',
+    handle,
+  });
+  await expect
+    .poll(() => told, { timeout: 10_000 })
+    .toEqual([{ apiKeyId: apiKey!.id, organizationId: caller!.organizationId }]);
   expect(await auth.stop()).toBe(0);
 });

@@ -39,7 +39,9 @@ export async function openSigningKeys(db: Database): Promise<SigningKeys> {
     },
     async keySet() {
       const rows = await db.query<Row>('select * from signing_keys order by create_time desc');
-      return JSON.stringify({ keys: rows.map(({ id, public_jwk }) => ({ ...public_jwk, kid: id, alg: ALGORITHM, use: 'sig' })) });
+      return JSON.stringify({
+        keys: rows.map(({ id, public_jwk }) => ({ ...public_jwk, kid: id, alg: ALGORITHM, use: 'sig' })),
+      });
     },
   };
 }

@@ -8,7 +8,7 @@ import type { RecordServiceDefinition } from '#proto/drydock/internal/v1/session
 import { Execution, RunCodeRequest } from '#proto/drydock/v1/execution.ts';
 import { type Admission, checkSameRequest, contentHash, quotaExceeded } from './admission.ts';
 import type { Dependencies } from './records.ts';
-import { encodeResult, type ExecutionRow, toExecution } from './rows.ts';
+import { type ExecutionRow, encodeResult, toExecution } from './rows.ts';
 import { type CheckedExecution, checkExecution } from './validation.ts';
 
 type ExecutionRecords = Pick<Rpc<RecordServiceDefinition>, 'insertExecution' | 'completeExecution'>;
@@ -111,7 +111,10 @@ function checkExecutionId(id: string): void {
 
 export async function findExecution(db: Queryable, organizationId: string, id: string): Promise<ExecutionRow> {
   checkExecutionId(id);
-  const [row] = await db.query<ExecutionRow>('select * from executions where id = $1 and organization_id = $2', [id, organizationId]);
+  const [row] = await db.query<ExecutionRow>('select * from executions where id = $1 and organization_id = $2', [
+    id,
+    organizationId,
+  ]);
   if (!row) throw noExecution();
   return row;
 }

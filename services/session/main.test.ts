@@ -25,7 +25,12 @@ afterAll(async () => {
 test('two replicas start before database and NATS, share their work, and survive the loss of both', async () => {
   const url = await postgres.createDatabase();
   await Promise.all([postgres.stop(), nats.stop()]);
-  const environment = { DATABASE_URL: url, NATS_URL: nats.url, SESSION_ADDRESS: '127.0.0.1:0', SESSION_METRICS_ADDRESS: '127.0.0.1:0' };
+  const environment = {
+    DATABASE_URL: url,
+    NATS_URL: nats.url,
+    SESSION_ADDRESS: '127.0.0.1:0',
+    SESSION_METRICS_ADDRESS: '127.0.0.1:0',
+  };
   await using one = startService('session', environment);
   await using two = startService('session', environment);
   await Promise.all([one.logged('waiting for the database'), two.logged('waiting for the database')]);
@@ -40,14 +45,24 @@ test('two replicas start before database and NATS, share their work, and survive
   events.keepStream('SESSION', ['drydock.session.>']);
   const told: SandboxChanged[] = [];
   const handle = async (data: Uint8Array) => told.push(SandboxChanged.decode(data));
-  await using _consumer = events.consumeDurable({ stream: 'SESSION', durable: 'test', subject: 'drydock.session.sandbox.changed', handle });
+  await using _consumer = events.consumeDurable({
+    stream: 'SESSION',
+    durable: 'test',
+    subject: 'drydock.session.sandbox.changed',
+    handle,
+  });
 
   const { sandbox } = await records.insertSandbox({ request }, { caller });
   const sandboxId = sandbox!.id;
   await records.markSandboxRunning({ sandboxId, executorId: 'e1' }, { caller });
   expect(await sandboxes.getSandbox({ sandboxId }, { caller })).toMatchObject({ sandbox: { state: 'RUNNING' } });
 
-  const ended: SandboxEnded = { sandboxId, organizationId: caller.organizationId, executorId: 'e1', reason: 'OUT_OF_MEMORY' };
+  const ended: SandboxEnded = {
+    sandboxId,
+    organizationId: caller.organizationId,
+    executorId: 'e1',
+    reason: 'OUT_OF_MEMORY',
+  };
   await expect.poll(events.connected).toBe(true);
   await events.publishDurable('drydock.executor.sandbox.stopped', SandboxEnded.encode(ended).finish(), newId('evt'));
   await expect
@@ -55,7 +70,10 @@ test('two replicas start before database and NATS, share their work, and survive
     .toMatchObject({ sandbox: { state: 'STOPPED', stopReason: 'OUT_OF_MEMORY' } });
   await expect
     .poll(() => told.map(({ state, reason }) => [state, reason]), { timeout: 10_000 })
-    .toEqual([['RUNNING', 'STOP_REASON_UNSPECIFIED'], ['STOPPED', 'OUT_OF_MEMORY']]);
+    .toEqual([
+      ['RUNNING', 'STOP_REASON_UNSPECIFIED'],
+      ['STOPPED', 'OUT_OF_MEMORY'],
+    ]);
 
   await Promise.all([postgres.stop(), nats.stop()]);
   await expect(records.insertSandbox({ request }, { caller })).rejects.toMatchObject({
@@ -71,7 +89,12 @@ test('two replicas start before database and NATS, share their work, and survive
 
 test('templates and languages are listed in pages', async () => {
   const url = await postgres.createDatabase();
-  await using session = startService('session', { DATABASE_URL: url, NATS_URL: nats.url, SESSION_ADDRESS: '127.0.0.1:0', SESSION_METRICS_ADDRESS: '127.0.0.1:0' });
+  await using session = startService('session', {
+    DATABASE_URL: url,
+    NATS_URL: nats.url,
+    SESSION_ADDRESS: '127.0.0.1:0',
+    SESSION_METRICS_ADDRESS: '127.0.0.1:0',
+  });
   using templates = createClient(TemplateServiceDefinition, `127.0.0.1:${await session.listening}`);
   expect(await templates.getTemplate({ templateId: 'python' })).toMatchObject({
     template: { id: 'python', defaultLimits: { processes: 128 }, languages: expect.arrayContaining(['python']) },
@@ -85,5 +108,21 @@ test('templates and languages are listed in pages', async () => {
     pageToken = answer.nextPageToken;
   } while (pageToken);
   expect(names).toEqual(names.toSorted());
-  expect(names).toEqual(expect.arrayContaining(['python', 'javascript', 'typescript', 'bash', 'c', 'cpp', 'go', 'java', 'ruby', 'perl', 'php', 'lua', 'rust']));
+  expect(names).toEqual(
+    expect.arrayContaining([
+      'python',
+      'javascript',
+      'typescript',
+      'bash',
+      'c',
+      'cpp',
+      'go',
+      'java',
+      'ruby',
+      'perl',
+      'php',
+      'lua',
+      'rust',
+    ]),
+  );
 }, 30_000);

@@ -57,7 +57,10 @@ const someone = (concurrentSandboxes = 100) => callFor(newId('org'), concurrentS
 const insertSandbox = (call: Call, request: Partial<CreateSandboxRequest> = {}) =>
   records().insertSandbox({ request: CreateSandboxRequest.create({ template: 'python', ...request }) }, call);
 const insertExecution = (call: Call, request: Partial<RunCodeRequest> = {}) =>
-  records().insertExecution({ request: RunCodeRequest.create({ language: 'python', source: 'print(1)', ...request }) }, call);
+  records().insertExecution(
+    { request: RunCodeRequest.create({ language: 'python', source: 'print(1)', ...request }) },
+    call,
+  );
 /** Another replica's records, and when a call of them waits for what another call began. */
 function anotherReplica() {
   const waits = Promise.withResolvers<void>();
@@ -67,7 +70,8 @@ function anotherReplica() {
   };
   return { waits: waits.promise, replica: createRecords({ db, catalog, settling: { ...settling, until }, changed }) };
 }
-const run = (call: Call, sandboxId: string, executorId = 'e1') => records().markSandboxRunning({ sandboxId, executorId }, call);
+const run = (call: Call, sandboxId: string, executorId = 'e1') =>
+  records().markSandboxRunning({ sandboxId, executorId }, call);
 const stop = (call: Call, sandboxId: string) => records().markSandboxStopped({ sandboxId, reason: 'DELETED' }, call);
 const complete = (call: Call, id: string, fields: Partial<Execution> = {}, stdout = 'out') => {
   const execution = Execution.create({ id, state: 'FINISHED', verdict: 'ACCEPTED', exitCode: 0, ...fields });
@@ -76,7 +80,10 @@ const complete = (call: Call, id: string, fields: Partial<Execution> = {}, stdou
 
 /** Moves the times of a row into the past. */
 const age = (table: string, id: string, columns: string[], interval: string) =>
-  db.query(`update ${table} set ${columns.map((name) => `${name} = ${name} - $2::interval`).join(', ')} where id = $1`, [id, interval]);
+  db.query(
+    `update ${table} set ${columns.map((name) => `${name} = ${name} - $2::interval`).join(', ')} where id = $1`,
+    [id, interval],
+  );
 
 async function told(sandboxId: string): Promise<SandboxChanged[]> {
   const rows = await db.query<{ payload: Buffer }>('select payload from outbox order by position');
@@ -93,7 +100,10 @@ function outcomes(results: PromiseSettledResult<unknown>[]) {
 describe('a sandbox', () => {
   test('goes from PENDING to RUNNING to STOPPED and every step is told', async () => {
     const call = someone();
-    const { sandbox, spec } = await insertSandbox(call, { environment: { TOKEN: 'secret-value' }, metadata: { a: 'b' } });
+    const { sandbox, spec } = await insertSandbox(call, {
+      environment: { TOKEN: 'secret-value' },
+      metadata: { a: 'b' },
+    });
     expect(sandbox).toMatchObject({ state: 'PENDING', template: 'python', metadata: { a: 'b' } });
     expect(sandbox!.expireTime!.getTime() - sandbox!.createTime!.getTime()).toBe(300_000);
     expect(sandbox!.limits).toMatchObject({ memoryBytes: 512 << 20, processes: 128, cpus: 0.5 });
@@ -101,7 +111,10 @@ describe('a sandbox', () => {
     const { id } = sandbox!;
     expect((await run(call, id)).sandbox).toMatchObject({ state: 'RUNNING' });
     expect(await records().getRoute({ sandboxId: id }, call)).toEqual({ executorId: 'e1' });
-    expect(await stop(call, id)).toMatchObject({ sandbox: { state: 'STOPPED', stopReason: 'DELETED' }, executorId: 'e1' });
+    expect(await stop(call, id)).toMatchObject({
+      sandbox: { state: 'STOPPED', stopReason: 'DELETED' },
+      executorId: 'e1',
+    });
     expect((await told(id)).map(({ state }) => state)).toEqual(['RUNNING', 'STOPPED']);
     await expect(records().getRoute({ sandboxId: id }, call)).rejects.toMatchObject({
       reason: 'SANDBOX_NOT_RUNNING',
@@ -147,9 +160,13 @@ describe('a sandbox', () => {
     await run(call, lost, 'gone');
     await run(call, kept, 'there');
     expect(await records().markExecutorLost({ executorId: 'gone' }, call)).toEqual({ sandboxes: 1 });
-    await expect(records().markExecutorLost({ executorId: '' }, call)).rejects.toMatchObject({ reason: 'INVALID_FIELD' });
+    await expect(records().markExecutorLost({ executorId: '' }, call)).rejects.toMatchObject({
+      reason: 'INVALID_FIELD',
+    });
     const states = await Promise.all(
-      [lost, kept, pending].map(async (sandboxId) => (await reads().sandboxes.getSandbox({ sandboxId }, call)).sandbox!),
+      [lost, kept, pending].map(
+        async (sandboxId) => (await reads().sandboxes.getSandbox({ sandboxId }, call)).sandbox!,
+      ),
     );
     expect(states.map(({ state, stopReason }) => [state, stopReason])).toEqual([
       ['STOPPED', 'HOST_LOST'],
@@ -187,24 +204,41 @@ describe('a repeated request', () => {
   test('of ten at once makes one sandbox, and all hear of it once it runs', async () => {
     const call = someone();
     const all = Promise.all(Array.from({ length: 10 }, () => insertSandbox(call, { requestId: 'r' })));
-    const first = () => db.query<{ id: string }>('select id from sandboxes where organization_id = $1', [call.caller!.organizationId]);
+    const first = () =>
+      db.query<{ id: string }>('select id from sandboxes where organization_id = $1', [call.caller!.organizationId]);
     await expect.poll(first).toHaveLength(1);
     const [{ id } = { id: '' }] = await first();
     await run(call, id);
     const answers = await all;
     expect(new Set(answers.map(({ sandbox }) => sandbox!.id))).toEqual(new Set([id]));
     expect(answers.filter(({ repeatedRequest }) => !repeatedRequest)).toHaveLength(1);
-    expect(answers.filter(({ repeatedRequest, sandbox }) => repeatedRequest && sandbox!.state === 'RUNNING')).toHaveLength(9);
+    expect(
+      answers.filter(({ repeatedRequest, sandbox }) => repeatedRequest && sandbox!.state === 'RUNNING'),
+    ).toHaveLength(9);
   });
 
   test('may name its maps in another order, but nothing else', async () => {
     const call = someone();
-    const first = await insertSandbox(call, { requestId: 'r', metadata: { a: '1', b: '2' }, environment: { X: '1', Y: '2' } });
+    const first = await insertSandbox(call, {
+      requestId: 'r',
+      metadata: { a: '1', b: '2' },
+      environment: { X: '1', Y: '2' },
+    });
     await run(call, first.sandbox!.id);
-    const same = await insertSandbox(call, { requestId: 'r', metadata: { b: '2', a: '1' }, environment: { Y: '2', X: '1' } });
+    const same = await insertSandbox(call, {
+      requestId: 'r',
+      metadata: { b: '2', a: '1' },
+      environment: { Y: '2', X: '1' },
+    });
     expect(same).toMatchObject({ repeatedRequest: true, sandbox: { id: first.sandbox!.id } });
-    for (const other of [{ environment: { X: '1', Y: '3' } }, { metadata: { a: '1' } }, { lifetime: { seconds: 9, nanos: 0 } }])
-      await expect(insertSandbox(call, { requestId: 'r', ...other })).rejects.toMatchObject({ reason: 'REQUEST_ID_REUSED' });
+    for (const other of [
+      { environment: { X: '1', Y: '3' } },
+      { metadata: { a: '1' } },
+      { lifetime: { seconds: 9, nanos: 0 } },
+    ])
+      await expect(insertSandbox(call, { requestId: 'r', ...other })).rejects.toMatchObject({
+        reason: 'REQUEST_ID_REUSED',
+      });
   });
 
   test('is counted once against the quota', async () => {
@@ -226,7 +260,9 @@ describe('a repeated request', () => {
     const request = CreateSandboxRequest.create({ template: 'python', requestId: 'r' });
     const { sandbox } = await records().insertSandbox({ request }, call);
     const { waits, replica } = anotherReplica();
-    const refused = expect(replica.insertSandbox({ request }, call)).rejects.toMatchObject({ reason: 'SANDBOX_START_FAILED' });
+    const refused = expect(replica.insertSandbox({ request }, call)).rejects.toMatchObject({
+      reason: 'SANDBOX_START_FAILED',
+    });
     await waits;
     await records().markSandboxStopped({ sandboxId: sandbox!.id, reason: 'FAILED_TO_START' }, call);
     await refused;
@@ -284,9 +320,20 @@ describe('an execution', () => {
       floatTolerance: 1e-6,
     });
     const bytes = Buffer.from([0x61, 0, 0xff]);
-    const found = Execution.create({ id: execution!.id, state: 'FINISHED', verdict: 'RUNTIME_ERROR', exitCode: 3, stdoutInvalidUtf8: true });
+    const found = Execution.create({
+      id: execution!.id,
+      state: 'FINISHED',
+      verdict: 'RUNTIME_ERROR',
+      exitCode: 3,
+      stdoutInvalidUtf8: true,
+    });
     const first = await records().completeExecution({ execution: found, stdout: bytes, stderr: bytes }, call);
-    expect(first.execution).toMatchObject({ verdict: 'RUNTIME_ERROR', exitCode: 3, stdout: 'a\0\ufffd', state: 'FINISHED' });
+    expect(first.execution).toMatchObject({
+      verdict: 'RUNTIME_ERROR',
+      exitCode: 3,
+      stdout: 'a\0\ufffd',
+      state: 'FINISHED',
+    });
     expect((await complete(call, execution!.id)).execution).toMatchObject({ verdict: 'RUNTIME_ERROR' });
     expect(await db.query('select stdout from executions where id = $1', [execution!.id])).toEqual([{ stdout: bytes }]);
   });
@@ -312,7 +359,10 @@ describe('the sweep', () => {
     await age('sandboxes', expired, ['expire_time'], '301 s');
     await age('sandboxes', stuck, ['create_time'], '61 s');
     await Promise.all([sweepOnce(), sweepOnce(), sweepOnce()]);
-    const { sandboxes } = await reads().sandboxes.listSandboxes({ pageSize: 0, pageToken: '', states: [], metadataFilters: [] }, call);
+    const { sandboxes } = await reads().sandboxes.listSandboxes(
+      { pageSize: 0, pageToken: '', states: [], metadataFilters: [] },
+      call,
+    );
     expect(Object.fromEntries(sandboxes.map(({ id, stopReason }) => [id, stopReason]))).toEqual({
       [fine]: 'STOP_REASON_UNSPECIFIED',
       [stuck]: 'FAILED_TO_START',
@@ -326,9 +376,13 @@ describe('the sweep', () => {
   test('clears more than one batch at a time', async () => {
     const call = someone(1_000);
     await Promise.all(Array.from({ length: 250 }, () => insertSandbox(call)));
-    await db.query(`update sandboxes set expire_time = now() where organization_id = $1`, [call.caller!.organizationId]);
+    await db.query(`update sandboxes set expire_time = now() where organization_id = $1`, [
+      call.caller!.organizationId,
+    ]);
     await sweepOnce();
-    const live = await db.query(`select 1 from sandboxes where organization_id = $1 and state <> 'STOPPED'`, [call.caller!.organizationId]);
+    const live = await db.query(`select 1 from sandboxes where organization_id = $1 and state <> 'STOPPED'`, [
+      call.caller!.organizationId,
+    ]);
     expect(live).toEqual([]);
   });
 
@@ -341,7 +395,12 @@ describe('the sweep', () => {
     await waits;
     await age('executions', execution!.id, ['deadline'], '10 minutes');
     await sweepOnce();
-    const lost = { id: execution!.id, state: 'FINISHED', verdict: 'INTERNAL_ERROR', message: expect.stringContaining('lost with its host') };
+    const lost = {
+      id: execution!.id,
+      state: 'FINISHED',
+      verdict: 'INTERNAL_ERROR',
+      message: expect.stringContaining('lost with its host'),
+    };
     expect((await waiting).execution).toMatchObject(lost);
     expect((await complete(call, execution!.id)).execution).toMatchObject(lost);
     await insertExecution(call, { requestId: 'r' });
@@ -349,7 +408,16 @@ describe('the sweep', () => {
 });
 
 describe('what belongs to another organisation is answered like what does not exist', () => {
-  const unknown = [newId('sbx'), newId('exe'), 'sbx_', '', 'nonsense', 'sbx_\0', "'; drop table sandboxes; --", 'x'.repeat(100_000)];
+  const unknown = [
+    newId('sbx'),
+    newId('exe'),
+    'sbx_',
+    '',
+    'nonsense',
+    'sbx_\0',
+    "'; drop table sandboxes; --",
+    'x'.repeat(100_000),
+  ];
 
   test.each(['theirs', ...unknown.map((_, index) => index)])('id %s', async (which) => {
     const owner = someone();
@@ -393,7 +461,14 @@ describe('lists', () => {
     const labels = new Map(ids.map((id, index) => [id, String(4 - index)]));
     ids.sort().reverse();
     await stop(call, ids[0]!);
-    const list = (fields: Partial<{ pageSize: number; pageToken: string; states: ('STOPPED' | 'PENDING')[]; metadataFilters: string[] }>) =>
+    const list = (
+      fields: Partial<{
+        pageSize: number;
+        pageToken: string;
+        states: ('STOPPED' | 'PENDING')[];
+        metadataFilters: string[];
+      }>,
+    ) =>
       reads().sandboxes.listSandboxes({ pageSize: 0, pageToken: '', states: [], metadataFilters: [], ...fields }, call);
     const seen: string[] = [];
     let pageToken = '';
@@ -409,7 +484,13 @@ describe('lists', () => {
     expect(await idsOf({ metadataFilters: ['parity=odd'] })).toEqual(odd);
     expect(await idsOf({ metadataFilters: ['parity=odd', `n=${labels.get(odd[0]!)}`] })).toEqual([odd[0]]);
     expect(await idsOf({ metadataFilters: ['parity=odd', 'parity=even'] })).toEqual([]);
-    for (const bad of [{ pageSize: -1 }, { pageSize: 1001 }, { pageToken: '!' }, { metadataFilters: ['no-equals-sign'] }, { metadataFilters: ['a=\0'] }])
+    for (const bad of [
+      { pageSize: -1 },
+      { pageSize: 1001 },
+      { pageToken: '!' },
+      { metadataFilters: ['no-equals-sign'] },
+      { metadataFilters: ['a=\0'] },
+    ])
       await expect(list(bad)).rejects.toMatchObject({ reason: 'INVALID_FIELD' });
   });
 });

@@ -182,7 +182,10 @@ function checkSandboxId(id: string): void {
 
 export async function findSandbox(db: Queryable, organizationId: string, id: string): Promise<SandboxRow> {
   checkSandboxId(id);
-  const [row] = await db.query<SandboxRow>('select * from sandboxes where id = $1 and organization_id = $2', [id, organizationId]);
+  const [row] = await db.query<SandboxRow>('select * from sandboxes where id = $1 and organization_id = $2', [
+    id,
+    organizationId,
+  ]);
   if (!row) throw noSandbox();
   return row;
 }

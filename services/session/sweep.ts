@@ -9,7 +9,11 @@ const START_LIMIT = '60 s';
 const OVERDUE_GRACE = '60 s';
 
 const LOST = encodeResult(
-  Execution.create({ state: 'FINISHED', verdict: 'INTERNAL_ERROR', message: 'the execution was lost with its host; run it again' }),
+  Execution.create({
+    state: 'FINISHED',
+    verdict: 'INTERNAL_ERROR',
+    message: 'the execution was lost with its host; run it again',
+  }),
 );
 
 /**

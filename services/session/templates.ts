@@ -2,12 +2,12 @@ import type { Catalog, Language, Template } from '#libs/catalog/catalog.ts';
 import { DrydockError } from '#libs/errors.ts';
 import type { Rpc } from '#libs/grpc/rpc.ts';
 import { type PageRequest, readPage, toPage } from '#libs/pages.ts';
+import { ResourceLimits } from '#proto/drydock/v1/resources.ts';
 import type {
   Language as PublicLanguage,
   Template as PublicTemplate,
   TemplateServiceDefinition,
 } from '#proto/drydock/v1/template.ts';
-import { ResourceLimits } from '#proto/drydock/v1/resources.ts';
 
 export function createTemplates({ templates, languages }: Catalog): Rpc<TemplateServiceDefinition> {
   const toTemplate = ({ id, description, limits, writableRoot }: Template): PublicTemplate => ({

@@ -54,8 +54,16 @@ describe('a sandbox is refused', () => {
     ['with a long label value', { metadata: { k: 'v'.repeat(257) } }, ['metadata.k']],
     ['with a NUL in a label key', { metadata: { 'a\0': '' } }, ['metadata']],
     ['with a NUL in a label value', { metadata: { k: '\0' } }, ['metadata.k']],
-    ['with limits of executions', { limits: limits({ wallTime: seconds(1), cpuTime: seconds(1), outputBytes: 1 }) }, ['limits.wallTime', 'limits.cpuTime', 'limits.outputBytes']],
-    ['with more disk than half of its memory', { limits: limits({ memoryBytes: 64 * MiB, diskBytes: 33 * MiB }) }, ['limits.diskBytes']],
+    [
+      'with limits of executions',
+      { limits: limits({ wallTime: seconds(1), cpuTime: seconds(1), outputBytes: 1 }) },
+      ['limits.wallTime', 'limits.cpuTime', 'limits.outputBytes'],
+    ],
+    [
+      'with more disk than half of its memory',
+      { limits: limits({ memoryBytes: 64 * MiB, diskBytes: 33 * MiB }) },
+      ['limits.diskBytes'],
+    ],
   ])('%s', (_, request, fields) => {
     expect(refusal(() => sandbox(request))).toEqual(['INVALID_FIELD', fields]);
   });
@@ -65,17 +73,32 @@ describe('a sandbox is refused', () => {
     expect(() => sandbox({ template: 'x'.repeat(1_000_000) })).toThrow(/^.{1,200}$/);
   });
 
-  test.each(['memoryBytes', 'processes', 'diskBytes', 'cpus'] as const)('with %s that is not a sensible number', (name) => {
-    const bad = fc.oneof(
-      fc.constantFrom(0, -0, -1, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.MAX_SAFE_INTEGER, 1.5e-9),
-      fc.double({ max: 0 }),
-    );
-    fc.assert(
-      fc.property(bad, (value) => {
-        expect(refusal(() => sandbox({ limits: limits({ [name]: value }) }))).toEqual(['INVALID_FIELD', expect.arrayContaining([`limits.${name}`])]);
-      }),
-    );
-  });
+  test.each(['memoryBytes', 'processes', 'diskBytes', 'cpus'] as const)(
+    'with %s that is not a sensible number',
+    (name) => {
+      const bad = fc.oneof(
+        fc.constantFrom(
+          0,
+          -0,
+          -1,
+          Number.NaN,
+          Number.POSITIVE_INFINITY,
+          Number.NEGATIVE_INFINITY,
+          Number.MAX_SAFE_INTEGER,
+          1.5e-9,
+        ),
+        fc.double({ max: 0 }),
+      );
+      fc.assert(
+        fc.property(bad, (value) => {
+          expect(refusal(() => sandbox({ limits: limits({ [name]: value }) }))).toEqual([
+            'INVALID_FIELD',
+            expect.arrayContaining([`limits.${name}`]),
+          ]);
+        }),
+      );
+    },
+  );
 });
 
 describe('a change of a sandbox is refused', () => {
@@ -112,8 +135,16 @@ describe('an execution is refused', () => {
     ['with a file inside of a file', { source: '', files: [file('a/b/c.py'), file('a')] }, ['files[0].name']],
     ['with too many files', { source: '', files: Array.from({ length: 1001 }, (_, i) => file(`${i}`)) }, ['files']],
     ['with too large a program', { source: 'x'.repeat(10 * MiB + 1) }, ['source']],
-    ['with files that are too large together', { source: '', files: [file('a.py', 'x'.repeat(6 * MiB)), file('b', 'x'.repeat(6 * MiB))] }, ['files']],
-    ['with an entry point that is not there', { source: '', files: [file('a.py')], entrypoint: 'b.py' }, ['entrypoint']],
+    [
+      'with files that are too large together',
+      { source: '', files: [file('a.py', 'x'.repeat(6 * MiB)), file('b', 'x'.repeat(6 * MiB))] },
+      ['files'],
+    ],
+    [
+      'with an entry point that is not there',
+      { source: '', files: [file('a.py')], entrypoint: 'b.py' },
+      ['entrypoint'],
+    ],
     ['with an entry point that climbs', { entrypoint: '../x.py' }, ['entrypoint']],
     ['with too many arguments', { arguments: Array(1025).fill('') }, ['arguments']],
     ['with too large arguments', { arguments: ['x'.repeat(128 * 1024)] }, ['arguments']],
@@ -125,22 +156,38 @@ describe('an execution is refused', () => {
     ['with a tolerance that is not a number', { floatTolerance: Number.NaN }, ['floatTolerance']],
     ['with a tolerance above 1', { floatTolerance: 1.1 }, ['floatTolerance']],
     ['with an isolation that is not offered', { isolation: 'CELL' }, ['isolation']],
-    ['with no time', { limits: limits({ wallTime: seconds(0), cpuTime: seconds(-1) }) }, ['limits.wallTime', 'limits.cpuTime']],
-    ['with too much time', { limits: limits({ wallTime: seconds(301), cpuTime: seconds(300, 1) }) }, ['limits.wallTime', 'limits.cpuTime']],
+    [
+      'with no time',
+      { limits: limits({ wallTime: seconds(0), cpuTime: seconds(-1) }) },
+      ['limits.wallTime', 'limits.cpuTime'],
+    ],
+    [
+      'with too much time',
+      { limits: limits({ wallTime: seconds(301), cpuTime: seconds(300, 1) }) },
+      ['limits.wallTime', 'limits.cpuTime'],
+    ],
     ['with too much output', { limits: limits({ outputBytes: 4 * MiB + 1 }) }, ['limits.outputBytes']],
-    ['with memory for the compiler alone', { compileLimits: limits({ memoryBytes: 512 * MiB }) }, ['compileLimits.memoryBytes']],
+    [
+      'with memory for the compiler alone',
+      { compileLimits: limits({ memoryBytes: 512 * MiB }) },
+      ['compileLimits.memoryBytes'],
+    ],
   ])('%s', (_, request, fields) => {
     expect(refusal(() => execution(request))).toEqual(['INVALID_FIELD', fields]);
   });
 
   test('with a language or a template that is not there', () => {
     expect(refusal(() => execution({ language: 'cobol' }))[0]).toBe('LANGUAGE_NOT_FOUND');
-    expect(refusal(() => execution({ language: '', source: '', template: 'nope', command: ['true'] }))[0]).toBe('TEMPLATE_NOT_FOUND');
+    expect(refusal(() => execution({ language: '', source: '', template: 'nope', command: ['true'] }))[0]).toBe(
+      'TEMPLATE_NOT_FOUND',
+    );
   });
 
   test('in an answer that fits into trailers, however much is wrong', () => {
     const files = Array.from({ length: 1000 }, () => file('/'));
-    const [reason, fields] = refusal(() => execution({ source: '', files, environment: { ['\0'.repeat(10_000)]: '\0' } }));
+    const [reason, fields] = refusal(() =>
+      execution({ source: '', files, environment: { ['\0'.repeat(10_000)]: '\0' } }),
+    );
     expect(reason).toBe('INVALID_FIELD');
     expect(fields).toHaveLength(20);
     expect(JSON.stringify(fields).length).toBeLessThan(3_000);
@@ -153,7 +200,12 @@ describe('what is accepted is complete', () => {
       language: 'python',
       template: { id: 'python' },
       lifetimeMs: 70_000,
-      spec: { files: [{ name: 'main.py' }], compile: undefined, run: { command: ['python3', 'main.py'] }, comparison: 'TRAILING_SPACE' },
+      spec: {
+        files: [{ name: 'main.py' }],
+        compile: undefined,
+        run: { command: ['python3', 'main.py'] },
+        comparison: 'TRAILING_SPACE',
+      },
     });
   });
 
@@ -165,14 +217,24 @@ describe('what is accepted is complete', () => {
       limits: limits({ wallTime: seconds(2) }),
       compileLimits: limits({ wallTime: seconds(5) }),
     });
-    expect(spec.compile).toMatchObject({ command: expect.arrayContaining(['gcc', '-Wall']), limits: { wallTime: seconds(5), cpuTime: seconds(30) } });
+    expect(spec.compile).toMatchObject({
+      command: expect.arrayContaining(['gcc', '-Wall']),
+      limits: { wallTime: seconds(5), cpuTime: seconds(30) },
+    });
     expect(spec.run).toMatchObject({ limits: { wallTime: seconds(2), cpuTime: seconds(10) } });
     expect(sandboxLimits.memoryBytes).toBe(1024 * MiB);
     expect(lifetimeMs).toBe(67_000);
   });
 
   test('a command with files, one of them empty', () => {
-    const request = { language: '', source: '', template: 'python', command: ['cat', 'a.txt'], arguments: ['b'], files: [file('a.txt', '')] };
+    const request = {
+      language: '',
+      source: '',
+      template: 'python',
+      command: ['cat', 'a.txt'],
+      arguments: ['b'],
+      files: [file('a.txt', '')],
+    };
     expect(execution(request).spec.run?.command).toEqual(['cat', 'a.txt', 'b']);
   });
 });

@@ -58,7 +58,8 @@ export function checkChange(request: UpdateSandboxRequest): { lifetimeMs?: numbe
   const check = checkFields();
   checkRequestId(check, request.requestId);
   for (const path of paths)
-    if (path !== 'lifetime' && path !== 'metadata') check.violation('updateMask', `cannot change '${path.slice(0, 64)}'`);
+    if (path !== 'lifetime' && path !== 'metadata')
+      check.violation('updateMask', `cannot change '${path.slice(0, 64)}'`);
   if (paths.length === 0) check.violation('updateMask', 'names nothing to change');
   if (paths.includes('lifetime') && !lifetime) check.violation('lifetime', 'is required');
   const lifetimeMs = paths.includes('lifetime') ? checkLifetime(check, lifetime) : undefined;
@@ -115,12 +116,23 @@ export function checkExecution(request: RunCodeRequest, catalog: Catalog): Check
   refuseLimits(check, 'compileLimits', request.compileLimits, NOT_FOR_COMPILERS, 'is that of the run');
   const { files, entrypoint } = checkFiles(check, request, language);
   const limits = applyLimits('limits', request.limits, template.limits, RUN_TIMES, check.violation);
-  const compileLimits = applyLimits('compileLimits', request.compileLimits, template.limits, COMPILE_TIMES, check.violation);
+  const compileLimits = applyLimits(
+    'compileLimits',
+    request.compileLimits,
+    template.limits,
+    COMPILE_TIMES,
+    check.violation,
+  );
   check.done();
 
   const names = files.map(({ name }) => name);
   const { compile, run } = language
-    ? planProgram(language, { files: names, entrypoint, compilerOptions: request.compilerOptions, arguments: request.arguments })
+    ? planProgram(language, {
+        files: names,
+        entrypoint,
+        compilerOptions: request.compilerOptions,
+        arguments: request.arguments,
+      })
     : { compile: undefined, run: [...request.command, ...request.arguments] };
   const environment = { ...language?.environment, ...request.environment };
   return {
@@ -183,7 +195,8 @@ function problemOfName(name: string): string | undefined {
   if (name.includes('\0')) return 'contains a NUL character';
   if (name.startsWith('/')) return 'must be relative';
   if (name.startsWith('-')) return "must not begin with '-'";
-  if (name.split('/').some((part) => part === '..' || part === '.' || part === '')) return "must not contain '..', '.' or '//'";
+  if (name.split('/').some((part) => part === '..' || part === '.' || part === ''))
+    return "must not contain '..', '.' or '//'";
   return undefined;
 }
 
@@ -231,5 +244,8 @@ function findTemplate({ templates }: Catalog, id: string): Template {
 function findLanguage({ languages }: Catalog, name: string): Language {
   const language = languages.get(name);
   if (language) return language;
-  throw new DrydockError('LANGUAGE_NOT_FOUND', `no language is called '${name.slice(0, 64)}'; ListLanguages names them`);
+  throw new DrydockError(
+    'LANGUAGE_NOT_FOUND',
+    `no language is called '${name.slice(0, 64)}'; ListLanguages names them`,
+  );
 }
