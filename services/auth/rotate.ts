@@ -2,7 +2,7 @@ import { openDatabase } from '#libs/database.ts';
 import { createLogger } from '#libs/log.ts';
 import { rotateSigningKeys } from './signing-keys.ts';
 
-const USAGE = `Makes a new key that tokens are signed with. Tokens signed before stay valid.
+const USAGE = `Makes a new key, which tokens are signed with from ten minutes on. Tokens signed before stay valid.
 
   DATABASE_URL=… node services/auth/rotate.ts
 `;

@@ -5,6 +5,8 @@ import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
 
 const ALGORITHM = 'EdDSA';
 const TOKEN_SECONDS = 15 * 60;
+// Verifiers keep the key set for less, so that they know a key before it signs.
+const RIPE_SECONDS = 10 * 60;
 
 /** `iss` of every token. */
 export const ISSUER = 'drydock';
@@ -21,11 +23,21 @@ type Row = { id: string; private_jwk: JWK; public_jwk: JWK };
 /** The keys of the database; the first replica to start makes the first one. */
 export async function openSigningKeys(db: Database): Promise<SigningKeys> {
   await makeFirst(db);
-  const newest = async (): Promise<Row> =>
-    (await db.query<Row>('select * from signing_keys order by create_time desc limit 1'))[0]!;
+  const signer = async (): Promise<Row> => {
+    const [key] = await db.query<Row>(
+      `with ripe as (
+         select * from signing_keys where create_time <= now() - $1::float8 * interval '1 s' order by create_time desc limit 1
+       ), first as (
+         select * from signing_keys where not exists (select from ripe) order by create_time limit 1
+       )
+       select * from ripe union all select * from first`,
+      [RIPE_SECONDS],
+    );
+    return key!;
+  };
   return {
     async sign({ organizationId, apiKeyId, scopes, concurrentSandboxes }) {
-      const { id, private_jwk } = await newest();
+      const { id, private_jwk } = await signer();
       const issued = Math.floor(Date.now() / 1000);
       const expires = issued + TOKEN_SECONDS;
       const token = await new SignJWT({ key: apiKeyId, scopes, quota: concurrentSandboxes })
@@ -47,8 +59,8 @@ export async function openSigningKeys(db: Database): Promise<SigningKeys> {
 }
 
 /**
- * Makes a new key, which signs from now on. Those before it still verify, for longer than any token that they signed lives;
- * a later rotation removes them.
+ * Makes a new key, which signs from ten minutes on. Those before it still verify, for longer than any token that they
+ * signed lives; a later rotation removes them.
  */
 export async function rotateSigningKeys(db: Database): Promise<void> {
   await db.transaction(async (tx) => {
@@ -58,7 +70,7 @@ export async function rotateSigningKeys(db: Database): Promise<void> {
       `delete from signing_keys where id in (
          select id from (select id, lead(create_time) over (order by create_time) as replaced from signing_keys) as k
          where replaced < now() - $1::float8 * interval '1 s')`,
-      [2 * TOKEN_SECONDS],
+      [RIPE_SECONDS + 2 * TOKEN_SECONDS],
     );
   });
 }
