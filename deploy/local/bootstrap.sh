@@ -1,0 +1,13 @@
+#!/bin/sh
+# Installs the project's packages where they are missing or out of date, then runs a script on the project's own Node.
+#   bootstrap.sh SCRIPT [ARGUMENT...]
+set -eu
+cd "$(dirname "$0")/../.."
+
+if [ ! -x node_modules/.bin/node ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+  echo 'installing npm packages' >&2
+  npm ci --no-audit --no-fund --loglevel=error >&2
+fi
+script=$1
+shift
+exec node_modules/.bin/node "deploy/local/$script" "$@"
