@@ -1,0 +1,115 @@
+import { join } from 'node:path';
+import { Metadata } from 'nice-grpc-common';
+import pino from 'pino';
+import { afterAll, beforeAll } from 'vitest';
+import { readCatalog } from '#libs/catalog/catalog.ts';
+import { type Database, migrate, openDatabase } from '#libs/database.ts';
+import { connectEvents, type Events } from '#libs/events.ts';
+import type { Call } from '#libs/grpc/rpc.ts';
+import { newId } from '#libs/ids.ts';
+import { SandboxChanged } from '#proto/drydock/internal/v1/events.ts';
+import { Execution, RunCodeRequest } from '#proto/drydock/v1/execution.ts';
+import { CreateSandboxRequest } from '#proto/drydock/v1/sandbox.ts';
+import { type Nats, startNats } from '../../test/nats.ts';
+import { type Postgres, startPostgres } from '../../test/postgres.ts';
+import { createReads } from './reads.ts';
+import { createRecords } from './records.ts';
+import { createSettling, type Settling } from './settling.ts';
+import { sweep } from './sweep.ts';
+
+const log = pino({ level: 'silent' });
+const migrations = join(import.meta.dirname, '../../migrations/session');
+const catalog = readCatalog(join(import.meta.dirname, '../../deploy/images/catalog.json'));
+const changed = () => {};
+
+/** A call of an organisation that nobody else has. */
+export function someone(concurrentSandboxes = 100): Call {
+  const caller = { organizationId: newId('org'), apiKeyId: newId('key'), scopes: [], concurrentSandboxes };
+  return { caller, signal: new AbortController().signal, peer: '', metadata: new Metadata() };
+}
+
+/** Session's parts on a PostgreSQL and a NATS of the test file's own, and what tests do with them most. */
+export function useRecords() {
+  let postgres: Postgres;
+  let nats: Nats;
+  let db: Database & AsyncDisposable;
+  let events: Events & AsyncDisposable;
+  let settling: Settling & Disposable;
+
+  beforeAll(async () => {
+    [postgres, nats] = await Promise.all([startPostgres(), startNats()]);
+    const url = await postgres.createDatabase();
+    await Promise.all([migrate(url, 'session', migrations, log), migrate(url, 'session', migrations, log)]);
+    db = openDatabase(url, 'session', log);
+    events = connectEvents({ url: nats.url, name: 'session', log });
+    settling = createSettling(events);
+  });
+  afterAll(async () => {
+    settling[Symbol.dispose]();
+    await events[Symbol.asyncDispose]();
+    await db[Symbol.asyncDispose]();
+    await Promise.all([postgres[Symbol.asyncDispose](), nats[Symbol.asyncDispose]()]);
+  });
+
+  const records = () => createRecords({ db, catalog, settling, changed });
+  const reads = () => createReads(db);
+  return {
+    records,
+    reads,
+    query: (sql: string, values?: unknown[]) => db.query(sql, values),
+    sweepOnce: () => sweep({ db, settling, changed }),
+
+    insertSandbox: (call: Call, request: Partial<CreateSandboxRequest> = {}) =>
+      records().insertSandbox({ request: CreateSandboxRequest.create({ template: 'python', ...request }) }, call),
+    insertExecution(call: Call, fields: Partial<RunCodeRequest> = {}) {
+      const request = RunCodeRequest.create({ language: 'python', source: 'print(1)', ...fields });
+      return records().insertExecution({ request }, call);
+    },
+    run: (call: Call, sandboxId: string, executorId = 'e1') =>
+      records().markSandboxRunning({ sandboxId, executorId }, call),
+    stop: (call: Call, sandboxId: string) => records().markSandboxStopped({ sandboxId, reason: 'DELETED' }, call),
+    complete(call: Call, id: string, fields: Partial<Execution> = {}, stdout = 'out') {
+      const execution = Execution.create({ id, state: 'FINISHED', verdict: 'ACCEPTED', exitCode: 0, ...fields });
+      return records().completeExecution({ execution, stdout: Buffer.from(stdout), stderr: Buffer.alloc(0) }, call);
+    },
+    listSandboxes: (
+      call: Call,
+      fields: Partial<Parameters<ReturnType<typeof reads>['sandboxes']['listSandboxes']>[0]> = {},
+    ) =>
+      reads().sandboxes.listSandboxes({ pageSize: 0, pageToken: '', states: [], metadataFilters: [], ...fields }, call),
+
+    /** Another replica's records, and when a call of them waits for what another call began. */
+    anotherReplica() {
+      const waits = Promise.withResolvers<void>();
+      const until: Settling['until'] = (...call) => {
+        waits.resolve();
+        return settling.until(...call);
+      };
+      return {
+        waits: waits.promise,
+        replica: createRecords({ db, catalog, settling: { ...settling, until }, changed }),
+      };
+    },
+    /** Another replica with a connection of its own, so that only NATS can tell it that something is over. */
+    async remoteReplica() {
+      const remoteEvents = connectEvents({ url: nats.url, name: 'remote', log });
+      const remoteSettling = createSettling(remoteEvents);
+      while (!(events.connected() && remoteEvents.connected())) await new Promise(setImmediate);
+      return {
+        replica: createRecords({ db, catalog, settling: remoteSettling, changed }),
+        async [Symbol.asyncDispose]() {
+          remoteSettling[Symbol.dispose]();
+          await remoteEvents[Symbol.asyncDispose]();
+        },
+      };
+    },
+    /** Moves a time of a row into the past. */
+    age: (table: 'sandboxes' | 'executions', id: string, column: string, interval: string) =>
+      db.query(`update ${table} set ${column} = ${column} - $2::interval where id = $1`, [id, interval]),
+    /** What the outbox says of a sandbox. */
+    async told(sandboxId: string): Promise<SandboxChanged[]> {
+      const rows = await db.query<{ payload: Buffer }>('select payload from outbox order by position');
+      return rows.map(({ payload }) => SandboxChanged.decode(payload)).filter((event) => event.sandboxId === sandboxId);
+    },
+  };
+}
