@@ -1,3 +1,5 @@
+// The certificate library's own dependency injection needs it first.
+import 'reflect-metadata';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
