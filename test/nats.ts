@@ -40,12 +40,16 @@ export async function startNats(): Promise<Nats> {
     await ended;
   };
 
+  // A test run that is broken off does not come to dispose of it.
+  const onExit = () => void child?.kill('SIGKILL');
+  process.once('exit', onExit);
   await start();
   return {
     url: `nats://127.0.0.1:${port}`,
     start,
     stop,
     async [Symbol.asyncDispose]() {
+      process.off('exit', onExit);
       await stop();
       await rm(directory, { recursive: true, force: true });
     },
