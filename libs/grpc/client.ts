@@ -22,6 +22,8 @@ export type ClientOptions = {
   tls?: TlsFiles | undefined;
   /** Metadata of every call. */
   metadata?: Record<string, string>;
+  /** Bytes of the largest answer that is taken. Default: what services send each other, `MAX_MESSAGE_BYTES`. */
+  maxMessageBytes?: number;
   /** Hears of the trailing metadata of every call, in the call's own trace context. */
   onTrailer?: (method: string, trailer: Metadata) => void;
 };
@@ -35,13 +37,13 @@ const NEVER = new AbortController().signal;
 export function createClient<D extends Definition>(
   definition: D,
   address: string,
-  { name, tls, metadata, onTrailer }: ClientOptions = {},
+  { name, tls, metadata, onTrailer, maxMessageBytes = MAX_MESSAGE_BYTES }: ClientOptions = {},
 ): Client<D> & Disposable {
   const channel = createChannel(
     address,
     tls ? ChannelCredentials.createSsl(tls.ca, tls.key, tls.certificate) : ChannelCredentials.createInsecure(),
     {
-      'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+      'grpc.max_receive_message_length': maxMessageBytes,
       'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
       'grpc.initial_reconnect_backoff_ms': 50,
       'grpc.max_reconnect_backoff_ms': 1000,

@@ -11,6 +11,9 @@ import {
   ProcessServiceDefinition,
 } from '#proto/drydock/agent/v1/agent.ts';
 
+// The largest answers are a thousand entries of a directory, and of the process table.
+const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
+
 /** A connection to one agent, for as long as its instance lives. */
 export type AgentLink = {
   control: Client<ControlServiceDefinition>;
@@ -43,7 +46,7 @@ export async function openLink(dataDirectory: string, instanceId: string): Promi
   const bridgeServer = await listen(bridge, pair.client);
 
   const address = `unix://${bridge}`;
-  const options = { onTrailer: recordAgentSpan };
+  const options = { onTrailer: recordAgentSpan, maxMessageBytes: MAX_MESSAGE_BYTES };
   const control = createClient(ControlServiceDefinition, address, options);
   const processes = createClient(ProcessServiceDefinition, address, options);
   const files = createClient(FilesystemServiceDefinition, address, options);

@@ -6,8 +6,9 @@ import { every } from '#libs/lifecycle.ts';
 import type { Logger } from '#libs/log.ts';
 import { ExecutorAnnounced, SandboxChanged, SandboxEnded } from '#proto/drydock/internal/v1/events.ts';
 import type { EndedReason } from './backend.ts';
+import type { Claim } from './claims.ts';
 import type { Pool } from './pool.ts';
-import type { Sandbox, Sandboxes } from './sandboxes.ts';
+import type { Sandboxes } from './sandboxes.ts';
 
 const ENDED_SUBJECT = 'drydock.executor.sandbox.stopped';
 const CHANGED_SUBJECT = 'drydock.session.sandbox.changed';
@@ -22,13 +23,23 @@ export type Dependencies = {
   address: string;
   maxSandboxes: number;
   memoryBytes: number;
-  draining: () => boolean;
+  /** Once aborted, no new sandboxes are taken. */
+  shutdown: AbortSignal;
   log: Logger;
 };
 
-/** Says every second, and whenever asked, that this executor is there and what it has room for. */
-export function announceExecutor(dependencies: Dependencies): AsyncDisposable {
-  const { events, sandboxes, pool, log } = dependencies;
+export type Announcer = AsyncDisposable & {
+  /** Calls can be served from now on. */
+  begin(): void;
+};
+
+/**
+ * Says every second, and whenever asked, that this executor is there and what it has room for. It goes on while calls
+ * drain: an executor that falls silent is lost, with all its sandboxes.
+ */
+export function createAnnouncer(dependencies: Dependencies): Announcer {
+  const { events, sandboxes, pool, shutdown, log } = dependencies;
+  const parts = new AsyncDisposableStack();
   const announce = () => {
     const announced: ExecutorAnnounced = {
       executorId: dependencies.executorId,
@@ -38,19 +49,18 @@ export function announceExecutor(dependencies: Dependencies): AsyncDisposable {
       memoryBytes: dependencies.memoryBytes,
       freeMemoryBytes: Math.max(0, sandboxes.freeMemoryBytes()),
       warm: Object.fromEntries(pool().sizes()),
-      draining: dependencies.draining(),
+      draining: shutdown.aborted,
     };
     events.publish(ANNOUNCED_SUBJECT, ExecutorAnnounced.encode(announced).finish());
   };
-  const asked = events.subscribe(DISCOVER_SUBJECT, announce);
-  const connected = events.onConnect(announce);
-  const periodic = every(INTERVAL_MS, log, async () => announce());
   return {
-    async [Symbol.asyncDispose]() {
-      asked[Symbol.dispose]();
-      connected[Symbol.dispose]();
-      await periodic[Symbol.asyncDispose]();
+    begin() {
+      parts.use(every(INTERVAL_MS, log, async () => announce()));
+      parts.use(events.subscribe(DISCOVER_SUBJECT, announce));
+      parts.use(events.onConnect(announce));
+      shutdown.addEventListener('abort', announce, { once: true });
     },
+    [Symbol.asyncDispose]: () => parts.disposeAsync(),
   };
 }
 
@@ -59,7 +69,7 @@ export function createReporter(
   events: Events,
   executorId: string,
   log: Logger,
-): AsyncDisposable & { report(sandbox: Sandbox, reason: EndedReason): void } {
+): AsyncDisposable & { report(sandbox: Pick<Claim, 'sandboxId' | 'organizationId'>, reason: EndedReason): void } {
   const waiting: { id: string; event: SandboxEnded }[] = [];
   const periodic = every(INTERVAL_MS, log, async () => {
     for (let next = waiting[0]; next && events.connected(); next = waiting[0]) {

@@ -16,25 +16,49 @@ export type InstancePlan = {
 
 export type EndedReason = 'OUT_OF_MEMORY' | 'EXITED' | 'EVICTED';
 
+/** What not every backend can do. Callers ask before they rely on it. */
+export type Capabilities = {
+  /** `setLimits` works; else an instance serves only the limits that it was made with. */
+  readonly changesLimits: boolean;
+  /** `measurePeak` works; else a peak is that of an instance's whole life. */
+  readonly measuresPeak: boolean;
+};
+
+/** The peak of memory since it was made. Disposing ends the measurement. */
+export type PeakMemory = AsyncDisposable & {
+  /** Bytes; nothing where the instance is gone or cannot tell. */
+  read(): Promise<number | undefined>;
+};
+
+/** What the backend says of its instances by itself. */
+export type Watcher = {
+  /** An instance ended without `destroy`. May be told twice. */
+  ended(instanceId: string, reason: EndedReason): void;
+  /** News were missed for a while: what ended meanwhile was not told. */
+  missed(): void;
+};
+
 /**
  * What runs instances: isolated machines in waiting, each with the agent as its first process. A sandbox is an instance
- * that belongs to somebody. Labels are the backend's only memory.
+ * that belongs to somebody. Labels are the backend's only memory. Every method may be repeated.
  */
 export interface Backend {
-  /** Makes and starts an instance; its agent dials soon after. Throws DrydockError SANDBOX_START_FAILED; nothing is left then. */
+  readonly capabilities: Capabilities;
+  /**
+   * Makes and starts an instance; its agent dials soon after. Errors: SANDBOX_START_FAILED, and nothing is left then.
+   * Not to be repeated with the same id.
+   */
   create(plan: InstancePlan, signal: AbortSignal): Promise<void>;
   /** Ends and removes an instance with everything in it. Succeeds when there is none. */
   destroy(instanceId: string): Promise<void>;
-  /** Ids and templates of this executor's instances that run, also those that an earlier process made. */
-  list(): Promise<{ instanceId: string; template: string }[]>;
-  /** Every instance of this executor that exists, running or not. */
-  listAll(): Promise<string[]>;
+  /** Every instance of this executor that exists, also those that an earlier process made. */
+  list(): Promise<{ instanceId: string; running: boolean }[]>;
   /** Changes the limits of a running instance; its disk stays as it is. */
   setLimits(instanceId: string, limits: SandboxLimits): Promise<void>;
-  /** Forgets the peak of memory so far, where the backend can. */
-  resetPeakMemory(instanceId: string): Promise<void>;
-  /** Calls back whenever an instance ends without `destroy`. */
-  watch(onEnded: (instanceId: string, reason: EndedReason) => void): AsyncDisposable;
+  /** Measures the peak of memory from now on. Nothing where it cannot. */
+  measurePeak(instanceId: string): Promise<PeakMemory | undefined>;
+  /** Tells what happens by itself until disposed. */
+  watch(watcher: Watcher): AsyncDisposable;
   /** Resolves when the backend answers. */
   ping(): Promise<void>;
 }

@@ -1,6 +1,8 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SandboxLimits } from '#libs/catalog/catalog.ts';
+
+const SUFFIX = '.json';
 
 /** Whose an instance is. Written before it is used, so that no restart hands it out again. */
 export type Claim = {
@@ -15,6 +17,8 @@ export type Claim = {
 };
 
 export type Claims = {
+  /** Instances that have a claim. */
+  list(): Promise<string[]>;
   write(instanceId: string, claim: Claim): Promise<void>;
   /** The claim on an instance; nothing where there is none, or none that can be read. */
   read(instanceId: string): Promise<Claim | undefined>;
@@ -25,8 +29,12 @@ export type Claims = {
 export async function openClaims(dataDirectory: string): Promise<Claims> {
   const directory = join(dataDirectory, 'claims');
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  const fileOf = (instanceId: string) => join(directory, `${instanceId}.json`);
+  const fileOf = (instanceId: string) => join(directory, `${instanceId}${SUFFIX}`);
   return {
+    async list() {
+      const names = await readdir(directory);
+      return names.filter((name) => name.endsWith(SUFFIX)).map((name) => name.slice(0, -SUFFIX.length));
+    },
     async write(instanceId, claim) {
       const file = fileOf(instanceId);
       await writeFile(`${file}.new`, JSON.stringify(claim), { mode: 0o600 });

@@ -1,6 +1,7 @@
-import type { Logger } from '#libs/log.ts';
+import { invalidField } from '#libs/errors.ts';
 import type { Rpc } from '#libs/grpc/rpc.ts';
 import { callerOf } from '#libs/grpc/server.ts';
+import type { Logger } from '#libs/log.ts';
 import type { ExecutorServiceDefinition } from '#proto/drydock/internal/v1/executor.ts';
 import type { Backend } from './backend.ts';
 import { runExecution } from './execution.ts';
@@ -15,7 +16,7 @@ export function createExecutor(dependencies: Dependencies): Rpc<ExecutorServiceD
   const { sandboxes } = dependencies;
   return {
     async claimSandbox({ spec }) {
-      const { warm } = await sandboxes.claim(spec!, AbortSignal.timeout(CLAIM_LIMIT_MS));
+      const { warm } = await sandboxes.claim(required(spec), AbortSignal.timeout(CLAIM_LIMIT_MS));
       return { warm };
     },
     async confirmSandbox({ sandboxId }, call) {
@@ -30,6 +31,11 @@ export function createExecutor(dependencies: Dependencies): Rpc<ExecutorServiceD
       await sandboxes.destroy(sandboxId);
       return {};
     },
-    runExecution: ({ spec, streamOutput }, { signal }) => runExecution(dependencies, spec!, streamOutput, signal),
+    runExecution: ({ spec, streamOutput }, { signal }) => runExecution(dependencies, required(spec), streamOutput, signal),
   };
+}
+
+function required<T>(spec: T | undefined): T {
+  if (!spec) throw invalidField('spec', 'is required');
+  return spec;
 }

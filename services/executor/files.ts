@@ -35,7 +35,7 @@ export function createFiles(sandboxes: Sandboxes): Rpc<FileServiceDefinition> {
       const signal = AbortSignal.any([call.signal, ended.signal]);
       return await work(instance.link.files, { signal, deadlineMs: AGENT_DEADLINE_MS });
     } catch (error) {
-      throw fromAgent(error, FILE_REASONS, ended.signal);
+      throw await fromAgent(error, FILE_REASONS, ended.signal);
     }
   };
 
@@ -47,9 +47,16 @@ export function createFiles(sandboxes: Sandboxes): Rpc<FileServiceDefinition> {
       if (lengthBytes !== undefined && lengthBytes <= 0) throw invalidField('lengthBytes', 'must be above 0');
       try {
         const request = { path, offsetBytes, lengthBytes: lengthBytes ?? 0 };
-        yield* instance.link.files.read(request, { signal: AbortSignal.any([call.signal, ended.signal]) });
+        const signal = AbortSignal.any([call.signal, ended.signal]);
+        let left = lengthBytes ?? Number.POSITIVE_INFINITY;
+        for await (const { data } of instance.link.files.read(request, { signal })) {
+          // Nobody gets more than was asked for, whatever is in the sandbox.
+          yield { data: data.subarray(0, left) };
+          left -= data.length;
+          if (left <= 0) return;
+        }
       } catch (error) {
-        throw fromAgent(error, FILE_REASONS, ended.signal);
+        throw await fromAgent(error, FILE_REASONS, ended.signal);
       }
     },
 
@@ -67,7 +74,7 @@ export function createFiles(sandboxes: Sandboxes): Rpc<FileServiceDefinition> {
         });
         return { file: toFile(file) };
       } catch (error) {
-        throw fromAgent(error, FILE_REASONS, ended.signal);
+        throw await fromAgent(error, FILE_REASONS, ended.signal);
       }
     },
 

@@ -27,8 +27,10 @@ export type Instances = {
   adopt(instanceId: string, template: Template, limits: SandboxLimits): Promise<Instance>;
   /** Ends an instance. Repeating it is harmless. */
   destroy(instance: Instance): Promise<void>;
-  /** Whether an instance is being made or is alive; what the backend has besides is nobody's. */
-  isKnown(instanceId: string): boolean;
+  /** Ends an instance that an earlier process left. */
+  destroyUnknown(instanceId: string): Promise<void>;
+  /** Instances that are being made, alive, or being ended; what the backend has besides is nobody's. */
+  known(): Set<string>;
 };
 
 export function createInstances(dependencies: { backend: Backend; dataDirectory: string; catalog: Catalog; log: Logger }): Instances {
@@ -92,7 +94,11 @@ export function createInstances(dependencies: { backend: Backend; dataDirectory:
       }
     },
     destroy,
-    isKnown: (instanceId) => known.has(instanceId),
+    async destroyUnknown(instanceId) {
+      await backend.destroy(instanceId);
+      await removeLink(dataDirectory, instanceId);
+    },
+    known: () => new Set(known),
   };
 }
 

@@ -9,7 +9,7 @@ import { gauge, startTelemetry } from '#libs/telemetry.ts';
 import { ExecutorServiceDefinition } from '#proto/drydock/internal/v1/executor.ts';
 import { FileServiceDefinition } from '#proto/drydock/v1/file.ts';
 import { ProcessServiceDefinition } from '#proto/drydock/v1/process.ts';
-import { announceExecutor, createReporter, followSession } from './announcements.ts';
+import { createAnnouncer, createReporter, followSession } from './announcements.ts';
 import { openClaims } from './claims.ts';
 import { loadConfig } from './config.ts';
 import { createDockerBackend } from './docker/backend.ts';
@@ -62,13 +62,33 @@ await run(log, async (shutdown) => {
   const everything = { backend, instances, sandboxes, claims, catalog, pool: () => pool, report, log };
   await using _held = { [Symbol.asyncDispose]: () => sandboxes.release() };
   await adoptInstances(everything);
-  await using pool = createPool({ catalog, instances, log, hasRoom: ({ limits }) => sandboxes.hasRoom(limits.memoryBytes) });
-  await using _watch = backend.watch((instanceId, reason) => {
-    instanceEnded(everything, instanceId, reason).catch((error) => log.error({ err: error, instanceId }, 'end not handled'));
+  await using pool = createPool({
+    catalog,
+    instances,
+    log,
+    hasRoom: ({ limits }) => sandboxes.hasRoom(limits.memoryBytes),
+    isBusy: () => sandboxes.isMaking(),
   });
-  await using _reconcile = every(RECONCILE_INTERVAL_MS, log, () => reconcile(everything));
+  await using reconciliation = every(RECONCILE_INTERVAL_MS, log, () => reconcile(everything));
+  await using _watch = backend.watch({
+    ended(instanceId, reason) {
+      instanceEnded(everything, instanceId, reason).catch((error) => log.error({ err: error, instanceId }, 'end not handled'));
+    },
+    missed: () => reconciliation.trigger(),
+  });
   await using _deadlines = every(DEADLINE_INTERVAL_MS, log, () => enforceDeadlines(everything));
   using _session = followSession(events, sandboxes, log);
+  await using announcer = createAnnouncer({
+    events,
+    sandboxes,
+    pool: () => pool,
+    executorId: config.id,
+    address: config.advertisedAddress,
+    maxSandboxes,
+    memoryBytes,
+    shutdown,
+    log,
+  });
 
   await using server = await startServer({
     address: config.address,
@@ -79,17 +99,6 @@ await run(log, async (shutdown) => {
     ],
     log,
     tls,
-  });
-  await using _announce = announceExecutor({
-    events,
-    sandboxes,
-    pool: () => pool,
-    executorId: config.id,
-    address: config.advertisedAddress,
-    maxSandboxes,
-    memoryBytes,
-    draining: () => shutdown.aborted,
-    log,
   });
   gauge('executor_sandboxes', 'Sandboxes of organisations.', [], (set) => set({}, sandboxes.list().length));
   gauge('executor_warm_sandboxes', 'Sandboxes that wait to be claimed.', ['template'], (set) => {
@@ -102,6 +111,7 @@ await run(log, async (shutdown) => {
     ready: () => backend.ping(),
   });
 
+  announcer.begin();
   log.info({ port: server.port, executorId: config.id }, 'listening');
   await aborted(shutdown);
 });

@@ -27,9 +27,11 @@ export function createPool(dependencies: {
   catalog: Catalog;
   instances: Instances;
   hasRoom: (template: Template) => boolean;
+  /** Somebody waits for an instance that is being made, so the engine is theirs. */
+  isBusy: () => boolean;
   log: Logger;
 }): Pool {
-  const { catalog, instances, hasRoom, log } = dependencies;
+  const { catalog, instances, hasRoom, isBusy, log } = dependencies;
   const warm = new Map<string, Instance[]>([...catalog.templates.keys()].map((id) => [id, []]));
   const creating = new Map<string, number>();
   const claims = new Map<string, number[]>();
@@ -44,11 +46,13 @@ export function createPool(dependencies: {
   };
   const missing = (template: Template): number =>
     targetOf(template) - (warm.get(template.id)?.length ?? 0) - (creating.get(template.id) ?? 0);
-  const next = (): Template | undefined =>
-    [...catalog.templates.values()]
+  const next = (): Template | undefined => {
+    if (isBusy()) return undefined;
+    return [...catalog.templates.values()]
       .filter((template) => missing(template) > 0 && hasRoom(template))
       .filter(({ id }) => Date.now() - (failedAt.get(id) ?? 0) > PAUSE_AFTER_FAILURE_MS)
       .sort((a, b) => missing(b) - missing(a))[0];
+  };
 
   const makeOne = async (template: Template, signal: AbortSignal): Promise<void> => {
     creating.set(template.id, (creating.get(template.id) ?? 0) + 1);
@@ -64,11 +68,21 @@ export function createPool(dependencies: {
     }
   };
 
+  /** Demand has gone: one at a time, so that a short pause costs little. */
+  const shrink = async (): Promise<void> => {
+    for (const template of catalog.templates.values()) {
+      const list = warm.get(template.id);
+      const surplus = missing(template) < 0 ? list?.shift() : undefined;
+      if (surplus) await instances.destroy(surplus);
+    }
+  };
+
   const refill = every(REFILL_INTERVAL_MS, log, async (signal) => {
     const worker = async () => {
       for (let template = next(); template && !signal.aborted; template = next()) await makeOne(template, signal);
     };
     await Promise.all(Array.from({ length: REFILL_WORKERS }, worker));
+    await shrink();
   });
 
   return {

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { constants } from 'node:os';
 import { durationOf } from '#libs/catalog/limits.ts';
 import { invalidField } from '#libs/errors.ts';
 import { checkFields } from '#libs/field-checks.ts';
@@ -25,6 +24,7 @@ import type { Output } from '#proto/drydock/v1/resources.ts';
 import { fromAgent, PROCESS_REASONS, START_REASONS } from './agent-errors.ts';
 import { createOutput } from './output.ts';
 import { problemOfPath } from './paths.ts';
+import { signalName, signalNumber } from './signals.ts';
 import type { Sandbox, Sandboxes } from './sandboxes.ts';
 
 const KiB = 1024;
@@ -37,14 +37,6 @@ const MAX_TERMINAL = 1000;
 const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const AGENT_DEADLINE_MS = 10_000;
 
-const SIGNALS: ReadonlyMap<string, number> = new Map(Object.entries(constants.signals));
-const SIGNAL_NAMES: ReadonlyMap<number, string> = new Map([...SIGNALS].map(([name, number]) => [number, name]));
-
-/** The name of a signal, such as `SIGKILL`. */
-export function signalName(number: number): string {
-  return SIGNAL_NAMES.get(number) ?? (number > 0 ? `SIG${number}` : '');
-}
-
 export function createProcesses(sandboxes: Sandboxes): Rpc<ProcessServiceDefinition> {
   const find = (sandboxId: string, call: Call): Sandbox => sandboxes.get(sandboxId, callerOf(call).organizationId);
   const unary = async <T>(sandbox: Sandbox, call: Call, ask: (options: AgentOptions) => Promise<T>): Promise<T> => {
@@ -52,7 +44,7 @@ export function createProcesses(sandboxes: Sandboxes): Rpc<ProcessServiceDefinit
     try {
       return await ask({ signal: AbortSignal.any([call.signal, ended]), deadlineMs: AGENT_DEADLINE_MS });
     } catch (error) {
-      throw fromAgent(error, PROCESS_REASONS, ended);
+      throw await fromAgent(error, PROCESS_REASONS, ended);
     }
   };
   return {
@@ -84,7 +76,7 @@ export function createProcesses(sandboxes: Sandboxes): Rpc<ProcessServiceDefinit
     },
     async signalProcess({ sandboxId, processId, signal: name }, call) {
       const sandbox = find(sandboxId, call);
-      const signal = SIGNALS.get(name);
+      const signal = signalNumber(name);
       if (signal === undefined) throw invalidField('signal', 'is not the name of a signal, such as SIGTERM');
       await unary(sandbox, call, (options) => sandbox.instance.link.processes.signal({ processId, signal }, options));
       return {};
@@ -129,7 +121,7 @@ async function* events(
       }
     }
   } catch (error) {
-    throw fromAgent(error, reasons, ended);
+    throw await fromAgent(error, reasons, ended);
   }
 }
 

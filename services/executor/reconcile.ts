@@ -1,10 +1,12 @@
 import type { Catalog } from '#libs/catalog/catalog.ts';
 import type { Logger } from '#libs/log.ts';
 import type { Backend, EndedReason } from './backend.ts';
-import type { Claims } from './claims.ts';
+import type { Claim, Claims } from './claims.ts';
 import type { Instances } from './instances.ts';
 import type { Pool } from './pool.ts';
-import type { Sandbox, Sandboxes } from './sandboxes.ts';
+import type { Sandboxes } from './sandboxes.ts';
+
+const AT_ONCE = 8;
 
 export type Dependencies = {
   backend: Backend;
@@ -14,13 +16,18 @@ export type Dependencies = {
   catalog: Catalog;
   pool: () => Pool;
   /** Tells of a sandbox that ended without having been told to. */
-  report: (sandbox: Sandbox, reason: EndedReason) => void;
+  report: (sandbox: Pick<Claim, 'sandboxId' | 'organizationId'>, reason: EndedReason) => void;
   log: Logger;
 };
 
-/** Takes back what an earlier process held: confirmed claims live on, everything else is of unknown history and goes. */
-export async function adoptInstances({ backend, instances, sandboxes, claims, catalog, log }: Dependencies): Promise<void> {
-  const running = new Map((await backend.list()).map(({ instanceId, template }) => [instanceId, template]));
+/**
+ * Takes back what an earlier process held. Confirmed claims live on or, where their instance is gone, are reported;
+ * everything else is of unknown history and goes.
+ */
+export async function adoptInstances(dependencies: Dependencies): Promise<void> {
+  const { backend, instances, sandboxes, claims, catalog, report, log } = dependencies;
+  const existing = await backend.list();
+  const running = new Set(existing.filter(({ running }) => running).map(({ instanceId }) => instanceId));
   const takeOver = async (instanceId: string): Promise<void> => {
     const claim = await claims.read(instanceId);
     const template = catalog.templates.get(claim?.template ?? '');
@@ -33,25 +40,31 @@ export async function adoptInstances({ backend, instances, sandboxes, claims, ca
         log.warn({ err: error, sandboxId: claim.sandboxId }, 'sandbox could not be taken over');
       }
     }
-    await backend.destroy(instanceId);
+    await instances.destroyUnknown(instanceId);
+    // The claim goes last: until then a crash makes this be done again.
+    if (claim?.confirmed) report(claim, 'EXITED');
     await claims.remove(instanceId);
   };
-  await Promise.all((await backend.listAll()).map(takeOver));
+  const ids = new Set([...existing.map(({ instanceId }) => instanceId), ...(await claims.list())]);
+  await eachOf(ids, takeOver);
 }
 
 /** Holds what the backend has against what is known here: what vanished is reported, what nobody knows is destroyed. */
 export async function reconcile(dependencies: Dependencies): Promise<void> {
-  const { backend, instances, sandboxes, claims, log } = dependencies;
-  // The order matters: an instance made between the two lists is known, and not yet missed.
-  const held = sandboxes.list();
-  const existing = await backend.listAll();
-  const running = new Set((await backend.list()).map(({ instanceId }) => instanceId));
-  for (const sandbox of held) if (!running.has(sandbox.instance.id)) await instanceEnded(dependencies, sandbox.instance.id, 'EXITED');
-  for (const instanceId of existing.filter((id) => !instances.isKnown(id))) {
+  const { backend, instances, claims, log } = dependencies;
+  // Known before or after the listing is known: instances come and go while the backend answers.
+  const before = instances.known();
+  const existing = await backend.list();
+  const known = before.union(instances.known());
+  const running = new Set(existing.filter(({ running }) => running).map(({ instanceId }) => instanceId));
+  const vanished = before.intersection(instances.known()).difference(running);
+  const unknown = existing.map(({ instanceId }) => instanceId).filter((id) => !known.has(id));
+  await eachOf(vanished, (instanceId) => instanceEnded(dependencies, instanceId, 'EXITED'));
+  await eachOf(unknown, async (instanceId) => {
     log.warn({ instanceId }, 'unknown instance destroyed');
-    await backend.destroy(instanceId);
+    await instances.destroyUnknown(instanceId);
     await claims.remove(instanceId);
-  }
+  });
 }
 
 /** What follows when an instance ends by itself, warm or claimed. */
@@ -67,16 +80,26 @@ export async function instanceEnded(
     return;
   }
   const sandbox = await sandboxes.instanceEnded(instanceId, reason);
-  if (sandbox) report(sandbox, reason);
+  if (!sandbox) return;
+  log.info({ sandboxId: sandbox.sandboxId, instanceId, reason }, 'sandbox ended by itself');
+  report(sandbox, reason);
 }
 
 /** Ends sandboxes whose time is over or whose claim nobody confirmed, also while the rest of the platform is away. */
 export async function enforceDeadlines({ sandboxes, log }: Pick<Dependencies, 'sandboxes' | 'log'>): Promise<void> {
-  const overdue = sandboxes.overdue(Date.now());
-  await Promise.all(
-    overdue.map(async ({ sandboxId, confirmed }) => {
-      log.info({ sandboxId, confirmed }, 'overdue sandbox destroyed');
-      await sandboxes.destroy(sandboxId);
-    }),
-  );
+  await eachOf(sandboxes.overdue(Date.now()), async ({ sandboxId, confirmed }) => {
+    log.info({ sandboxId, confirmed }, 'overdue sandbox destroyed');
+    await sandboxes.destroy(sandboxId);
+  });
+}
+
+/** Works on a few at once; one failure is thrown when all are done. */
+async function eachOf<T>(items: Iterable<T>, work: (item: T) => Promise<void>): Promise<void> {
+  const queue = Iterator.from(items);
+  const failures: unknown[] = [];
+  const worker = async () => {
+    for (const item of queue) await work(item).catch((error) => failures.push(error));
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  if (failures.length > 0) throw failures[0];
 }

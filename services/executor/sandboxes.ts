@@ -20,14 +20,18 @@ const claimTime = durationHistogram('executor_claim_seconds', 'From a claim to a
 /** A sandbox of an organisation. */
 export type Sandbox = Claim & {
   instance: Instance;
+  /** It came from the pool. */
+  warm: boolean;
   claimedAt: number;
   /** Aborted when it ends, with the error that its calls get. */
   ended: AbortController;
+  /** Set while it is being removed. */
+  removal: Promise<void> | undefined;
 };
 
 export type Sandboxes = {
   /** Takes a warm instance or makes one, and binds it. Idempotent by sandbox id. Errors: NO_CAPACITY, SANDBOX_START_FAILED. */
-  claim(spec: SandboxSpec, signal: AbortSignal): Promise<{ sandbox: Sandbox; warm: boolean }>;
+  claim(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox>;
   /** A sandbox of an organisation. Errors: SANDBOX_NOT_FOUND, also where it is another's. */
   get(sandboxId: string, organizationId: string): Sandbox;
   confirm(sandbox: Sandbox): Promise<void>;
@@ -42,7 +46,9 @@ export type Sandboxes = {
   /** Whether another sandbox with so much memory fits. */
   hasRoom(memoryBytes: number): boolean;
   freeMemoryBytes(): number;
-  /** Sandboxes whose time is over, or whose claim nobody confirmed. */
+  /** Somebody waits for an instance that is being made. */
+  isMaking(): boolean;
+  /** Sandboxes whose time is over, whose claim nobody confirmed, or that could not be removed yet. */
   overdue(now: number): Sandbox[];
   /** Lets go of every sandbox without ending it: the next process takes over. */
   release(): Promise<void>;
@@ -62,72 +68,99 @@ export type Dependencies = {
 export function createSandboxes(dependencies: Dependencies): Sandboxes {
   const { backend, instances, pool, claims, catalog, log } = dependencies;
   const held = new Map<string, Sandbox>();
-  const claiming = new Map<string, Promise<{ sandbox: Sandbox; warm: boolean }>>();
-  let startingMemory = 0;
+  const claiming = new Map<string, Promise<Sandbox>>();
+  let claimingMemory = 0;
+  let making = 0;
 
-  const usedMemory = () => [...held.values()].reduce((sum, { limits }) => sum + limits.memoryBytes, startingMemory);
+  const usedMemory = () => [...held.values()].reduce((sum, { limits }) => sum + limits.memoryBytes, claimingMemory);
   const freeMemoryBytes = () => dependencies.memoryBytes - usedMemory();
   const hasRoom = (memoryBytes: number) =>
     held.size + claiming.size < dependencies.maxSandboxes && freeMemoryBytes() >= memoryBytes;
 
-  const take = async (template: Template, limits: SandboxLimits, signal: AbortSignal) => {
-    const instance = fitsWarm(template, limits) ? pool().take(template.id) : undefined;
-    if (!instance) return { instance: await instances.create(template, limits, signal), warm: false };
-    if (!sameLimits(instance.limits, limits)) await backend.setLimits(instance.id, limits);
-    return { instance, warm: true };
-  };
-
-  const bind = async (instance: Instance, spec: SandboxSpec, limits: SandboxLimits): Promise<Sandbox> => {
-    const claim: Claim = {
-      sandboxId: spec.sandboxId,
-      organizationId: spec.organizationId,
-      template: spec.template,
-      limits,
-      expireTime: spec.expireTime?.getTime() ?? 0,
-      confirmed: false,
-    };
+  const bind = async (instance: Instance, spec: CheckedSpec, warm: boolean): Promise<Sandbox> => {
+    const { sandboxId, organizationId, template, limits, expireTime } = spec;
+    const claim = { sandboxId, organizationId, template, limits, expireTime: expireTime.getTime(), confirmed: false };
     await claims.write(instance.id, claim);
-    const request = { sandboxId: spec.sandboxId, environment: spec.environment };
+    const request = { sandboxId, environment: spec.environment };
     await instance.link.control.bind(request, { deadlineMs: AGENT_DEADLINE_MS });
-    return { ...claim, instance, claimedAt: Date.now(), ended: new AbortController() };
+    return toSandbox(instance, claim, warm);
   };
 
-  const claimOnce = async (spec: SandboxSpec, signal: AbortSignal): Promise<{ sandbox: Sandbox; warm: boolean }> => {
-    const template = catalog.templates.get(spec.template);
-    if (!template) throw new DrydockError('SANDBOX_START_FAILED', `this executor has no template ${spec.template}`);
-    const limits = limitsOf(spec);
-    const started = performance.now();
-    startingMemory += limits.memoryBytes;
+  const discard = async (instance: Instance): Promise<void> => {
+    await instances.destroy(instance);
+    await claims.remove(instance.id);
+  };
+
+  /** One that fails to take its owner is destroyed and the next one tried. */
+  const claimWarm = async (template: Template, spec: CheckedSpec): Promise<Sandbox | undefined> => {
+    const same = sameLimits(template.limits, spec.limits);
+    if (!fitsWarm(template, spec.limits) || (!same && !backend.capabilities.changesLimits)) return undefined;
+    for (let instance = pool().take(template.id); instance; instance = pool().take(template.id)) {
+      const { id } = instance;
+      try {
+        if (!same) await backend.setLimits(id, spec.limits);
+        return await bind(instance, spec, true);
+      } catch (error) {
+        log.warn({ err: error, instanceId: id }, 'warm sandbox could not be claimed');
+        discard(instance).catch((cause) => log.warn({ err: cause, instanceId: id }, 'not destroyed yet'));
+      }
+    }
+    return undefined;
+  };
+
+  const claimCold = async (template: Template, spec: CheckedSpec, signal: AbortSignal): Promise<Sandbox> => {
+    making++;
     try {
-      const { instance, warm } = await take(template, limits, signal);
-      const sandbox = await bind(instance, spec, limits).catch(async (error) => {
-        await instances.destroy(instance);
-        throw new DrydockError('SANDBOX_START_FAILED', 'the sandbox ended while it was claimed', { cause: error });
+      const instance = await instances.create(template, spec.limits, signal);
+      return await bind(instance, spec, false).catch(async (cause) => {
+        await discard(instance);
+        throw new DrydockError('SANDBOX_START_FAILED', 'the sandbox ended while it was claimed', { cause });
       });
-      held.set(spec.sandboxId, sandbox);
-      const warmth = warm ? 'warm' : 'cold';
-      claimed.inc({ template: template.id, warmth });
-      claimTime.observe({ warmth }, (performance.now() - started) / 1000);
-      return { sandbox, warm };
     } finally {
-      startingMemory -= limits.memoryBytes;
+      making--;
     }
   };
 
-  const remove = async (sandbox: Sandbox, error: DrydockError): Promise<void> => {
+  const claimOnce = async (spec: CheckedSpec, signal: AbortSignal): Promise<Sandbox> => {
+    const template = catalog.templates.get(spec.template);
+    if (!template) throw new DrydockError('SANDBOX_START_FAILED', `this executor has no template ${spec.template}`);
+    const started = performance.now();
+    claimingMemory += spec.limits.memoryBytes;
+    try {
+      const sandbox = (await claimWarm(template, spec)) ?? (await claimCold(template, spec, signal));
+      held.set(spec.sandboxId, sandbox);
+      const warmth = sandbox.warm ? 'warm' : 'cold';
+      claimed.inc({ template: template.id, warmth });
+      claimTime.observe({ warmth }, (performance.now() - started) / 1000);
+      return sandbox;
+    } finally {
+      claimingMemory -= spec.limits.memoryBytes;
+    }
+  };
+
+  const remove = (sandbox: Sandbox, error: DrydockError): Promise<void> => {
     sandbox.ended.abort(error);
-    await instances.destroy(sandbox.instance);
-    await claims.remove(sandbox.instance.id);
-    held.delete(sandbox.sandboxId);
+    const removeOnce = async () => {
+      try {
+        await discard(sandbox.instance);
+        held.delete(sandbox.sandboxId);
+      } finally {
+        sandbox.removal = undefined;
+      }
+    };
+    sandbox.removal ??= removeOnce();
+    return sandbox.removal;
   };
 
   return {
-    async claim(spec, signal) {
+    async claim(unchecked, signal) {
+      const spec = checkSpec(unchecked);
       const existing = held.get(spec.sandboxId);
-      if (existing) return { sandbox: existing, warm: true };
+      if (existing?.ended.signal.aborted) throw existing.ended.signal.reason;
+      if (existing) return existing;
       const underWay = claiming.get(spec.sandboxId);
       if (underWay) return underWay;
-      if (!hasRoom(spec.limits?.memoryBytes ?? 0))
+      if (!hasRoom(spec.limits.memoryBytes))
         throw new DrydockError('NO_CAPACITY', 'this executor is full', { retryAfterMs: RETRY_AFTER_MS });
       const claim = claimOnce(spec, signal).finally(() => claiming.delete(spec.sandboxId));
       claiming.set(spec.sandboxId, claim);
@@ -148,11 +181,13 @@ export function createSandboxes(dependencies: Dependencies): Sandboxes {
       await claims.write(sandbox.instance.id, claimOf(sandbox));
     },
     async destroy(sandboxId) {
+      // A claim whose caller gave up may still be under way, and would live until its confirmation is overdue.
+      await claiming.get(sandboxId)?.catch(() => {});
       const sandbox = held.get(sandboxId);
       if (sandbox) await remove(sandbox, new DrydockError('SANDBOX_STOPPED', 'the sandbox was stopped'));
     },
     adopt(instance, claim) {
-      held.set(claim.sandboxId, { ...claim, instance, claimedAt: Date.now(), ended: new AbortController() });
+      held.set(claim.sandboxId, toSandbox(instance, claim, false));
     },
     async instanceEnded(instanceId, reason) {
       const sandbox = [...held.values()].find(({ instance }) => instance.id === instanceId);
@@ -165,9 +200,11 @@ export function createSandboxes(dependencies: Dependencies): Sandboxes {
     list: () => [...held.values()],
     hasRoom,
     freeMemoryBytes,
+    isMaking: () => making > 0,
     overdue: (now) =>
       [...held.values()].filter(
-        ({ expireTime, confirmed, claimedAt }) => now >= expireTime || (!confirmed && now - claimedAt > UNCONFIRMED_MS),
+        ({ expireTime, confirmed, claimedAt, ended, removal }) =>
+          !removal && (ended.signal.aborted || now >= expireTime || (!confirmed && now - claimedAt > UNCONFIRMED_MS)),
       ),
     async release() {
       await Promise.all([...held.values()].map(({ instance }) => instance.link[Symbol.asyncDispose]()));
@@ -176,11 +213,15 @@ export function createSandboxes(dependencies: Dependencies): Sandboxes {
   };
 }
 
-/** The limits of a sandbox, from those of a checked spec. */
-export function limitsOf({ limits }: SandboxSpec): SandboxLimits {
-  if (!limits) throw new DrydockError('INTERNAL', 'a spec came without limits');
+type CheckedSpec = Omit<SandboxSpec, 'limits' | 'expireTime'> & { limits: SandboxLimits; expireTime: Date };
+
+/** Session completes every spec; one that is not complete is a defect and never means "unlimited". */
+function checkSpec(spec: SandboxSpec): CheckedSpec {
+  const { limits, expireTime } = spec;
+  if (!limits || !expireTime || !spec.sandboxId || !spec.organizationId)
+    throw new DrydockError('INTERNAL', 'a sandbox spec came incomplete');
   const { memoryBytes, processes, diskBytes, cpus } = limits;
-  return { memoryBytes, processes, diskBytes, cpus };
+  return { ...spec, limits: { memoryBytes, processes, diskBytes, cpus }, expireTime };
 }
 
 /** A warm instance has its disk already, and its memory must hold that disk whole beside the agent. */
@@ -191,6 +232,10 @@ function fitsWarm({ limits: made }: Template, wanted: SandboxLimits): boolean {
 
 function sameLimits(a: SandboxLimits, b: SandboxLimits): boolean {
   return a.memoryBytes === b.memoryBytes && a.processes === b.processes && a.cpus === b.cpus;
+}
+
+function toSandbox(instance: Instance, claim: Claim, warm: boolean): Sandbox {
+  return { ...claim, instance, warm, claimedAt: Date.now(), ended: new AbortController(), removal: undefined };
 }
 
 function claimOf({ sandboxId, organizationId, template, limits, expireTime, confirmed }: Sandbox): Claim {

@@ -1,14 +1,13 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import Docker from 'dockerode';
 import { DrydockError } from '#libs/errors.ts';
 import type { Logger } from '#libs/log.ts';
-import type { Backend, EndedReason, InstancePlan } from '../backend.ts';
+import type { Backend, InstancePlan } from '../backend.ts';
 import { type ControlGroup, openControlGroup } from './cgroup.ts';
-import { containerFor, EXECUTOR_LABEL, type HostFiles, INSTANCE_LABEL, nameOf, TEMPLATE_LABEL, updateFor } from './container.ts';
+import { containerFor, EXECUTOR_LABEL, type HostFiles, INSTANCE_LABEL, nameOf, updateFor } from './container.ts';
+import { watchEngine } from './events.ts';
 
-const RECONNECT_MS = 500;
 const HOSTS = '127.0.0.1 localhost sandbox\n::1 localhost sandbox\n';
 
 export type DockerOptions = {
@@ -26,7 +25,7 @@ export function createDockerBackend(options: DockerOptions): Backend {
   const docker = new Docker({ socketPath: options.socket });
   const host = prepareHostFiles(options);
   const groups = new Map<string, ControlGroup | undefined>();
-  const filters = JSON.stringify({ label: [`${EXECUTOR_LABEL}=${executorId}`] });
+  const label = `${EXECUTOR_LABEL}=${executorId}`;
 
   const groupOf = async (instanceId: string): Promise<ControlGroup | undefined> => {
     if (!groups.has(instanceId)) {
@@ -47,9 +46,8 @@ export function createDockerBackend(options: DockerOptions): Backend {
       });
   };
 
-  const listAll = async () => docker.listContainers({ all: true, filters });
-
   return {
+    capabilities: { changesLimits: true, measuresPeak: true },
     async create(plan, signal) {
       try {
         const container = await docker.createContainer({
@@ -65,22 +63,23 @@ export function createDockerBackend(options: DockerOptions): Backend {
     },
     destroy,
     async list() {
-      const running = await docker.listContainers({ filters });
-      return running.map(({ Labels }) => ({
+      const containers = await docker.listContainers({ all: true, filters: JSON.stringify({ label: [label] }) });
+      return containers.map(({ Labels, State }) => ({
         instanceId: Labels[INSTANCE_LABEL] ?? '',
-        template: Labels[TEMPLATE_LABEL] ?? '',
+        running: State === 'running' || State === 'paused',
       }));
     },
-    listAll: async () => (await listAll()).map(({ Labels }) => Labels[INSTANCE_LABEL] ?? ''),
     async setLimits(instanceId, limits) {
       const group = await groupOf(instanceId);
-      if (group) await group.setLimits(limits);
-      else await docker.getContainer(nameOf(instanceId)).update(updateFor(limits));
+      try {
+        if (group) return await group.setLimits(limits);
+      } catch (error) {
+        log.debug({ err: error, instanceId }, 'limits left to the engine');
+      }
+      await docker.getContainer(nameOf(instanceId)).update(updateFor(limits));
     },
-    async resetPeakMemory(instanceId) {
-      await (await groupOf(instanceId))?.resetPeakMemory();
-    },
-    watch: (onEnded) => watchEngine(docker, filters, log, onEnded),
+    measurePeak: async (instanceId) => (await groupOf(instanceId))?.measurePeak(),
+    watch: (watcher) => watchEngine(docker, label, log, watcher),
     ping: async () => void (await docker.ping()),
   };
 }
@@ -98,52 +97,4 @@ function startFailed({ image, template }: InstancePlan, cause: unknown): unknown
   const { statusCode } = cause as { statusCode?: number };
   const why = statusCode === 404 ? `the engine has no image ${image}` : 'the engine could not start a container';
   return new DrydockError('SANDBOX_START_FAILED', `template ${template}: ${why}`, { cause, retryAfterMs: 1_000 });
-}
-
-/** Follows the engine's events, again after every interruption; what ended meanwhile is reconciliation's to find. */
-function watchEngine(
-  docker: Docker,
-  filters: string,
-  log: Logger,
-  onEnded: (instanceId: string, reason: EndedReason) => void,
-): AsyncDisposable {
-  const stop = new AbortController();
-  const outOfMemory = new Set<string>();
-  const handle = ({ Action = '', Actor }: EngineEvent) => {
-    const instanceId = Actor?.Attributes?.[INSTANCE_LABEL];
-    if (!instanceId) return;
-    if (Action === 'oom') outOfMemory.add(instanceId);
-    if (Action === 'die') onEnded(instanceId, outOfMemory.delete(instanceId) ? 'OUT_OF_MEMORY' : 'EXITED');
-    if (Action === 'destroy') outOfMemory.delete(instanceId);
-  };
-  const loop = async () => {
-    const types = { ...JSON.parse(filters), type: ['container'], event: ['die', 'oom', 'destroy'] };
-    while (!stop.signal.aborted) {
-      try {
-        const events = await docker.getEvents({ filters: types, abortSignal: stop.signal });
-        for await (const line of linesOf(events)) handle(JSON.parse(line));
-      } catch (error) {
-        if (!stop.signal.aborted) log.warn({ err: error }, 'engine events interrupted');
-      }
-      if (!stop.signal.aborted) await pause(RECONNECT_MS, undefined, { signal: stop.signal }).catch(() => {});
-    }
-  };
-  const ended = loop();
-  return {
-    async [Symbol.asyncDispose]() {
-      stop.abort();
-      await ended;
-    },
-  };
-}
-
-type EngineEvent = { Action?: string; Actor?: { Attributes?: Record<string, string> } };
-
-async function* linesOf(stream: NodeJS.ReadableStream): AsyncIterable<string> {
-  let rest = '';
-  for await (const chunk of stream) {
-    const lines = (rest + chunk).split('\n');
-    rest = lines.pop() ?? '';
-    yield* lines.filter(Boolean);
-  }
 }

@@ -1,0 +1,234 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { ensureImage } from '../../../deploy/images/build.ts';
+import { createClient } from '#libs/grpc/client.ts';
+import { newId } from '#libs/ids.ts';
+import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
+import { ExecutorServiceDefinition, type ExecutionResult } from '#proto/drydock/internal/v1/executor.ts';
+import { type AppliedLimits, ExecutionSpec, SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
+import type { Verdict } from '#proto/drydock/v1/execution.ts';
+import { FileServiceDefinition, WriteFileRequest } from '#proto/drydock/v1/file.ts';
+import { ProcessServiceDefinition, StartProcessRequest } from '#proto/drydock/v1/process.ts';
+import { collect, type Finished } from '../../api.ts';
+import { type Nats, startNats } from '../../nats.ts';
+import { freePort } from '../../ports.ts';
+import { connectEngine, type Engine } from './engine.ts';
+
+export const ENGINE_SOCKET = process.env.DOCKER_SOCKET ?? '/var/run/docker.sock';
+const IMAGE_CACHE = process.env.IMAGE_CACHE ?? '/var/lib/drydock/images';
+const ROOT = join(import.meta.dirname, '../../..');
+const STOP_TIMEOUT_MS = 30_000;
+export const MiB = 1024 * 1024;
+
+export const CALLER: Caller = { organizationId: 'org_ours', apiKeyId: '', scopes: [], concurrentSandboxes: 0 };
+export const STRANGER: Caller = { ...CALLER, organizationId: 'org_theirs' };
+
+export const LIMITS: AppliedLimits = {
+  wallTime: { seconds: 10, nanos: 0 },
+  cpuTime: { seconds: 10, nanos: 0 },
+  memoryBytes: 256 * MiB,
+  processes: 64,
+  outputBytes: MiB,
+  diskBytes: 64 * MiB,
+  cpus: 1,
+};
+
+export type Options = {
+  pool?: { floor: number; ceiling: number };
+  /** The engine's socket, where a test stands in between. */
+  dockerSocket?: string;
+  environment?: Record<string, string>;
+};
+
+export type Program = { source: string; limits?: Partial<AppliedLimits>; compile?: string[] } & Partial<
+  Omit<ExecutionSpec, 'compile' | 'run'>
+>;
+
+export type TestExecutor = Awaited<ReturnType<typeof startExecutor>>;
+
+/** An executor of its own: process, NATS, data directory and label at the engine. Disposing removes all of it. */
+export async function startExecutor({ pool = { floor: 1, ceiling: 4 }, dockerSocket, environment = {} }: Options = {}) {
+  const id = `test-${newId('evt').slice(-12)}`;
+  const directory = await mkdtemp('/tmp/dd-');
+  const nats = await startNats();
+  const engine = connectEngine(ENGINE_SOCKET, id);
+  const [port, metricsPort] = [await freePort(), await freePort()];
+  const address = `127.0.0.1:${port}`;
+  await writeCatalog(join(directory, 'catalog.json'), pool);
+  const variables = {
+    EXECUTOR_ID: id,
+    EXECUTOR_ADDRESS: address,
+    EXECUTOR_METRICS_ADDRESS: `127.0.0.1:${metricsPort}`,
+    EXECUTOR_DATA_DIR: join(directory, 'data'),
+    CATALOG_FILE: join(directory, 'catalog.json'),
+    DOCKER_SOCKET: dockerSocket ?? ENGINE_SOCKET,
+    NATS_URL: nats.url,
+    ...environment,
+  };
+  const clients = {
+    executor: createClient(ExecutorServiceDefinition, address),
+    processes: createClient(ProcessServiceDefinition, address),
+    files: createClient(FileServiceDefinition, address),
+  };
+  let child = await launch(variables);
+  const end = async (signal: NodeJS.Signals) => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill(signal);
+    await ended;
+  };
+  const claim = async (fields: Partial<SandboxSpec> = {}, limits: Partial<AppliedLimits> = {}) => {
+    const spec = specOf(fields, limits);
+    const { warm } = await clients.executor.claimSandbox({ spec }, { caller: CALLER });
+    return { sandboxId: spec.sandboxId, warm };
+  };
+
+  return {
+    ...clients,
+    id,
+    engine,
+    nats,
+    address,
+    dataDirectory: variables.EXECUTOR_DATA_DIR,
+    process: () => child,
+    /** Ends it as a crash would. */
+    kill: () => end('SIGKILL'),
+    /** Ends it as an operator would. */
+    stop: () => end('SIGTERM'),
+    async restart() {
+      child = await launch(variables);
+    },
+    claim,
+    /** A confirmed sandbox. */
+    async sandbox(fields: Partial<SandboxSpec> = {}, limits: Partial<AppliedLimits> = {}): Promise<string> {
+      const { sandboxId } = await claim(fields, limits);
+      await clients.executor.confirmSandbox({ sandboxId }, { caller: CALLER });
+      return sandboxId;
+    },
+    destroy: (sandboxId: string) => clients.executor.destroySandbox({ sandboxId }, { caller: CALLER }),
+    start: (sandboxId: string, command: string[], more: Partial<StartProcessRequest> = {}, signal?: AbortSignal) =>
+      clients.processes.startProcess(StartProcessRequest.create({ sandboxId, command, ...more }), {
+        caller: CALLER,
+        ...(signal && { signal }),
+      }),
+    command: (sandboxId: string, command: string[], more: Partial<StartProcessRequest> = {}): Promise<Finished> =>
+      collect(
+        clients.processes.startProcess(StartProcessRequest.create({ sandboxId, command, ...more }), { caller: CALLER }),
+      ),
+    async writeFile(sandboxId: string, path: string, data: Uint8Array | string, caller = CALLER) {
+      const bytes = Buffer.from(data as string);
+      async function* messages() {
+        yield WriteFileRequest.create({ sandboxId, path });
+        for (let at = 0; at < bytes.length; at += 65_536)
+          yield WriteFileRequest.create({ data: bytes.subarray(at, at + 65_536) });
+      }
+      return (await clients.files.writeFile(messages(), { caller })).file!;
+    },
+    async readFile(sandboxId: string, path: string, range: { offsetBytes?: number; lengthBytes?: number } = {}) {
+      const pieces: Uint8Array[] = [];
+      const request = { sandboxId, path, offsetBytes: 0, ...range };
+      for await (const { data } of clients.files.readFile(request, { caller: CALLER })) pieces.push(data);
+      return Buffer.concat(pieces);
+    },
+    /** Runs a Python program, or what `compile` makes of one, to its result. */
+    async run(program: Program): Promise<Ran> {
+      const events: string[] = [];
+      let result: ExecutionResult | undefined;
+      const spec = executionOf(program);
+      for await (const { event } of clients.executor.runExecution({ spec, streamOutput: false }, { caller: CALLER })) {
+        events.push(event!.$case);
+        if (event?.$case === 'result') result = event.value;
+      }
+      const { verdict } = result!.execution!;
+      return { ...result!, verdict, events };
+    },
+    async metric(line: string): Promise<number> {
+      const text = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+      return Number(text.split('\n').find((candidate) => candidate.startsWith(line))?.split(' ').at(-1) ?? 0);
+    },
+    async [Symbol.asyncDispose]() {
+      for (const client of Object.values(clients)) client[Symbol.dispose]();
+      const force = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
+      await end('SIGTERM');
+      clearTimeout(force);
+      await engine.removeAll();
+      await nats[Symbol.asyncDispose]();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+export type Ran = ExecutionResult & { verdict: Verdict; events: string[] };
+
+export function specOf(fields: Partial<SandboxSpec> = {}, limits: Partial<AppliedLimits> = {}): SandboxSpec {
+  return SandboxSpec.create({
+    sandboxId: newId('sbx'),
+    organizationId: CALLER.organizationId,
+    template: 'python',
+    expireTime: new Date(Date.now() + 300_000),
+    ...fields,
+    limits: { ...LIMITS, ...limits },
+  });
+}
+
+export function executionOf({ source, limits, compile, ...more }: Program): ExecutionSpec {
+  const applied = { ...LIMITS, ...limits };
+  return ExecutionSpec.create({
+    executionId: newId('exe'),
+    sandbox: specOf({}, applied),
+    files: [{ name: 'main.py', content: { $case: 'text', value: source } }],
+    compile: compile && { command: compile, environment: {}, limits: LIMITS },
+    run: { command: ['python3', 'main.py'], environment: {}, limits: applied },
+    floatTolerance: 1e-6,
+    ...more,
+  });
+}
+
+export function python(source: string): string[] {
+  return ['python3', '-c', source];
+}
+
+async function writeCatalog(file: string, pool: { floor: number; ceiling: number }): Promise<void> {
+  const image = await ensureImage('python', { dockerSocket: ENGINE_SOCKET, cacheDirectory: IMAGE_CACHE });
+  const { memoryBytes, processes, diskBytes, cpus } = LIMITS;
+  const template = {
+    id: 'python',
+    description: 'Python',
+    image,
+    limits: { memoryBytes, processes, diskBytes, cpus },
+    writableRoot: false,
+    runtime: null,
+    pool,
+  };
+  const language = {
+    name: 'python',
+    displayName: 'Python',
+    template: 'python',
+    sourceFile: 'main.py',
+    extensions: ['.py'],
+    run: ['python3', '{file}'],
+  };
+  await writeFile(file, JSON.stringify({ templates: [template], languages: [language] }));
+}
+
+/** Starts the process and waits until it listens. */
+async function launch(variables: Record<string, string>): Promise<ChildProcess> {
+  const entry = join(ROOT, 'services/executor/main.ts');
+  const child = spawn(process.execPath, [entry], {
+    env: { ...process.env, ...variables },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const lines = createInterface({ input: child.stdout! });
+  await new Promise<void>((resolve, reject) => {
+    child.once('exit', (code) => reject(new Error(`the executor ended with ${code}`)));
+    lines.on('line', (line) => {
+      if (process.env.TEST_LOGS) process.stderr.write(`${line}\n`);
+      if (line.includes('"msg":"listening"')) resolve();
+    });
+  });
+  return child;
+}
+
+export type { Engine, Nats };
