@@ -136,7 +136,7 @@ async function buildInEngine(
   await follow('docker', [...host, ...build], /^(Step .+|#\d+ \[.+)$/, progress);
   progress('archiving');
   const pack = ['run', '--rm', '--network', 'none', stage, 'tar', '-C', '/rootfs', '--numeric-owner', '-c', '.'];
-  await execa('docker', [...host, ...pack], { stdout: { file: archive } });
+  await execa('docker', [...host, ...pack], { stdout: { file: archive }, buffer: false });
   await docker(options, ['image', 'rm', stage]);
 }
 
@@ -182,5 +182,9 @@ if (import.meta.main) {
   if (builder && !BUILDERS.includes(builder)) command.error(`error: no builder is called ${builder}`);
   const onProgress = (line: string) => process.stderr.write(`${line}\n`);
   const options = { dockerSocket, cacheDirectory, onProgress, ...(builder && { builder }) };
-  for (const tag of await ensureImages(options, image)) process.stdout.write(`${tag}\n`);
+  try {
+    for (const tag of await ensureImages(options, image)) process.stdout.write(`${tag}\n`);
+  } catch (error) {
+    command.error(`error: ${(error as Error).message}`);
+  }
 }

@@ -11,6 +11,8 @@ mkdir -p "$root/home/user" "$root/run/drydock"
 chown 1000:1000 "$root/home/user"
 printf '127.0.0.1 localhost sandbox\n::1 localhost sandbox\n' >"$root/etc/hosts"
 echo sandbox >"$root/etc/hostname"
+# The builder's name server is nobody's business.
+: >"$root/etc/resolv.conf"
 
 find "$root" -xdev -type f -perm /6000 -exec chmod ug-s {} +
 find "$root/var/cache" "$root/var/log" "$root/var/lib/apt" "$root/run" "$root/tmp" -xdev -type f -delete

@@ -39,11 +39,31 @@ test('every problem is told at once', () => {
 });
 
 test.each([
-  ['a name given twice', (json: ReturnType<typeof load>) => json.languages.push(json.languages[0]), /python is there twice/],
-  ['an unknown template', (json: ReturnType<typeof load>) => (json.languages[0].template = 'none'), /no template is called none/],
-  ['more disk than half of the memory', (json: ReturnType<typeof load>) => (json.templates[0].limits.diskBytes = 300 << 20), /half of memoryBytes/],
-  ['a pool of a floor above its ceiling', (json: ReturnType<typeof load>) => (json.templates[0].pool.floor = 99), /floor is above/],
-  ['a source file of another ending', (json: ReturnType<typeof load>) => (json.languages[0].sourceFile = 'main.rb'), /none of its extensions/],
+  [
+    'a name given twice',
+    (json: ReturnType<typeof load>) => json.languages.push(json.languages[0]),
+    /python is there twice/,
+  ],
+  [
+    'an unknown template',
+    (json: ReturnType<typeof load>) => (json.languages[0].template = 'none'),
+    /no template is called none/,
+  ],
+  [
+    'more disk than half of the memory',
+    (json: ReturnType<typeof load>) => (json.templates[0].limits.diskBytes = 300 << 20),
+    /half of memoryBytes/,
+  ],
+  [
+    'a pool of a floor above its ceiling',
+    (json: ReturnType<typeof load>) => (json.templates[0].pool.floor = 99),
+    /floor is above/,
+  ],
+  [
+    'a source file of another ending',
+    (json: ReturnType<typeof load>) => (json.languages[0].sourceFile = 'main.rb'),
+    /none of its extensions/,
+  ],
   ['no list at all', (json: ReturnType<typeof load>) => (json.templates = {}), /templates: must be a list/],
 ])('%s is refused', (_, spoil, message) => {
   const json = load();

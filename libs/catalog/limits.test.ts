@@ -46,15 +46,23 @@ test('zero, negative, NaN, infinite, fractional and huge numbers are refused, wh
 });
 
 test('a time of nothing, before nothing or beyond the ceiling is refused', () => {
-  for (const wallTime of [{ seconds: 0, nanos: 0 }, { seconds: -1, nanos: 0 }, { seconds: 301, nanos: 0 }])
+  for (const wallTime of [
+    { seconds: 0, nanos: 0 },
+    { seconds: -1, nanos: 0 },
+    { seconds: 301, nanos: 0 },
+  ])
     expect(apply({ wallTime }).violations).toEqual(['limits.wallTime']);
 });
 
 test('whatever passes leaves the disk within half of the memory', () => {
   fc.assert(
-    fc.property(fc.integer({ min: 64 << 20, max: 2 ** 31 - 1 }), fc.integer({ min: 1 << 20, max: 2 ** 31 - 1 }), (memoryBytes, diskBytes) => {
-      const { applied, violations } = apply({ memoryBytes, diskBytes });
-      expect(violations.length === 0).toBe(applied.diskBytes * 2 <= applied.memoryBytes);
-    }),
+    fc.property(
+      fc.integer({ min: 64 << 20, max: 2 ** 31 - 1 }),
+      fc.integer({ min: 1 << 20, max: 2 ** 31 - 1 }),
+      (memoryBytes, diskBytes) => {
+        const { applied, violations } = apply({ memoryBytes, diskBytes });
+        expect(violations.length === 0).toBe(applied.diskBytes * 2 <= applied.memoryBytes);
+      },
+    ),
   );
 });

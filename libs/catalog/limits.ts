@@ -49,7 +49,8 @@ export function applyLimits(
     const value = requested?.[name];
     if (value === undefined) return durationOf(fallbackMs);
     const ms = millisecondsOf(value);
-    if (!(ms > 0 && ms <= MAX_TIME_MS)) violation(`${field}.${name}`, `must be above 0 and at most ${MAX_TIME_MS / 1000} s`);
+    if (!(ms > 0 && ms <= MAX_TIME_MS))
+      violation(`${field}.${name}`, `must be above 0 and at most ${MAX_TIME_MS / 1000} s`);
     return value;
   };
   const memoryBytes = number('memoryBytes', template.memoryBytes);

@@ -59,7 +59,12 @@ test('whatever the arguments are, each arrives whole, once and in order', () => 
         arguments: words,
       });
       expect(run.slice(run.length - words.length)).toEqual(words);
-      const plain = planProgram(language, { files: [sourceFile], entrypoint: sourceFile, compilerOptions: [], arguments: [] });
+      const plain = planProgram(language, {
+        files: [sourceFile],
+        entrypoint: sourceFile,
+        compilerOptions: [],
+        arguments: [],
+      });
       expect(run.slice(0, run.length - words.length)).toEqual(plain.run);
     }),
   );

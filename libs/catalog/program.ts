@@ -28,7 +28,6 @@ export function planProgram(language: Language, program: Program): { compile: st
     '{options}': program.compilerOptions,
     '{arguments}': program.arguments,
   };
-  const fill = (command: readonly string[]) =>
-    command.flatMap((word) => values[word as keyof typeof values] ?? [word]);
+  const fill = (command: readonly string[]) => command.flatMap((word) => values[word as keyof typeof values] ?? [word]);
   return { compile: language.compile && fill(language.compile), run: fill(language.run) };
 }

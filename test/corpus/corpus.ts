@@ -1,13 +1,24 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 
 const HERE = import.meta.dirname;
 const NOT_LANGUAGES = ['hello', 'expected', 'input'];
 
-const HELLO_LANGUAGES: Record<string, string> = {
-  'main.py': 'python', 'main.js': 'javascript', 'main.ts': 'typescript', 'main.sh': 'bash', 'main.c': 'c',
-  'main.cpp': 'cpp', 'main.go': 'go', 'Main.java': 'java', 'main.rb': 'ruby', 'main.pl': 'perl',
-  'main.php': 'php', 'main.lua': 'lua', 'main.rs': 'rust',
+/** Whose hello world is `main` with this ending, or `Main` for Java. */
+const LANGUAGE_OF: Record<string, string> = {
+  '.py': 'python',
+  '.js': 'javascript',
+  '.ts': 'typescript',
+  '.sh': 'bash',
+  '.c': 'c',
+  '.cpp': 'cpp',
+  '.go': 'go',
+  '.java': 'java',
+  '.rb': 'ruby',
+  '.pl': 'perl',
+  '.php': 'php',
+  '.lua': 'lua',
+  '.rs': 'rust',
 };
 
 /** What benchmarks read from standard input. */
@@ -15,6 +26,7 @@ const INPUTS: Record<string, string> = {
   'k-nucleotide': 'sequences.txt',
   patterns: 'sequences.txt',
   'reverse-complement': 'sequences.txt',
+  unicode: 'greetings.txt',
   'word-count': 'text.txt',
 };
 
@@ -30,7 +42,7 @@ export type Program = {
 
 /** Every program: one file, or a directory whose entry point is called main. Hello world comes first. */
 export const corpus: Program[] = [
-  ...Object.entries(HELLO_LANGUAGES).map(([file, language]) => describe(language, 'hello', 'hello', [file])),
+  ...filesBelow(join(HERE, 'hello')).map((file) => describe(languageOf(file), 'hello', 'hello', [file])),
   ...directories(HERE)
     .filter((name) => !NOT_LANGUAGES.includes(name))
     .flatMap(programsIn),
@@ -59,10 +71,19 @@ function describe(language: string, name: string, directory: string, names: stri
   };
 }
 
+function languageOf(file: string): string {
+  const language = LANGUAGE_OF[extname(file)];
+  if (!language) throw new Error(`no language is known by ${file}`);
+  return language;
+}
+
 /** `n_body.py`, `n-body.ts` and `NBody.java` are all n-body. */
 function nameOf(file: string): string {
   const stem = file.replace(/\.\w+$/, '');
-  return stem.replace(/(?<=[a-z])(?=[A-Z])/g, '-').replaceAll('_', '-').toLowerCase();
+  return stem
+    .replace(/(?<=[a-z])(?=[A-Z])/g, '-')
+    .replaceAll('_', '-')
+    .toLowerCase();
 }
 
 function directories(directory: string): string[] {

@@ -13,20 +13,30 @@ const catalog = readCatalog(join(import.meta.dirname, '../../deploy/images/catal
 /** A container as locked down as a sandbox, for the programs of one language one after the other. */
 async function startContainer(socket: string, language: Language, template: Template, memoryBytes?: number) {
   const docker = (args: string[], input = '') =>
-    execa('docker', ['--host', `unix://${socket}`, ...args], { input, stripFinalNewline: false, reject: false } as const);
+    execa('docker', ['--host', `unix://${socket}`, ...args], {
+      input,
+      stripFinalNewline: false,
+      reject: false,
+    } as const);
   const { limits } = template;
   const memory = memoryBytes ?? limits.memoryBytes;
-  const started = await docker([
-    'run', '--detach', '--rm', '--init', '--network', 'none', '--read-only', '--user', '1000', '--cap-drop', 'ALL',
-    '--security-opt', 'no-new-privileges', '--memory', `${memory}`, '--memory-swap', `${memory}`,
-    '--cpus', `${limits.cpus}`, '--pids-limit', `${limits.processes}`,
-    '--tmpfs', `/tmp:size=${limits.diskBytes / 2},mode=1777`,
-    '--tmpfs', `/home/user:exec,uid=1000,gid=1000,size=${limits.diskBytes / 2}`,
-    await imageTag(template.image), 'sleep', 'infinity',
-  ]);
+  const locked = '--network none --read-only --user 1000 --cap-drop ALL --security-opt no-new-privileges'.split(' ');
+  const limited = [
+    `--memory=${memory}`,
+    `--memory-swap=${memory}`,
+    `--cpus=${limits.cpus}`,
+    `--pids-limit=${limits.processes}`,
+  ];
+  const writable = [
+    `--tmpfs=/tmp:size=${limits.diskBytes / 2},mode=1777`,
+    `--tmpfs=/home/user:exec,uid=1000,gid=1000,size=${limits.diskBytes / 2}`,
+  ];
+  const image = await imageTag(template.image);
+  const options = ['--detach', '--rm', '--init', ...locked, ...limited, ...writable];
+  const started = await docker(['run', ...options, image, 'sleep', 'infinity']);
   if (started.failed) throw new Error(started.stderr);
   const container = started.stdout.trim();
-  const environment = Object.entries({ HOME: '/home/user', ...language.environment });
+  const environment = Object.entries({ HOME: '/home/user', LANG: 'C.UTF-8', ...language.environment });
   const flags = environment.flatMap(([name, value]) => ['--env', `${name}=${value}`]);
   return {
     async exec(command: string[], input?: string): Promise<Step> {
@@ -85,7 +95,7 @@ for (const language of catalog.languages.values()) {
     if (!correct) failures++;
     const times = `compile ${compile?.seconds.toFixed(2) ?? '–'} s, run ${run?.seconds.toFixed(2) ?? '–'} s`;
     process.stdout.write(`${correct ? 'ok  ' : 'FAIL'} ${language.name} ${program.name}: ${times}\n`);
-    if (!correct && show) process.stdout.write(`${JSON.stringify({ compile, run }, ['compile', 'run', 'stdout', 'stderr', 'exitCode'], 2)}\n`);
+    if (!correct && show) process.stdout.write(`${JSON.stringify({ compile, run }, undefined, 2)}\n`);
   }
 }
 process.exitCode = failures > 0 ? 1 : 0;
