@@ -43,7 +43,7 @@ export type Options = {
 };
 
 export type Program = { source: string; limits?: Partial<AppliedLimits>; compile?: string[] } & Partial<
-  Omit<ExecutionSpec, 'compile' | 'run'>
+  Omit<ExecutionSpec, 'compile'>
 >;
 
 export type TestExecutor = Awaited<ReturnType<typeof startExecutor>>;
