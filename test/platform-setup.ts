@@ -1,0 +1,16 @@
+import type { TestProject } from 'vitest/node';
+import { startTestPlatform } from './platform.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    platform: { gatewayAddress: string; httpUrl: string; apiKey: string; tlsDirectory: string; executorAddresses: string[] };
+  }
+}
+
+/** One platform with two executors for every file of a project. */
+export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const platform = await startTestPlatform();
+  const { gatewayAddress, httpUrl, apiKey, tlsDirectory, executorAddresses } = platform;
+  project.provide('platform', { gatewayAddress, httpUrl, apiKey, tlsDirectory, executorAddresses });
+  return () => platform[Symbol.asyncDispose]();
+}

@@ -1,0 +1,47 @@
+import { join } from 'node:path';
+import { defineConfig } from 'vitest/config';
+
+const root = join(import.meta.dirname, '..');
+
+/** Tests with a whole platform run one file after the other: they share it, and the machine. */
+const onPlatform = (name: string, timeout: number) => ({
+  test: {
+    name,
+    root,
+    include: [`test/${name}/**/*.test.ts`],
+    globalSetup: ['test/platform-setup.ts'],
+    fileParallelism: false,
+    testTimeout: timeout,
+    hookTimeout: timeout,
+  },
+});
+
+export default defineConfig({
+  root,
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          root,
+          include: ['libs/**/*.test.ts', 'services/**/*.test.ts', 'deploy/**/*.test.ts', 'test/corpus/*.test.ts'],
+          maxWorkers: 2,
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'integration',
+          root,
+          include: ['test/integration/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+      onPlatform('e2e', 120_000),
+      onPlatform('hostile', 120_000),
+    ],
+  },
+});
