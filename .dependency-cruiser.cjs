@@ -1,5 +1,6 @@
 // The import rules of the architecture: one technology has one home, services meet only in the protos.
 const SERVICES = '^services/([^/]+)/';
+const TESTS = '(\\.test|-fixture)\\.ts$';
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
@@ -10,22 +11,41 @@ module.exports = {
       from: { path: SERVICES },
       to: { path: '^services/', pathNot: '^services/$1/' },
     },
-    { name: 'libs-import-no-service', severity: 'error', from: { path: '^libs/' }, to: { path: '^(services|deploy|test)/' } },
-    { name: 'services-import-no-deploy', severity: 'error', from: { path: '^services/', pathNot: '\\.test\\.ts$' }, to: { path: '^(deploy|test)/' } },
+    {
+      name: 'libs-import-no-service',
+      severity: 'error',
+      from: { path: '^libs/', pathNot: TESTS },
+      to: { path: '^(services|deploy|test)/' },
+    },
+    {
+      name: 'services-import-no-deploy',
+      severity: 'error',
+      from: { path: '^services/', pathNot: TESTS },
+      to: { path: '^(deploy|test)/' },
+    },
     home('dockerode', '^(services/executor/docker|deploy|test)/'),
     home('@kubernetes/client-node', '^(services/executor/kubernetes|deploy|test)/'),
     home('pg', '^(libs/database(\\.test)?\\.ts|deploy/|test/)'),
-    home('@nats-io/', '^(libs/events(\\.test)?\\.ts|test/)'),
+    home('@nats-io/', '^(libs/(events|outbox\\.test)\\.ts|test/)'),
     home('fastify', '^services/gateway/'),
     home('@grpc/grpc-js', '^libs/grpc/'),
-    { name: 'no-cycles', severity: 'error', from: { path: '^(services|libs|deploy)/' }, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: { path: '^(services|libs|deploy)/' },
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
   ],
   options: {
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
     doNotFollow: { path: ['node_modules', '^\\.build'] },
     exclude: { path: '^test/corpus/[^/]+/' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default'], extensions: ['.ts', '.js', '.json'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default'],
+      extensions: ['.ts', '.js', '.json'],
+    },
   },
 };
 

@@ -34,11 +34,7 @@ export type Periodic = AsyncDisposable & {
  * Runs a task now and then every `intervalMs` after it ended: it never overlaps itself. A failure is logged and the
  * next turn comes as usual. Disposing aborts the task's signal and waits for it.
  */
-export function every(
-  intervalMs: number,
-  log: Logger,
-  task: (signal: AbortSignal) => Promise<unknown>,
-): Periodic {
+export function every(intervalMs: number, log: Logger, task: (signal: AbortSignal) => Promise<unknown>): Periodic {
   const stop = new AbortController();
   let wake = () => {};
   let again = false;

@@ -99,4 +99,3 @@ async function startTracing(service: string): Promise<() => Promise<void>> {
   provider.register();
   return () => provider.shutdown();
 }
-

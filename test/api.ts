@@ -2,7 +2,12 @@ import { createClient } from '#libs/grpc/client.ts';
 import { AuthServiceDefinition } from '#proto/drydock/v1/auth.ts';
 import { type Execution, ExecutionServiceDefinition, RunCodeRequest } from '#proto/drydock/v1/execution.ts';
 import { FileServiceDefinition, WriteFileRequest } from '#proto/drydock/v1/file.ts';
-import { type ProcessExited, ProcessServiceDefinition, StartProcessRequest, type StartProcessResponse } from '#proto/drydock/v1/process.ts';
+import {
+  type ProcessExited,
+  ProcessServiceDefinition,
+  StartProcessRequest,
+  type StartProcessResponse,
+} from '#proto/drydock/v1/process.ts';
 import type { Output } from '#proto/drydock/v1/resources.ts';
 import { CreateSandboxRequest, type Sandbox, SandboxServiceDefinition } from '#proto/drydock/v1/sandbox.ts';
 import { TemplateServiceDefinition } from '#proto/drydock/v1/template.ts';
@@ -47,7 +52,8 @@ export function connectGrpc({ gatewayAddress }: Endpoints, credential: string) {
       const bytes = Buffer.from(data as string);
       async function* messages() {
         yield WriteFileRequest.create({ sandboxId, path });
-        for (let at = 0; at < bytes.length; at += 65_536) yield WriteFileRequest.create({ data: bytes.subarray(at, at + 65_536) });
+        for (let at = 0; at < bytes.length; at += 65_536)
+          yield WriteFileRequest.create({ data: bytes.subarray(at, at + 65_536) });
       }
       return (await clients.files.writeFile(messages())).file!;
     },

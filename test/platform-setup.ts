@@ -3,7 +3,13 @@ import { startTestPlatform } from './platform.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    platform: { gatewayAddress: string; httpUrl: string; apiKey: string; tlsDirectory: string; executorAddresses: string[] };
+    platform: {
+      gatewayAddress: string;
+      httpUrl: string;
+      apiKey: string;
+      tlsDirectory: string;
+      executorAddresses: string[];
+    };
   }
 }
 
@@ -12,5 +18,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   const platform = await startTestPlatform();
   const { gatewayAddress, httpUrl, apiKey, tlsDirectory, executorAddresses } = platform;
   project.provide('platform', { gatewayAddress, httpUrl, apiKey, tlsDirectory, executorAddresses });
-  return () => platform[Symbol.asyncDispose]();
+  return async () => {
+    await platform[Symbol.asyncDispose]();
+  };
 }

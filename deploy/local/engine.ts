@@ -26,7 +26,8 @@ export async function ensureEngine(options: {
   const given = options.dockerHost?.replace(/^unix:\/\//, '');
   for (const socket of given ? [given] : [DEFAULT_SOCKET])
     if (await answers(socket)) return { socket, own: false, async [Symbol.asyncDispose]() {} };
-  if (given) throw new Error(`DOCKER_HOST is ${options.dockerHost}, where no engine answers: start it, or unset DOCKER_HOST`);
+  if (given)
+    throw new Error(`DOCKER_HOST is ${options.dockerHost}, where no engine answers: start it, or unset DOCKER_HOST`);
 
   const { runDirectory, dataDirectory } = options;
   await mkdir(runDirectory, { recursive: true });

@@ -8,7 +8,8 @@ export async function runFirstProgram(httpUrl: string, apiKey: string): Promise<
     body: JSON.stringify({ language: 'python', source: SOURCE }),
   });
   const answer = (await response.json()) as { verdict?: string; stdout?: string; message?: string };
-  if (!response.ok || answer.verdict !== 'ACCEPTED') throw new Error(`the first program failed: ${JSON.stringify(answer)}`);
+  if (!response.ok || answer.verdict !== 'ACCEPTED')
+    throw new Error(`the first program failed: ${JSON.stringify(answer)}`);
   return answer.stdout ?? '';
 }
 

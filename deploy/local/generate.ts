@@ -33,7 +33,10 @@ const STEPS: Step[] = [
     name: 'TypeScript from the protos',
     inputs: ['proto/**/*.proto', 'proto/buf.gen.yaml', 'package-lock.json'],
     outputs: ['.build/proto/drydock/v1/sandbox.ts'],
-    make: () => replaceDirectory('.build/proto', () => buf(['generate', '--template', 'proto/buf.gen.yaml', '--path', 'proto/drydock'])),
+    make: () =>
+      replaceDirectory('.build/proto', () =>
+        buf(['generate', '--template', 'proto/buf.gen.yaml', '--path', 'proto/drydock']),
+      ),
   },
   {
     name: 'Go from the protos',

@@ -81,7 +81,9 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   };
   started.defer(async () => {
     // The gateway first, so that nothing new comes in; executors last, so that what runs can end.
-    const inOrder = [...processes].sort(([a], [b]) => Number(a.startsWith('executor')) - Number(b.startsWith('executor')));
+    const inOrder = [...processes].sort(
+      ([a], [b]) => Number(a.startsWith('executor')) - Number(b.startsWith('executor')),
+    );
     for (const [, child] of inOrder) await child.stop();
     await removeContainers(options.dockerSocket, executorIds(options));
   });
@@ -184,7 +186,9 @@ function isReady(port: number): Promise<boolean> {
 /** The operator's key: made once, and kept where only its owner reads it. */
 async function bootstrap(dataDirectory: string, databaseUrl: string): Promise<string> {
   const file = join(dataDirectory, 'api-key');
-  const { stdout } = await execa(NODE, [join(ROOT, 'services/auth/bootstrap.ts')], { env: { DATABASE_URL: databaseUrl } });
+  const { stdout } = await execa(NODE, [join(ROOT, 'services/auth/bootstrap.ts')], {
+    env: { DATABASE_URL: databaseUrl },
+  });
   const { secret } = JSON.parse(stdout) as { secret?: string };
   if (secret) await writeFile(file, secret, { mode: 0o600 });
   return readFile(file, 'utf8').catch((cause) => {
@@ -200,4 +204,3 @@ async function resolveCatalog(dataDirectory: string): Promise<string> {
   await writeFile(file, JSON.stringify(catalog, null, 2));
   return file;
 }
-

@@ -66,7 +66,11 @@ async function endLeftover(databaseDir: string): Promise<void> {
   const file = join(databaseDir, 'postmaster.pid');
   const pid = Number((await readFile(file, 'utf8').catch(() => '')).split('\n')[0]);
   if (!pid) return;
-  const isPostgres = () => readFile(`/proc/${pid}/cmdline`, 'utf8').then((line) => line.includes('postgres'), () => false);
+  const isPostgres = () =>
+    readFile(`/proc/${pid}/cmdline`, 'utf8').then(
+      (line) => line.includes('postgres'),
+      () => false,
+    );
   if (await isPostgres()) process.kill(pid, 'SIGQUIT');
   while (await isPostgres()) await new Promise((resolve) => setTimeout(resolve, 50));
   await rm(file, { force: true });

@@ -16,7 +16,12 @@ export const VARIABLES = `Environment:
   LOG_LEVEL             of the services (info)
 `;
 
-export type Settings = { dataDirectory: string; databaseUrl: string | undefined; natsUrl: string | undefined; ports: Ports };
+export type Settings = {
+  dataDirectory: string;
+  databaseUrl: string | undefined;
+  natsUrl: string | undefined;
+  ports: Ports;
+};
 
 export function readSettings(variables: Environment, executors: number): Settings {
   const env = readEnvironment(variables);

@@ -40,7 +40,11 @@ try {
 }
 
 async function start(): Promise<void> {
-  const { executors, once = false, small = false } = command.opts<{ executors: number; once?: boolean; small?: boolean }>();
+  const {
+    executors,
+    once = false,
+    small = false,
+  } = command.opts<{ executors: number; once?: boolean; small?: boolean }>();
   const { dataDirectory, ports, databaseUrl, natsUrl } = readSettings(process.env, executors);
   const onLine = (name: string, line: string) => say(`${name.padEnd(10)} | ${line}`);
   const onExit = (name: string, reason: string) => {
@@ -88,6 +92,7 @@ function onAbort(signal: AbortSignal, callback: () => void): void {
 
 function toExecutors(text: string): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > MAX_EXECUTORS) throw new InvalidArgumentError(`needs a number from 1 to ${MAX_EXECUTORS}`);
+  if (!Number.isInteger(value) || value < 1 || value > MAX_EXECUTORS)
+    throw new InvalidArgumentError(`needs a number from 1 to ${MAX_EXECUTORS}`);
   return value;
 }

@@ -5,7 +5,11 @@ import type { Progress } from './root.ts';
 
 /** A command that is needed, and the Debian package that brings it. */
 const NEEDED = [
-  { command: 'dockerd', package: 'docker.io', unless: () => existsSync('/var/run/docker.sock') || Boolean(process.env.DOCKER_HOST) },
+  {
+    command: 'dockerd',
+    package: 'docker.io',
+    unless: () => existsSync('/var/run/docker.sock') || Boolean(process.env.DOCKER_HOST),
+  },
   { command: 'docker', package: 'docker.io', unless: () => false },
   { command: 'mmdebstrap', package: 'mmdebstrap', unless: () => false },
   { command: 'nats-server', package: 'nats-server', unless: () => Boolean(process.env.NATS_URL) },
@@ -20,7 +24,8 @@ export async function ensureSystemPackages(progress: Progress): Promise<void> {
   const missing = [...new Set((await findMissing()).map(({ package: name }) => name))];
   if (missing.length > 0) {
     const fix = `apt-get install -y --no-install-recommends ${missing.join(' ')}`;
-    if (process.getuid?.() !== 0 || !(await isDebian())) throw new Error(`missing: ${missing.join(', ')}\n  fix: sudo ${fix}`);
+    if (process.getuid?.() !== 0 || !(await isDebian()))
+      throw new Error(`missing: ${missing.join(', ')}\n  fix: sudo ${fix}`);
     progress(`installing system packages: ${missing.join(' ')}`);
     // A third-party source that fails is not in the way of Debian's own.
     await execa('apt-get', ['update', '-qq'], { reject: false });
@@ -29,7 +34,9 @@ export async function ensureSystemPackages(progress: Progress): Promise<void> {
   }
   const go = await goVersion();
   if (!go || go[0] < GO_VERSION[0] || (go[0] === GO_VERSION[0] && go[1] < GO_VERSION[1]))
-    throw new Error(`missing: Go ${GO_VERSION.join('.')} or newer\n  fix: install it from https://go.dev/dl and put it on PATH`);
+    throw new Error(
+      `missing: Go ${GO_VERSION.join('.')} or newer\n  fix: install it from https://go.dev/dl and put it on PATH`,
+    );
 }
 
 export async function findMissing() {

@@ -12,7 +12,19 @@ import { ensureSystemPackages } from './system-packages.ts';
 
 const DATA_DIRECTORY = process.env.DRYDOCK_DATA_DIR || '/var/lib/drydock';
 const BIN = join(ROOT, 'node_modules/.bin');
-const TOP_LEVEL = ['README.md', 'buf.yaml', 'deploy', 'libs', 'migrations', 'package-lock.json', 'package.json', 'proto', 'services', 'test', 'tsconfig.json'];
+const TOP_LEVEL = [
+  'README.md',
+  'buf.yaml',
+  'deploy',
+  'libs',
+  'migrations',
+  'package-lock.json',
+  'package.json',
+  'proto',
+  'services',
+  'test',
+  'tsconfig.json',
+];
 
 type Counts = { passed: number; failed: number; skipped: number };
 
@@ -24,7 +36,9 @@ const say = (line: string) => process.stdout.write(`${line}\n`);
 
 const STAGES: Stage[] = [
   check('format and lint', () => tool('biome', ['check', '--error-on-warnings'])),
-  check('imports', () => tool('depcruise', ['--config', '.dependency-cruiser.cjs', 'services', 'libs', 'deploy', 'test'])),
+  check('imports', () =>
+    tool('depcruise', ['--config', '.dependency-cruiser.cjs', 'services', 'libs', 'deploy', 'test']),
+  ),
   check('layout', checkLayout),
   check('types', () => tool('tsc', ['--noEmit'])),
   check('buf lint', () => tool('buf', ['lint'])),
@@ -75,7 +89,11 @@ async function startEngine() {
     dockerHost: process.env.DOCKER_HOST,
   });
   if (wanted.some(({ name }) => ['integration', 'e2e', 'hostile'].includes(name)))
-    await ensureImages({ dockerSocket: engine.socket, cacheDirectory: join(DATA_DIRECTORY, 'images'), onProgress: say });
+    await ensureImages({
+      dockerSocket: engine.socket,
+      cacheDirectory: join(DATA_DIRECTORY, 'images'),
+      onProgress: say,
+    });
   return engine;
 }
 
@@ -95,13 +113,18 @@ function check(name: string, run: () => PromiseLike<unknown>): Stage {
 }
 
 function tool(name: string, args: string[]) {
-  return execa(join(BIN, name), args, { cwd: ROOT, all: true, env: { PATH: `${BIN}:${process.env.PATH}`, FORCE_COLOR: '0' } });
+  return execa(join(BIN, name), args, {
+    cwd: ROOT,
+    all: true,
+    env: { PATH: `${BIN}:${process.env.PATH}`, FORCE_COLOR: '0' },
+  });
 }
 
 async function checkLayout(): Promise<void> {
   const { stdout } = await execa('git', ['ls-tree', '--name-only', 'HEAD'], { cwd: ROOT });
   const entries = stdout.split('\n').filter((name) => !name.startsWith('.'));
-  if (entries.sort().join() !== TOP_LEVEL.join()) throw new Error(`top-level entries are ${entries.join(', ')}, not ${TOP_LEVEL.join(', ')}`);
+  if (entries.sort().join() !== TOP_LEVEL.join())
+    throw new Error(`top-level entries are ${entries.join(', ')}, not ${TOP_LEVEL.join(', ')}`);
 }
 
 /** Holds the protos against those of the last commit that had some, which is this one unless they are being changed. */
@@ -176,7 +199,17 @@ async function vitest(project: string): Promise<Counts> {
   try {
     const { exitCode, all } = await execa(
       join(BIN, 'node'),
-      [join(ROOT, 'node_modules/vitest/vitest.mjs'), 'run', '--config', 'test/vitest.config.ts', '--project', project, '--reporter=json', `--outputFile=${file}`, '--passWithNoTests'],
+      [
+        join(ROOT, 'node_modules/vitest/vitest.mjs'),
+        'run',
+        '--config',
+        'test/vitest.config.ts',
+        '--project',
+        project,
+        '--reporter=json',
+        `--outputFile=${file}`,
+        '--passWithNoTests',
+      ],
       { cwd: ROOT, all: true, reject: false, maxBuffer: 64 * 1024 * 1024, env: { NODE_OPTIONS: '', FORCE_COLOR: '0' } },
     );
     if (!existsSync(file)) {
@@ -185,7 +218,11 @@ async function vitest(project: string): Promise<Counts> {
     }
     const report = JSON.parse(await readFile(file, 'utf8')) as VitestReport;
     printFailures(report);
-    const counts = { passed: report.numPassedTests, failed: report.numFailedTests, skipped: report.numPendingTests + report.numTodoTests };
+    const counts = {
+      passed: report.numPassedTests,
+      failed: report.numFailedTests,
+      skipped: report.numPendingTests + report.numTodoTests,
+    };
     // A file that cannot be loaded, or an error outside of tests, is a failure with no test to count.
     if (exitCode !== 0 && counts.failed === 0) {
       say(all?.slice(-4000) ?? '');

@@ -3,6 +3,7 @@ import { context as telemetry } from '@opentelemetry/api';
 import { createChannel, createClientFactory, Metadata, type ServiceDefinition } from 'nice-grpc';
 import { errorDetailsClientMiddleware } from 'nice-grpc-error-details';
 import { openTelemetryClientMiddleware } from 'nice-grpc-opentelemetry';
+import { DrydockError } from '#libs/errors.ts';
 import {
   CALLER_METADATA,
   type CallOptions,
@@ -11,7 +12,6 @@ import {
   MAX_MESSAGE_BYTES,
   methodPath,
 } from '#libs/grpc/rpc.ts';
-import { DrydockError } from '#libs/errors.ts';
 import { fromCallError } from '#libs/grpc/status.ts';
 import type { ServiceName, TlsFiles } from '#libs/grpc/tls.ts';
 import { Caller } from '#proto/drydock/internal/v1/caller.ts';

@@ -4,7 +4,7 @@ import { DrydockError } from '#libs/errors.ts';
 import { createClient } from '#libs/grpc/client.ts';
 import type { Rpc } from '#libs/grpc/rpc.ts';
 import { callerOf, service, startServer } from '#libs/grpc/server.ts';
-import { type ProcessServiceDefinition, ProcessServiceDefinition as definition } from '#proto/drydock/v1/process.ts';
+import { ProcessServiceDefinition as definition, type ProcessServiceDefinition } from '#proto/drydock/v1/process.ts';
 
 const log = pino({ level: 'silent' });
 const caller = { organizationId: 'org_1', apiKeyId: 'key_1', scopes: [], concurrentSandboxes: 1 };

@@ -1,5 +1,10 @@
 import { configureTextEncoding, getTextEncoding } from '@bufbuild/protobuf/wire';
-import { ServerCredentials, ServerInterceptingCall, type ServerInterceptor, ServerListenerBuilder } from '@grpc/grpc-js';
+import {
+  ServerCredentials,
+  ServerInterceptingCall,
+  type ServerInterceptor,
+  ServerListenerBuilder,
+} from '@grpc/grpc-js';
 import { isAbortError } from 'abort-controller-x';
 import { type CallContext, createServer, type ServiceDefinition, Status } from 'nice-grpc';
 import { errorDetailsServerMiddleware } from 'nice-grpc-error-details';
@@ -8,8 +13,8 @@ import { HealthDefinition, HealthServiceImpl, HealthState } from 'nice-grpc-serv
 import { ServerReflection, ServerReflectionService } from 'nice-grpc-server-reflection';
 import { DrydockError, STATUS_OF } from '#libs/errors.ts';
 import {
-  type Call,
   CALLER_METADATA,
+  type Call,
   type Definition,
   MAX_MESSAGE_BYTES,
   MAX_PUBLIC_MESSAGE_BYTES,
@@ -74,7 +79,7 @@ export type ServerOptions = {
 
 /** Serves until disposed; disposing turns health to NOT_SERVING, lets calls end for 10 s and then cancels them. */
 export async function startServer(options: ServerOptions): Promise<{ port: number } & AsyncDisposable> {
-  const { address, services, log, tls } = options;
+  const { address, services, log } = options;
   refuseOpenAddress(options);
   const server = createServer({
     'grpc.max_receive_message_length': options.public ? MAX_PUBLIC_MESSAGE_BYTES : MAX_MESSAGE_BYTES,
@@ -245,7 +250,10 @@ function checkPeer({ metadata }: CallContext, allow: readonly ServiceName[] | un
   if (!allow) return;
   const name = metadata.get(PEER_METADATA);
   if (!allow.includes(name as ServiceName))
-    throw new DrydockError('CALLER_FORBIDDEN', `${name ?? 'a caller without a certificate'} must not call this service`);
+    throw new DrydockError(
+      'CALLER_FORBIDDEN',
+      `${name ?? 'a caller without a certificate'} must not call this service`,
+    );
 }
 
 function toCall({ signal, peer, metadata }: CallContext, isPublic: boolean): Call {

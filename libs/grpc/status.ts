@@ -1,5 +1,12 @@
 import { Status } from 'nice-grpc-common';
-import { BadRequest, ErrorInfo, QuotaFailure, RetryInfo, RichClientError, RichServerError } from 'nice-grpc-error-details';
+import {
+  BadRequest,
+  ErrorInfo,
+  QuotaFailure,
+  RetryInfo,
+  RichClientError,
+  RichServerError,
+} from 'nice-grpc-error-details';
 import { DrydockError, type ErrorDetails, type Reason, STATUS_OF } from '#libs/errors.ts';
 
 /** `ErrorInfo.domain` of every error. */

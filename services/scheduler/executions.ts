@@ -4,7 +4,12 @@ import { callerOf } from '#libs/grpc/server.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import { ExecutionResult, type RunExecutionResponse } from '#proto/drydock/internal/v1/executor.ts';
 import type { ExecutionSpec } from '#proto/drydock/internal/v1/spec.ts';
-import type { Execution, ExecutionServiceDefinition, RunCodeRequest, StreamCodeResponse } from '#proto/drydock/v1/execution.ts';
+import type {
+  Execution,
+  ExecutionServiceDefinition,
+  RunCodeRequest,
+  StreamCodeResponse,
+} from '#proto/drydock/v1/execution.ts';
 import { place } from './placement.ts';
 import type { Dependencies } from './scheduler.ts';
 
@@ -57,7 +62,11 @@ export function createExecutions({ session, executors, directory, log }: Depende
   }
 
   /** Another executor is tried until one has sent its first event; from then on the run is that one's. */
-  async function* dispatch(spec: ExecutionSpec, call: Call, streamOutput: boolean): AsyncIterable<RunExecutionResponse> {
+  async function* dispatch(
+    spec: ExecutionSpec,
+    call: Call,
+    streamOutput: boolean,
+  ): AsyncIterable<RunExecutionResponse> {
     const demand = {
       template: spec.sandbox?.template ?? '',
       memoryBytes: spec.sandbox?.limits?.memoryBytes ?? 0,
@@ -93,7 +102,10 @@ function merged(recorded: Execution, found: Execution): Execution {
   return { ...found, id, language, template, isolation, createTime };
 }
 
-function toPublic(event: Exclude<RunExecutionResponse['event'], undefined | { $case: 'result' }>, executionId: string): StreamCodeResponse {
+function toPublic(
+  event: Exclude<RunExecutionResponse['event'], undefined | { $case: 'result' }>,
+  executionId: string,
+): StreamCodeResponse {
   switch (event.$case) {
     case 'compileStarted':
       return { event: { $case: 'compileStarted', value: { executionId } } };

@@ -1,7 +1,10 @@
 import { createClient } from '#libs/grpc/client.ts';
 import type { Client } from '#libs/grpc/rpc.ts';
 import type { TlsFiles } from '#libs/grpc/tls.ts';
-import { type ExecutorServiceDefinition, ExecutorServiceDefinition as definition } from '#proto/drydock/internal/v1/executor.ts';
+import {
+  ExecutorServiceDefinition as definition,
+  type ExecutorServiceDefinition,
+} from '#proto/drydock/internal/v1/executor.ts';
 
 export type ExecutorClient = Client<ExecutorServiceDefinition>;
 

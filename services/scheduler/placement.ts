@@ -51,7 +51,9 @@ export async function place<T>(
       if (hasReason(error, 'SANDBOX_START_FAILED')) startFailure = error;
     }
   }
-  throw startFailure ?? new DrydockError('NO_CAPACITY', 'no executor has room; try again', { retryAfterMs: RETRY_AFTER_MS });
+  throw (
+    startFailure ?? new DrydockError('NO_CAPACITY', 'no executor has room; try again', { retryAfterMs: RETRY_AFTER_MS })
+  );
 }
 
 function isWorthAnother(error: unknown): boolean {

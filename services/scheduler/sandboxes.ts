@@ -63,7 +63,8 @@ export function createSandboxes({ session, executors, directory, log }: Dependen
         throw error;
       });
       // Nobody knows the id of a sandbox whose caller hung up, unless the request can be repeated.
-      if (call.signal.aborted && !request.requestId) await this.deleteSandbox({ sandboxId: started.id, requestId: '' }, call);
+      if (call.signal.aborted && !request.requestId)
+        await this.deleteSandbox({ sandboxId: started.id, requestId: '' }, call);
       return { sandbox: started };
     },
 

@@ -25,7 +25,9 @@ describe('a program cannot harm its sandbox for the next command', () => {
       if (event?.$case === 'started') break;
     }
     stop.abort();
-    await expect.poll(() => api.command(sandboxId, ['echo', 'back']), { timeout: 20_000 }).toMatchObject({ stdout: 'back\n' });
+    await expect
+      .poll(() => api.command(sandboxId, ['echo', 'back']), { timeout: 20_000 })
+      .toMatchObject({ stdout: 'back\n' });
   });
 
   test('kill -9 -1', async () => {
@@ -70,7 +72,10 @@ describe('a program cannot harm its sandbox for the next command', () => {
   }, 60_000);
 
   test('closing its own standard streams', async () => {
-    const { exited } = await api.command(sandboxId, python('import os\nfor fd in (0, 1, 2): os.close(fd)\nos._exit(7)'));
+    const { exited } = await api.command(
+      sandboxId,
+      python('import os\nfor fd in (0, 1, 2): os.close(fd)\nos._exit(7)'),
+    );
     expect(exited.exitCode).toBe(7);
     await nextWorks();
   });
@@ -99,17 +104,27 @@ describe('what a program is and may', () => {
 
   test('it sees no network but the loopback interface', async () => {
     const { stdout } = await api.command(sandboxId, ['cat', '/proc/net/dev']);
-    const interfaces = stdout.split('\n').slice(2).filter(Boolean).map((line) => line.split(':')[0]?.trim());
+    const interfaces = stdout
+      .split('\n')
+      .slice(2)
+      .filter(Boolean)
+      .map((line) => line.split(':')[0]?.trim());
     expect(interfaces).toEqual(['lo']);
   });
 
   test.each([
     ['write to the root file system', 'open("/etc/x", "w")'],
-    ['reach the agent’s socket', 'import socket; s = socket.socket(socket.AF_UNIX); s.connect("/run/drydock/link/agent.sock")'],
+    [
+      'reach the agent’s socket',
+      'import socket; s = socket.socket(socket.AF_UNIX); s.connect("/run/drydock/link/agent.sock")',
+    ],
     ['signal the agent', 'import os; os.kill(1, 9)'],
     ['read the agent’s memory', 'open("/proc/1/mem", "rb")'],
     ['trace the agent', 'import ctypes; c = ctypes.CDLL(None); assert c.ptrace(16, 1, 0, 0) == 0'],
-    ['unshare a user namespace', 'import os; os.unshare(os.CLONE_NEWUSER) if hasattr(os, "unshare") else (_ for _ in ()).throw(OSError) if __import__("ctypes").CDLL(None).unshare(0x10000000) else None'],
+    [
+      'unshare a user namespace',
+      'import os; os.unshare(os.CLONE_NEWUSER) if hasattr(os, "unshare") else (_ for _ in ()).throw(OSError) if __import__("ctypes").CDLL(None).unshare(0x10000000) else None',
+    ],
     ['open an AF_VSOCK socket', 'import socket; socket.socket(40, socket.SOCK_STREAM)'],
     ['open a raw socket', 'import socket; socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)'],
     ['use io_uring', 'import ctypes; assert ctypes.CDLL(None).syscall(425, 1, 0) >= 0'],
@@ -124,7 +139,10 @@ describe('what a program is and may', () => {
   });
 
   test('files go through its own rights, also through links that it planted', async () => {
-    await api.command(sandboxId, python('import os; os.symlink("/proc/1/environ", "/home/user/link"); os.symlink("/etc", "/home/user/etc")'));
+    await api.command(
+      sandboxId,
+      python('import os; os.symlink("/proc/1/environ", "/home/user/link"); os.symlink("/etc", "/home/user/etc")'),
+    );
     await expect(api.readFile(sandboxId, 'link')).rejects.toMatchObject({ reason: 'FILE_PERMISSION_DENIED' });
     await expect(api.writeFile(sandboxId, 'etc/passwd', 'x')).rejects.toThrow();
   });
