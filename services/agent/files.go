@@ -7,9 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
-	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -20,38 +17,31 @@ import (
 	pb "drydock.dev/agent/internal/agentv1"
 )
 
-const (
-	maxEntries  = 1000
-	defaultMode = 0o644
-	// File operations hold a thread each, of those that startThreads made.
-	fileSlots = 4
-)
-
 type filesystemService struct {
 	pb.UnimplementedFilesystemServiceServer
+	watches watches
 }
 
-var fileTokens = make(chan struct{}, fileSlots)
-
-// onFiles does file work as the user, a few at a time, and turns its error into a status.
+// onFiles does file work as the user and turns its error into a status.
 func onFiles[T any](work func() (T, error)) (T, error) {
-	fileTokens <- struct{}{}
-	defer func() { <-fileTokens }()
 	result, err := asUser(work)
 	return result, fileStatus(err)
 }
 
-// openFile opens without following what leads out of the sandbox's own tree by magic, and without waiting for a pipe's
-// other end or taking a terminal.
-func openFile(path string, flags int, mode uint32) (*os.File, error) {
-	flags |= unix.O_CLOEXEC | unix.O_NONBLOCK | unix.O_NOCTTY
+// openFile opens without following /proc's links into other processes, and without waiting for a pipe's other end or
+// taking a terminal.
+func openFile(directory int, path string, flags int, mode uint32) (*os.File, error) {
+	flags |= unix.O_CLOEXEC
+	if flags&unix.O_PATH == 0 {
+		flags |= unix.O_NONBLOCK | unix.O_NOCTTY
+	}
 	how := unix.OpenHow{Flags: uint64(flags), Resolve: unix.RESOLVE_NO_MAGICLINKS}
 	if flags&unix.O_CREAT != 0 {
 		how.Mode = uint64(mode)
 	}
-	fd, err := unix.Openat2(unix.AT_FDCWD, path, &how)
-	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) && flags&unix.O_CREAT == 0 {
-		fd, err = unix.Open(path, flags, mode)
+	fd, err := unix.Openat2(directory, path, &how)
+	if errors.Is(err, unix.ENOSYS) {
+		fd, err = unix.Openat(directory, path, flags, mode)
 	}
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
@@ -60,6 +50,9 @@ func openFile(path string, flags int, mode uint32) (*os.File, error) {
 }
 
 func (s *filesystemService) Read(request *pb.ReadRequest, stream grpc.ServerStreamingServer[pb.ReadResponse]) error {
+	if request.OffsetBytes < 0 || request.LengthBytes < 0 {
+		return status.Error(codes.InvalidArgument, "offset and length must not be negative")
+	}
 	path := absolute(request.Path)
 	file, err := onFiles(func() (*os.File, error) { return openRegular(path) })
 	if err != nil {
@@ -74,7 +67,7 @@ func (s *filesystemService) Read(request *pb.ReadRequest, stream grpc.ServerStre
 	buffer := chunks.Get().(*[chunkBytes]byte)
 	defer chunks.Put(buffer)
 	for {
-		count, err := section.Read(buffer[:])
+		count, err := blocking(func() (int, error) { return section.Read(buffer[:]) })
 		if count > 0 {
 			if sent := stream.Send(&pb.ReadResponse{Data: buffer[:count]}); sent != nil {
 				return sent
@@ -90,13 +83,13 @@ func (s *filesystemService) Read(request *pb.ReadRequest, stream grpc.ServerStre
 }
 
 func openRegular(path string) (*os.File, error) {
-	file, err := openFile(path, unix.O_RDONLY, 0)
+	file, err := openFile(unix.AT_FDCWD, path, unix.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
 	}
 	info, err := file.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = status.Errorf(codes.FailedPrecondition, "%s: is not a regular file", path)
+		err = status.Errorf(codes.FailedPrecondition, "%s: is not a regular file", printable(path))
 	}
 	if err != nil {
 		_ = file.Close()
@@ -105,132 +98,9 @@ func openRegular(path string) (*os.File, error) {
 	return file, nil
 }
 
-var temporaryNumber atomic.Int64
-
-func (s *filesystemService) Write(stream grpc.ClientStreamingServer[pb.WriteRequest, pb.WriteResponse]) error {
-	first, err := stream.Recv()
-	if err != nil {
-		return status.Error(codes.InvalidArgument, "the first message carries the path")
-	}
-	path := absolute(first.Path)
-	temporary := filepath.Join(filepath.Dir(path), ".drydock-"+strconv.FormatInt(temporaryNumber.Add(1), 36))
-	file, err := onFiles(func() (*os.File, error) { return createFor(path, temporary) })
-	if err != nil {
-		return err
-	}
-	err = receive(stream, file, first.Data)
-	if closed := file.Close(); err == nil {
-		err = fileStatus(closed)
-	}
-	if err != nil {
-		_, _ = onFiles(func() (any, error) { return nil, os.Remove(temporary) })
-		return err
-	}
-	info, err := onFiles(func() (*pb.FileInfo, error) { return settle(temporary, path, first.Mode) })
-	if err != nil {
-		return err
-	}
-	return stream.SendAndClose(&pb.WriteResponse{File: info})
-}
-
-func createFor(path, temporary string) (*os.File, error) {
-	if info, err := os.Lstat(path); err == nil && info.IsDir() {
-		return nil, status.Errorf(codes.FailedPrecondition, "%s: is a directory", path)
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, err
-	}
-	return openFile(temporary, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o600)
-}
-
-func receive(stream grpc.ClientStreamingServer[pb.WriteRequest, pb.WriteResponse], file *os.File, data []byte) error {
-	for {
-		if _, err := file.Write(data); err != nil {
-			return fileStatus(err)
-		}
-		next, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		data = next.Data
-	}
-}
-
-// settle gives a complete file its mode and its name.
-func settle(temporary, path string, mode uint32) (*pb.FileInfo, error) {
-	if mode == 0 {
-		mode = defaultMode
-		if info, err := os.Stat(path); err == nil {
-			mode = uint32(info.Mode().Perm())
-		}
-	}
-	err := os.Chmod(temporary, fs.FileMode(mode).Perm())
-	if err == nil {
-		err = os.Rename(temporary, path)
-	}
-	if err != nil {
-		_ = os.Remove(temporary)
-		return nil, err
-	}
-	return describe(path)
-}
-
 func (s *filesystemService) Stat(_ context.Context, request *pb.StatRequest) (*pb.StatResponse, error) {
 	info, err := onFiles(func() (*pb.FileInfo, error) { return describe(absolute(request.Path)) })
 	return &pb.StatResponse{File: info}, err
-}
-
-func (s *filesystemService) ListDirectory(_ context.Context, request *pb.ListDirectoryRequest) (*pb.ListDirectoryResponse, error) {
-	limit := int(request.Limit)
-	if limit == 0 || limit > maxEntries {
-		limit = maxEntries
-	}
-	return onFiles(func() (*pb.ListDirectoryResponse, error) {
-		return listDirectory(absolute(request.Path), request.After, limit)
-	})
-}
-
-func listDirectory(path, after string, limit int) (*pb.ListDirectoryResponse, error) {
-	directory, err := openFile(path, unix.O_RDONLY|unix.O_DIRECTORY, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer directory.Close()
-	names, err := directory.Readdirnames(-1)
-	if err != nil {
-		return nil, err
-	}
-	slices.Sort(names)
-	start, found := slices.BinarySearch(names, after)
-	if found {
-		start++
-	}
-	names = names[start:]
-	response := &pb.ListDirectoryResponse{More: len(names) > limit}
-	for _, name := range names[:min(limit, len(names))] {
-		// One that vanished since is not an error of the listing.
-		if info, err := describe(filepath.Join(path, name)); err == nil {
-			response.Files = append(response.Files, info)
-		}
-	}
-	return response, nil
-}
-
-func (s *filesystemService) MakeDirectory(_ context.Context, request *pb.MakeDirectoryRequest) (*pb.MakeDirectoryResponse, error) {
-	path := absolute(request.Path)
-	info, err := onFiles(func() (*pb.FileInfo, error) {
-		if err := os.MkdirAll(path, 0o755); err != nil {
-			if errors.Is(err, syscall.ENOTDIR) {
-				return nil, status.Errorf(codes.AlreadyExists, "%s: a file is in the way", path)
-			}
-			return nil, err
-		}
-		return describe(path)
-	})
-	return &pb.MakeDirectoryResponse{File: info}, err
 }
 
 func (s *filesystemService) Move(_ context.Context, request *pb.MoveRequest) (*pb.MoveResponse, error) {
@@ -242,8 +112,9 @@ func (s *filesystemService) Move(_ context.Context, request *pb.MoveRequest) (*p
 		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 			return nil, err
 		}
-		if err := os.Rename(from, to); err != nil {
-			return nil, err
+		// Not os.Rename, which refuses to move over an empty directory.
+		if err := unix.Rename(from, to); err != nil {
+			return nil, &os.LinkError{Op: "move", Old: from, New: to, Err: err}
 		}
 		return describe(to)
 	})
@@ -265,17 +136,19 @@ func (s *filesystemService) Remove(_ context.Context, request *pb.RemoveRequest)
 	})
 }
 
+// describe tells about a file itself, not about what a link points to. Names need not be text; messages must be.
 func describe(path string) (*pb.FileInfo, error) {
 	info, err := os.Lstat(path)
 	if err != nil {
 		return nil, err
 	}
 	described := &pb.FileInfo{
-		Name: info.Name(), Path: path, SizeBytes: info.Size(), Mode: uint32(info.Mode().Perm()),
+		Name: printable(info.Name()), Path: printable(path), SizeBytes: info.Size(), Mode: uint32(info.Mode().Perm()),
 		ModifyUnixMicroseconds: info.ModTime().UnixMicro(), Type: typeOf(info.Mode()),
 	}
 	if described.Type == pb.FileType_FILE_TYPE_SYMLINK {
-		described.LinkTarget, _ = os.Readlink(path)
+		target, _ := os.Readlink(path)
+		described.LinkTarget = printable(target)
 	}
 	return described, nil
 }
@@ -301,19 +174,27 @@ func fileStatus(err error) error {
 		return err
 	}
 	code := codes.Unknown
-	for known, as := range map[syscall.Errno]codes.Code{
-		syscall.ENOENT: codes.NotFound, syscall.EACCES: codes.PermissionDenied, syscall.EPERM: codes.PermissionDenied,
-		syscall.EROFS: codes.PermissionDenied, syscall.EEXIST: codes.AlreadyExists, syscall.ENOSPC: codes.ResourceExhausted,
-		syscall.EDQUOT: codes.ResourceExhausted, syscall.EFBIG: codes.ResourceExhausted,
-		syscall.ENOTDIR: codes.FailedPrecondition, syscall.EISDIR: codes.FailedPrecondition,
-		syscall.ENOTEMPTY: codes.FailedPrecondition, syscall.EXDEV: codes.FailedPrecondition,
-		syscall.ELOOP: codes.FailedPrecondition, syscall.ENXIO: codes.FailedPrecondition,
-		syscall.EBUSY: codes.FailedPrecondition, syscall.ENAMETOOLONG: codes.InvalidArgument,
-		syscall.EINVAL: codes.InvalidArgument,
-	} {
-		if errors.Is(err, known) {
-			code = as
-		}
+	var number syscall.Errno
+	if errors.As(err, &number) {
+		code = codeOf(number)
 	}
-	return status.Error(code, err.Error())
+	return status.Error(code, printable(err.Error()))
+}
+
+func codeOf(number syscall.Errno) codes.Code {
+	switch number {
+	case unix.ENOENT:
+		return codes.NotFound
+	case unix.EACCES, unix.EPERM, unix.EROFS:
+		return codes.PermissionDenied
+	case unix.EEXIST:
+		return codes.AlreadyExists
+	case unix.ENOSPC, unix.EDQUOT, unix.EFBIG, unix.ENOMEM, unix.EMFILE, unix.ENFILE:
+		return codes.ResourceExhausted
+	case unix.ENOTDIR, unix.EISDIR, unix.ENOTEMPTY, unix.EXDEV, unix.ELOOP, unix.ENXIO, unix.EBUSY, unix.ETXTBSY:
+		return codes.FailedPrecondition
+	case unix.ENAMETOOLONG, unix.EINVAL:
+		return codes.InvalidArgument
+	}
+	return codes.Unknown
 }

@@ -26,25 +26,47 @@ func credential() *syscall.Credential {
 	return &syscall.Credential{Uid: userID, Gid: groupID, Groups: []uint32{}}
 }
 
-// asUser does something with the rights of the sandbox's user as far as files are concerned. The kernel checks the
-// file system ids of the thread, so the work stays on one thread, whose ids are put back afterwards.
+// asUser does something with the effective ids of the sandbox's user, so that the kernel checks files, and counts what
+// is counted per user, as it would for a program. The ids belong to the thread: the work stays on it, and they are put
+// back afterwards. The real id stays the agent's, so that no program may signal the thread meanwhile.
 func asUser[T any](work func() (T, error)) (T, error) {
-	if !separated {
-		return work()
+	return blocking(func() (T, error) {
+		if !separated {
+			return work()
+		}
+		runtime.LockOSThread()
+		if err := setEffective(userID, groupID); err != nil {
+			// The thread stays locked and ends with its goroutine: it must serve nobody else.
+			var none T
+			return none, err
+		}
+		result, err := work()
+		if setEffective(0, 0) == nil {
+			runtime.UnlockOSThread()
+		}
+		return result, err
+	})
+}
+
+// setEffective sets the calling thread's effective ids. The syscall package would set those of all threads.
+func setEffective(user, group uintptr) error {
+	const unchanged = ^uintptr(0)
+	if user == 0 {
+		// The capability to change groups comes back with the user.
+		if _, _, failed := unix.RawSyscall(unix.SYS_SETRESUID, unchanged, 0, unchanged); failed != 0 {
+			return failed
+		}
 	}
-	runtime.LockOSThread()
-	_ = unix.Setfsgid(groupID)
-	_ = unix.Setfsuid(userID)
-	if current, _ := unix.SetfsuidRetUid(-1); current != userID {
-		// The thread stays locked and ends with its goroutine: it must serve nobody else.
-		var none T
-		return none, syscall.EPERM
+	if _, _, failed := unix.RawSyscall(unix.SYS_SETRESGID, unchanged, group, unchanged); failed != 0 {
+		return failed
 	}
-	result, err := work()
-	_ = unix.Setfsuid(0)
-	_ = unix.Setfsgid(0)
-	runtime.UnlockOSThread()
-	return result, err
+	if user != 0 {
+		if _, _, failed := unix.RawSyscall(unix.SYS_SETRESUID, unchanged, user, unchanged); failed != 0 {
+			_, _, _ = unix.RawSyscall(unix.SYS_SETRESGID, unchanged, 0, unchanged)
+			return failed
+		}
+	}
+	return nil
 }
 
 func unixNanos(t time.Time) string { return strconv.FormatInt(t.UnixNano(), 10) }

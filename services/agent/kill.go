@@ -1,63 +1,63 @@
 package main
 
 import (
-	"bytes"
 	"os"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 )
 
-// markerVariable tells whose child a process is when it has left its session and its parent is gone.
-const markerVariable = "DRYDOCK_PROCESS_ID"
-
 const (
-	killRounds = 500
-	killPause  = 2 * time.Millisecond
+	killPause   = time.Millisecond
+	killTimeout = 10 * time.Second
 )
 
 // killAll ends every process of the sandbox but the agent, whatever it did to escape, and waits until none is left.
 func (t *processTable) killAll() {
+	for _, p := range t.all() {
+		p.markKilled()
+	}
 	if os.Getpid() != 1 {
-		// Outside a sandbox, -1 is everything on the machine.
-		t.mutex.Lock()
-		processes := append([]*process(nil), t.order...)
-		t.mutex.Unlock()
-		for _, p := range processes {
-			killDescendants(p)
+		// Outside a sandbox, everything is everything on the machine.
+		for _, p := range t.all() {
+			t.killDescendants(p)
 		}
 		return
 	}
-	for range killRounds {
-		_ = syscall.Kill(-1, syscall.SIGKILL)
-		if !othersAlive() {
+	t.gate.Lock()
+	defer t.gate.Unlock()
+	killEverything()
+	t.mutex.Lock()
+	t.leaves = false
+	t.mutex.Unlock()
+}
+
+// killTree ends a process with everything that it started. Where nothing else was, that is everything.
+func (t *processTable) killTree(p *process) {
+	if os.Getpid() == 1 {
+		t.gate.Lock()
+		if t.alone(p) {
+			defer t.gate.Unlock()
+			killEverything()
 			return
 		}
-		time.Sleep(killPause)
+		t.gate.Unlock()
 	}
+	t.killDescendants(p)
 }
 
-func (t *processTable) killAllFor(p *process) {
-	p.mutex.Lock()
-	p.killed = true
-	p.broadcast()
-	p.mutex.Unlock()
-	t.killAll()
-}
-
-// killTree ends a process with everything that it started. Where it is the only one, that is everything.
-func (t *processTable) killTree(p *process) {
-	if os.Getpid() == 1 && t.alone(p) {
-		t.killAll()
-		return
+// sweep ends what a process that has ended left behind, before anybody hears of the end.
+func (t *processTable) sweep(p *process) {
+	if os.Getpid() != 1 || !nobodyElse() {
+		t.killTree(p)
 	}
-	killDescendants(p)
 }
 
 func (t *processTable) alone(p *process) bool {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
+	if t.leaves {
+		return false
+	}
 	for _, other := range t.order {
 		if other != p && other.running() {
 			return false
@@ -66,101 +66,44 @@ func (t *processTable) alone(p *process) bool {
 	return true
 }
 
-func (p *process) running() bool {
-	p.mutex.Lock()
-	defer p.mutex.Unlock()
-	return p.exited == nil
+// nobodyElse says that the agent is the only process. The kernel knows at once.
+func nobodyElse() bool { return syscall.Kill(-1, 0) == syscall.ESRCH }
+
+// killEverything ends whatever runs beside the first process. One signal to all is atomic, so that no fork escapes it;
+// but it would also reach what the executor runs in here, and then each is signalled until no new one appears.
+func killEverything() {
+	killUntilGone(func() []int {
+		if nobodyElse() {
+			return nil
+		}
+		inside, outsiders := split(readStats())
+		if len(inside) > 0 && outsiders == 0 {
+			_ = syscall.Kill(-1, syscall.SIGKILL)
+		}
+		return inside
+	})
 }
 
-// killDescendants looks for what belongs to a process until there is nothing left: children may be made while it looks.
-func killDescendants(p *process) {
-	for range killRounds {
-		found := descendants(p)
+func (t *processTable) killDescendants(p *process) {
+	killUntilGone(func() []int { return t.descendants(p) })
+}
+
+// killUntilGone kills what find finds until it finds nothing: children may be made while it looks.
+func killUntilGone(find func() []int) {
+	killed := map[int]bool{}
+	for deadline := time.Now().Add(killTimeout); time.Now().Before(deadline); {
+		found := find()
 		if len(found) == 0 {
 			return
 		}
+		fresh := false
 		for _, pid := range found {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
+			fresh = fresh || !killed[pid]
+			killed[pid] = true
 		}
-		time.Sleep(killPause)
-	}
-}
-
-type procStat struct{ pid, parent, group, session int }
-
-// descendants lists the living processes that p started: by parent, group, session, or the marker in their environment.
-func descendants(p *process) []int {
-	stats := readStats()
-	belongs := map[int]bool{}
-	marker := []byte(markerVariable + "=" + p.id + "\x00")
-	for _, s := range stats {
-		belongs[s.pid] = s.pid == p.pid || s.group == p.pid || s.session == p.pid || hasMarker(s.pid, marker)
-	}
-	for grown := true; grown; {
-		grown = false
-		for _, s := range stats {
-			if !belongs[s.pid] && s.parent > 1 && belongs[s.parent] {
-				belongs[s.pid], grown = true, true
-			}
+		if !fresh {
+			time.Sleep(killPause)
 		}
 	}
-	var found []int
-	for _, s := range stats {
-		if belongs[s.pid] && s.pid != os.Getpid() {
-			found = append(found, s.pid)
-		}
-	}
-	return found
-}
-
-// hasMarker looks with the user's own rights: without a capability, those are what may read a user's process.
-func hasMarker(pid int, marker []byte) bool {
-	environment, err := asUser(func() ([]byte, error) { return os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ") })
-	return err == nil && bytes.Contains(environment, marker)
-}
-
-func othersAlive() bool {
-	for _, s := range readStats() {
-		if s.pid != os.Getpid() {
-			return true
-		}
-	}
-	return false
-}
-
-// readStats lists every process that has not ended.
-func readStats() []procStat {
-	directory, err := os.Open("/proc")
-	if err != nil {
-		return nil
-	}
-	defer directory.Close()
-	names, _ := directory.Readdirnames(-1)
-	var stats []procStat
-	for _, name := range names {
-		pid, err := strconv.Atoi(name)
-		if err != nil {
-			continue
-		}
-		if s, alive := readStat(pid); alive {
-			stats = append(stats, s)
-		}
-	}
-	return stats
-}
-
-func readStat(pid int) (procStat, bool) {
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		return procStat{}, false
-	}
-	// The command's name is in parentheses and may hold anything, so the fields are counted from the last one.
-	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-	if len(fields) < 4 || fields[0] == "Z" || fields[0] == "X" {
-		return procStat{}, false
-	}
-	parent, _ := strconv.Atoi(fields[1])
-	group, _ := strconv.Atoi(fields[2])
-	session, _ := strconv.Atoi(fields[3])
-	return procStat{pid: pid, parent: parent, group: group, session: session}, true
 }

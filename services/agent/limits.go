@@ -11,26 +11,29 @@ const (
 	cpuCheckLast  = 50 * time.Millisecond
 )
 
+// limits are in nanoseconds; 0 is none.
+type limits struct{ wall, cpu int64 }
+
 // watchLimits ends the process at its time limits. The function that it returns stops watching.
 func (p *process) watchLimits() (stop func()) {
+	if p.limits == (limits{}) {
+		return func() {}
+	}
 	done := make(chan struct{})
-	var wall <-chan time.Time
-	if p.request.WallNanoseconds > 0 {
-		timer := time.NewTimer(time.Duration(p.request.WallNanoseconds))
-		wall = timer.C
-		defer func() { inner := stop; stop = func() { timer.Stop(); inner() } }()
-	}
-	if wall != nil || p.request.CpuNanoseconds > 0 {
-		go p.watch(wall, done)
-	}
+	go p.watch(done)
 	return func() { close(done) }
 }
 
-func (p *process) watch(wall <-chan time.Time, done <-chan struct{}) {
+func (p *process) watch(done <-chan struct{}) {
+	var wall, check <-chan time.Time
+	if p.limits.wall > 0 {
+		timer := time.NewTimer(time.Until(p.started.Add(time.Duration(p.limits.wall))))
+		defer timer.Stop()
+		wall = timer.C
+	}
 	for {
-		var check <-chan time.Time
-		if p.request.CpuNanoseconds > 0 {
-			left := p.request.CpuNanoseconds - (p.table.counters.cpuNanoseconds() - p.before.CpuNanoseconds)
+		if p.limits.cpu > 0 {
+			left := p.limits.cpu - (p.table.counters.cpuNanoseconds() - p.before.CpuNanoseconds)
 			if left <= 0 {
 				p.exceed(pb.LimitKind_LIMIT_KIND_CPU_TIME)
 				return
@@ -49,12 +52,12 @@ func (p *process) watch(wall <-chan time.Time, done <-chan struct{}) {
 	}
 }
 
-// overLimit finds a limit that was passed between the last look and the end.
-func overLimit(request *pb.StartRequest, exited *pb.Exited) pb.LimitKind {
+// passed finds a limit that was passed between the last look and the end.
+func (l limits) passed(exited *pb.Exited) pb.LimitKind {
 	switch {
-	case request.CpuNanoseconds > 0 && exited.CpuNanoseconds > request.CpuNanoseconds:
+	case l.cpu > 0 && exited.CpuNanoseconds > l.cpu:
 		return pb.LimitKind_LIMIT_KIND_CPU_TIME
-	case request.WallNanoseconds > 0 && exited.WallNanoseconds > request.WallNanoseconds:
+	case l.wall > 0 && exited.WallNanoseconds > l.wall:
 		return pb.LimitKind_LIMIT_KIND_WALL_TIME
 	}
 	return pb.LimitKind_LIMIT_KIND_UNSPECIFIED

@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net"
-	"os"
 	"sync"
 	"time"
 
@@ -16,10 +14,12 @@ import (
 )
 
 const (
-	// A message carries at most 1 MiB of somebody's bytes and what surrounds them.
-	maxMessageBytes = 2 << 20
-	redialFirst     = 2 * time.Millisecond
-	redialLast      = 100 * time.Millisecond
+	// A message carries at most 2 MiB of somebody's bytes, and what surrounds them.
+	maxMessageBytes   = 2<<20 + 64<<10
+	streamWindowBytes = 256 << 10
+	linkWindowBytes   = 1 << 20
+	redialFirst       = 2 * time.Millisecond
+	redialLast        = 100 * time.Millisecond
 )
 
 type agent struct {
@@ -27,26 +27,25 @@ type agent struct {
 	processes *processTable
 }
 
-func newAgent() (*agent, error) {
-	processes, err := newProcessTable()
-	if err != nil {
-		return nil, err
-	}
+func newAgent() *agent {
+	processes := newProcessTable()
 	server := grpc.NewServer(
-		grpc.ReadBufferSize(8<<10), grpc.WriteBufferSize(8<<10),
+		grpc.ReadBufferSize(8<<10), grpc.WriteBufferSize(8<<10), grpc.SharedWriteBuffer(true),
+		// Fixed windows: growing ones would let an upload that waits for its disk fill the sandbox's memory.
+		grpc.InitialWindowSize(streamWindowBytes), grpc.InitialConnWindowSize(linkWindowBytes),
 		grpc.MaxRecvMsgSize(maxMessageBytes), grpc.MaxSendMsgSize(maxMessageBytes),
-		grpc.MaxConcurrentStreams(256),
+		grpc.MaxHeaderListSize(64<<10), grpc.MaxConcurrentStreams(256),
 		grpc.UnaryInterceptor(timeUnary), grpc.StreamInterceptor(timeStream),
 	)
 	pb.RegisterControlServiceServer(server, &controlService{processes: processes})
 	pb.RegisterProcessServiceServer(server, &processService{processes: processes})
 	pb.RegisterFilesystemServiceServer(server, &filesystemService{})
 	pb.RegisterTunnelServiceServer(server, &tunnelService{})
-	return &agent{server: server, processes: processes}, nil
+	return &agent{server: server, processes: processes}
 }
 
 // dial connects to the executor's socket, serves until the connection drops, and connects again.
-func (a *agent) dial(ctx context.Context, socket string) error {
+func (a *agent) dial(socket string) error {
 	connections := make(chan net.Conn)
 	listener := &dialledListener{connections: connections, address: &net.UnixAddr{Name: socket, Net: "unix"}}
 	failed := make(chan error, 1)
@@ -55,12 +54,7 @@ func (a *agent) dial(ctx context.Context, socket string) error {
 	for {
 		connection, err := net.Dial("unix", socket)
 		if err != nil {
-			select {
-			case <-ctx.Done():
-				a.stop()
-				return nil
-			case <-time.After(wait):
-			}
+			time.Sleep(wait)
 			wait = min(2*wait, redialLast)
 			continue
 		}
@@ -68,52 +62,17 @@ func (a *agent) dial(ctx context.Context, socket string) error {
 		closed := make(chan struct{})
 		select {
 		case connections <- &watchedConn{Conn: connection, closed: closed}:
+			<-closed
 		case err := <-failed:
 			return err
 		}
-		select {
-		case <-closed:
-		case <-ctx.Done():
-			a.stop()
-			return nil
-		}
 	}
 }
 
-func (a *agent) listen(ctx context.Context, socket string) error {
-	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	listener, err := net.Listen("unix", socket)
-	if err != nil {
-		return err
-	}
-	if err := os.Chmod(socket, 0o600); err != nil {
-		return err
-	}
-	go func() {
-		<-ctx.Done()
-		a.stop()
-	}()
-	return a.server.Serve(listener)
-}
-
+// stop ends every program. The agent itself is the caller's to end.
 func (a *agent) stop() {
 	a.processes.killAll()
 	a.server.Stop()
-}
-
-func connectStdio(socket string) error {
-	connection, err := net.Dial("unix", socket)
-	if err != nil {
-		return err
-	}
-	go func() {
-		_, _ = io.Copy(connection, os.Stdin)
-		_ = connection.(*net.UnixConn).CloseWrite()
-	}()
-	_, err = io.Copy(os.Stdout, connection)
-	return err
 }
 
 // dialledListener hands connections that the agent made itself to a server that wants to accept them.

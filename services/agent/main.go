@@ -2,10 +2,9 @@
 package main
 
 import (
-	"context"
 	"fmt"
+	"math"
 	"os"
-	"os/signal"
 	"runtime/debug"
 	"syscall"
 
@@ -15,7 +14,7 @@ import (
 const usage = `drydock-agent runs as the first process of a sandbox.
 
   drydock-agent serve SOCKET    dials out to a unix socket and serves gRPC on it, for ever
-  drydock-agent listen SOCKET   serves gRPC on a unix socket of its own
+  drydock-agent listen SOCKET   serves gRPC on a unix socket of its own; @NAME is an abstract one
   drydock-agent connect SOCKET  pipes its standard streams to a listening agent
 `
 
@@ -36,36 +35,42 @@ func run(arguments []string) error {
 		os.Exit(2)
 	}
 	mode, socket := arguments[0], arguments[1]
-	if mode == "connect" {
+	switch mode {
+	case "connect":
 		return connectStdio(socket)
-	}
-	if mode != "serve" && mode != "listen" {
+	case "serve", "listen":
+	default:
 		fmt.Fprint(os.Stderr, usage)
 		os.Exit(2)
 	}
 	prepareProcess()
-	agent, err := newAgent()
-	if err != nil {
-		return err
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
+	agent := newAgent()
+	go func() {
+		<-terminations()
+		agent.stop()
+		os.Exit(0)
+	}()
 	if mode == "listen" {
-		return agent.listen(ctx, socket)
+		return agent.listen(socket)
 	}
-	return agent.dial(ctx, socket)
+	return agent.dial(socket)
 }
 
 // prepareProcess makes the agent small, and unreachable for what runs beside it.
 func prepareProcess() {
 	debug.SetGCPercent(50)
 	debug.SetMemoryLimit(24 << 20)
-	// Caught and dropped, not ignored: what is ignored would stay ignored in every program.
-	dropped := make(chan os.Signal, 1)
-	signal.Notify(dropped, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGPIPE, syscall.SIGUSR1,
-		syscall.SIGUSR2, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU)
-	startThreads()
-	// A program of the same uid must not read or trace the agent, where there is no second uid to tell them apart.
+	// What an engine left open by mistake must not reach a program.
+	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
+	dropSignals()
+	openScore()
+	if separated {
+		// Groups that an image gives its root would count for work done as the user.
+		_ = syscall.Setgroups(nil)
+	}
+	_, _, _ = syscall.AllThreadsSyscall6(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0)
+	// A program must not read or trace the agent: not one of the same user, nor a child before it is another program.
 	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 	syscall.Umask(0o022)
+	startThreads()
 }

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"maps"
 	"os"
-	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -16,75 +14,131 @@ import (
 )
 
 const (
-	maxProcesses = 1000
-	keepEnded    = time.Minute
 	// How long the output of an ended program is waited for while a child holds it open.
 	outputGrace = 50 * time.Millisecond
-	forkRetries = 200
-	forkPause   = 10 * time.Millisecond
+	// What List tells of a command at most.
+	maxListedBytes = 4 << 10
 )
 
-// process is one started command. Its mutex guards everything below it.
+var errEnded = status.Error(codes.FailedPrecondition, "the process has ended")
+
+// process is one started command. What is above the mutex is settled once ready is closed.
 type process struct {
 	id       string
 	command  []string
 	detached bool
-	started  time.Time
+	limits   limits
 	table    *processTable
+	started  time.Time
 	before   *pb.Usage
-	request  *pb.StartRequest
+	input    *input
 	terminal *os.File
+	failure  error
+	ready    chan struct{}
+	reaped   chan waitStatus
 
 	mutex          sync.Mutex
 	changed        chan struct{}
 	pid            int
-	stdin          *os.File
 	stdout, stderr stream
 	readers        map[*reader]struct{}
 	limit          pb.LimitKind
 	killed         bool
 	exited         *pb.Exited
-	reaped         chan waitStatus
 }
 
 func newProcess(table *processTable, request *pb.StartRequest) *process {
 	p := &process{
-		id: request.ProcessId, command: request.Command, detached: request.Detached, table: table, request: request,
-		changed: make(chan struct{}), readers: map[*reader]struct{}{}, reaped: make(chan waitStatus, 1),
+		id: request.ProcessId, command: request.Command, detached: request.Detached, table: table,
+		limits:  limits{wall: request.WallNanoseconds, cpu: request.CpuNanoseconds},
+		changed: make(chan struct{}), ready: make(chan struct{}), reaped: make(chan waitStatus, 1),
+		readers: map[*reader]struct{}{},
 	}
-	window := int64(windowBytes)
-	if p.detached {
-		window = detachedWindowBytes
-	}
-	p.stdout = stream{process: p, window: window, limit: request.OutputBytes}
-	p.stderr = stream{process: p, window: window, limit: request.OutputBytes}
+	p.stdout = stream{process: p, limit: request.OutputBytes}
+	p.stderr = stream{process: p, limit: request.OutputBytes}
 	return p
 }
 
 // start makes the process. What it opens for the program is closed again here, whatever happens.
-func (p *process) start(environment []string) error {
-	program, err := resolve(p.request, environment)
+func (p *process) start(request *pb.StartRequest, environment []string) error {
+	program, err := resolve(request, environment)
 	if err != nil {
 		return err
 	}
-	files, ours, err := p.openFiles()
-	defer closeAll(files)
+	theirs, outputs, err := p.openFiles(request)
+	defer closeAll(theirs)
 	if err != nil {
-		closeAll(ours)
-		return status.Errorf(codes.ResourceExhausted, "no pipe can be made: %v", err)
+		p.abandon(outputs)
+		return status.Errorf(codes.ResourceExhausted, "standard streams cannot be made: %v", err)
 	}
 	attributes := &syscall.ProcAttr{
-		Dir: directoryOf(p.request), Env: environment, Files: descriptors(files),
+		Dir: absolute(request.WorkingDirectory), Env: environment, Files: descriptors(theirs),
 		Sys: &syscall.SysProcAttr{Setsid: true, Setctty: p.terminal != nil, Credential: credential()},
 	}
 	p.before = p.table.counters.read()
 	p.started = time.Now()
-	if err := p.table.fork(p, program, attributes); err != nil {
-		closeAll(ours)
+	if err := p.table.reaper.fork(p, p.table.gate.RLocker(), program, attributes); err != nil {
+		p.abandon(outputs)
 		return err
 	}
-	go p.run(ours)
+	if p.input != nil {
+		p.input.begin(request.Stdin, request.OpenStdin)
+	}
+	go p.run(outputs)
 	return nil
+}
+
+func (p *process) abandon(outputs []*os.File) {
+	closeAll(outputs)
+	if p.input != nil {
+		p.input.close()
+	}
+}
+
+// openFiles makes what the program has as descriptors 0 to 2, and our ends of its outputs.
+func (p *process) openFiles(request *pb.StartRequest) (theirs, outputs []*os.File, err error) {
+	if request.Terminal != nil {
+		return p.openTerminal(request.Terminal)
+	}
+	var stdin *os.File
+	if request.OpenStdin || len(request.Stdin) > 0 {
+		var ours *os.File
+		if stdin, ours, err = pipe(ourWriting); err != nil {
+			return nil, nil, err
+		}
+		p.input = &input{file: ours}
+	} else if stdin, err = os.Open(os.DevNull); err != nil {
+		return nil, nil, err
+	}
+	theirs = append(theirs, stdin)
+	for range 2 {
+		output, ours, err := pipe(ourReading)
+		if err != nil {
+			return theirs, outputs, err
+		}
+		theirs, outputs = append(theirs, output), append(outputs, ours)
+	}
+	return theirs, outputs, nil
+}
+
+// openTerminal makes a terminal that belongs to the user: it gets the owner who opens it.
+func (p *process) openTerminal(size *pb.TerminalSize) (theirs, outputs []*os.File, err error) {
+	controller, err := asUser(func() (controller *os.File, err error) {
+		var terminal *os.File
+		controller, terminal, err = pty.Open()
+		theirs = []*os.File{terminal, terminal, terminal}
+		return controller, err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	_ = resize(controller, size)
+	p.terminal, p.input = controller, &input{file: controller, terminal: true}
+	return theirs, []*os.File{controller}, nil
+}
+
+func resize(terminal *os.File, size *pb.TerminalSize) error {
+	return pty.Setsize(terminal, &pty.Winsize{Cols: uint16(size.GetColumns()), Rows: uint16(size.GetRows())})
 }
 
 // run lives as long as the process does.
@@ -95,9 +149,6 @@ func (p *process) run(outputs []*os.File) {
 	for i, target := range []*stream{&p.stdout, &p.stderr}[:len(outputs)] {
 		pumps.Go(func() { stillOpen[i] = target.pump(outputs[i]) })
 	}
-	if p.stdin != nil && !p.request.OpenStdin && p.terminal == nil {
-		go p.feed(p.request.Stdin)
-	}
 	ended := <-p.reaped
 	wall := time.Since(p.started)
 	stop()
@@ -105,6 +156,9 @@ func (p *process) run(outputs []*os.File) {
 		_ = output.SetReadDeadline(time.Now().Add(outputGrace))
 	}
 	pumps.Wait()
+	if !p.detached {
+		p.table.sweep(p)
+	}
 	p.finish(ended, wall, stillOpen[0] || stillOpen[1])
 }
 
@@ -118,65 +172,42 @@ func (p *process) finish(ended waitStatus, wall time.Duration, stillOpen bool) {
 	if after.CpuNanoseconds == 0 {
 		exited.CpuNanoseconds = ended.usage.Utime.Nano() + ended.usage.Stime.Nano()
 	}
+	if after.PeakMemoryBytes == 0 {
+		exited.PeakMemoryBytes = ended.usage.Maxrss << 10
+	}
 	if ended.status.Signaled() {
 		exited.Signal = int32(ended.status.Signal())
 	} else {
 		exited.ExitCode = int32(ended.status.ExitStatus())
 	}
+	if p.input != nil {
+		p.input.close()
+	}
 	p.mutex.Lock()
+	defer p.mutex.Unlock()
 	exited.Limit = p.limit
 	if exited.Limit == pb.LimitKind_LIMIT_KIND_UNSPECIFIED {
-		exited.Limit = overLimit(p.request, exited)
+		exited.Limit = p.limits.passed(exited)
 	}
 	exited.StdoutTruncated, exited.StderrTruncated = p.stdout.truncated, p.stderr.truncated
 	p.exited = exited
-	if p.stdin != nil && p.terminal == nil {
-		_ = p.stdin.Close()
-	}
+	p.letGo()
 	p.broadcast()
-	p.mutex.Unlock()
-	p.table.ended(p)
 }
 
-// openFiles makes what the program has as descriptors 0 to 2, and our ends of its outputs.
-func (p *process) openFiles() (files, outputs []*os.File, err error) {
-	if size := p.request.Terminal; size != nil {
-		controller, terminal, err := pty.Open()
-		if err != nil {
-			return nil, nil, err
-		}
-		_ = pty.Setsize(controller, &pty.Winsize{Cols: uint16(size.Columns), Rows: uint16(size.Rows)})
-		p.terminal, p.stdin = controller, controller
-		return []*os.File{terminal, terminal, terminal}, []*os.File{controller}, nil
+// letGo frees the output of a process that has ended and cannot be joined usefully. The mutex is held.
+func (p *process) letGo() {
+	if p.exited != nil && !p.detached && len(p.readers) == 0 {
+		p.stdout.release()
+		p.stderr.release()
 	}
-	input, err := p.openInput()
-	if err != nil {
-		return nil, nil, err
-	}
-	files = append(files, input)
-	for range 2 {
-		ours, theirs, err := pipe()
-		if err != nil {
-			return files, outputs, err
-		}
-		files, outputs = append(files, theirs), append(outputs, ours)
-	}
-	return files, outputs, nil
 }
 
-func (p *process) openInput() (*os.File, error) {
-	if !p.request.OpenStdin && len(p.request.Stdin) == 0 {
-		return os.Open(os.DevNull)
-	}
-	theirs, ours, err := os.Pipe()
-	p.stdin = ours
-	return theirs, err
-}
-
-// feed gives a program its whole input. One that does not read it is its own affair.
-func (p *process) feed(input []byte) {
-	_, _ = p.stdin.Write(input)
-	_ = p.stdin.Close()
+func (p *process) release() {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.stdout.release()
+	p.stderr.release()
 }
 
 func (p *process) signal(number syscall.Signal) error {
@@ -184,16 +215,20 @@ func (p *process) signal(number syscall.Signal) error {
 		p.kill()
 		return nil
 	}
-	return p.table.signalGroup(p, number)
+	return p.table.reaper.signalGroup(p, number)
 }
 
-// kill ends the process with everything that it started, and frees a pump that waits for a reader.
+// kill ends the process with everything that it started, and frees a pump that waits for a reader to come.
 func (p *process) kill() {
+	p.markKilled()
+	p.table.killTree(p)
+}
+
+func (p *process) markKilled() {
 	p.mutex.Lock()
+	defer p.mutex.Unlock()
 	p.killed = true
 	p.broadcast()
-	p.mutex.Unlock()
-	p.table.killTree(p)
 }
 
 // exceed ends everything because a limit was reached; the first one reached is the reason.
@@ -203,7 +238,7 @@ func (p *process) exceed(limit pb.LimitKind) {
 		p.limit = limit
 	}
 	p.mutex.Unlock()
-	p.table.killAllFor(p)
+	p.table.killAll()
 }
 
 // broadcast wakes everybody who waits for a change. The mutex is held.
@@ -212,13 +247,47 @@ func (p *process) broadcast() {
 	p.changed = make(chan struct{})
 }
 
+func (p *process) isReady() bool {
+	select {
+	case <-p.ready:
+		return p.failure == nil
+	default:
+		return false
+	}
+}
+
+func (p *process) running() bool {
+	ended, _ := p.ended()
+	return !ended
+}
+
+// ended says whether the process has ended, and when.
+func (p *process) ended() (bool, time.Time) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	if p.exited == nil {
+		return false, time.Time{}
+	}
+	return true, p.started.Add(time.Duration(p.exited.WallNanoseconds))
+}
+
 func (p *process) info() *pb.ProcessInfo {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	return &pb.ProcessInfo{
-		ProcessId: p.id, Pid: int32(p.pid), Command: p.command, Detached: p.detached,
+		ProcessId: p.id, Pid: int32(p.pid), Command: shortened(p.command), Detached: p.detached,
 		StartUnixMicroseconds: p.started.UnixMicro(), Exited: p.exited,
 	}
+}
+
+func shortened(command []string) []string {
+	left := maxListedBytes
+	for i, word := range command {
+		if left -= len(word) + 1; left < 0 {
+			return append(command[:i:i], "…")
+		}
+	}
+	return command
 }
 
 func closeAll(files []*os.File) {
@@ -233,23 +302,4 @@ func descriptors(files []*os.File) []uintptr {
 		fds[i] = file.Fd()
 	}
 	return fds
-}
-
-// environmentOf lists a process's variables: ours, then the sandbox's, then its own.
-func environmentOf(bound map[string]string, request *pb.StartRequest) []string {
-	variables := map[string]string{
-		"HOME": homeDir, "USER": "user", "LOGNAME": "user", "LANG": "C.UTF-8",
-		"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-	}
-	if request.Terminal != nil {
-		variables["TERM"] = "xterm-256color"
-	}
-	maps.Copy(variables, bound)
-	maps.Copy(variables, request.Environment)
-	variables[markerVariable] = request.ProcessId
-	list := make([]string, 0, len(variables))
-	for _, name := range slices.Sorted(maps.Keys(variables)) {
-		list = append(list, name+"="+variables[name])
-	}
-	return list
 }

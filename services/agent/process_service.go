@@ -4,7 +4,6 @@ import (
 	"context"
 	"syscall"
 
-	"github.com/creack/pty"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -21,6 +20,7 @@ type processService struct {
 type reader struct {
 	process        *process
 	stdout, stderr int64
+	last           *stream
 }
 
 func (r *reader) offsetOf(s *stream) int64 {
@@ -36,7 +36,7 @@ func (s *processService) Start(request *pb.StartRequest, stream grpc.ServerStrea
 		return err
 	}
 	err = p.follow(stream.Context(), &reader{process: p}, startEvents{stream})
-	if !p.detached && !found {
+	if !p.detached && !found && p.running() {
 		p.kill()
 	}
 	return err
@@ -59,7 +59,7 @@ type events interface {
 	exited(*pb.Exited) error
 }
 
-// follow sends what a process does until it has ended or the reader is gone.
+// follow sends what a process does until it has ended and all was sent, or the reader is gone.
 func (p *process) follow(ctx context.Context, r *reader, to events) error {
 	p.mutex.Lock()
 	p.readers[r] = struct{}{}
@@ -73,53 +73,72 @@ func (p *process) follow(ctx context.Context, r *reader, to events) error {
 	defer chunks.Put(buffer)
 	for {
 		p.mutex.Lock()
-		out, outBytes := p.stdout.take(r.stdout, buffer[:])
-		err, errBytes := int64(0), 0
-		if outBytes == 0 {
-			err, errBytes = p.stderr.take(r.stderr, buffer[:])
-		}
+		output := p.next(r, buffer[:])
 		exited, changed := p.exited, p.changed
 		p.mutex.Unlock()
-
-		var sent error
 		switch {
-		case outBytes > 0:
-			sent = to.stdout(&pb.Output{Offset: out, Data: buffer[:outBytes]})
-			p.advance(func() { r.stdout = out + int64(outBytes) })
-		case errBytes > 0:
-			sent = to.stderr(&pb.Output{Offset: err, Data: buffer[:errBytes]})
-			p.advance(func() { r.stderr = err + int64(errBytes) })
+		case output != nil:
+			if err := output.send(to); err != nil {
+				return err
+			}
+			p.advance(r, output)
 		case exited != nil:
 			return to.exited(exited)
 		default:
 			select {
 			case <-changed:
 			case <-ctx.Done():
-				sent = ctx.Err()
+				return ctx.Err()
 			}
-		}
-		if sent != nil {
-			return sent
 		}
 	}
 }
 
-func (p *process) advance(move func()) {
+// piece is a part of one of the outputs.
+type piece struct {
+	of     *stream
+	output pb.Output
+}
+
+// next takes what the reader has not seen, of both streams in turn. The mutex is held.
+func (p *process) next(r *reader, buffer []byte) *piece {
+	order := [2]*stream{&p.stdout, &p.stderr}
+	if r.last == &p.stdout {
+		order[0], order[1] = order[1], order[0]
+	}
+	for _, s := range order {
+		if offset, count := s.take(r.offsetOf(s), buffer); count > 0 {
+			r.last = s
+			return &piece{of: s, output: pb.Output{Offset: offset, Data: buffer[:count]}}
+		}
+	}
+	return nil
+}
+
+func (c *piece) send(to events) error {
+	if c.of == &c.of.process.stdout {
+		return to.stdout(&c.output)
+	}
+	return to.stderr(&c.output)
+}
+
+func (p *process) advance(r *reader, sent *piece) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	move()
+	end := sent.output.Offset + int64(len(sent.output.Data))
+	if sent.of == &p.stdout {
+		r.stdout = end
+	} else {
+		r.stderr = end
+	}
 	p.broadcast()
 }
 
-// leave takes a reader away. Output of a process that has ended and cannot be joined again is let go.
 func (p *process) leave(r *reader) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	delete(p.readers, r)
-	if p.exited != nil && !p.detached && len(p.readers) == 0 {
-		p.stdout.release()
-		p.stderr.release()
-	}
+	p.letGo()
 	p.broadcast()
 }
 
@@ -127,50 +146,45 @@ func (s *processService) List(context.Context, *pb.ListRequest) (*pb.ListRespons
 	return &pb.ListResponse{Processes: s.processes.list()}, nil
 }
 
-func (s *processService) WriteInput(_ context.Context, request *pb.WriteInputRequest) (*pb.WriteInputResponse, error) {
-	p, err := s.processes.find(request.ProcessId)
+func (s *processService) WriteInput(ctx context.Context, request *pb.WriteInputRequest) (*pb.WriteInputResponse, error) {
+	p, err := s.findRunning(request.ProcessId)
 	if err != nil {
 		return nil, err
 	}
-	if !p.running() {
-		return nil, status.Error(codes.FailedPrecondition, "the process has ended")
-	}
-	if p.stdin == nil || (!p.request.OpenStdin && p.terminal == nil) {
+	if p.input == nil {
 		return nil, status.Error(codes.FailedPrecondition, "standard input is not open")
 	}
-	if _, err := p.stdin.Write(request.Data); err != nil {
-		return nil, status.Error(codes.FailedPrecondition, "standard input is closed")
-	}
-	if request.Close && p.terminal == nil {
-		_ = p.stdin.Close()
-	}
-	return &pb.WriteInputResponse{}, nil
+	return &pb.WriteInputResponse{}, p.input.write(ctx, request.Data, request.Close)
 }
 
 func (s *processService) Signal(_ context.Context, request *pb.SignalRequest) (*pb.SignalResponse, error) {
-	p, err := s.processes.find(request.ProcessId)
+	p, err := s.findRunning(request.ProcessId)
 	if err != nil {
 		return nil, err
-	}
-	if !p.running() {
-		return nil, status.Error(codes.FailedPrecondition, "the process has ended")
 	}
 	return &pb.SignalResponse{}, p.signal(syscall.Signal(request.Signal))
 }
 
 func (s *processService) Resize(_ context.Context, request *pb.ResizeRequest) (*pb.ResizeResponse, error) {
-	p, err := s.processes.find(request.ProcessId)
+	p, err := s.findRunning(request.ProcessId)
 	if err != nil {
 		return nil, err
 	}
-	if !p.running() || p.terminal == nil {
+	if p.terminal == nil {
 		return nil, status.Error(codes.FailedPrecondition, "the process has no terminal")
 	}
-	size := request.GetTerminal()
-	if err := pty.Setsize(p.terminal, &pty.Winsize{Cols: uint16(size.GetColumns()), Rows: uint16(size.GetRows())}); err != nil {
+	if err := resize(p.terminal, request.Terminal); err != nil {
 		return nil, status.Error(codes.FailedPrecondition, err.Error())
 	}
 	return &pb.ResizeResponse{}, nil
+}
+
+func (s *processService) findRunning(id string) (*process, error) {
+	p, err := s.processes.find(id)
+	if err == nil && !p.running() {
+		err = errEnded
+	}
+	return p, err
 }
 
 type startEvents struct {

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 
+	"golang.org/x/sys/unix"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -14,10 +16,10 @@ import (
 
 // resolve finds the program of a command as the user would see it, so that a wrong name is told before a fork.
 func resolve(request *pb.StartRequest, environment []string) (string, error) {
-	directory := directoryOf(request)
+	directory := absolute(request.WorkingDirectory)
 	return asUser(func() (string, error) {
-		if info, err := os.Stat(directory); err != nil || !info.IsDir() {
-			return "", status.Errorf(codes.InvalidArgument, "working directory %s: is not a directory", directory)
+		if err := enterable(directory); err != nil {
+			return "", status.Errorf(codes.InvalidArgument, "working directory %s: %s", printable(directory), reason(err))
 		}
 		name := request.Command[0]
 		if strings.ContainsRune(name, '/') {
@@ -26,36 +28,64 @@ func resolve(request *pb.StartRequest, environment []string) (string, error) {
 				path = filepath.Join(directory, path)
 			}
 			if err := executable(path); err != nil {
-				return "", status.Errorf(codes.InvalidArgument, "%s: %v", name, err)
+				return "", status.Errorf(codes.InvalidArgument, "%s: %s", printable(name), reason(err))
 			}
 			return path, nil
 		}
+		var denied error
 		for _, entry := range filepath.SplitList(variable(environment, "PATH")) {
 			path := filepath.Join(entry, name)
-			if filepath.IsAbs(path) && executable(path) == nil {
+			if !filepath.IsAbs(path) || name == "" {
+				continue
+			}
+			err := executable(path)
+			if err == nil {
 				return path, nil
 			}
+			if errors.Is(err, syscall.EACCES) {
+				denied = err
+			}
 		}
-		return "", status.Errorf(codes.InvalidArgument, "%s: not found on PATH", name)
+		if denied != nil {
+			return "", status.Errorf(codes.InvalidArgument, "%s: %s", printable(name), reason(denied))
+		}
+		return "", status.Errorf(codes.InvalidArgument, "%s: not found on PATH", printable(name))
 	})
+}
+
+func enterable(directory string) error {
+	info, err := os.Stat(directory)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return syscall.ENOTDIR
+	}
+	return unix.Faccessat(unix.AT_FDCWD, directory, unix.X_OK, unix.AT_EACCESS)
 }
 
 func executable(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
-		return syscall.ENOENT
+		return err
 	}
 	if info.IsDir() {
 		return syscall.EISDIR
 	}
-	// access(2) would ask for the agent's own rights, so a file that others may run counts; the fork has the last word.
-	if info.Mode().Perm()&0o111 == 0 {
+	if !info.Mode().IsRegular() {
 		return syscall.EACCES
 	}
-	return nil
+	return unix.Faccessat(unix.AT_FDCWD, path, unix.X_OK, unix.AT_EACCESS)
 }
 
-func directoryOf(request *pb.StartRequest) string { return absolute(request.WorkingDirectory) }
+// reason is an error's cause without the path that the caller knows already.
+func reason(err error) string {
+	var number syscall.Errno
+	if errors.As(err, &number) {
+		return number.Error()
+	}
+	return err.Error()
+}
 
 // absolute makes a path absolute: relative ones are below the home.
 func absolute(path string) string {
@@ -65,11 +95,5 @@ func absolute(path string) string {
 	return filepath.Join(homeDir, path)
 }
 
-func variable(environment []string, name string) string {
-	for _, entry := range environment {
-		if value, found := strings.CutPrefix(entry, name+"="); found {
-			return value
-		}
-	}
-	return ""
-}
+// printable makes a name fit for a message: names of files need not be text.
+func printable(name string) string { return strings.ToValidUTF8(name, "\uFFFD") }

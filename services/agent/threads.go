@@ -5,9 +5,13 @@ import (
 	"sync"
 )
 
-// reservedThreads covers what the agent ever has in the kernel at one time: two running, the runtime's own, one fork,
-// and the file operations of fileSlots.
-const reservedThreads = 12
+const (
+	// What the agent ever has in the kernel at one time: two running, a fork, a look at the counters and at the process
+	// list, and blockingSlots. The runtime adds a few of its own, and the executor allows 16 in the sandbox's limit.
+	reservedThreads = 9
+	// Work with files may wait in the kernel, and holds a thread for so long.
+	blockingSlots = 4
+)
 
 // startThreads makes the agent's threads now. A fork bomb leaves no room for another one, and the Go runtime ends the
 // process when it cannot make a thread that it needs.
@@ -26,4 +30,13 @@ func startThreads() {
 	}
 	running.Wait()
 	release.Done()
+}
+
+var slots = make(chan struct{}, blockingSlots)
+
+// blocking does work that may wait in the kernel, a few at a time.
+func blocking[T any](work func() (T, error)) (T, error) {
+	slots <- struct{}{}
+	defer func() { <-slots }()
+	return work()
 }

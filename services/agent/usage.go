@@ -3,54 +3,88 @@ package main
 import (
 	"bytes"
 	"os"
+	"path"
 	"strconv"
 	"strings"
+	"sync"
 
 	pb "drydock.dev/agent/internal/agentv1"
 )
 
-// counters reads what the sandbox's own cgroup has counted, of either version. What cannot be read counts as zero.
+// counters reads what the sandbox's own cgroup has counted, of either version. What cannot be read counts as zero. The
+// mutex keeps readers from taking a thread each.
 type counters struct {
+	mutex                  sync.Mutex
 	cpu, peak, memory, oom *os.File
 	cpuField, oomField     string
 	cpuUnit                int64
 }
 
+const cgroupRoot = "/sys/fs/cgroup"
+
 func openCounters() *counters {
-	c := &counters{}
-	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil {
-		c.cpu, c.cpuField, c.cpuUnit = open("/sys/fs/cgroup/cpu.stat"), "usage_usec", 1000
-		c.peak, c.memory = open("/sys/fs/cgroup/memory.peak"), open("/sys/fs/cgroup/memory.current")
-		c.oom, c.oomField = open("/sys/fs/cgroup/memory.events"), "oom_kill"
-		return c
+	groups := ownGroups()
+	if _, err := os.Stat(cgroupRoot + "/cgroup.controllers"); err == nil {
+		at := func(name string) *os.File { return openIn(cgroupRoot, groups[""], name) }
+		return &counters{
+			cpu: at("cpu.stat"), cpuField: "usage_usec", cpuUnit: 1000, peak: at("memory.peak"),
+			memory: at("memory.current"), oom: at("memory.events"), oomField: "oom_kill",
+		}
 	}
-	c.cpu, c.cpuUnit = open("/sys/fs/cgroup/cpuacct/cpuacct.usage"), 1
-	if c.cpu == nil {
-		c.cpu = open("/sys/fs/cgroup/cpu,cpuacct/cpuacct.usage")
+	memory := func(name string) *os.File { return openIn(cgroupRoot+"/memory", groups["memory"], name) }
+	c := &counters{
+		cpuUnit: 1, peak: memory("memory.max_usage_in_bytes"), memory: memory("memory.usage_in_bytes"),
+		oom: memory("memory.oom_control"), oomField: "oom_kill",
 	}
-	c.peak = open("/sys/fs/cgroup/memory/memory.max_usage_in_bytes")
-	c.memory = open("/sys/fs/cgroup/memory/memory.usage_in_bytes")
-	c.oom, c.oomField = open("/sys/fs/cgroup/memory/memory.oom_control"), "oom_kill"
+	for _, mount := range []string{"cpuacct", "cpu,cpuacct", "cpu"} {
+		if c.cpu = openIn(cgroupRoot+"/"+mount, groups["cpuacct"], "cpuacct.usage"); c.cpu != nil {
+			return c
+		}
+	}
 	return c
 }
 
+// ownGroups are the agent's cgroups by controller, "" for version 2. Inside a container they are often paths of the host.
+func ownGroups() map[string]string {
+	text, _ := os.ReadFile("/proc/self/cgroup")
+	groups := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(parts) < 3 {
+			continue
+		}
+		for controller := range strings.SplitSeq(parts[1], ",") {
+			groups[controller] = parts[2]
+		}
+	}
+	return groups
+}
+
+// openIn opens a file of our own group: where the whole hierarchy is mounted it is below our path, else at the root.
+func openIn(mount, group, name string) *os.File {
+	for _, directory := range []string{path.Join(mount, path.Clean("/"+group)), mount} {
+		if file, err := os.Open(path.Join(directory, name)); err == nil {
+			return file
+		}
+	}
+	return nil
+}
+
 func (c *counters) read() *pb.Usage {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
 	return &pb.Usage{
-		CpuNanoseconds:  c.cpuNanoseconds(),
+		CpuNanoseconds:  number(c.cpu, c.cpuField) * c.cpuUnit,
 		PeakMemoryBytes: number(c.peak, ""),
 		MemoryBytes:     number(c.memory, ""),
 		OomKills:        int32(number(c.oom, c.oomField)),
 	}
 }
 
-func (c *counters) cpuNanoseconds() int64 { return number(c.cpu, c.cpuField) * c.cpuUnit }
-
-func open(path string) *os.File {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil
-	}
-	return file
+func (c *counters) cpuNanoseconds() int64 {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return number(c.cpu, c.cpuField) * c.cpuUnit
 }
 
 // number reads a whole file that is one number, or the line of it that begins with a field's name.

@@ -5,68 +5,135 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"github.com/fsnotify/fsnotify"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 
 	pb "drydock.dev/agent/internal/agentv1"
 )
 
-// maxWatched bounds the directories of one watch: each holds kernel memory.
-const maxWatched = 1000
+const (
+	maxWatches = 16
+	// maxWatched bounds the directories of one watch: each holds kernel memory.
+	maxWatched = 1000
+)
 
+var errTooWide = status.Errorf(codes.ResourceExhausted, "more than %d directories to watch", maxWatched)
+
+// watches counts the calls that watch. The kernel's own limit is for a user on the whole host, so ours count as uid
+// 1000's and never as root's.
+type watches struct{ open atomic.Int32 }
+
+// watch is one call.
+type watch struct {
+	watcher   *fsnotify.Watcher
+	root      string
+	recursive bool
+	stream    grpc.ServerStreamingServer[pb.WatchResponse]
+}
+
+// Watch answers with its headers as soon as changes are noticed.
 func (s *filesystemService) Watch(request *pb.WatchRequest, stream grpc.ServerStreamingServer[pb.WatchResponse]) error {
-	watcher, err := fsnotify.NewWatcher()
-	if err != nil {
-		return fileStatus(err)
+	defer s.watches.open.Add(-1)
+	if s.watches.open.Add(1) > maxWatches {
+		return status.Errorf(codes.ResourceExhausted, "more than %d watches", maxWatches)
 	}
-	defer watcher.Close()
-	root := absolute(request.Path)
-	if _, err := onFiles(func() (any, error) { return nil, addWatches(watcher, root, request.Recursive) }); err != nil {
+	w := &watch{root: absolute(request.Path), recursive: request.Recursive, stream: stream}
+	_, err := onFiles(func() (_ any, err error) {
+		if w.watcher, err = fsnotify.NewWatcher(); err == nil {
+			_, err = w.add(w.root)
+		}
+		return nil, err
+	})
+	if w.watcher != nil {
+		defer w.watcher.Close()
+	}
+	if err != nil {
+		return err
+	}
+	if err := stream.SendHeader(metadata.MD{}); err != nil {
 		return err
 	}
 	for {
 		select {
 		case <-stream.Context().Done():
 			return stream.Context().Err()
-		case event, open := <-watcher.Events:
+		case event, open := <-w.watcher.Events:
 			if !open {
 				return nil
 			}
-			if request.Recursive && event.Has(fsnotify.Create) {
-				_, _ = onFiles(func() (any, error) { return nil, addWatches(watcher, event.Name, true) })
+			if err := w.tell(event); err != nil {
+				return err
 			}
-			if kind := kindOf(event.Op); kind != pb.WatchResponse_KIND_UNSPECIFIED {
-				if err := stream.Send(&pb.WatchResponse{Kind: kind, Path: event.Name}); err != nil {
-					return err
-				}
-			}
-		case err := <-watcher.Errors:
+		case err := <-w.watcher.Errors:
+			// The kernel's queue is bounded, and says so when it is full.
 			if !errors.Is(err, fsnotify.ErrEventOverflow) {
 				return fileStatus(err)
 			}
-			if err := stream.Send(&pb.WatchResponse{Kind: pb.WatchResponse_KIND_OVERFLOW, Path: root}); err != nil {
+			if err := w.send(pb.WatchResponse_KIND_OVERFLOW, w.root); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-func addWatches(watcher *fsnotify.Watcher, root string, recursive bool) error {
-	if info, err := os.Lstat(root); err != nil {
-		return err
-	} else if !recursive || !info.IsDir() {
-		return watcher.Add(root)
+func (w *watch) tell(event fsnotify.Event) error {
+	kind := kindOf(event.Op)
+	if kind == pb.WatchResponse_KIND_UNSPECIFIED {
+		return nil
 	}
-	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.IsDir() {
+	if err := w.send(kind, event.Name); err != nil || !w.recursive || !event.Has(fsnotify.Create) {
+		return err
+	}
+	// A new directory may have got files before it was watched.
+	found, err := asUser(func() ([]string, error) { return w.add(event.Name) })
+	if errors.Is(err, errTooWide) {
+		return w.send(pb.WatchResponse_KIND_OVERFLOW, event.Name)
+	}
+	for _, path := range found {
+		if err := w.send(pb.WatchResponse_KIND_CREATED, path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *watch) send(kind pb.WatchResponse_Kind, path string) error {
+	return w.stream.Send(&pb.WatchResponse{Kind: kind, Path: printable(path)})
+}
+
+// add watches a path, with what is below it where that is asked for, and lists what it found there.
+func (w *watch) add(path string) (found []string, err error) {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !w.recursive || !info.IsDir() {
+		if path != w.root {
+			return nil, nil
+		}
+		return nil, w.watcher.Add(path)
+	}
+	err = filepath.WalkDir(path, func(at string, entry fs.DirEntry, err error) error {
+		if err != nil {
 			return nil
 		}
-		if len(watcher.WatchList()) >= maxWatched {
-			return fs.SkipAll
+		if at != path && len(found) < maxEntries {
+			found = append(found, at)
 		}
-		return watcher.Add(path)
+		if !entry.IsDir() {
+			return nil
+		}
+		if len(w.watcher.WatchList()) >= maxWatched {
+			return errTooWide
+		}
+		return w.watcher.Add(at)
 	})
+	return found, err
 }
 
 func kindOf(operation fsnotify.Op) pb.WatchResponse_Kind {

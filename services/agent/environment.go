@@ -1,0 +1,40 @@
+package main
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	pb "drydock.dev/agent/internal/agentv1"
+)
+
+// markerVariable tells whose child a process is when it has left its session and its parent is gone.
+const markerVariable = "DRYDOCK_PROCESS_ID"
+
+// environmentOf lists a process's variables: ours, then the sandbox's, then its own.
+func environmentOf(bound map[string]string, request *pb.StartRequest) []string {
+	variables := map[string]string{
+		"HOME": homeDir, "USER": "user", "LOGNAME": "user", "LANG": "C.UTF-8",
+		"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+	}
+	if request.Terminal != nil {
+		variables["TERM"] = "xterm-256color"
+	}
+	maps.Copy(variables, bound)
+	maps.Copy(variables, request.Environment)
+	variables[markerVariable] = request.ProcessId
+	list := make([]string, 0, len(variables))
+	for _, name := range slices.Sorted(maps.Keys(variables)) {
+		list = append(list, name+"="+variables[name])
+	}
+	return list
+}
+
+func variable(environment []string, name string) string {
+	for _, entry := range environment {
+		if value, found := strings.CutPrefix(entry, name+"="); found {
+			return value
+		}
+	}
+	return ""
+}

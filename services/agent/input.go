@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+const endOfTransmission = 4
+
+// input is our end of a program's standard input. A turn is held by whoever writes: bytes arrive in the order asked for.
+type input struct {
+	file     *os.File
+	terminal bool
+	open     bool
+	turn     sync.Mutex
+}
+
+// begin gives the program its first bytes, and closes its input after them unless more may come.
+func (in *input) begin(first []byte, stayOpen bool) {
+	in.open = stayOpen || in.terminal
+	if len(first) == 0 {
+		if !in.open {
+			in.close()
+		}
+		return
+	}
+	in.turn.Lock()
+	go func() {
+		defer in.turn.Unlock()
+		_, _ = in.file.Write(first)
+		if !in.open {
+			in.close()
+		}
+	}()
+}
+
+// write waits until the program has room for all of it, or the caller gives up.
+func (in *input) write(ctx context.Context, data []byte, last bool) error {
+	if !in.open {
+		return status.Error(codes.FailedPrecondition, "standard input is not open")
+	}
+	in.turn.Lock()
+	defer in.turn.Unlock()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	gaveUp := context.AfterFunc(ctx, func() { _ = in.file.SetWriteDeadline(time.Unix(1, 0)) })
+	_, err := in.file.Write(data)
+	if !gaveUp() {
+		_ = in.file.SetWriteDeadline(time.Time{})
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return ctx.Err()
+	}
+	if err == nil && last {
+		err = in.end()
+	}
+	if err != nil {
+		return status.Error(codes.FailedPrecondition, "standard input is closed")
+	}
+	return nil
+}
+
+// end tells the program that nothing follows. A terminal stays open for its output, and types what means the end.
+func (in *input) end() error {
+	if in.terminal {
+		_, err := in.file.Write([]byte{endOfTransmission})
+		return err
+	}
+	return in.file.Close()
+}
+
+// close gives the input up. A terminal's file is closed by who reads its output.
+func (in *input) close() {
+	if !in.terminal {
+		_ = in.file.Close()
+	}
+}

@@ -1,0 +1,413 @@
+package main
+
+import (
+	"context"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	pb "drydock.dev/agent/internal/agentv1"
+)
+
+func TestExitCodesAndSignalsAreKeptApart(t *testing.T) {
+	s := newSandbox(t, sandboxOptions{})
+	for _, test := range []struct {
+		script string
+		code   int32
+		signal int32
+	}{{"exit 0", 0, 0}, {"exit 7", 7, 0}, {"exit 137", 137, 0}, {"kill -9 $$", -1, 9}, {"kill -SEGV $$", -1, 11}} {
+		exited := s.mustRun("sh", "-c", test.script).exited
+		if exited.ExitCode != test.code || exited.Signal != test.signal {
+			t.Errorf("%s: %v", test.script, exited)
+		}
+	}
+}
+
+func TestProgramHasNoRights(t *testing.T) {
+	s := newSandbox(t, sandboxOptions{})
+	r := s.mustRun("sh", "-c", "id; cat /proc/self/status; echo $HOME $USER $PATH $LANG $TERM; pwd; ls /proc/self/fd | wc -l")
+	for _, expected := range []string{
+		"uid=1000", "gid=1000", "CapPrm:\t0000000000000000", "CapEff:\t0000000000000000", "CapBnd:\t00000000000000e0",
+		"CapAmb:\t0000000000000000", "NoNewPrivs:\t1", "Groups:\t \n", "SigBlk:\t0000000000000000", "SigIgn:\t0000000000000000",
+		"/home/user user /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin C.UTF-8\n/home/user\n4\n",
+	} {
+		if !strings.Contains(r.stdout, expected) {
+			t.Errorf("no %q in %s", expected, r.stdout)
+		}
+	}
+	refused := s.mustRun("sh", "-c", "cat /proc/1/environ /proc/1/maps /proc/1/mem; ls /proc/1/fd; kill -9 1; kill -TERM 1; echo 0 > /proc/1/oom_score_adj; true")
+	if count := strings.Count(strings.ToLower(refused.stderr), "denied") + strings.Count(refused.stderr, "not permitted"); count != 7 {
+		t.Errorf("%d refusals: %s", count, refused.stderr)
+	}
+	s.works()
+}
+
+func TestWhatCannotBeExecutedIsSaid(t *testing.T) {
+	s := newSandbox(t, sandboxOptions{})
+	s.mustRun("sh", "-c", "echo text > /home/user/plain; cp plain garbage; chmod 755 garbage; printf '#!/no/such\n' > orphan; chmod 755 orphan; mkdir locked; chmod 0 locked")
+	for _, test := range []struct{ directory, name, message string }{
+		{"", "no-such-program", "not found on PATH"},
+		{"", "/no/such", "no such file"},
+		{"", "./plain", "permission denied"},
+		{"", "./garbage", "exec format error"},
+		{"", "./orphan", "no such file"},
+		{"", "/tmp", "is a directory"},
+		{"/no/such", "true", "no such file"},
+		{"/etc/passwd", "true", "not a directory"},
+		{"/home/user/locked", "true", "permission denied"},
+		{"", "nul\x00", "invalid argument"},
+	} {
+		_, err := s.run(&pb.StartRequest{Command: []string{test.name}, WorkingDirectory: test.directory})
+		if status.Code(err) != codes.InvalidArgument && test.name != "nul\x00" || !strings.Contains(err.Error(), test.message) && test.name != "nul\x00" {
+			t.Errorf("%s in %q: %v", test.name, test.directory, err)
+		}
+	}
+	s.works()
+}
+
+func TestEnvironmentLayers(t *testing.T) {
+	s := newSandbox(t, sandboxOptions{})
+	bind := &pb.BindRequest{SandboxId: "sbx_a", Environment: map[string]string{"A": "bound", "B": "bound", "HOME": "/tmp"}}
+	for range 2 {
+		_, err := s.control.Bind(s.context(time.Second), bind)
+		must(t, err)
+	}
+	_, err := s.control.Bind(s.context(time.Second), &pb.BindRequest{SandboxId: "sbx_b"})
+	if status.Code(err) != codes.FailedPrecondition {
+		t.Errorf("a second owner: %v", err)
+	}
+	r, err := s.run(&pb.StartRequest{Command: []string{"sh", "-c", "echo $A $B $HOME"}, Environment: map[string]string{"B": "own"}})
+	must(t, err)
+	if r.stdout != "bound own /tmp\n" {
+		t.Errorf("%q", r.stdout)
+	}
+}
+
+func TestAllOutputArrivesHoweverFastTheProgramEnds(t *testing.T) {
+	s := newSandbox(t, sandboxOptions{})
+	for range 20 {
+		r := s.mustRun("sh", "-c", "head -c 300000 /dev/zero; head -c 200000 /dev/zero >&2")
+		if len(r.stdout) != 300000 || len(r.stderr) != 200000 {
+			t.Fatalf("%d and %d bytes", len(r.stdout), len(r.stderr))
+		}
+	}
+}
+
+func TestReaderWhoStopsStopsTheProgramAndLosesNothing(t *testing.T) {
+	s := newSandbox(t, sandboxOptions{})
+	ctx := s.context(30 * time.Second)
+	// The shell counts on stderr what head could write.
+	stream, err := s.process.Start(ctx, &pb.StartRequest{ProcessId: newID(), Command: []string{"head", "-c", "30000000", "/dev/zero"}})
+	must(t, err)
+	time.Sleep(300 * time.Millisecond)
+	if infos, err := s.process.List(ctx, &pb.ListRequest{}); err != nil || infos.Processes[0].Exited != nil {
+		t.Fatalf("it ran on: %v %v", infos, err)
+	}
+	total := 0
+	for {
+		response, err := stream.Recv()
+		must(t, err)
+		total += len(response.GetStdout().GetData())
+		if response.GetExited() != nil {
+			break
+		}
+	}
+	if total != 30000000 {
+		t.Errorf("%d bytes", total)
+	}
+}
+
+func TestExitIsToldAtOnceThoughAChildHoldsTheOutput(t *testing.T) {
+	s := newSandbox(t, sandboxOptions{})
+	for _, detached := range []bool{false, true} {
+		r, err := s.run(&pb.StartRequest{Command: []string{"sh", "-c", "sleep 100 & echo out"}, Detached: detached})
+		must(t, err)
+		if r.took > 500*time.Millisecond || !r.exited.OutputStillOpen || r.stdout != "out\n" {
+			t.Errorf("detached %v: %+v", detached, r)
+		}
+		if alive := s.processes(); (alive == 1) != detached {
+			t.Errorf("detached %v: %d left", detached, alive)
+		}
+	}
+	// What a detached process left is not swept away by the end of another one.
+	s.works()
+	if alive := s.processes(); alive != 1 {
+		t.Errorf("%d left", alive)
+	}
+}
+
+func TestDetachedProcessRunsOnAndIsJoinedByOffset(t *testing.T) {
+	s := newSandbox(t, sandboxOptions{})
+	id, cancel := s.start(&pb.StartRequest{Detached: true, OpenStdin: true, Command: []string{"sh", "-c", "echo ready; head -c 3000000 /dev/zero | tr '\\0' x; echo; echo end; read line; echo got $line"}})
+	cancel()
+	ctx := s.context(20 * time.Second)
+	s.eventually("it finishes its flood unread", func() bool {
+		stream, err := s.process.Connect(ctx, &pb.ConnectRequest{ProcessId: id, StdoutOffset: 3000007})
+		must(t, err)
+		for {
+			response, err := stream.Recv()
+			must(t, err)
+			if output := response.GetStdout(); output != nil {
+				return output.Offset == 3000007 && string(output.Data) == "end\n"
+			}
+		}
+	})
+	stream, err := s.process.Connect(ctx, &pb.ConnectRequest{ProcessId: id})
+	must(t, err)
+	_, err = s.process.WriteInput(ctx, &pb.WriteInputRequest{ProcessId: id, Data: []byte("it\n")})
+	must(t, err)
+	first, last := int64(-1), ""
+	for {
+		response, err := stream.Recv()
+		must(t, err)
+		if output := response.GetStdout(); output != nil {
+			if first < 0 {
+				first = output.Offset
+			}
+			last += string(output.Data)
+		}
+		if response.GetExited() != nil {
+			break
+		}
+	}
+	if first == 0 || int64(len(last)) < 1<<19 || !strings.HasSuffix(last, "x\nend\ngot it\n") {
+		t.Errorf("from %d, %d bytes", first, len(last))
+	}
+}
+
+func TestLimits(t *testing.T) {
+	s := newSandbox(t, sandboxOptions{})
+	for _, test := range []struct {
+		request *pb.StartRequest
+		limit   pb.LimitKind
+	}{
+		{&pb.StartRequest{Command: []string{"sh", "-c", "setsid sleep 100 & exec sleep 100"}, WallNanoseconds: 2e8}, pb.LimitKind_LIMIT_KIND_WALL_TIME},
+		{&pb.StartRequest{Command: []string{"sh", "-c", "while :; do :; done"}, CpuNanoseconds: 2e8, WallNanoseconds: 2e10}, pb.LimitKind_LIMIT_KIND_CPU_TIME},
+		{&pb.StartRequest{Command: []string{"sh", "-c", "yes & yes >&2"}, OutputBytes: 100001}, pb.LimitKind_LIMIT_KIND_OUTPUT},
+	} {
+		r, err := s.run(test.request)
+		must(t, err)
+		if r.exited.Limit != test.limit || r.exited.Signal != 9 {
+			t.Errorf("%v", r.exited)
+		}
+		if alive := s.processes(); alive != 0 {
+			t.Errorf("%d left", alive)
+		}
+		switch test.limit {
+		case pb.LimitKind_LIMIT_KIND_WALL_TIME:
+			if r.exited.WallNanoseconds > 4e8 {
+				t.Errorf("late: %v", r.exited)
+			}
+		case pb.LimitKind_LIMIT_KIND_CPU_TIME:
+			if r.exited.CpuNanoseconds > 3e8 {
+				t.Errorf("late: %v", r.exited)
+			}
+		case pb.LimitKind_LIMIT_KIND_OUTPUT:
+			truncated := r.exited.StdoutTruncated && len(r.stdout) == 100001 || r.exited.StderrTruncated && len(r.stderr) == 100001
+			if !truncated || len(r.stdout) > 100001 || len(r.stderr) > 100001 {
+				t.Errorf("%d and %d bytes: %v", len(r.stdout), len(r.stderr), r.exited)
+			}
+		}
+	}
+	exact, err := s.run(&pb.StartRequest{Command: []string{"head", "-c", "1000", "/dev/zero"}, OutputBytes: 1000})
+	must(t, err)
+	if exact.exited.StdoutTruncated || exact.exited.Limit != 0 || len(exact.stdout) != 1000 {
+		t.Errorf("exactly the limit: %v", exact.exited)
+	}
+	s.works()
+}
+
+func TestUsage(t *testing.T) {
+	s := newSandbox(t, sandboxOptions{})
+	exited := s.mustRun("sh", "-c", "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done").exited
+	if exited.CpuNanoseconds < 1e7 || exited.PeakMemoryBytes < 1<<20 || exited.WallNanoseconds < 1e7 || exited.OomKills != 0 {
+		t.Errorf("%v", exited)
+	}
+	usage, err := s.control.GetUsage(s.context(time.Second), &pb.GetUsageRequest{})
+	must(t, err)
+	if usage.Usage.MemoryBytes == 0 || usage.Usage.CpuNanoseconds < exited.CpuNanoseconds {
+		t.Errorf("%v", usage)
+	}
+}
+
+func TestEndingTheCallEndsTheTree(t *testing.T) {
+	s := newSandbox(t, sandboxOptions{})
+	_, keep := s.start(&pb.StartRequest{Detached: true, Command: []string{"sh", "-c", "echo ready; exec sleep 1000"}})
+	defer keep()
+	hidden := `
+import os, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        time.sleep(1000)
+    os._exit(0)
+os.wait()
+print("ready", flush=True)
+time.sleep(1000)`
+	_, cancel := s.start(&pb.StartRequest{Command: []string{"python3", "-c", hidden}})
+	if alive := s.processes(); alive != 3 {
+		t.Fatalf("%d run", alive)
+	}
+	cancel()
+	s.eventually("only the other one is left", func() bool { return s.processes() == 1 })
+	s.works()
+}
+
+func TestSignals(t *testing.T) {
+	s := newSandbox(t, sandboxOptions{})
+	ctx := s.context(10 * time.Second)
+	id, cancel := s.start(&pb.StartRequest{Detached: true, Command: []string{"sh", "-c", "trap 'exit 5' TERM; echo ready; while :; do sleep 0.05; done"}})
+	defer cancel()
+	_, err := s.process.Signal(ctx, &pb.SignalRequest{ProcessId: id, Signal: 15})
+	must(t, err)
+	s.eventually("it ends by its own trap", func() bool {
+		list, err := s.process.List(ctx, &pb.ListRequest{})
+		must(t, err)
+		return list.Processes[0].GetExited().GetExitCode() == 5
+	})
+	_, err = s.process.Signal(ctx, &pb.SignalRequest{ProcessId: id, Signal: 15})
+	if status.Code(err) != codes.FailedPrecondition {
+		t.Errorf("to an ended one: %v", err)
+	}
+	_, err = s.process.Signal(ctx, &pb.SignalRequest{ProcessId: "prc_none", Signal: 15})
+	if status.Code(err) != codes.NotFound {
+		t.Errorf("to none: %v", err)
+	}
+}
+
+func TestInput(t *testing.T) {
+	s := newSandbox(t, sandboxOptions{})
+	big := strings.Repeat("0123456789abcdef", 1<<16)
+	r, err := s.run(&pb.StartRequest{Command: []string{"cat"}, Stdin: []byte(big)})
+	must(t, err)
+	if r.stdout != big {
+		t.Errorf("%d bytes came back", len(r.stdout))
+	}
+	if r := s.mustRun("cat"); r.stdout != "" || r.exited.ExitCode != 0 {
+		t.Errorf("no input: %+v", r)
+	}
+	// A program that closes its input, or never reads it, is its own affair.
+	r, err = s.run(&pb.StartRequest{Command: []string{"sh", "-c", "exec <&-; sleep 0.05; echo done"}, Stdin: []byte(big)})
+	must(t, err)
+	if r.stdout != "done\n" {
+		t.Errorf("%+v", r)
+	}
+	id, cancel := s.start(&pb.StartRequest{OpenStdin: true, Stdin: []byte("first "), Command: []string{"sh", "-c", "echo ready; sleep 1000"}})
+	short, stop := context.WithTimeout(s.context(time.Minute), 200*time.Millisecond)
+	defer stop()
+	_, err = s.process.WriteInput(short, &pb.WriteInputRequest{ProcessId: id, Data: []byte(big)})
+	if status.Code(err) != codes.DeadlineExceeded {
+		t.Errorf("a program that does not read: %v", err)
+	}
+	cancel()
+	s.works()
+}
+
+func TestInputIsWrittenInOrderAndClosed(t *testing.T) {
+	s := newSandbox(t, sandboxOptions{})
+	id := newID()
+	ctx := s.context(10 * time.Second)
+	stream, err := s.process.Start(ctx, &pb.StartRequest{ProcessId: id, OpenStdin: true, Stdin: []byte("one "), Command: []string{"cat"}})
+	must(t, err)
+	_, err = stream.Recv()
+	must(t, err)
+	_, err = s.process.WriteInput(ctx, &pb.WriteInputRequest{ProcessId: id, Data: []byte("two")})
+	must(t, err)
+	_, err = s.process.WriteInput(ctx, &pb.WriteInputRequest{ProcessId: id, Close: true})
+	must(t, err)
+	output := ""
+	for {
+		response, err := stream.Recv()
+		must(t, err)
+		output += string(response.GetStdout().GetData())
+		if response.GetExited() != nil {
+			break
+		}
+	}
+	if output != "one two" {
+		t.Errorf("%q", output)
+	}
+}
+
+func TestTerminal(t *testing.T) {
+	s := newSandbox(t, sandboxOptions{})
+	id, cancel := s.start(&pb.StartRequest{
+		Terminal: &pb.TerminalSize{Columns: 90, Rows: 30}, Detached: true,
+		Command: []string{"sh", "-c", "echo $TERM; tty; stat -c %U:%u $(tty); stty size; echo ready; read x; stty size; echo open > /dev/tty; cat; sleep 1000 & exit 3"},
+	})
+	cancel()
+	ctx := s.context(10 * time.Second)
+	_, err := s.process.Resize(ctx, &pb.ResizeRequest{ProcessId: id, Terminal: &pb.TerminalSize{Columns: 100, Rows: 40}})
+	must(t, err)
+	_, err = s.process.WriteInput(ctx, &pb.WriteInputRequest{ProcessId: id, Data: []byte("\n")})
+	must(t, err)
+	_, err = s.process.WriteInput(ctx, &pb.WriteInputRequest{ProcessId: id, Close: true})
+	must(t, err)
+	stream, err := s.process.Connect(ctx, &pb.ConnectRequest{ProcessId: id})
+	must(t, err)
+	var output strings.Builder
+	for {
+		response, err := stream.Recv()
+		must(t, err)
+		output.Write(response.GetStdout().GetData())
+		if exited := response.GetExited(); exited != nil {
+			if exited.ExitCode != 3 {
+				t.Errorf("%v", exited)
+			}
+			break
+		}
+	}
+	for _, expected := range []string{"xterm-256color\r\n/dev/pts/", ":1000\r\n30 90\r\n", "40 100\r\n", "open\r\n"} {
+		if !strings.Contains(output.String(), expected) {
+			t.Errorf("no %q in %q", expected, output.String())
+		}
+	}
+	s.works()
+}
+
+func TestLostLinkEndsWhatIsNotDetached(t *testing.T) {
+	s := newSandbox(t, sandboxOptions{})
+	detached, _ := s.start(&pb.StartRequest{Detached: true, Command: []string{"sh", "-c", "echo ready; exec sleep 1000"}})
+	s.start(&pb.StartRequest{Command: []string{"sh", "-c", "echo ready; exec sleep 1000"}})
+	lost := time.Now()
+	s.dropLink()
+	_, err := s.control.Ping(s.context(5*time.Second), &pb.PingRequest{})
+	must(t, err)
+	t.Logf("reached again after %v", time.Since(lost))
+	s.eventually("one is left", func() bool { return s.processes() == 1 })
+	list, err := s.process.List(s.context(time.Second), &pb.ListRequest{})
+	must(t, err)
+	for _, info := range list.Processes {
+		if (info.Exited == nil) != (info.ProcessId == detached) {
+			t.Errorf("%v", info)
+		}
+	}
+}
+
+func TestStartingAnIdTwiceJoinsIt(t *testing.T) {
+	s := newSandbox(t, sandboxOptions{})
+	id, cancel := s.start(&pb.StartRequest{Detached: true, Command: []string{"sh", "-c", "echo ready; echo $$; sleep 0.3"}})
+	cancel()
+	r, err := s.run(&pb.StartRequest{ProcessId: id, Command: []string{"false"}})
+	must(t, err)
+	if !strings.HasPrefix(r.stdout, "ready\n") || r.exited.ExitCode != 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestIdleAgentIsSmall(t *testing.T) {
+	s := newSandbox(t, sandboxOptions{})
+	s.works()
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(s.pid) + "/status")
+	must(t, err)
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "RssAnon") || strings.HasPrefix(line, "VmRSS") || strings.HasPrefix(line, "Threads") {
+			t.Log(strings.TrimSpace(line))
+		}
+	}
+}
