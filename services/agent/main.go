@@ -62,7 +62,6 @@ func prepareProcess() {
 	debug.SetMemoryLimit(24 << 20)
 	// What an engine left open by mistake must not reach a program.
 	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
-	dropSignals()
 	openScore()
 	if separated {
 		// Groups that an image gives its root would count for work done as the user.
@@ -73,4 +72,6 @@ func prepareProcess() {
 	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 	syscall.Umask(0o022)
 	startThreads()
+	// Last: the runtime reaches all threads by a signal, as was done above.
+	dropSignals()
 }

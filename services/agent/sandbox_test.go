@@ -103,6 +103,8 @@ type sandboxOptions struct {
 type sandbox struct {
 	t       testing.TB
 	pid     int
+	user    int
+	binary  string
 	socket  string
 	dials   atomic.Int32
 	mutex   sync.Mutex
@@ -126,11 +128,14 @@ func newSandbox(t testing.TB, options sandboxOptions) *sandbox {
 	t.Cleanup(func() { _ = os.RemoveAll(directory) })
 	must(t, os.Chmod(directory, 0o755))
 	s := &sandbox{t: t, socket: filepath.Join(directory, "agent.sock")}
-	mode, user := "serve", 0
+	mode := "serve"
 	if options.sameUser {
-		user = userID
+		s.user = userID
 		must(t, os.Chmod(directory, 0o777))
 	}
+	// Where another user can reach it.
+	s.binary = filepath.Join(directory, "drydock-agent")
+	must(t, link("/proc/self/exe", s.binary))
 	connections := make(chan net.Conn, 8)
 	if options.listen {
 		mode, s.socket = "listen", "@drydock-test"
@@ -141,7 +146,7 @@ func newSandbox(t testing.TB, options sandboxOptions) *sandbox {
 		t.Cleanup(func() { _ = listener.Close() })
 		go s.accept(listener, connections)
 	}
-	s.launch(mode, user, options)
+	s.launch(mode, options)
 	dial := func(ctx context.Context, _ string) (net.Conn, error) {
 		select {
 		case connection := <-connections:
@@ -178,13 +183,13 @@ func (s *sandbox) accept(listener net.Listener, to chan<- net.Conn) {
 	}
 }
 
-func (s *sandbox) launch(mode string, user int, options sandboxOptions) {
+func (s *sandbox) launch(mode string, options sandboxOptions) {
 	t := s.t
 	gateEnd, gate, err := os.Pipe()
 	must(t, err)
 	command := exec.Command("/proc/self/exe")
 	command.Env = append(os.Environ(), stageVariable+"=confine", modeVariable+"="+mode, socketVariable+"="+s.socket,
-		userVariable+"="+strconv.Itoa(user))
+		userVariable+"="+strconv.Itoa(s.user))
 	command.ExtraFiles = []*os.File{gateEnd}
 	command.Stderr = os.Stderr
 	command.SysProcAttr = &syscall.SysProcAttr{
@@ -244,14 +249,9 @@ func (s *sandbox) connectInside(context.Context, string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	command := exec.Command("nsenter", "-t", strconv.Itoa(s.pid), "-p", "-n", "-S", "0", "--", "/proc/self/fd/3")
+	user := strconv.Itoa(s.user)
+	command := exec.Command("nsenter", "-t", strconv.Itoa(s.pid), "-p", "-n", "-S", user, "-G", user, "--", s.binary)
 	command.Env = append(os.Environ(), stageVariable+"=agent", modeVariable+"=connect", socketVariable+"="+s.socket)
-	self, err := os.Open("/proc/self/exe")
-	if err != nil {
-		return nil, err
-	}
-	defer self.Close()
-	command.ExtraFiles = []*os.File{self}
 	command.Stdin, command.Stdout, command.Stderr = theirs, theirs, os.Stderr
 	if err := command.Start(); err != nil {
 		return nil, err
@@ -259,6 +259,14 @@ func (s *sandbox) connectInside(context.Context, string) (net.Conn, error) {
 	_ = theirs.Close()
 	s.t.Cleanup(func() { _ = command.Process.Kill(); _ = command.Wait() })
 	return ours, nil
+}
+
+func link(from, to string) error {
+	from, err := os.Readlink(from)
+	if err != nil {
+		return err
+	}
+	return os.Link(from, to)
 }
 
 func socketPair() (ours net.Conn, theirs *os.File, err error) {
