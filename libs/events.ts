@@ -18,6 +18,14 @@ const KEEP_MS = 24 * 3_600_000;
 
 export type Handler = (data: Uint8Array, subject: string) => unknown;
 
+export type FollowOptions = {
+  stream: string;
+  subject: string;
+  /** The first message to be handed over is the first one stored after this. */
+  since: Date;
+  handle: Handler;
+};
+
 export type DurableOptions = {
   stream: string;
   /** Name of the consumer; replicas that share it share the messages. */
@@ -43,6 +51,8 @@ export type Events = {
   keepStream(name: string, subjects: string[]): void;
   /** Handles messages one by one until disposed. */
   consumeDurable(options: DurableOptions): AsyncDisposable;
+  /** Hands over what a kept stream has stored and what follows, to this process alone; some of it again after a reconnect. */
+  follow(options: FollowOptions): Disposable;
 };
 
 /** Connects in the background: a service starts, and works as far as it can, before NATS does. `url` may carry user and password. */
@@ -147,6 +157,16 @@ export function connectEvents(options: { url: string; name: string; log: Logger 
         },
       };
     },
+    follow(options) {
+      const ended = new AbortController();
+      const signal = AbortSignal.any([stop.signal, ended.signal]);
+      const consume = async () => {
+        await ensureStreams();
+        await followMessages(jetstream(connection!), options, signal, log);
+      };
+      void opened.then(() => consumeUntil(signal, log, options, consume));
+      return { [Symbol.dispose]: () => ended.abort() };
+    },
   };
 
   return {
@@ -194,14 +214,14 @@ async function watchStatus(connection: NatsConnection, log: Logger, setUp: (up: 
 async function consumeUntil(
   signal: AbortSignal,
   log: Logger,
-  { stream, durable }: DurableOptions,
+  { stream, subject }: { stream: string; subject: string },
   consume: () => Promise<void>,
 ): Promise<void> {
   while (!signal.aborted) {
     try {
       await consume();
     } catch (error) {
-      if (!signal.aborted) log.warn({ err: error, stream, durable }, 'consumer interrupted');
+      if (!signal.aborted) log.warn({ err: error, stream, subject }, 'consumer interrupted');
     }
     await pause(RETRY_MS, signal);
   }
@@ -228,6 +248,29 @@ async function consumeMessages(
         message.nak(1000);
       }
     }
+  } finally {
+    signal.removeEventListener('abort', stop);
+    await messages.close();
+  }
+}
+
+async function followMessages(
+  client: JetStreamClient,
+  { stream, subject, since, handle }: FollowOptions,
+  signal: AbortSignal,
+  log: Logger,
+): Promise<void> {
+  const consumer = await client.consumers.get(stream, {
+    filter_subjects: subject,
+    deliver_policy: DeliverPolicy.StartTime,
+    opt_start_time: since.toISOString(),
+  });
+  const messages = await consumer.consume();
+  const stop = () => void messages.close();
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    if (signal.aborted) return;
+    for await (const message of messages) guarded(log, subject, () => handle(message.data, message.subject));
   } finally {
     signal.removeEventListener('abort', stop);
     await messages.close();
