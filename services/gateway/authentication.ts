@@ -1,111 +1,81 @@
 import { createHash } from 'node:crypto';
-import { createLocalJWKSet, errors, type JWTVerifyGetKey, jwtVerify } from 'jose';
-import { DrydockError } from '#libs/errors.ts';
-import type { Events } from '#libs/events.ts';
+import { LRUCache } from 'lru-cache';
+import { DrydockError, hasReason } from '#libs/errors.ts';
 import type { Client } from '#libs/grpc/rpc.ts';
 import type { CredentialServiceDefinition } from '#proto/drydock/internal/v1/auth.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
-import { ApiKeyRevoked } from '#proto/drydock/internal/v1/events.ts';
-import { createBoundedMap } from './bounded-map.ts';
-import { createLimiter } from './rate-limit.ts';
+import { createRateLimit, type RateLimit } from './rate-limit.ts';
+import { createTokenVerifier } from './tokens.ts';
 
-const REVOKED_SUBJECT = 'drydock.auth.apikey.revoked';
-const ISSUER = 'drydock';
-const CACHE_MS = 30_000;
-const CACHED_KEYS = 10_000;
-const DEADLINE_MS = 5_000;
-// A revoked key's tokens live for at most a quarter of an hour more.
-const REMEMBER_REVOKED_MS = 16 * 60_000;
-const KEY_SET_MS = 5 * 60_000;
-const FAILURES_PER_SECOND = 20;
+const MAX_CREDENTIALS = 10_000;
+const REMEMBERED_MS = 30_000;
+const AUTH_DEADLINE_MS = 5_000;
+const MAX_CREDENTIAL_LENGTH = 8_192;
+/** Wrong credentials that one peer may send. */
+const FAILURES = { perSecond: 5, burst: 50 };
 
-/** A caller, and a signal that is aborted when their key is revoked. */
-export type Authenticated = { caller: Caller; revoked: AbortSignal };
+export type Authenticate = (authorization: string | undefined, peer: string) => Promise<Caller>;
 
-export type Authentication = Disposable & {
-  /** Whose a credential is: the value of an `Authorization` header. Errors: CREDENTIAL_INVALID, RATE_LIMITED. */
-  authenticate(authorization: string | undefined, peer: string): Promise<Authenticated>;
+export type Dependencies = {
+  credentials: Client<CredentialServiceDefinition>;
+  failures?: RateLimit;
+  now?: () => number;
 };
 
-export function createAuthentication(dependencies: {
-  credentials: Client<CredentialServiceDefinition>;
-  events: Events;
-}): Authentication {
-  const { credentials, events } = dependencies;
-  const keys = createBoundedMap<string, { caller: Caller; until: number }>(CACHED_KEYS);
-  const live = createBoundedMap<string, AbortController>(CACHED_KEYS);
-  const revokedAt = new Map<string, number>();
-  const failures = createLimiter(FAILURES_PER_SECOND, FAILURES_PER_SECOND);
-  let keySet: { verify: JWTVerifyGetKey; until: number } | undefined;
+/**
+ * Who an `Authorization: Bearer …` header is, by API key or token. What was found is kept for 30 s by the credential's
+ * SHA-256. `peer` is `address:port`; one that sends many wrong credentials is refused until it pauses, unless its
+ * credential is a known one. Errors: CREDENTIAL_INVALID, RATE_LIMITED, SERVICE_UNAVAILABLE.
+ */
+export function createAuthentication(dependencies: Dependencies): Authenticate {
+  const { credentials, failures = createRateLimit(FAILURES), now = Date.now } = dependencies;
+  const known = new LRUCache<string, Caller>({ max: MAX_CREDENTIALS, ttl: REMEMBERED_MS, perf: { now } });
+  const pending = new Map<string, Promise<Caller>>();
+  const verify = createTokenVerifier(
+    async () => (await credentials.getKeySet({}, { deadlineMs: AUTH_DEADLINE_MS })).json,
+    now,
+  );
 
-  const subscription = events.subscribe(REVOKED_SUBJECT, (data) => {
-    const { apiKeyId } = ApiKeyRevoked.decode(data);
-    for (const [hash, { caller }] of keys.entries()) if (caller.apiKeyId === apiKeyId) keys.delete(hash);
-    for (const [id, at] of revokedAt) if (Date.now() - at > REMEMBER_REVOKED_MS) revokedAt.delete(id);
-    revokedAt.set(apiKeyId, Date.now());
-    live.get(apiKeyId)?.abort(invalid('the API key was revoked'));
-    live.delete(apiKeyId);
-  });
-  // What was revoked while NATS was away was not heard of.
-  const reconnected = events.onConnect(() => keys.clear());
-
-  const signalOf = (apiKeyId: string): AbortSignal => {
-    const known = live.get(apiKeyId) ?? new AbortController();
-    live.set(apiKeyId, known);
-    return known.signal;
-  };
-
-  const byKey = async (secret: string): Promise<Caller> => {
-    const hash = createHash('sha256').update(secret).digest('base64');
-    const cached = keys.get(hash);
-    if (cached && cached.until > Date.now()) return cached.caller;
-    const { caller } = await credentials.authenticateApiKey({ secret }, { deadlineMs: DEADLINE_MS });
-    keys.set(hash, { caller: caller!, until: Date.now() + CACHE_MS });
-    return caller!;
-  };
-
-  const byToken = async (token: string): Promise<Caller> => {
-    if (!keySet || keySet.until < Date.now()) {
-      const { json } = await credentials.getKeySet({}, { deadlineMs: DEADLINE_MS });
-      keySet = { verify: createLocalJWKSet(JSON.parse(json)), until: Date.now() + KEY_SET_MS };
-    }
-    try {
-      const { payload } = await jwtVerify(token, keySet.verify, { issuer: ISSUER, algorithms: ['EdDSA'] });
-      const caller: Caller = {
-        organizationId: payload.sub ?? '',
-        apiKeyId: String(payload.key),
-        scopes: payload.scopes as string[],
-        concurrentSandboxes: Number(payload.quota),
-      };
-      if (revokedAt.has(caller.apiKeyId)) throw invalid('the token’s API key was revoked');
+  const lookUp = async (credential: string, key: string): Promise<Caller> => {
+    if (!credential.startsWith('dk_')) {
+      const { caller, expireMs } = await verify(credential);
+      known.set(key, caller, { ttl: Math.max(1, Math.min(REMEMBERED_MS, expireMs - now())) });
       return caller;
-    } catch (error) {
-      if (error instanceof errors.JWKSNoMatchingKey) keySet = undefined;
-      if (error instanceof errors.JOSEError) throw invalid('the token is not valid, or no longer');
-      throw error;
     }
+    const { caller } = await credentials.authenticateApiKey({ secret: credential }, { deadlineMs: AUTH_DEADLINE_MS });
+    if (!caller) throw new DrydockError('INTERNAL', 'auth named nobody');
+    known.set(key, caller);
+    return caller;
   };
 
-  return {
-    async authenticate(authorization, peer) {
-      failures.check(peer, false);
-      const credential = /^Bearer (\S+)$/i.exec(authorization ?? '')?.[1];
-      try {
-        if (!credential) throw invalid('send `Authorization: Bearer` with an API key or a token');
-        const caller = await (credential.startsWith('dk_') ? byKey(credential) : byToken(credential));
-        return { caller, revoked: signalOf(caller.apiKeyId) };
-      } catch (error) {
-        if (error instanceof DrydockError && error.reason === 'CREDENTIAL_INVALID') failures.check(peer, true);
-        throw error;
-      }
-    },
-    [Symbol.dispose]() {
-      reconnected[Symbol.dispose]();
-      subscription[Symbol.dispose]();
-    },
+  return async (authorization, peer) => {
+    const credential = readBearer(authorization);
+    const key = createHash('sha256').update(credential).digest('base64');
+    const caller = known.get(key);
+    if (caller) return caller;
+
+    const host = peer.slice(0, peer.lastIndexOf(':'));
+    const retryAfterMs = failures.wait(host);
+    if (retryAfterMs > 0)
+      throw new DrydockError('RATE_LIMITED', 'too many wrong credentials from this address', { retryAfterMs });
+    // A burst of calls with one credential asks auth once.
+    let looking = pending.get(key);
+    if (!looking) {
+      looking = lookUp(credential, key).finally(() => pending.delete(key));
+      pending.set(key, looking);
+    }
+    return looking.catch((error) => {
+      if (hasReason(error, 'CREDENTIAL_INVALID')) failures.take(host);
+      throw error;
+    });
   };
 }
 
-function invalid(message: string): DrydockError {
-  return new DrydockError('CREDENTIAL_INVALID', message);
+function readBearer(authorization: string | undefined): string {
+  if (!authorization)
+    throw new DrydockError('CREDENTIAL_INVALID', 'no credential; send `Authorization: Bearer <API key or token>`');
+  const [, credential] = /^Bearer +(\S+) *$/i.exec(authorization) ?? [];
+  if (!credential || credential.length > MAX_CREDENTIAL_LENGTH)
+    throw new DrydockError('CREDENTIAL_INVALID', 'the Authorization header is not `Bearer <API key or token>`');
+  return credential;
 }

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { type Environment, readEnvironment } from '#libs/config.ts';
 
+const DESCRIPTORS = join(import.meta.dirname, '../../.build/descriptors.binpb');
+
 export function loadConfig(variables: Environment) {
   const env = readEnvironment(variables);
   const config = {
@@ -12,8 +14,13 @@ export function loadConfig(variables: Environment) {
     schedulerAddress: env.string('SCHEDULER_ADDRESS', '127.0.0.1:7003'),
     natsUrl: env.string('NATS_URL'),
     tlsDirectory: env.optional('TLS_DIR'),
-    descriptorsFile: env.string('DESCRIPTORS_FILE', join(import.meta.dirname, '../../.build/descriptors.binpb')),
-    callsPerSecond: env.integer('GATEWAY_CALLS_PER_SECOND', 2_000, { min: 1 }),
+    /** A FileDescriptorSet of the protos, with their comments. */
+    descriptorsFile: env.string('DESCRIPTORS_FILE', DESCRIPTORS),
+    /** Calls of one organisation: how many a second in the long run, and how many at once. */
+    rate: {
+      perSecond: env.integer('GATEWAY_CALLS_PER_SECOND', 2_000, { min: 1, max: 1_000_000 }),
+      burst: env.integer('GATEWAY_CALLS_BURST', 4_000, { min: 1, max: 1_000_000 }),
+    },
   };
   env.check();
   return config;

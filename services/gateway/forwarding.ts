@@ -1,113 +1,112 @@
-import { DrydockError, invalidField } from '#libs/errors.ts';
-import type { Call, Client, Definition } from '#libs/grpc/rpc.ts';
+import { DrydockError, hasReason } from '#libs/errors.ts';
+import type { ExecutorDirectory } from '#libs/executor-directory.ts';
+import type { CallOptions } from '#libs/grpc/rpc.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
-import { type Owner, PUBLIC_SERVICES, type PublicService, type Scope } from './api.ts';
-import type { Authentication } from './authentication.ts';
-import type { Limiter } from './rate-limit.ts';
-import type { Routes } from './routes.ts';
+import type { AnyClient, Connections } from './connections.ts';
+import type { Owner, PublicMethod } from './owners.ts';
+import type { SandboxRoutes } from './sandbox-routes.ts';
 
-// biome-ignore lint/suspicious/noExplicitAny: messages of any method
-type Message = any;
-
-/** A public method, whatever its kind: a promise or a stream of responses for a request or a stream of them. */
-export type Handler = (request: Message, call: Call) => Message;
+const RETRY_AFTER_MS = 1_000;
+/** An answer that takes longer will not come. Running code may take 300 s to compile and 300 s to run. */
+const UNARY_LIMIT_MS: Record<Owner, number> = {
+  auth: 30_000,
+  session: 30_000,
+  scheduler: 15 * 60_000,
+  executor: 60_000,
+};
 
 export type Dependencies = {
-  authentication: Authentication;
-  routes: Routes;
-  limiter: Limiter;
-  /** A client of a service at its owner, at `address` where that is an executor. */
-  clientOf(definition: Definition, owner: Owner, address?: string): Client<Definition>;
+  connections: Connections;
+  addresses: Record<Exclude<Owner, 'executor'>, string>;
+  directory: Pick<ExecutorDirectory, 'addressOf'>;
+  routes: SandboxRoutes;
 };
 
-type Entered = { caller: Caller; signal: AbortSignal };
+export type Origin = { caller: Caller; signal: AbortSignal };
 
-/** Handlers of every public method: who is it, may they, and then on to the owner of the method. */
-export function createForwarding(dependencies: Dependencies): Map<Definition, Record<string, Handler>> {
-  return new Map(PUBLIC_SERVICES.map((service) => [service.definition, handlersOf(service, dependencies)]));
-}
+/** Asks the owner: a promise or an async iterable, as the method has it. A client stream is an async iterable of requests. */
+// biome-ignore lint/suspicious/noExplicitAny: messages of any type
+export type Forward = (method: PublicMethod, request: any, origin: Origin) => any;
 
-function handlersOf({ definition, scope, owner, others }: PublicService, dependencies: Dependencies) {
-  const handlers: Record<string, Handler> = {};
-  for (const [name, { requestStream, responseStream }] of Object.entries(definition.methods)) {
-    const owned = others?.[name] ?? owner;
-    const enter = (call: Call) => authorize(call, scope, dependencies);
-    const target = owned === 'executor' ? executorTarget(definition, dependencies) : fixedTarget(definition, owned, dependencies);
-    const forward = { name, enter, target };
-    if (requestStream) handlers[name] = (requests, call) => forwardRequests(forward, requests, call);
-    else if (responseStream) handlers[name] = (request, call) => forwardResponses(forward, request, call);
-    else handlers[name] = (request, call) => forwardUnary(forward, request, call);
-  }
-  return handlers;
-}
+export function createForwarding(dependencies: Dependencies): Forward {
+  const { connections, addresses, directory, routes } = dependencies;
 
-type Target = {
-  clientFor(request: Message, caller: Caller): Promise<Client<Definition>>;
-  explain(error: unknown, request: Message, caller: Caller): Promise<unknown>;
-};
+  const executorOf = async (service: PublicMethod['service'], sandboxId: string, { caller }: Origin) => {
+    const address = directory.addressOf(await routes.find(caller, sandboxId));
+    if (!address)
+      throw new DrydockError('SERVICE_UNAVAILABLE', "the sandbox's executor cannot be reached; try again", {
+        retryAfterMs: RETRY_AFTER_MS,
+      });
+    return connections.to('executor', address, service);
+  };
 
-type Forward = { name: string; enter: (call: Call) => Promise<Entered>; target: Target };
+  const clientOf = async (method: PublicMethod, request: { sandboxId: string }, origin: Origin): Promise<AnyClient> =>
+    method.owner === 'executor'
+      ? executorOf(method.service, request.sandboxId, origin)
+      : connections.to(method.owner, addresses[method.owner], method.service);
 
-function fixedTarget(definition: Definition, owner: Owner, { clientOf }: Dependencies): Target {
-  return { clientFor: async () => clientOf(definition, owner), explain: async (error) => error };
-}
+  /** What an executor does not hold has stopped, which session knows, or will know soon. */
+  const explain = async (error: unknown, { owner }: PublicMethod, sandboxId: string, { caller }: Origin) => {
+    if (owner === 'executor' && hasReason(error, 'SANDBOX_NOT_FOUND', 'SANDBOX_STOPPED')) {
+      routes.drop(caller, sandboxId);
+      if (error.reason === 'SANDBOX_STOPPED') return error;
+      return routes.find(caller, sandboxId).then(
+        () => {
+          routes.drop(caller, sandboxId);
+          return new DrydockError('SANDBOX_STOPPED', 'the sandbox has just stopped');
+        },
+        (truth) => (hasReason(truth, 'SERVICE_UNAVAILABLE') ? error : truth),
+      );
+    }
+    if (hasReason(error, 'SERVICE_UNAVAILABLE') && error.details.retryAfterMs === undefined)
+      return new DrydockError(error.reason, error.message, {
+        ...error.details,
+        retryAfterMs: RETRY_AFTER_MS,
+        cause: error,
+      });
+    return error;
+  };
 
-function executorTarget(definition: Definition, { clientOf, routes }: Dependencies): Target {
-  return {
-    async clientFor({ sandboxId }, caller) {
-      if (!sandboxId) throw invalidField('sandboxId', 'is required');
-      return clientOf(definition, 'executor', await routes.addressOf(sandboxId, caller));
-    },
-    explain: (error, { sandboxId }, caller) => routes.explain(error, sandboxId, caller),
+  // biome-ignore lint/suspicious/noExplicitAny: messages of any type
+  const single = async (method: PublicMethod, request: any, options: CallOptions & Origin) => {
+    try {
+      const client = await clientOf(method, request, options);
+      return await client[method.key]!(request, options);
+    } catch (error) {
+      throw await explain(error, method, request.sandboxId, options);
+    }
+  };
+
+  return (method, request, origin) => {
+    const { owner, key, method: definition } = method;
+    if (definition.requestStream)
+      return (async () => {
+        const { first, all } = await peek<{ sandboxId: string }>(request);
+        try {
+          return await (await clientOf(method, first, origin))[key]!(all, origin);
+        } catch (error) {
+          throw await explain(error, method, first.sandboxId, origin);
+        }
+      })();
+    if (!definition.responseStream) return single(method, request, { ...origin, deadlineMs: UNARY_LIMIT_MS[owner] });
+    return (async function* () {
+      try {
+        yield* (await clientOf(method, request, origin))[key]!(request, origin);
+      } catch (error) {
+        throw await explain(error, method, request.sandboxId, origin);
+      }
+    })();
   };
 }
 
-async function authorize(call: Call, scope: Scope, { authentication, limiter }: Dependencies): Promise<Entered> {
-  const { caller, revoked } = await authentication.authenticate(call.metadata.get('authorization'), call.peer);
-  if (scope && !caller.scopes.includes(scope))
-    throw new DrydockError('SCOPE_MISSING', `the credential lacks the scope '${scope}'`, { metadata: { scope } });
-  limiter.check(caller.organizationId);
-  return { caller, signal: AbortSignal.any([call.signal, revoked]) };
-}
-
-async function forwardUnary({ name, enter, target }: Forward, request: Message, call: Call): Promise<Message> {
-  const options = await enter(call);
-  const client = await target.clientFor(request, options.caller);
-  try {
-    return await (client[name] as Handler)(request, options as Message);
-  } catch (error) {
-    throw await target.explain(orRevoked(error, call, options), request, options.caller);
-  }
-}
-
-async function* forwardResponses({ name, enter, target }: Forward, request: Message, call: Call): AsyncIterable<Message> {
-  const options = await enter(call);
-  const client = await target.clientFor(request, options.caller);
-  try {
-    yield* (client[name] as Handler)(request, options as Message);
-  } catch (error) {
-    throw await target.explain(orRevoked(error, call, options), request, options.caller);
-  }
-}
-
-async function forwardRequests({ name, enter, target }: Forward, requests: AsyncIterable<Message>, call: Call): Promise<Message> {
-  const options = await enter(call);
-  const iterator = requests[Symbol.asyncIterator]();
-  const first = await iterator.next();
-  if (first.done) throw new DrydockError('MALFORMED_REQUEST', 'the stream of requests is empty');
+/** The first message of a stream, and the stream as if nobody had looked. */
+async function peek<T>(messages: AsyncIterable<T>): Promise<{ first: T; all: AsyncIterable<T> }> {
+  const iterator = messages[Symbol.asyncIterator]();
+  const { value: first, done } = await iterator.next();
+  if (done) throw new DrydockError('MALFORMED_REQUEST', 'the stream ended before its first message');
   async function* all() {
-    yield first.value;
+    yield first;
     yield* { [Symbol.asyncIterator]: () => iterator };
   }
-  const client = await target.clientFor(first.value, options.caller);
-  try {
-    return await (client[name] as Handler)(all(), options as Message);
-  } catch (error) {
-    throw await target.explain(orRevoked(error, call, options), first.value, options.caller);
-  }
-}
-
-/** A call that was cut because its key was revoked says so; one whose caller hung up says nothing to anybody. */
-function orRevoked(error: unknown, call: Call, { signal }: Entered): unknown {
-  return signal.aborted && !call.signal.aborted ? signal.reason : error;
+  return { first, all: all() };
 }

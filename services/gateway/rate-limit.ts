@@ -1,25 +1,43 @@
-import { DrydockError } from '#libs/errors.ts';
-import { createBoundedMap } from './bounded-map.ts';
+import { LRUCache } from 'lru-cache';
 
-const SUBJECTS = 10_000;
-
-export type Limiter = {
-  /** Throws RATE_LIMITED where a subject has used up what it may; takes one of it if `take`. */
-  check(subject: string, take?: boolean): void;
+export type Rate = {
+  /** In the long run. */
+  perSecond: number;
+  /** At once, after a pause. */
+  burst: number;
 };
 
-/** A token bucket per subject: so many a second, and as many as `burst` at once. */
-export function createLimiter(perSecond: number, burst: number, now: () => number = Date.now): Limiter {
-  const buckets = createBoundedMap<string, { tokens: number; at: number }>(SUBJECTS);
+export type RateLimit = {
+  /** Takes one if there is one, and answers 0; else answers how many ms it is until the next one. */
+  take(key: string): number;
+  /** What `take` would answer. */
+  wait(key: string): number;
+};
+
+const MAX_KEYS = 10_000;
+
+/** A token bucket for each key. The bucket of a key that was not heard of among the last 10,000 is full. */
+export function createRateLimit(
+  { perSecond, burst }: Rate,
+  now: () => number = performance.now.bind(performance),
+): RateLimit {
+  const buckets = new LRUCache<string, { tokens: number; at: number }>({ max: MAX_KEYS });
+  const refilled = (key: string) => {
+    const at = now();
+    const bucket = buckets.get(key) ?? { tokens: burst, at };
+    bucket.tokens = Math.min(burst, bucket.tokens + ((at - bucket.at) / 1000) * perSecond);
+    bucket.at = at;
+    buckets.set(key, bucket);
+    return bucket;
+  };
+  const waitFor = ({ tokens }: { tokens: number }) => (tokens >= 1 ? 0 : Math.ceil(((1 - tokens) / perSecond) * 1000));
   return {
-    check(subject, take = true) {
-      const bucket = buckets.get(subject) ?? { tokens: burst, at: now() };
-      const tokens = Math.min(burst, bucket.tokens + ((now() - bucket.at) / 1000) * perSecond);
-      if (tokens < 1) {
-        const retryAfterMs = Math.ceil(((1 - tokens) / perSecond) * 1000);
-        throw new DrydockError('RATE_LIMITED', 'too many calls in a short time; slow down', { retryAfterMs });
-      }
-      buckets.set(subject, { tokens: tokens - (take ? 1 : 0), at: now() });
+    take(key) {
+      const bucket = refilled(key);
+      const wait = waitFor(bucket);
+      if (wait === 0) bucket.tokens -= 1;
+      return wait;
     },
+    wait: (key) => waitFor(refilled(key)),
   };
 }

@@ -1,82 +1,62 @@
-import {
-  createFileRegistry,
-  type DescExtension,
-  type DescField,
-  type DescMethod,
-  type FileRegistry,
-  fromBinary,
-  getOption,
-} from '@bufbuild/protobuf';
-import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
-import type { Definition } from '#libs/grpc/rpc.ts';
+import { type DescExtension, type DescField, type DescMethod, getOption, ScalarType } from '@bufbuild/protobuf';
+import type { Descriptors } from '../descriptors.ts';
+import { PUBLIC_METHODS, type PublicMethod } from '../owners.ts';
 import { type PathTemplate, parsePathTemplate } from './path-template.ts';
 
-/** One route: an HTTP verb and a path that stand for a method. */
+/** One HTTP route, as an annotation says. */
 export type Binding = {
   verb: string;
-  path: string;
   template: PathTemplate;
-  definition: Definition;
-  /** The method's name in its definition. */
-  name: string;
-  method: DescMethod;
-  /** Where the request's JSON goes: the whole message, or nowhere. */
-  jsonBody: boolean;
-  /** The bytes that the request's, or the response's, raw body is. */
-  rawRequest: DescField | undefined;
-  rawResponse: DescField | undefined;
-  /** The field that alone makes up the JSON response. */
-  responseField: DescField | undefined;
+  method: PublicMethod;
+  descriptor: DescMethod;
+  /** The field that the body is, or `*` for the whole message but what the path holds. */
+  body: DescField | '*' | undefined;
+  /** The field that the answer is. Default: the whole message. */
+  responseBody: DescField | undefined;
 };
 
 type HttpRule = {
-  pattern: { case?: string; value?: string };
+  pattern: { case: string | undefined; value?: unknown };
   body: string;
   responseBody: string;
   additionalBindings: HttpRule[];
 };
 
-export function readDescriptors(bytes: Uint8Array): FileRegistry {
-  return createFileRegistry(fromBinary(FileDescriptorSetSchema, bytes));
-}
-
-/** Every route of these services, as their `google.api.http` annotations say; those with most fixed text first. */
-export function readBindings(registry: FileRegistry, definitions: Definition[]): Binding[] {
-  const extension = registry.getExtension('google.api.http');
-  if (!extension) throw new Error('the descriptors lack google/api/annotations.proto');
-  return definitions
-    .flatMap((definition) => bindingsOf(registry, extension, definition))
-    .sort((a, b) => b.template.weight - a.template.weight);
-}
-
-function bindingsOf(registry: FileRegistry, extension: DescExtension, definition: Definition): Binding[] {
-  const service = registry.getService(definition.fullName);
-  if (!service) throw new Error(`the descriptors lack ${definition.fullName}`);
-  return service.methods.flatMap((method) => {
-    const rule = getOption(method, extension) as unknown as HttpRule;
-    return [rule, ...rule.additionalBindings].map((rule) => toBinding(definition, method, rule));
+/** Every route of the public API. Throws where a method has no annotation, or one that this server cannot serve. */
+export function readBindings({ registry }: Descriptors): Binding[] {
+  const annotation = registry.getExtension('google.api.http');
+  if (!annotation) throw new Error('the descriptors lack google/api/annotations.proto');
+  return PUBLIC_METHODS.flatMap((method) => {
+    const { service, key } = method;
+    const descriptor = registry.getService(service.fullName)?.method[key];
+    if (!descriptor) throw new Error(`the descriptors lack ${service.fullName}.${key}`);
+    const rule = getOption<DescExtension, DescMethod>(descriptor, annotation) as unknown as HttpRule | undefined;
+    if (!rule?.pattern.case) throw new Error(`${descriptor} has no google.api.http annotation`);
+    return [rule, ...rule.additionalBindings].map((each) => toBinding(each, method, descriptor));
   });
 }
 
-function toBinding(definition: Definition, method: DescMethod, rule: HttpRule): Binding {
-  const { case: verb = '', value: path = '' } = rule.pattern;
-  const field = (name: string, of: DescMethod['input']) => of.fields.find((field) => field.name === name);
-  const bytes = (found: DescField | undefined) => (found && isBytes(found) ? found : undefined);
-  const responseField = field(rule.responseBody, method.output);
-  return {
-    verb: verb.toUpperCase(),
-    path,
-    template: parsePathTemplate(path),
-    definition,
-    name: method.localName,
-    method,
-    jsonBody: rule.body === '*',
-    rawRequest: bytes(field(rule.body, method.input)),
-    rawResponse: bytes(responseField),
-    responseField,
+function toBinding({ pattern, body, responseBody }: HttpRule, method: PublicMethod, descriptor: DescMethod): Binding {
+  const { input, output } = descriptor;
+  const fieldOf = (message: typeof input, name: string) => {
+    const field = message.fields.find((field) => field.name === name);
+    if (!field) throw new Error(`${descriptor}: ${message} has no field ${name}`);
+    return field;
   };
+  const binding: Binding = {
+    verb: pattern.case!.toUpperCase(),
+    template: parsePathTemplate(String(pattern.value)),
+    method,
+    descriptor,
+    body: body === '*' ? '*' : body ? fieldOf(input, body) : undefined,
+    responseBody: responseBody ? fieldOf(output, responseBody) : undefined,
+  };
+  if (method.method.requestStream && !isRaw(binding.body))
+    throw new Error(`${descriptor}: a stream of requests needs a body of type bytes`);
+  return binding;
 }
 
-function isBytes(field: DescField): boolean {
-  return field.fieldKind === 'scalar' && field.scalar === 12;
+/** Whether a body is the raw bytes of a field rather than JSON. */
+export function isRaw(body: Binding['body']): body is DescField & { scalar: ScalarType.BYTES } {
+  return typeof body === 'object' && body.fieldKind === 'scalar' && body.scalar === ScalarType.BYTES;
 }

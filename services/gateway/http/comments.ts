@@ -1,31 +1,56 @@
-import type { DescField, DescMessage, DescMethod } from '@bufbuild/protobuf';
+import type { AnyDesc, DescEnum, DescMessage } from '@bufbuild/protobuf';
 
-/** The comment above a declaration in the proto; empty where there is none, or the descriptors were built without. */
-export function getComments(descriptor: DescField | DescMessage | DescMethod): string {
-  const path = pathOf(descriptor);
-  const { file } = descriptor.kind === 'field' || descriptor.kind === 'rpc' ? descriptor.parent : descriptor;
-  const found = file.proto.sourceCodeInfo?.location.find(
-    (location) => location.path.length === path.length && location.path.every((part, index) => part === path[index]),
-  );
-  return (found?.leadingComments ?? '')
-    .split('\n')
-    .map((line) => line.replace(/^ /, ''))
-    .join('\n')
-    .trim();
+// Field numbers of FileDescriptorProto and its parts, which the paths of source locations are made of.
+const FILE = { message: 4, enum: 5, service: 6 };
+const MESSAGE = { field: 2, nested: 3, enum: 4 };
+const METHOD = 2;
+const ENUM_VALUE = 2;
+
+/** The comment above something in a proto file, as one paragraph of plain text; empty where there is none. */
+export function commentOf(descriptor: AnyDesc): string {
+  const path = pathOf(descriptor)?.join('.');
+  const file = descriptor.kind === 'file' ? descriptor : fileOf(descriptor);
+  const location = file.proto.sourceCodeInfo?.location.find((each) => each.path.join('.') === path);
+  return (location?.leadingComments ?? '').replaceAll(/\s+/g, ' ').trim();
 }
 
-// Field numbers of google.protobuf.FileDescriptorProto and what is in it.
-const MESSAGE_OF_FILE = 4;
-const SERVICE_OF_FILE = 6;
-const FIELD_OF_MESSAGE = 2;
-const METHOD_OF_SERVICE = 2;
+function fileOf(descriptor: Exclude<AnyDesc, { kind: 'file' }>) {
+  if ('file' in descriptor) return descriptor.file;
+  return descriptor.parent!.file;
+}
 
-function pathOf(descriptor: DescField | DescMessage | DescMethod): number[] {
-  if (descriptor.kind === 'rpc') {
-    const { parent } = descriptor;
-    return [SERVICE_OF_FILE, parent.file.services.indexOf(parent), METHOD_OF_SERVICE, parent.methods.indexOf(descriptor)];
+function pathOf(descriptor: AnyDesc): number[] | undefined {
+  switch (descriptor.kind) {
+    case 'service':
+      return [FILE.service, descriptor.file.services.indexOf(descriptor)];
+    case 'rpc':
+      return [...pathOf(descriptor.parent)!, METHOD, descriptor.parent.methods.indexOf(descriptor)];
+    case 'field':
+      return [...pathOf(descriptor.parent)!, MESSAGE.field, descriptor.parent.fields.indexOf(descriptor)];
+    case 'enum_value':
+      return [...pathOf(descriptor.parent)!, ENUM_VALUE, descriptor.parent.values.indexOf(descriptor)];
+    case 'message':
+      return typePath(
+        descriptor,
+        descriptor.file.messages,
+        descriptor.parent?.nestedMessages,
+        FILE.message,
+        MESSAGE.nested,
+      );
+    case 'enum':
+      return typePath(descriptor, descriptor.file.enums, descriptor.parent?.nestedEnums, FILE.enum, MESSAGE.enum);
+    default:
+      return undefined;
   }
-  if (descriptor.kind === 'field')
-    return [...pathOf(descriptor.parent), FIELD_OF_MESSAGE, descriptor.parent.fields.indexOf(descriptor)];
-  return [MESSAGE_OF_FILE, descriptor.file.messages.indexOf(descriptor)];
+}
+
+function typePath<T extends DescMessage | DescEnum>(
+  type: T,
+  top: T[],
+  nested: T[] | undefined,
+  inFile: number,
+  inMessage: number,
+): number[] {
+  if (!type.parent || !nested) return [inFile, top.indexOf(type)];
+  return [...pathOf(type.parent)!, inMessage, nested.indexOf(type)];
 }

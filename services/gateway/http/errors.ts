@@ -1,8 +1,11 @@
+import { STATUS_CODES } from 'node:http';
+import type { FastifyError } from 'fastify';
 import { Status } from 'nice-grpc-common';
-import { DrydockError, STATUS_OF } from '#libs/errors.ts';
+import { DrydockError, type Reason, STATUS_OF } from '#libs/errors.ts';
 import { ERROR_DOMAIN } from '#libs/grpc/status.ts';
+import { RouteNotFound } from './router.ts';
 
-// The mapping of google.rpc.Code.
+/** As googleapis' `google/rpc/code.proto` maps codes. */
 const HTTP_STATUS: Readonly<Record<Status, number>> = {
   [Status.OK]: 200,
   [Status.CANCELLED]: 499,
@@ -23,34 +26,64 @@ const HTTP_STATUS: Readonly<Record<Status, number>> = {
   [Status.UNAUTHENTICATED]: 401,
 };
 
-export type StatusBody = { code: number; message: string; details: Record<string, unknown>[] };
+/** Where HTTP has a status that says more than the code's. */
+const STATUS_OF_REASON: { [reason in Reason]?: number } = { REQUEST_TOO_LARGE: 413 };
 
-/** An error as `google.rpc.Status` in JSON, with its HTTP status and headers. */
-export function toHttpError(error: DrydockError): { status: number; headers: Record<string, string>; body: StatusBody } {
-  const code = STATUS_OF[error.reason];
-  const { retryAfterMs } = error.details;
+export type StatusJson = { code: number; message: string; details: ({ '@type': string } & Record<string, unknown>)[] };
+
+/** `google.rpc.Status` in the proto3 JSON mapping. */
+export function statusJson({ reason, message, details }: DrydockError): StatusJson {
+  const { retryAfterMs, fields, quota, metadata = {} } = details;
+  const detail = (type: string, content: Record<string, unknown>) => ({
+    '@type': `type.googleapis.com/google.rpc.${type}`,
+    ...content,
+  });
   return {
-    status: error.reason === 'REQUEST_TOO_LARGE' ? 413 : HTTP_STATUS[code],
-    headers: {
-      ...(retryAfterMs === undefined ? {} : { 'retry-after': String(Math.ceil(retryAfterMs / 1000)) }),
-      ...(code === Status.UNAUTHENTICATED ? { 'www-authenticate': 'Bearer' } : {}),
-    },
-    body: { code, message: error.message, details: detailsOf(error) },
+    code: STATUS_OF[reason],
+    message,
+    details: [
+      detail('ErrorInfo', { reason, domain: ERROR_DOMAIN, metadata }),
+      ...(retryAfterMs === undefined ? [] : [detail('RetryInfo', { retryDelay: `${retryAfterMs / 1000}s` })]),
+      ...(fields ? [detail('BadRequest', { fieldViolations: fields })] : []),
+      ...(quota ? [detail('QuotaFailure', { violations: quota })] : []),
+    ],
   };
 }
 
-function detailsOf({ reason, details }: DrydockError): Record<string, unknown>[] {
-  const { retryAfterMs, fields, quota, metadata = {} } = details;
-  const typed = (name: string, content: object) => ({ '@type': `type.googleapis.com/google.rpc.${name}`, ...content });
-  return [
-    typed('ErrorInfo', { reason, domain: ERROR_DOMAIN, metadata }),
-    ...(retryAfterMs === undefined ? [] : [typed('RetryInfo', { retryDelay: `${retryAfterMs / 1000}s` })]),
-    ...(fields ? [typed('BadRequest', { fieldViolations: fields })] : []),
-    ...(quota ? [typed('QuotaFailure', { violations: quota })] : []),
-  ];
+export type HttpError = { status: number; headers: Record<string, string>; body: StatusJson };
+
+/** An error as HTTP tells it. */
+export function httpError(error: DrydockError): HttpError {
+  const { reason, details } = error;
+  const headers: Record<string, string> = {};
+  if (details.retryAfterMs !== undefined) headers['retry-after'] = String(Math.ceil(details.retryAfterMs / 1000));
+  if (reason === 'CREDENTIAL_INVALID') headers['www-authenticate'] = 'Bearer realm="drydock"';
+  const otherMethods = error instanceof RouteNotFound && error.allow.length > 0;
+  if (otherMethods) headers.allow = error.allow.join(', ');
+  const status = otherMethods ? 405 : (STATUS_OF_REASON[reason] ?? HTTP_STATUS[STATUS_OF[reason]]);
+  return { status, headers, body: statusJson(error) };
 }
 
-/** Any error as one that may be told: what is not typed says nothing of itself. */
+/** What fastify itself refuses is the client's mistake; anything else that is not typed is ours, and says nothing of the inside. */
 export function toDrydockError(error: unknown): DrydockError {
-  return error instanceof DrydockError ? error : new DrydockError('INTERNAL', 'internal error', { cause: error });
+  if (error instanceof DrydockError) return error;
+  const { statusCode = 500, message } = error as Partial<FastifyError>;
+  if (statusCode >= 400 && statusCode < 500)
+    return new DrydockError('MALFORMED_REQUEST', message ?? 'malformed request');
+  return new DrydockError('INTERNAL', 'internal error', { cause: error });
+}
+
+/** The whole answer to a request that Node's parser refused, which never became a request. */
+export function rawAnswer(code: string | undefined): string {
+  const [status, error] =
+    code === 'HPE_HEADER_OVERFLOW'
+      ? ([431, new DrydockError('REQUEST_TOO_LARGE', 'the headers are larger than the service accepts')] as const)
+      : code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? ([408, new DrydockError('MALFORMED_REQUEST', 'the request did not arrive in time')] as const)
+        : ([400, new DrydockError('MALFORMED_REQUEST', 'the request is not HTTP')] as const);
+  const body = JSON.stringify(statusJson(error));
+  return (
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json\r\n` +
+    `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`
+  );
 }

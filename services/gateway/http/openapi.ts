@@ -1,164 +1,191 @@
-import { type DescEnum, type DescField, type DescMessage, type FileRegistry, ScalarType } from '@bufbuild/protobuf';
-import { getComments } from './comments.ts';
-import { type Binding, readBindings } from './bindings.ts';
-import type { Definition } from '#libs/grpc/rpc.ts';
+import type { DescField, DescMessage } from '@bufbuild/protobuf';
+import type { Descriptors } from '../descriptors.ts';
+import { type Binding, isRaw } from './bindings.ts';
+import { commentOf } from './comments.ts';
+import { createSchemas, described, type Schema, type Schemas } from './openapi-schemas.ts';
 
-type Schema = Record<string, unknown>;
+const ERROR_RESPONSE = { $ref: '#/components/responses/Error' };
 
-const ERROR: Schema = {
-  description: 'google.rpc.Status: `details` begins with an ErrorInfo, whose `reason` is stable.',
-  type: 'object',
-  properties: {
-    code: { type: 'integer', description: 'A value of google.rpc.Code.' },
-    message: { type: 'string' },
-    details: { type: 'array', items: { type: 'object', properties: { '@type': { type: 'string' } } } },
-  },
-};
-
-/**
- * The public API as OpenAPI 3.1, from the same descriptors as the routes themselves: plugins that write it know neither
- * raw bodies nor streams of lines.
- */
-export function describeApi(registry: FileRegistry, definitions: Definition[]): object {
-  const schemas: Record<string, Schema> = { Status: ERROR };
-  const paths: Record<string, Record<string, Schema>> = {
-    '/healthz': { get: probe('healthz', 'Whether the gateway is alive.') },
-    '/readyz': { get: probe('readyz', 'Whether the gateway can do its work.') },
-    '/openapi.json': { get: probe('openapi', 'This document.', 'application/json') },
-  };
-  const used = new Map<string, number>();
-  for (const binding of readBindings(registry, definitions)) {
-    const id = `${binding.definition.fullName.split('.').at(-1)}_${binding.method.name}`;
-    const count = used.get(id) ?? 0;
-    used.set(id, count + 1);
-    const path = binding.path.replaceAll('=**', '');
-    paths[path] ??= {};
-    paths[path][binding.verb.toLowerCase()] = operation(binding, count ? `${id}_${count + 1}` : id, schemas);
+/** The HTTP API as OpenAPI 3.1, from the same descriptors and bindings that it is served from. */
+export function openApiDocument({ registry }: Descriptors, bindings: readonly Binding[]): Schema {
+  const schemas = createSchemas();
+  const paths: Record<string, Schema> = {};
+  for (const binding of bindings) {
+    const path = openApiPath(binding);
+    paths[path] = { ...paths[path], [binding.verb.toLowerCase()]: operation(binding, schemas, bindings) };
   }
+  const services = [...new Set(bindings.map(({ descriptor }) => descriptor.parent))];
   return {
     openapi: '3.1.0',
-    info: { title: 'Drydock', version: 'v1', description: 'Runs untrusted code for many tenants, safely and fast.' },
+    info: {
+      title: 'Drydock',
+      version: 'v1',
+      description:
+        'Runs untrusted code in sandboxes. Bodies are the proto3 JSON mapping of the messages of `drydock.v1`.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: '/' }],
     security: [{ bearer: [] }],
-    paths,
+    tags: services.map((service) => ({ name: service.name, ...described(commentOf(service)) })),
+    paths: { ...paths, ...probes() },
     components: {
-      schemas,
-      securitySchemes: { bearer: { type: 'http', scheme: 'bearer', description: 'An API key (`dk_…`) or a token.' } },
+      schemas: { ...schemas.components, Status: statusSchema(reasons(registry.getEnum('drydock.v1.ErrorReason'))) },
+      responses: {
+        Error: {
+          description: 'An error. `details` begin with a `google.rpc.ErrorInfo`, whose `reason` is stable.',
+          content: { 'application/json': { schema: { $ref: '#/components/schemas/Status' } } },
+        },
+      },
+      securitySchemes: {
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'An API key, or a token of `POST /v1/tokens:exchange`.',
+        },
+      },
     },
   };
 }
 
-function probe(operationId: string, summary: string, type = 'text/plain'): Schema {
-  return { operationId, summary, security: [], responses: { 200: { description: 'Yes.', content: { [type]: {} } } } };
+function openApiPath({ template, descriptor }: Binding): string {
+  return template.source.replaceAll(
+    /\{([a-z0-9_.]+)(=[^}]*)?\}/g,
+    (_, name) => `{${jsonPath(descriptor.input, name)}}`,
+  );
 }
 
-function operation(binding: Binding, operationId: string, schemas: Record<string, Schema>): Schema {
-  const { method, jsonBody, rawRequest } = binding;
-  const inPath = [...binding.path.matchAll(/\{([a-z_]+)/g)].map(([, name]) => name);
-  const fields = method.input.fields.filter((field) => !inPath.includes(field.name));
-  const inQuery = jsonBody ? [] : fields.filter((field) => field !== rawRequest);
+function operation(binding: Binding, schemas: Schemas, all: readonly Binding[]): Schema {
+  const { descriptor, method, template } = binding;
+  const { input, parent, name } = descriptor;
+  const comment = commentOf(descriptor);
+  const same = all.filter((other) => other.descriptor === descriptor).indexOf(binding);
   return {
-    operationId,
-    tags: [binding.definition.fullName.split('.').at(-1)],
-    description: getComments(method),
+    operationId: `${parent.name}_${name}${same > 0 ? `_${same + 1}` : ''}`,
+    tags: [parent.name],
+    summary: comment.split(/\.(?: |$)/)[0] || name,
+    description: [comment, method.scope === 'any' ? '' : `Scope: \`${method.scope}\`.`].filter(Boolean).join('\n\n'),
     parameters: [
-      ...method.input.fields
-        .filter((field) => inPath.includes(field.name))
-        .map((field) => parameter(field, 'path', schemas, field.name)),
-      ...inQuery.map((field) => parameter(field, 'query', schemas, field.jsonName)),
+      ...template.fields.map((field) => ({
+        name: jsonPath(input, field),
+        in: 'path',
+        required: true,
+        ...parameterOf(fieldAt(input, field), schemas),
+      })),
+      ...queryFields(binding).map(([name, field]) => ({ name, in: 'query', ...parameterOf(field, schemas) })),
     ],
-    ...(jsonBody ? { requestBody: content('application/json', objectOf(method.input, fields, schemas)) } : {}),
-    ...(rawRequest ? { requestBody: content('application/octet-stream', {}) } : {}),
+    ...requestBody(binding, schemas),
     responses: {
-      200: { description: 'Done.', ...responseContent(binding, schemas) },
-      default: { description: 'It failed.', ...content('application/json', { $ref: '#/components/schemas/Status' }) },
+      '200': { description: 'Success.', content: responseContent(binding, schemas) },
+      default: ERROR_RESPONSE,
     },
   };
 }
 
-function responseContent({ method, rawResponse, responseField }: Binding, schemas: Record<string, Schema>): Schema {
-  if (rawResponse) return content('application/octet-stream', {});
-  const schema = responseField ? fieldSchema(responseField, schemas) : reference(method.output, schemas);
-  if (method.methodKind !== 'server_streaming') return content('application/json', schema);
-  return { content: { 'application/x-ndjson': { schema }, 'text/event-stream': { schema } } };
+function parameterOf(field: DescField, schemas: Schemas): Schema {
+  return { schema: schemas.ofField(field), ...described(commentOf(field)) };
 }
 
-function content(type: string, schema: Schema): Schema {
-  return { content: { [type]: { schema } } };
+function requestBody({ body, descriptor, template }: Binding, schemas: Schemas): { requestBody?: Schema } {
+  if (!body) return {};
+  if (isRaw(body))
+    return {
+      requestBody: { description: commentOf(body) || 'The bytes.', content: { 'application/octet-stream': {} } },
+    };
+  const schema =
+    body === '*' ? schemas.ofMessageWithout(descriptor.input, new Set(template.fields)) : schemas.ofField(body);
+  return { requestBody: { content: { 'application/json': { schema } } } };
 }
 
-function parameter(field: DescField, place: 'path' | 'query', schemas: Record<string, Schema>, name: string): Schema {
-  return { name, in: place, required: place === 'path', description: getComments(field), schema: fieldSchema(field, schemas) };
+function responseContent({ descriptor, method, responseBody }: Binding, schemas: Schemas): Schema {
+  if (isRaw(responseBody)) return { 'application/octet-stream': {} };
+  const schema = responseBody ? schemas.ofField(responseBody) : schemas.ofMessage(descriptor.output);
+  if (!method.method.responseStream) return { 'application/json': { schema } };
+  return { 'application/x-ndjson': { schema }, 'text/event-stream': { schema } };
 }
 
-function reference(message: DescMessage, schemas: Record<string, Schema>): Schema {
-  const name = message.typeName.replace('drydock.v1.', '').replaceAll('.', '_');
-  if (!schemas[name]) {
-    schemas[name] = {};
-    Object.assign(schemas[name], objectOf(message, message.fields, schemas));
-  }
-  return { $ref: `#/components/schemas/${name}` };
+/** Fields that the query may carry, nested ones by dots. */
+function queryFields({ body, descriptor, template }: Binding): [name: string, field: DescField][] {
+  if (body === '*') return [];
+  const taken = new Set([...template.fields, ...(body ? [body.name] : [])]);
+  return descriptor.input.fields.filter(({ name }) => !taken.has(name)).flatMap((field) => flattened(field, ''));
 }
 
-function objectOf(message: DescMessage, fields: DescField[], schemas: Record<string, Schema>): Schema {
-  const properties = fields.map((field) => {
-    const description = getComments(field);
-    return [field.jsonName, { ...fieldSchema(field, schemas), ...(description ? { description } : {}) }];
+function flattened(field: DescField, prefix: string): [string, DescField][] {
+  const name = prefix + field.jsonName;
+  if (field.fieldKind === 'map') return [];
+  if (field.fieldKind === 'message' && !field.message.typeName.startsWith('google.protobuf.'))
+    return field.message.fields.flatMap((inner) => flattened(inner, `${name}.`));
+  return [[name, field]];
+}
+
+function fieldAt(message: DescMessage, path: string): DescField {
+  const [name, ...rest] = path.split('.');
+  const field = message.fields.find((each) => each.name === name)!;
+  return rest.length > 0 && field.fieldKind === 'message' ? fieldAt(field.message, rest.join('.')) : field;
+}
+
+function jsonPath(message: DescMessage, path: string): string {
+  const [name = '', ...rest] = path.split('.');
+  const field = fieldAt(message, name);
+  return rest.length > 0 && field.fieldKind === 'message'
+    ? `${field.jsonName}.${jsonPath(field.message, rest.join('.'))}`
+    : field.jsonName;
+}
+
+function reasons(type: { values: { name: string; number: number }[] } | undefined): string[] {
+  return type?.values.filter(({ number }) => number !== 0).map(({ name }) => name) ?? [];
+}
+
+function statusSchema(reasons: string[]): Schema {
+  const detail = {
+    type: 'object',
+    required: ['@type'],
+    properties: {
+      '@type': { type: 'string' },
+      reason: { type: 'string', enum: reasons, description: 'Of `google.rpc.ErrorInfo`.' },
+      domain: { type: 'string', const: 'drydock' },
+      metadata: { type: 'object', additionalProperties: { type: 'string' } },
+      retryDelay: { type: 'string', description: 'Of `google.rpc.RetryInfo`; the `Retry-After` header says the same.' },
+      fieldViolations: { type: 'array', items: violation('field'), description: 'Of `google.rpc.BadRequest`.' },
+      violations: { type: 'array', items: violation('subject'), description: 'Of `google.rpc.QuotaFailure`.' },
+    },
+  };
+  return {
+    type: 'object',
+    description: '`google.rpc.Status`.',
+    required: ['code', 'message', 'details'],
+    properties: {
+      code: { type: 'integer', format: 'int32' },
+      message: { type: 'string' },
+      details: { type: 'array', items: detail },
+    },
+  };
+}
+
+function violation(key: string): Schema {
+  return { type: 'object', properties: { [key]: { type: 'string' }, description: { type: 'string' } } };
+}
+
+function probes(): Record<string, Schema> {
+  const probe = (operationId: string, summary: string, type: string, failing?: string): Schema => ({
+    get: {
+      operationId,
+      summary,
+      security: [],
+      responses: {
+        '200': { description: 'Success.', content: { [type]: {} } },
+        ...(failing ? { '503': { description: failing, content: { [type]: {} } } } : {}),
+      },
+    },
   });
-  const description = getComments(message);
-  return { type: 'object', ...(description ? { description } : {}), properties: Object.fromEntries(properties) };
-}
-
-function fieldSchema(field: DescField, schemas: Record<string, Schema>): Schema {
-  switch (field.fieldKind) {
-    case 'scalar':
-      return scalarSchema(field.scalar);
-    case 'enum':
-      return enumSchema(field.enum);
-    case 'message':
-      return messageSchema(field.message, schemas);
-    case 'list':
-      return { type: 'array', items: elementSchema(field, schemas) };
-    case 'map':
-      return { type: 'object', additionalProperties: elementSchema({ ...field, listKind: field.mapKind } as never, schemas) };
-  }
-}
-
-function elementSchema(field: DescField & { fieldKind: 'list' }, schemas: Record<string, Schema>): Schema {
-  if (field.listKind === 'scalar') return scalarSchema(field.scalar);
-  return field.listKind === 'enum' ? enumSchema(field.enum) : messageSchema(field.message, schemas);
-}
-
-function messageSchema(message: DescMessage, schemas: Record<string, Schema>): Schema {
-  switch (message.typeName) {
-    case 'google.protobuf.Timestamp':
-      return { type: 'string', format: 'date-time' };
-    case 'google.protobuf.Duration':
-      return { type: 'string', examples: ['1.5s'] };
-    case 'google.protobuf.FieldMask':
-      return { type: 'string', examples: ['lifetime,metadata'] };
-  }
-  return reference(message, schemas);
-}
-
-function enumSchema({ values }: DescEnum): Schema {
-  return { type: 'string', enum: values.map(({ name }) => name) };
-}
-
-function scalarSchema(scalar: ScalarType): Schema {
-  switch (scalar) {
-    case ScalarType.STRING:
-      return { type: 'string' };
-    case ScalarType.BYTES:
-      return { type: 'string', format: 'byte' };
-    case ScalarType.BOOL:
-      return { type: 'boolean' };
-    case ScalarType.DOUBLE:
-    case ScalarType.FLOAT:
-      return { type: 'number' };
-    case ScalarType.INT64:
-    case ScalarType.UINT64:
-      return { type: ['string', 'integer'], format: 'int64' };
-    default:
-      return { type: 'integer' };
-  }
+  return {
+    '/healthz': probe('healthz', 'Whether the process runs', 'text/plain'),
+    '/readyz': probe(
+      'readyz',
+      'Whether calls can be answered',
+      'text/plain',
+      'A part of the platform does not answer.',
+    ),
+    '/openapi.json': probe('openapi', 'This document', 'application/json'),
+  };
 }

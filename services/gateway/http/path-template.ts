@@ -1,38 +1,54 @@
-/**
- * A path of `google.api.http`, such as `/v1/sandboxes/{sandbox_id}/files/{path=**}:stat`: matches a raw URL path and
- * gives its variables, percent-decoded. `{name}` is one segment, `{name=**}` is the rest, slashes included.
- */
+import { DrydockError } from '#libs/errors.ts';
+
+/** A path as `google.api.http` writes it: `/v1/things/{thing_id}/files/{path=**}:verb`. */
 export type PathTemplate = {
-  match(path: string): Record<string, string> | undefined;
-  /** More of it is fixed: it goes before others that match too. */
-  weight: number;
+  source: string;
+  pattern: RegExp;
+  /** Field paths, in the order of the pattern's groups. */
+  fields: readonly string[];
+  /** How much of a path it fixes: of two templates that match, the one with the higher number is meant. */
+  specificity: number;
 };
 
-const VARIABLE = /\{([a-z_]+)(=\*\*)?\}/g;
+const PIECE = /\{([a-z0-9_.]+)(?:=(\*\*?))?\}|([^{}]+)/y;
 
-export function parsePathTemplate(template: string): PathTemplate {
-  const names: string[] = [];
-  let at = 0;
+/**
+ * Compiles a template. Variables are one segment (`{a}`, `{a=*}`) or any number of segments (`{a=**}`); a segment of a
+ * variable holds no `:` unless it is percent-encoded, so that a verb is never taken for a part of an id.
+ */
+export function parsePathTemplate(source: string): PathTemplate {
+  const fields: string[] = [];
   let pattern = '';
-  for (const { index, 0: text, 1: name = '', 2: rest } of template.matchAll(VARIABLE)) {
-    pattern += RegExp.escape(template.slice(at, index));
-    // A colon begins the verb; one that belongs to a name is percent-encoded.
-    pattern += rest ? '(.+)' : '([^/:]+)';
-    names.push(name);
-    at = index + text.length;
+  let specificity = 0;
+  PIECE.lastIndex = 0;
+  while (PIECE.lastIndex < source.length) {
+    const match = PIECE.exec(source);
+    if (!match) throw new Error(`cannot read the path template ${source}`);
+    const [, field, stars, literal] = match;
+    if (literal) {
+      if (literal.includes('*')) throw new Error(`a wildcard without a name in ${source}`);
+      pattern += RegExp.escape(literal);
+      specificity += literal.length;
+    } else if (field) {
+      fields.push(field);
+      pattern += stars === '**' ? '(.*)' : '([^/:]+)';
+    }
   }
-  const regex = new RegExp(`^${pattern}${RegExp.escape(template.slice(at))}$`);
-  const verb = template.lastIndexOf(':') > template.lastIndexOf('}') ? 1000 : 0;
-  return {
-    weight: verb + template.replaceAll(VARIABLE, '').length,
-    match(path) {
-      const found = regex.exec(path);
-      if (!found) return undefined;
-      try {
-        return Object.fromEntries(names.map((name, index) => [name, decodeURIComponent(found[index + 1]!)]));
-      } catch {
-        return undefined;
-      }
-    },
-  };
+  return { source, pattern: new RegExp(`^${pattern}$`, 's'), fields, specificity };
+}
+
+/** The fields of a path, decoded; undefined where the template does not match. `path` is raw, as it came. */
+export function matchPath({ pattern, fields }: PathTemplate, path: string): Map<string, string> | undefined {
+  const match = pattern.exec(path);
+  if (!match) return undefined;
+  return new Map(fields.map((field, i) => [field, decode(field, match[i + 1] ?? '')]));
+}
+
+function decode(field: string, text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    const description = 'is not valid percent-encoded UTF-8';
+    throw new DrydockError('MALFORMED_REQUEST', `${field}: ${description}`, { fields: [{ field, description }] });
+  }
 }

@@ -1,220 +1,214 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { create, type FileRegistry, toBinary } from '@bufbuild/protobuf';
-import { SpanKind, SpanStatusCode, context, propagation, trace } from '@opentelemetry/api';
-import fastify from 'fastify';
+import { context, propagation, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { Metadata } from 'nice-grpc-common';
 import { DrydockError } from '#libs/errors.ts';
-import type { Call, Definition } from '#libs/grpc/rpc.ts';
 import type { Logger } from '#libs/log.ts';
 import { durationHistogram, splitAddress } from '#libs/telemetry.ts';
-import type { Handler } from '../forwarding.ts';
-import { type Binding, readBindings } from './bindings.ts';
-import { toDrydockError, toHttpError } from './errors.ts';
-import { methodOf, parseBody, toRequest, toResponse } from './transcoding.ts';
-import { openBody } from './response-stream.ts';
+import type { Descriptors } from '../descriptors.ts';
+import type { Gateway } from '../gateway.ts';
+import { answerError, answerOne, answerStream } from './answers.ts';
+import { readBindings } from './bindings.ts';
+import { discardRest } from './body.ts';
+import { startDeadline } from './deadline.ts';
+import { httpError, rawAnswer, toDrydockError } from './errors.ts';
+import { openApiDocument } from './openapi.ts';
+import { readRequest } from './requests.ts';
+import { createRouter, type Route } from './router.ts';
 
-const MAX_JSON_BYTES = 16 * 1024 * 1024;
-const MAX_HEADER_BYTES = 16 * 1024;
 const MAX_HEADERS = 100;
+const MAX_HEADER_BYTES = 16 * 1024;
+const MAX_CONNECTIONS = 10_000;
 const HEADERS_TIMEOUT_MS = 10_000;
-const PIECE_BYTES = 64 * 1024;
+const KEEP_ALIVE_MS = 65_000;
+const CHECK_INTERVAL_MS = 1_000;
+const DRAIN_MS = 10_000;
+const IDLE_MS = 60_000;
+/** What metrics show for an answer that was not taken. */
+const CLIENT_GONE = 499;
 
-const tracer = trace.getTracer('drydock');
-const durations = durationHistogram('http_server_duration_seconds', 'From the request to the last byte.', ['method', 'status']);
+const requests = durationHistogram('http_server_duration_seconds', 'From the request to the last byte of the answer.', [
+  'route',
+  'method',
+  'status',
+]);
+const tracer = trace.getTracer('drydock-gateway');
 
 export type HttpOptions = {
+  /** host:port; port 0 picks a free one. */
   address: string;
-  registry: FileRegistry;
-  handlers: Map<Definition, Record<string, Handler>>;
-  openapi: object;
+  gateway: Gateway;
+  descriptors: Descriptors;
+  /** Resolves when calls can be answered. */
   ready: () => Promise<void>;
   log: Logger;
+  /** How long a body may pause, and how long a client may take to read 64 KiB. Default one minute. */
+  idleMs?: number;
 };
 
-/** Serves the public API over HTTP: the routes of the protos' annotations, and three that need no credential. */
-export async function startHttpServer(options: HttpOptions): Promise<{ port: number } & AsyncDisposable> {
-  const { registry, handlers, log } = options;
-  const bindings = readBindings(registry, [...handlers.keys()]);
-  const app = fastify({
-    logger: false,
-    exposeHeadRoutes: false,
-    http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: 0 },
-  });
-  app.server.maxHeadersCount = 0;
-  // Bodies are read here: some are raw, and all of them have limits of their own.
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+/** Serves the HTTP API until disposed; disposing lets calls end for 10 s and then cuts them off. */
+export async function startHttp(options: HttpOptions): Promise<{ port: number } & AsyncDisposable> {
+  const { descriptors, ready, log } = options;
+  const bindings = readBindings(descriptors);
+  const answer = createAnswer(options, createRouter(bindings));
+  const document = JSON.stringify(openApiDocument(descriptors, bindings));
 
-  const openapi = JSON.stringify(options.openapi);
-  app.get('/healthz', async () => 'ok\n');
-  app.get('/readyz', (_, reply) => options.ready().then(() => 'ready\n', (error) => reply.code(503).send(`${error.message}\n`)));
-  app.get('/openapi.json', (_, reply) => reply.type('application/json').send(openapi));
-  app.all('/*', (request, reply) => {
+  const app = createApp();
+  app.get('/healthz', async (_, reply) => reply.type('text/plain').send('ok\n'));
+  app.get('/readyz', async (_, reply) => {
+    reply.type('text/plain');
+    return ready().then(
+      () => 'ready\n',
+      (error: unknown) => reply.code(503).send(`${error instanceof Error ? error.message : 'not ready'}\n`),
+    );
+  });
+  app.get('/openapi.json', async (_, reply) => reply.type('application/json').send(document));
+  app.setErrorHandler(async (error: unknown, _, reply) => {
+    const known = toDrydockError(error);
+    if (known.reason === 'INTERNAL') log.error({ err: error }, 'unexpected error');
+    const { status, headers, body } = httpError(known);
+    return reply.code(status).headers(headers).send(body);
+  });
+  const everythingElse = async (
+    { raw }: { raw: IncomingMessage },
+    reply: { raw: ServerResponse; hijack(): unknown },
+  ) => {
     reply.hijack();
-    return serve(request.raw, reply.raw);
-  });
-  app.setErrorHandler((error, _, reply) => {
-    log.warn({ err: error }, 'request refused');
-    const { status, body } = toHttpError(new DrydockError('MALFORMED_REQUEST', 'the request is not valid HTTP'));
-    return reply.code(status).send(body);
-  });
-
-  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const url = new URL(request.url ?? '/', 'http://gateway');
-    const path = (request.url ?? '/').split('?', 1)[0]!;
-    const end = durations.startTimer();
-    let name = 'unknown';
-    try {
-      if (request.rawHeaders.length > 2 * MAX_HEADERS)
-        throw new DrydockError('REQUEST_TOO_LARGE', `more than ${MAX_HEADERS} headers`);
-      const { binding, variables } = findBinding(bindings, request.method ?? '', path);
-      name = `${binding.definition.fullName}/${binding.method.name}`;
-      await traced(name, request, () => answer(binding, variables, url.searchParams, request, response));
-    } catch (error) {
-      fail(error, response, log);
-    } finally {
-      end({ method: name, status: String(response.statusCode) });
-    }
-  }
-
-  async function answer(
-    binding: Binding,
-    path: Record<string, string>,
-    query: URLSearchParams,
-    request: IncomingMessage,
-    response: ServerResponse,
-  ): Promise<void> {
-    const hungUp = new AbortController();
-    response.once('close', () => hungUp.abort());
-    const call = toCall(request, hungUp.signal);
-    const handler = handlers.get(binding.definition)![binding.name]!;
-    const parts = async () => ({ body: binding.jsonBody ? parseBody(await readText(request)) : {}, query, path });
-    if (binding.rawRequest) {
-      const first = toRequest(binding, registry, { body: {}, query, path });
-      const answered = await handler(pieces(binding, first, request), call);
-      return sendJson(response, toResponse(binding, registry, answered));
-    }
-    const message = toRequest(binding, registry, await parts());
-    const answered = handler(message, call);
-    if (binding.rawResponse) return sendRaw(response, answered, binding.rawResponse.localName);
-    if (binding.method.methodKind === 'server_streaming') return sendEvents(request, response, binding, answered);
-    sendJson(response, toResponse(binding, registry, await answered));
-  }
-
-  async function sendEvents(request: IncomingMessage, response: ServerResponse, binding: Binding, events: AsyncIterable<unknown>) {
-    const sse = request.headers.accept?.includes('text/event-stream') ?? false;
-    const frame = (json: unknown) => (sse ? `data: ${JSON.stringify(json)}\n\n` : `${JSON.stringify(json)}\n`);
-    const body = openBody(response, sse ? 'text/event-stream' : 'application/x-ndjson');
-    try {
-      for await (const event of events) await body.write(frame(toResponse(binding, registry, event)));
-    } catch (error) {
-      // Before the first byte it is an ordinary error; later the last line says what went wrong.
-      if (!response.headersSent) throw error;
-      const known = toDrydockError(error);
-      if (!response.destroyed) {
-        if (known.reason === 'INTERNAL') log.error({ err: error }, 'stream failed');
-        await body.write(frame({ error: toHttpError(known).body }));
-      }
-    }
-    body.end();
-  }
+    await answer(raw, reply.raw);
+  };
+  app.all('/*', everythingElse);
+  app.setNotFoundHandler(everythingElse);
 
   const [host, port] = splitAddress(options.address);
   await app.listen({ host, port });
   return {
     port: (app.server.address() as AddressInfo).port,
     async [Symbol.asyncDispose]() {
-      app.server.closeIdleConnections();
-      const force = setTimeout(() => app.server.closeAllConnections(), 10_000);
+      const force = setTimeout(() => {
+        log.warn({ port }, 'requests cut off that did not end');
+        app.server.closeAllConnections();
+      }, DRAIN_MS);
       await app.close();
       clearTimeout(force);
     },
   };
 }
 
-/** Bytes of a response that is one file. */
-async function sendRaw(response: ServerResponse, messages: AsyncIterable<unknown>, field: string): Promise<void> {
-  const body = openBody(response, 'application/octet-stream');
-  try {
-    for await (const message of messages) await body.write((message as Record<string, Uint8Array>)[field]!);
-  } catch (error) {
-    if (!response.headersSent) throw error;
-    // A file cut short must not look like a whole one.
-    response.destroy(error as Error);
-    return;
-  }
-  body.end();
+function createApp(): FastifyInstance {
+  const app = fastify({
+    http: {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: CHECK_INTERVAL_MS,
+    },
+    // A stream of requests or of answers may take any time; what must not is limited piece by piece.
+    requestTimeout: 0,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    bodyLimit: Number.MAX_SAFE_INTEGER,
+    exposeHeadRoutes: false,
+    forceCloseConnections: 'idle',
+    // The raw path is routed by the annotations; fastify only needs to let it pass.
+    routerOptions: { maxParamLength: MAX_HEADER_BYTES, ignoreDuplicateSlashes: false },
+    frameworkErrors: (error, _, reply) => {
+      const { status, headers, body } = httpError(toDrydockError(error));
+      (reply as FastifyReply).code(status).headers(headers).send(body);
+    },
+    clientErrorHandler: (error, socket) => {
+      if (socket.writable && error.code !== 'ECONNRESET') socket.end(rawAnswer(error.code));
+      else socket.destroy();
+    },
+  });
+  // More headers than this are counted, not dropped, so that they can be refused.
+  app.server.maxHeadersCount = 0;
+  app.server.maxConnections = MAX_CONNECTIONS;
+  app.addHook('onRequest', async ({ raw }) => {
+    if (raw.rawHeaders.length > 2 * MAX_HEADERS)
+      throw new DrydockError('REQUEST_TOO_LARGE', `more than ${MAX_HEADERS} headers`);
+  });
+  // Bodies are read by whoever knows how: whole, or piece by piece.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+  return app;
 }
 
-function sendJson(response: ServerResponse, json: unknown): void {
-  const text = JSON.stringify(json);
-  response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }).end(text);
-}
+type Answer = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
-function fail(error: unknown, response: ServerResponse, log: Logger): void {
-  if (response.destroyed || response.headersSent) return void response.destroy();
-  const known = toDrydockError(error);
-  if (known.reason === 'INTERNAL') log.error({ err: error }, 'unexpected error');
-  const { status, headers, body } = toHttpError(known);
-  const text = JSON.stringify(body);
-  // What is left of the request's body is not worth reading.
-  response
-    .writeHead(status, { 'content-type': 'application/json', connection: 'close', ...headers })
-    .end(text);
-}
+function createAnswer(options: HttpOptions, route: (verb: string, path: string) => Route): Answer {
+  const { gateway, log, idleMs = IDLE_MS } = options;
 
-function findBinding(bindings: Binding[], verb: string, path: string) {
-  for (const binding of bindings) {
-    const variables = binding.verb === verb ? binding.template.match(path) : undefined;
-    if (variables) return { binding, variables };
-  }
-  throw new DrydockError('ROUTE_NOT_FOUND', `there is no ${verb} ${path.slice(0, 128)}; /openapi.json lists what there is`);
-}
-
-function toCall(request: IncomingMessage, signal: AbortSignal): Call {
-  const metadata = new Metadata();
-  if (request.headers.authorization) metadata.set('authorization', request.headers.authorization);
-  return { signal, peer: request.socket.remoteAddress ?? '', metadata };
-}
-
-async function readText(request: IncomingMessage): Promise<string> {
-  const tooLarge = () => new DrydockError('REQUEST_TOO_LARGE', `the body is larger than ${MAX_JSON_BYTES} bytes`);
-  if (Number(request.headers['content-length'] ?? 0) > MAX_JSON_BYTES) throw tooLarge();
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request) {
-    size += chunk.length;
-    if (size > MAX_JSON_BYTES) throw tooLarge();
-    chunks.push(chunk);
-  }
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
-  } catch (error) {
-    throw new DrydockError('MALFORMED_REQUEST', 'the body is not UTF-8', { cause: error });
-  }
-}
-
-/** A raw body as messages: the first carries what the URL says, each later one a piece. */
-async function* pieces({ definition, name, method, rawRequest }: Binding, first: unknown, request: IncomingMessage) {
-  yield first;
-  const { requestType } = methodOf(definition.methods, name);
-  for await (const chunk of request)
-    for (let at = 0; at < chunk.length; at += PIECE_BYTES) {
-      const piece = create(method.input, { [rawRequest!.localName]: chunk.subarray(at, at + PIECE_BYTES) } as never);
-      yield requestType.decode(toBinary(method.input, piece));
-    }
-}
-
-async function traced(name: string, request: IncomingMessage, work: () => Promise<void>): Promise<void> {
-  const parent = propagation.extract(context.active(), request.headers);
-  await tracer.startActiveSpan(`http ${name}`, { kind: SpanKind.SERVER }, parent, async (span) => {
+  const call = async (request: IncomingMessage, response: ServerResponse, found: Route, query: string) => {
+    const { binding } = found;
+    const { method } = binding;
+    const { headers, socket } = request;
+    const gone = new AbortController();
+    response.once('close', () => gone.abort());
+    using deadline = startDeadline(headers['grpc-timeout']);
+    const signal = AbortSignal.any([gone.signal, deadline.signal]);
+    const metadata = Metadata(headers.authorization ? { authorization: headers.authorization } : {});
+    const peer = `${socket.remoteAddress}:${socket.remotePort}`;
     try {
-      await work();
+      using admitted = await gateway.admit(method, { signal, metadata, peer });
+      const message = await readRequest(found, request, query, idleMs);
+      const answer = gateway.forward(method, message, admitted);
+      const onLateError = (error: DrydockError) => logInternal(error, binding.template.source);
+      if (method.method.responseStream)
+        await answerStream(response, binding, answer, headers.accept, { idleMs, onLateError });
+      else await answerOne(response, binding, await answer, { idleMs, onLateError });
     } catch (error) {
-      span.setStatus({ code: SpanStatusCode.ERROR, message: toDrydockError(error).reason });
-      throw error;
+      throw deadline.signal.aborted ? deadline.signal.reason : error;
+    }
+  };
+
+  const logInternal = (error: DrydockError, route: string) => {
+    if (error.reason === 'INTERNAL') log.error({ err: error.cause ?? error, route }, 'unexpected error');
+  };
+
+  return async (request, response) => {
+    const { verb, path, query } = readTarget(request);
+    const end = requests.startTimer();
+    let name = 'none';
+    await traced(request, response, async (span) => {
+      try {
+        const found = route(verb, path);
+        name = found.binding.template.source;
+        span.updateName(`${verb} ${name}`).setAttribute('http.route', name);
+        await call(request, response, found, query);
+      } catch (error) {
+        if (response.destroyed) return;
+        const known = toDrydockError(error);
+        logInternal(known, name);
+        if (response.headersSent) return void response.destroy();
+        await answerError(response, httpError(known), idleMs).catch(() => response.destroy());
+      } finally {
+        discardRest(request);
+        const status = response.writableFinished ? response.statusCode : CLIENT_GONE;
+        end({ route: name, method: name === 'none' ? 'none' : verb, status });
+      }
+    });
+  };
+}
+
+function readTarget({ method = '', url = '' }: IncomingMessage): { verb: string; path: string; query: string } {
+  const at = url.indexOf('?');
+  return at < 0
+    ? { verb: method, path: url, query: '' }
+    : { verb: method, path: url.slice(0, at), query: url.slice(at + 1) };
+}
+
+function traced(
+  request: IncomingMessage,
+  response: ServerResponse,
+  work: (span: Span) => Promise<void>,
+): Promise<void> {
+  const parent = propagation.extract(context.active(), request.headers);
+  const options = { kind: SpanKind.SERVER, attributes: { 'http.request.method': request.method ?? '' } };
+  return tracer.startActiveSpan(`HTTP ${request.method}`, options, parent, async (span) => {
+    try {
+      await work(span);
     } finally {
+      span.setAttribute('http.response.status_code', response.statusCode);
+      if (response.statusCode >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
       span.end();
     }
   });

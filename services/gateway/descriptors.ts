@@ -1,0 +1,26 @@
+import { create, createFileRegistry, type DescFile, type FileRegistry, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { type FileDescriptorSet, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
+
+const PUBLIC_PACKAGE = 'drydock.v1';
+
+export type Descriptors = { set: FileDescriptorSet; registry: FileRegistry };
+
+/** Reads a FileDescriptorSet, imports included. */
+export function readDescriptors(bytes: Uint8Array): Descriptors {
+  const set = fromBinary(FileDescriptorSetSchema, bytes);
+  return { set, registry: createFileRegistry(set) };
+}
+
+/** The FileDescriptorSet of the public API alone: what is internal is nobody's business. */
+export function publicFiles({ set, registry }: Descriptors): Uint8Array {
+  const names = new Set<string>();
+  const add = (file: DescFile) => {
+    names.add(file.proto.name);
+    file.dependencies.forEach(add);
+  };
+  for (const file of registry.files) if (file.proto.package === PUBLIC_PACKAGE) add(file);
+  return toBinary(
+    FileDescriptorSetSchema,
+    create(FileDescriptorSetSchema, { file: set.file.filter(({ name }) => names.has(name)) }),
+  );
+}

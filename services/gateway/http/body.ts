@@ -1,0 +1,67 @@
+import type { IncomingMessage } from 'node:http';
+import { DrydockError } from '#libs/errors.ts';
+
+/** Bytes of the largest JSON body. */
+export const MAX_JSON_BYTES = 16 * 1024 * 1024;
+/** Bytes of the pieces that a raw body is passed on in. */
+const PIECE_BYTES = 64 * 1024;
+/** How long a refused client may go on sending before it is cut off. */
+const LINGER_MS = 10_000;
+
+/** The whole body. Errors: REQUEST_TOO_LARGE, MALFORMED_REQUEST where it stops arriving for `idleMs`. */
+export async function readBody(request: IncomingMessage, idleMs: number): Promise<Buffer> {
+  refuseEncoding(request);
+  if (Number(request.headers['content-length'] ?? 0) > MAX_JSON_BYTES) throw tooLarge();
+  const pieces: Buffer[] = [];
+  let length = 0;
+  for await (const piece of arriving(request, idleMs)) {
+    length += piece.length;
+    if (length > MAX_JSON_BYTES) throw tooLarge();
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces);
+}
+
+/** The body as it comes, in pieces of at most 64 KiB; the client is read no faster than the pieces are taken. */
+export async function* readPieces(request: IncomingMessage, idleMs: number): AsyncIterable<Buffer> {
+  refuseEncoding(request);
+  for await (const piece of arriving(request, idleMs))
+    for (let at = 0; at < piece.length; at += PIECE_BYTES) yield piece.subarray(at, at + PIECE_BYTES);
+}
+
+/** Lets the rest of a body go by, so that a client which is still sending reads the answer, but not for ever. */
+export function discardRest(request: IncomingMessage): void {
+  if (request.complete || request.destroyed) return;
+  const cut = setTimeout(() => request.destroy(), LINGER_MS);
+  request.once('close', () => clearTimeout(cut));
+  request.on('error', () => {});
+  request.resume();
+}
+
+/** Waiting is only counted while somebody waits: a slow receiver is not a slow sender. */
+async function* arriving(request: IncomingMessage, idleMs: number): AsyncIterable<Buffer> {
+  const pieces = request.iterator({ destroyOnReturn: false });
+  try {
+    while (true) {
+      const { promise: idle, reject } = Promise.withResolvers<never>();
+      const timer = setTimeout(
+        () => reject(new DrydockError('MALFORMED_REQUEST', 'the body stopped arriving')),
+        idleMs,
+      );
+      const { value, done } = await Promise.race([pieces.next(), idle]).finally(() => clearTimeout(timer));
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    // Not awaited: while a piece is outstanding it would wait for that.
+    void pieces.return?.(undefined)?.catch(() => {});
+  }
+}
+
+function refuseEncoding({ headers }: IncomingMessage): void {
+  const encoding = headers['content-encoding'];
+  if (encoding && encoding !== 'identity')
+    throw new DrydockError('MALFORMED_REQUEST', `the body must not be encoded, and is as '${encoding.slice(0, 50)}'`);
+}
+
+const tooLarge = () => new DrydockError('REQUEST_TOO_LARGE', `the body is larger than ${MAX_JSON_BYTES} bytes`);

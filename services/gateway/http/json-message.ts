@@ -1,0 +1,105 @@
+import {
+  create,
+  type DescField,
+  type DescMessage,
+  fromBinary,
+  type JsonObject,
+  type JsonValue,
+  type Message,
+  mergeFromJson,
+  toBinary,
+  toJson,
+} from '@bufbuild/protobuf';
+import { DrydockError } from '#libs/errors.ts';
+
+const MAX_DESCRIPTION_LENGTH = 200;
+
+/** A message from parts in the proto3 JSON mapping; a later part goes over an earlier one. Errors: MALFORMED_REQUEST, naming the field. */
+export function messageOf(descriptor: DescMessage, parts: readonly JsonValue[]): Message {
+  const message = create(descriptor);
+  for (const part of parts) {
+    try {
+      mergeFromJson(descriptor, message, part);
+    } catch (error) {
+      throw malformed(locate(descriptor, part), readable(error));
+    }
+  }
+  return message;
+}
+
+/** The same message in another library's types: both know its bytes. */
+export function encodeMessage(descriptor: DescMessage, message: Message): Uint8Array {
+  return toBinary(descriptor, message);
+}
+
+/** The JSON of a message, or of one field of it. Fields without presence are always there, so that `[]`, `0` and `""` can be read. */
+export function jsonOf(descriptor: DescMessage, bytes: Uint8Array, only?: DescField): JsonValue {
+  const json = toJson(descriptor, fromBinary(descriptor, bytes), { alwaysEmitImplicit: true }) as JsonObject;
+  return only ? (json[only.jsonName] ?? null) : json;
+}
+
+export function parseJson(bytes: Uint8Array): JsonValue {
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new DrydockError('MALFORMED_REQUEST', 'the body is not valid UTF-8');
+  }
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new DrydockError('MALFORMED_REQUEST', `the body is not JSON: ${clipped((error as Error).message)}`);
+  }
+}
+
+/** MALFORMED_REQUEST that names a field; the empty name is the message itself. */
+export function malformed(field: string, description: string): DrydockError {
+  if (!field) return new DrydockError('MALFORMED_REQUEST', description);
+  return new DrydockError('MALFORMED_REQUEST', `${field}: ${description}`, { fields: [{ field, description }] });
+}
+
+/** The field that cannot be read, by trying one after the other; as `limits.memoryBytes` or `files[2].name`. */
+function locate(descriptor: DescMessage, json: JsonValue): string {
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) return '';
+  for (const [key, value] of Object.entries(json)) {
+    const field = fieldNamed(descriptor, key);
+    if (!field) return key;
+    if (isReadable(descriptor, { [key]: value as JsonValue })) continue;
+    return key + locateInside(field, value as JsonValue);
+  }
+  return '';
+}
+
+function locateInside(field: DescField, value: JsonValue): string {
+  if (field.fieldKind === 'message') return dotted(locate(field.message, value));
+  if (field.fieldKind !== 'list' || field.listKind !== 'message' || !Array.isArray(value)) return '';
+  const index = value.findIndex((item) => !isReadable(field.message, item));
+  return index < 0 ? '' : `[${index}]${dotted(locate(field.message, value[index]!))}`;
+}
+
+const dotted = (path: string) => (path ? `.${path}` : '');
+
+function isReadable(descriptor: DescMessage, json: JsonValue): boolean {
+  try {
+    mergeFromJson(descriptor, create(descriptor), json);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A field by its name in JSON or in the proto. */
+export function fieldNamed(descriptor: DescMessage, name: string): DescField | undefined {
+  return descriptor.fields.find((field) => field.jsonName === name || field.name === name);
+}
+
+/** What the decoder says, without the names of its types. */
+function readable(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  if (/key ".*" is unknown$/s.test(message)) return 'is unknown';
+  return clipped(message.replace(/^cannot decode .*? from JSON:? ?/s, '')) || 'cannot be read';
+}
+
+function clipped(text: string): string {
+  return text.length > MAX_DESCRIPTION_LENGTH ? `${text.slice(0, MAX_DESCRIPTION_LENGTH)}…` : text;
+}

@@ -1,0 +1,48 @@
+import { LRUCache } from 'lru-cache';
+import type { Events } from '#libs/events.ts';
+import type { Client } from '#libs/grpc/rpc.ts';
+import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
+import { SandboxChanged } from '#proto/drydock/internal/v1/events.ts';
+import type { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
+
+const CHANGED_SUBJECT = 'drydock.session.sandbox.changed';
+const MAX_ROUTES = 100_000;
+const SESSION_DEADLINE_MS = 5_000;
+
+export type SandboxRoutes = {
+  /** Id of the executor that holds a sandbox of the caller's organisation. Errors: as `RecordService.GetRoute`. */
+  find(caller: Caller, sandboxId: string): Promise<string>;
+  /** Forgets where a sandbox is, so that session is asked again. */
+  drop(caller: Caller, sandboxId: string): void;
+};
+
+/**
+ * Where sandboxes are. A sandbox never moves, so a route is kept until the sandbox stops, and goes on working while
+ * session is away.
+ */
+export function watchSandboxRoutes(
+  session: Pick<Client<RecordServiceDefinition>, 'getRoute'>,
+  events: Pick<Events, 'subscribe'>,
+): SandboxRoutes & Disposable {
+  const routes = new LRUCache<string, string>({ max: MAX_ROUTES });
+  const changed = events.subscribe(CHANGED_SUBJECT, (data) => {
+    const { organizationId, sandboxId, state } = SandboxChanged.decode(data);
+    if (state !== 'RUNNING') routes.delete(keyOf(organizationId, sandboxId));
+  });
+  return {
+    async find(caller, sandboxId) {
+      const key = keyOf(caller.organizationId, sandboxId);
+      const known = routes.get(key);
+      if (known) return known;
+      const { executorId } = await session.getRoute({ sandboxId }, { caller, deadlineMs: SESSION_DEADLINE_MS });
+      routes.set(key, executorId);
+      return executorId;
+    },
+    drop: ({ organizationId }, sandboxId) => void routes.delete(keyOf(organizationId, sandboxId)),
+    [Symbol.dispose]: () => changed[Symbol.dispose](),
+  };
+}
+
+function keyOf(organizationId: string, sandboxId: string): string {
+  return `${organizationId} ${sandboxId}`;
+}
