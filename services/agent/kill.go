@@ -13,6 +13,22 @@ const (
 
 // killAll ends every process of the sandbox but the agent, whatever it did to escape, and waits until none is left.
 func (t *processTable) killAll() {
+	t.gate.Lock()
+	defer t.gate.Unlock()
+	t.endAll()
+}
+
+// killAllFor does so because of a process, unless that has ended: what was started since then is not meant.
+func (t *processTable) killAllFor(p *process) {
+	t.gate.Lock()
+	defer t.gate.Unlock()
+	if p.running() {
+		t.endAll()
+	}
+}
+
+// endAll needs the gate.
+func (t *processTable) endAll() {
 	for _, p := range t.all() {
 		p.markKilled()
 	}
@@ -23,8 +39,6 @@ func (t *processTable) killAll() {
 		}
 		return
 	}
-	t.gate.Lock()
-	defer t.gate.Unlock()
 	killEverything()
 	t.mutex.Lock()
 	t.leaves = false

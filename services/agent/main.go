@@ -43,7 +43,9 @@ func run(arguments []string) error {
 		fmt.Fprint(os.Stderr, usage)
 		os.Exit(2)
 	}
-	prepareProcess()
+	if err := prepareProcess(); err != nil {
+		return err
+	}
 	agent := newAgent()
 	go func() {
 		<-terminations()
@@ -57,7 +59,7 @@ func run(arguments []string) error {
 }
 
 // prepareProcess makes the agent small, and unreachable for what runs beside it.
-func prepareProcess() {
+func prepareProcess() error {
 	debug.SetGCPercent(50)
 	debug.SetMemoryLimit(24 << 20)
 	// What an engine left open by mistake must not reach a program.
@@ -67,11 +69,14 @@ func prepareProcess() {
 		// Groups that an image gives its root would count for work done as the user.
 		_ = syscall.Setgroups(nil)
 	}
-	_, _, _ = syscall.AllThreadsSyscall6(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0)
+	if _, _, number := syscall.AllThreadsSyscall6(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0); number != 0 {
+		return fmt.Errorf("no_new_privs, which needs a build with CGO_ENABLED=0: %w", number)
+	}
 	// A program must not read or trace the agent: not one of the same user, nor a child before it is another program.
 	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 	syscall.Umask(0o022)
 	startThreads()
 	// Last: the runtime reaches all threads by a signal, as was done above.
 	dropSignals()
+	return nil
 }

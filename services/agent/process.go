@@ -238,7 +238,7 @@ func (p *process) exceed(limit pb.LimitKind) {
 		p.limit = limit
 	}
 	p.mutex.Unlock()
-	p.table.killAll()
+	p.table.killAllFor(p)
 }
 
 // broadcast wakes everybody who waits for a change. The mutex is held.

@@ -222,6 +222,20 @@ func TestLimits(t *testing.T) {
 	s.works()
 }
 
+func TestALimitEndsOnlyWhatRanThen(t *testing.T) {
+	s := newSandbox(t, sandboxOptions{})
+	for range 50 {
+		r, err := s.run(&pb.StartRequest{Command: []string{"sh", "-c", "yes & yes >&2"}, OutputBytes: 1000})
+		must(t, err)
+		if r.exited.Limit != pb.LimitKind_LIMIT_KIND_OUTPUT {
+			t.Fatalf("%v", r.exited)
+		}
+		if next := s.mustRun("true").exited; next.ExitCode != 0 {
+			t.Fatalf("the next one: %v", next)
+		}
+	}
+}
+
 func TestUsage(t *testing.T) {
 	s := newSandbox(t, sandboxOptions{})
 	exited := s.mustRun("sh", "-c", "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done").exited

@@ -185,6 +185,10 @@ func (s *sandbox) accept(listener net.Listener, to chan<- net.Conn) {
 
 func (s *sandbox) launch(mode string, options sandboxOptions) {
 	t := s.t
+	if image != "" {
+		s.launchContainer(options)
+		return
+	}
 	gateEnd, gate, err := os.Pipe()
 	must(t, err)
 	command := exec.Command("/proc/self/exe")

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// With DRYDOCK_TEST_IMAGE the same tests run in containers of that image, as an engine makes them, instead of namespaces
+// of our own; DOCKER_HOST says where the engine is.
+var image = os.Getenv("DRYDOCK_TEST_IMAGE")
+
+func docker(arguments ...string) (string, error) {
+	output, err := exec.Command("docker", arguments...).CombinedOutput()
+	return strings.TrimSpace(string(output)), err
+}
+
+func (s *sandbox) launchContainer(options sandboxOptions) {
+	t := s.t
+	if options.listen {
+		t.Skip("has no exec stream to a container")
+	}
+	directory := filepath.Dir(s.socket)
+	profile := filepath.Join(directory, "seccomp.json")
+	build := exec.Command("sh", "-c", `go build -o "$1" . && go run ./cmd/seccomp-profile > "$2"`, "sh", s.binary, profile)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	must(t, os.Remove(s.binary))
+	if output, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%s", output)
+	}
+	arguments := []string{
+		"run", "--detach", "--entrypoint", "/run/drydock/agent", "--network", "none", "--read-only", "--log-driver", "none",
+		"--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--security-opt", "seccomp=" + profile,
+		"--volume", s.binary + ":/run/drydock/agent:ro", "--volume", directory + ":/run/drydock/link:ro",
+		"--tmpfs", "/home/user:rw,nosuid,nodev,exec,uid=1000,gid=1000,mode=0755,size=64m", "--tmpfs", "/tmp:size=16m",
+		"--user", strconv.Itoa(s.user) + ":" + strconv.Itoa(s.user),
+	}
+	if !options.sameUser {
+		arguments = append(arguments, "--cap-add", "SETUID", "--cap-add", "SETGID", "--cap-add", "KILL")
+	}
+	memory, processes := int64(256<<20), 128
+	if options.memory > 0 {
+		memory = options.memory
+	}
+	if options.processes > 0 {
+		processes = options.processes
+	}
+	arguments = append(arguments, "--memory", strconv.FormatInt(memory, 10), "--memory-swap", strconv.FormatInt(memory, 10),
+		"--pids-limit", strconv.Itoa(processes), image, "serve", "/run/drydock/link/agent.sock")
+	id, err := docker(arguments...)
+	if err != nil {
+		t.Fatal(id)
+	}
+	t.Cleanup(func() { _, _ = docker("rm", "--force", id) })
+	pid, err := docker("inspect", "--format", "{{.State.Pid}}", id)
+	must(t, err)
+	s.pid, err = strconv.Atoi(pid)
+	must(t, err)
+}
