@@ -1,29 +1,32 @@
-import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm, symlink } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { Command } from "commander";
-import { execa } from "execa";
-import { ensureImages } from "../images/build.ts";
-import { ensureEngine } from "./engine.ts";
-import { generate } from "./generate.ts";
-import { ROOT } from "./root.ts";
-import { ensureSystemPackages } from "./system-packages.ts";
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { execa } from 'execa';
+import { ensureImages } from '../images/build.ts';
+import { ensureEngine } from './engine.ts';
+import { generate } from './generate.ts';
+import { ROOT } from './root.ts';
+import { ensureSystemPackages } from './system-packages.ts';
 
-const DATA_DIRECTORY = process.env.DRYDOCK_DATA_DIR || "/var/lib/drydock";
-const BIN = join(ROOT, "node_modules/.bin");
+const DATA_DIRECTORY = process.env.DRYDOCK_DATA_DIR || '/var/lib/drydock';
+const BIN = join(ROOT, 'node_modules/.bin');
+/** A stage that has not ended by then hangs: it fails, with what it printed last. */
+const STAGE_MS = 15 * 60_000;
+const LOG_END = 8_000;
 const TOP_LEVEL = [
-	"README.md",
-	"buf.yaml",
-	"deploy",
-	"libs",
-	"migrations",
-	"package-lock.json",
-	"package.json",
-	"proto",
-	"services",
-	"test",
-	"tsconfig.json",
+  'README.md',
+  'buf.yaml',
+  'deploy',
+  'libs',
+  'migrations',
+  'package-lock.json',
+  'package.json',
+  'proto',
+  'services',
+  'test',
+  'tsconfig.json',
 ];
 
 type Counts = { passed: number; failed: number; skipped: number };
@@ -35,289 +38,249 @@ const total: Counts = { passed: 0, failed: 0, skipped: 0 };
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
 const STAGES: Stage[] = [
-	check("format and lint", () =>
-		tool("biome", ["check", "--error-on-warnings"]),
-	),
-	check("imports", () =>
-		tool("depcruise", [
-			"--config",
-			".dependency-cruiser.cjs",
-			"services",
-			"libs",
-			"deploy",
-			"test",
-		]),
-	),
-	check("layout", checkLayout),
-	check("types", () => tool("tsc", ["--noEmit"])),
-	check("buf lint", () => tool("buf", ["lint"])),
-	check("buf breaking", checkBreaking),
-	check("gofmt", async () => {
-		const { stdout } = await execa("gofmt", ["-l", "services/agent"], {
-			cwd: ROOT,
-		});
-		if (stdout) throw new Error(`not formatted: ${stdout}`);
-	}),
-	check("go vet", () =>
-		execa("go", ["vet", "./..."], {
-			cwd: join(ROOT, "services/agent"),
-			all: true,
-		}),
-	),
-	{ name: "agent", run: goTests },
-	...["unit", "integration", "e2e", "hostile"].map((name) => ({
-		name,
-		run: () => vitest(name),
-	})),
+  check('format and lint', () => tool('biome', ['check', '--error-on-warnings'])),
+  check('imports', () =>
+    tool('depcruise', ['--config', '.dependency-cruiser.cjs', 'services', 'libs', 'deploy', 'test']),
+  ),
+  check('layout', checkLayout),
+  check('types', () => tool('tsc', ['--noEmit'])),
+  check('buf lint', () => tool('buf', ['lint'])),
+  check('buf breaking', checkBreaking),
+  check('gofmt', async () => {
+    const { stdout } = await execa('gofmt', ['-l', 'services/agent'], {
+      cwd: ROOT,
+    });
+    if (stdout) throw new Error(`not formatted: ${stdout}`);
+  }),
+  check('go vet', () =>
+    execa('go', ['vet', './...'], {
+      cwd: join(ROOT, 'services/agent'),
+      all: true,
+    }),
+  ),
+  { name: 'agent', run: goTests },
+  ...['unit', 'integration', 'e2e', 'hostile'].map((name) => ({
+    name,
+    run: () => vitest(name),
+  })),
 ];
 
 const names = STAGES.map(({ name }) => name);
-const command = new Command("npm test --")
-	.description(
-		"Runs every check and test, or only the stages named. Starts all that they need.",
-	)
-	.argument("[stage...]", names.join(", "))
-	.parse();
-const wanted =
-	command.args.length > 0
-		? STAGES.filter(({ name }) => command.args.includes(name))
-		: STAGES;
-if (command.args.some((name) => !names.includes(name)))
-	command.error(`error: the stages are ${names.join(", ")}`);
+const command = new Command('npm test --')
+  .description('Runs every check and test, or only the stages named. Starts all that they need.')
+  .argument('[stage...]', names.join(', '))
+  .parse();
+const wanted = command.args.length > 0 ? STAGES.filter(({ name }) => command.args.includes(name)) : STAGES;
+if (command.args.some((name) => !names.includes(name))) command.error(`error: the stages are ${names.join(', ')}`);
 
 await ensureSystemPackages(say);
 await generate(say);
 {
-	await using engine = await startEngine();
-	process.env.DOCKER_SOCKET = engine.socket;
-	process.env.IMAGE_CACHE = join(DATA_DIRECTORY, "images");
-	for (const { name, run } of wanted) {
-		const started = performance.now();
-		const counts = await run();
-		for (const key of ["passed", "failed", "skipped"] as const)
-			total[key] += counts[key];
-		const seconds = ((performance.now() - started) / 1000).toFixed(1);
-		say(
-			`${counts.failed ? "FAIL" : "ok  "} ${name}: ${describe(counts)} (${seconds} s)`,
-		);
-	}
+  await using engine = await startEngine();
+  process.env.DOCKER_SOCKET = engine.socket;
+  process.env.IMAGE_CACHE = join(DATA_DIRECTORY, 'images');
+  for (const { name, run } of wanted) {
+    const started = performance.now();
+    const counts = await run();
+    for (const key of ['passed', 'failed', 'skipped'] as const) total[key] += counts[key];
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    say(`${counts.failed ? 'FAIL' : 'ok  '} ${name}: ${describe(counts)} (${seconds} s)`);
+  }
 }
 say(describe(total));
 process.exit(total.failed > 0 || total.passed === 0 ? 1 : 0);
 
 function describe({ passed, failed, skipped }: Counts): string {
-	return `${passed} passed, ${failed} failed, ${skipped} skipped`;
+  return `${passed} passed, ${failed} failed, ${skipped} skipped`;
 }
 
 /** An engine with every image, for the stages that run programs. */
 async function startEngine() {
-	const engine = await ensureEngine({
-		dataDirectory: DATA_DIRECTORY,
-		runDirectory: join(DATA_DIRECTORY, "run"),
-		dockerHost: process.env.DOCKER_HOST,
-	});
-	if (
-		wanted.some(({ name }) => ["integration", "e2e", "hostile"].includes(name))
-	)
-		await ensureImages({
-			dockerSocket: engine.socket,
-			cacheDirectory: join(DATA_DIRECTORY, "images"),
-			onProgress: say,
-		});
-	return engine;
+  const engine = await ensureEngine({
+    dataDirectory: DATA_DIRECTORY,
+    runDirectory: join(DATA_DIRECTORY, 'run'),
+    dockerHost: process.env.DOCKER_HOST,
+  });
+  if (wanted.some(({ name }) => ['integration', 'e2e', 'hostile'].includes(name)))
+    await ensureImages({
+      dockerSocket: engine.socket,
+      cacheDirectory: join(DATA_DIRECTORY, 'images'),
+      onProgress: say,
+    });
+  return engine;
 }
 
 function check(name: string, run: () => PromiseLike<unknown>): Stage {
-	return {
-		name,
-		async run() {
-			try {
-				await run();
-				return { passed: 1, failed: 0, skipped: 0 };
-			} catch (error) {
-				say(
-					String((error as { all?: string }).all || (error as Error).message),
-				);
-				return { passed: 0, failed: 1, skipped: 0 };
-			}
-		},
-	};
+  return {
+    name,
+    async run() {
+      try {
+        await run();
+        return { passed: 1, failed: 0, skipped: 0 };
+      } catch (error) {
+        say(String((error as { all?: string }).all || (error as Error).message));
+        return { passed: 0, failed: 1, skipped: 0 };
+      }
+    },
+  };
 }
 
 function tool(name: string, args: string[]) {
-	return execa(join(BIN, name), args, {
-		cwd: ROOT,
-		all: true,
-		env: { PATH: `${BIN}:${process.env.PATH}`, FORCE_COLOR: "0" },
-	});
+  return execa(join(BIN, name), args, {
+    cwd: ROOT,
+    all: true,
+    env: { PATH: `${BIN}:${process.env.PATH}`, FORCE_COLOR: '0' },
+  });
 }
 
 async function checkLayout(): Promise<void> {
-	const { stdout } = await execa("git", ["ls-tree", "--name-only", "HEAD"], {
-		cwd: ROOT,
-	});
-	const entries = stdout.split("\n").filter((name) => !name.startsWith("."));
-	if (entries.sort().join() !== TOP_LEVEL.join())
-		throw new Error(
-			`top-level entries are ${entries.join(", ")}, not ${TOP_LEVEL.join(", ")}`,
-		);
+  const { stdout } = await execa('git', ['ls-tree', '--name-only', 'HEAD'], {
+    cwd: ROOT,
+  });
+  const entries = stdout.split('\n').filter((name) => !name.startsWith('.'));
+  if (entries.sort().join() !== TOP_LEVEL.join())
+    throw new Error(`top-level entries are ${entries.join(', ')}, not ${TOP_LEVEL.join(', ')}`);
 }
 
 /** Holds the protos against those of the last commit that had some, which is this one unless they are being changed. */
 async function checkBreaking(): Promise<void> {
-	const git = (args: string[]) => execa("git", args, { cwd: ROOT });
-	const { stdout: head } = await git(["rev-list", "-1", "HEAD", "--", "proto"]);
-	const { stdout: changed } = await git([
-		"status",
-		"--porcelain",
-		"--",
-		"proto",
-	]);
-	const before = changed
-		? head
-		: (await git(["rev-list", "-2", "HEAD", "--", "proto"])).stdout.split(
-				"\n",
-			)[1];
-	if (!before) {
-		say("buf breaking: no earlier protos to hold these against");
-		return;
-	}
-	const directory = await mkdtemp(join(tmpdir(), "drydock-protos-"));
-	try {
-		const archive = join(directory, "protos.tar");
-		await git(["archive", "--output", archive, before, "proto", "buf.yaml"]);
-		await execa("tar", ["-xf", archive, "-C", directory]);
-		await symlink(join(ROOT, "node_modules"), join(directory, "node_modules"));
-		const image = join(directory, "before.binpb");
-		await execa(
-			join(BIN, "buf"),
-			["build", "--path", "proto/drydock", "-o", image],
-			{ cwd: directory, all: true },
-		);
-		await tool("buf", [
-			"breaking",
-			"--path",
-			"proto/drydock/v1",
-			"--against",
-			image,
-		]);
-	} finally {
-		await rm(directory, { recursive: true, force: true });
-	}
+  const git = (args: string[]) => execa('git', args, { cwd: ROOT });
+  const { stdout: head } = await git(['rev-list', '-1', 'HEAD', '--', 'proto']);
+  const { stdout: changed } = await git(['status', '--porcelain', '--', 'proto']);
+  const before = changed ? head : (await git(['rev-list', '-2', 'HEAD', '--', 'proto'])).stdout.split('\n')[1];
+  if (!before) {
+    say('buf breaking: no earlier protos to hold these against');
+    return;
+  }
+  const directory = await mkdtemp(join(tmpdir(), 'drydock-protos-'));
+  try {
+    const archive = join(directory, 'protos.tar');
+    await git(['archive', '--output', archive, before, 'proto', 'buf.yaml']);
+    await execa('tar', ['-xf', archive, '-C', directory]);
+    await symlink(join(ROOT, 'node_modules'), join(directory, 'node_modules'));
+    const image = join(directory, 'before.binpb');
+    await execa(join(BIN, 'buf'), ['build', '--path', 'proto/drydock', '-o', image], { cwd: directory, all: true });
+    await tool('buf', ['breaking', '--path', 'proto/drydock/v1', '--against', image]);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
 }
 
 async function goTests(): Promise<Counts> {
-	const { stdout, exitCode } = await execa("go", ["test", "-json", "./..."], {
-		cwd: join(ROOT, "services/agent"),
-		reject: false,
-		maxBuffer: 64 * 1024 * 1024,
-	});
-	const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
-	const output = new Map<string, string[]>();
-	for (const line of stdout
-		.split("\n")
-		.filter((line) => line.startsWith("{"))) {
-		const { Action, Test, Output } = JSON.parse(line) as {
-			Action: string;
-			Test?: string;
-			Output?: string;
-		};
-		if (!Test) continue;
-		if (Action === "output")
-			output.set(Test, [...(output.get(Test) ?? []), Output ?? ""]);
-		if (Action === "pass") counts.passed += 1;
-		if (Action === "fail") {
-			counts.failed += 1;
-			say(output.get(Test)?.join("") ?? Test);
-		}
-		if (Action === "skip") {
-			counts.skipped += 1;
-			say(
-				`skipped ${Test}: ${output.get(Test)?.at(-2)?.trim() ?? "no reason given"}`,
-			);
-		}
-	}
-	if (exitCode !== 0 && counts.failed === 0) {
-		say(stdout.slice(-2000));
-		counts.failed += 1;
-	}
-	return counts;
+  const { stdout, exitCode } = await execa('go', ['test', '-json', './...'], {
+    cwd: join(ROOT, 'services/agent'),
+    reject: false,
+    timeout: STAGE_MS,
+    maxBuffer: 64 * 1024 * 1024,
+    env: { CGO_ENABLED: '0' },
+  });
+  const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
+  const output = new Map<string, string[]>();
+  for (const line of stdout.split('\n').filter((line) => line.startsWith('{'))) {
+    const { Action, Test, Output } = JSON.parse(line) as {
+      Action: string;
+      Test?: string;
+      Output?: string;
+    };
+    if (!Test) continue;
+    if (Action === 'output') output.set(Test, [...(output.get(Test) ?? []), Output ?? '']);
+    if (Action === 'pass') counts.passed += 1;
+    if (Action === 'fail') {
+      counts.failed += 1;
+      say(output.get(Test)?.join('') ?? Test);
+    }
+    if (Action === 'skip') {
+      counts.skipped += 1;
+      say(`skipped ${Test}: ${output.get(Test)?.at(-2)?.trim() ?? 'no reason given'}`);
+    }
+  }
+  if (exitCode !== 0 && counts.failed === 0) {
+    say(stdout.slice(-2000));
+    counts.failed += 1;
+  }
+  return counts;
 }
 
 type VitestReport = {
-	numPassedTests: number;
-	numFailedTests: number;
-	numPendingTests: number;
-	numTodoTests: number;
-	testResults: {
-		name: string;
-		status: string;
-		message: string;
-		assertionResults: {
-			status: string;
-			fullName: string;
-			failureMessages: string[] | null;
-		}[];
-	}[];
+  numPassedTests: number;
+  numFailedTests: number;
+  numPendingTests: number;
+  numTodoTests: number;
+  testResults: {
+    name: string;
+    status: string;
+    message: string;
+    assertionResults: {
+      status: string;
+      fullName: string;
+      failureMessages: string[] | null;
+    }[];
+  }[];
 };
 
 async function vitest(project: string): Promise<Counts> {
-	const directory = await mkdtemp(join(tmpdir(), "drydock-report-"));
-	const file = join(directory, "report.json");
-	try {
-		const { exitCode, all } = await execa(
-			join(BIN, "node"),
-			[
-				join(ROOT, "node_modules/vitest/vitest.mjs"),
-				"run",
-				"--config",
-				"test/vitest.config.ts",
-				"--project",
-				project,
-				"--reporter=json",
-				`--outputFile=${file}`,
-				"--passWithNoTests",
-			],
-			{
-				cwd: ROOT,
-				all: true,
-				reject: false,
-				maxBuffer: 64 * 1024 * 1024,
-				env: { NODE_OPTIONS: "", FORCE_COLOR: "0" },
-			},
-		);
-		if (!existsSync(file)) {
-			say(all ?? "");
-			return { passed: 0, failed: 1, skipped: 0 };
-		}
-		const report = JSON.parse(await readFile(file, "utf8")) as VitestReport;
-		printFailures(report);
-		const counts = {
-			passed: report.numPassedTests,
-			failed: report.numFailedTests,
-			skipped: report.numPendingTests + report.numTodoTests,
-		};
-		// A file that cannot be loaded, or an error outside of tests, is a failure with no test to count.
-		if (exitCode !== 0 && counts.failed === 0) {
-			say(all?.slice(-4000) ?? "");
-			counts.failed = 1;
-		}
-		return counts;
-	} finally {
-		await rm(directory, { recursive: true, force: true });
-	}
+  const directory = await mkdtemp(join(tmpdir(), 'drydock-report-'));
+  const file = join(directory, 'report.json');
+  try {
+    // Into a file: a process that a broken test left behind may hold a pipe open for ever.
+    const log = join(directory, 'log');
+    const { exitCode, timedOut } = await execa(
+      join(BIN, 'node'),
+      [
+        join(ROOT, 'node_modules/vitest/vitest.mjs'),
+        'run',
+        '--config',
+        'test/vitest.config.ts',
+        '--project',
+        project,
+        '--reporter=default',
+        '--reporter=json',
+        `--outputFile.json=${file}`,
+        '--passWithNoTests',
+      ],
+      {
+        cwd: ROOT,
+        stdout: { file: log },
+        stderr: { file: log, append: true },
+        reject: false,
+        timeout: STAGE_MS,
+        forceKillAfterDelay: 30_000,
+        env: { NODE_OPTIONS: '', FORCE_COLOR: '0' },
+      },
+    );
+    if (timedOut) say(`${project} did not end within ${STAGE_MS / 60_000} minutes`);
+    if (!existsSync(file)) {
+      say(await endOf(log));
+      return { passed: 0, failed: 1, skipped: 0 };
+    }
+    const report = JSON.parse(await readFile(file, 'utf8')) as VitestReport;
+    printFailures(report);
+    const counts = {
+      passed: report.numPassedTests,
+      failed: report.numFailedTests,
+      skipped: report.numPendingTests + report.numTodoTests,
+    };
+    // A file that cannot be loaded, or an error outside of tests, is a failure with no test to count.
+    if (exitCode !== 0 && counts.failed === 0) {
+      say(await endOf(log));
+      counts.failed = 1;
+    }
+    return counts;
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function endOf(log: string): Promise<string> {
+  return (await readFile(log, 'utf8')).slice(-LOG_END);
 }
 
 function printFailures({ testResults }: VitestReport): void {
-	for (const { name, status, message, assertionResults } of testResults) {
-		if (status === "failed" && message) say(`${name}\n${message}`);
-		for (const { status, fullName, failureMessages } of assertionResults) {
-			if (status === "failed")
-				say(
-					`failed ${fullName}\n${failureMessages?.join("\n").slice(0, 2000)}`,
-				);
-			if (status === "pending" || status === "skipped" || status === "todo")
-				say(`skipped ${fullName}`);
-		}
-	}
+  for (const { name, status, message, assertionResults } of testResults) {
+    if (status === 'failed' && message) say(`${name}\n${message}`);
+    for (const { status, fullName, failureMessages } of assertionResults) {
+      if (status === 'failed') say(`failed ${fullName}\n${failureMessages?.join('\n').slice(0, 2000)}`);
+      if (status === 'pending' || status === 'skipped' || status === 'todo') say(`skipped ${fullName}`);
+    }
+  }
 }
