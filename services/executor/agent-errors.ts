@@ -41,7 +41,8 @@ export async function fromAgent(error: unknown, reasons: Reasons, ended: AbortSi
   if (!reason) return error;
   if (reason === 'PROCESS_ENDED' && /input|terminal/.test(details))
     return new DrydockError('PROCESS_INPUT_CLOSED', printable(details));
-  if (reason === 'NO_CAPACITY') return new DrydockError(reason, 'the sandbox has as many processes as it may; end some');
+  if (reason === 'NO_CAPACITY')
+    return new DrydockError(reason, 'the sandbox has as many processes as it may; end some');
   return new DrydockError(reason, printable(details));
 }
 

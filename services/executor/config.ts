@@ -26,6 +26,8 @@ export function loadConfig(variables: Environment) {
   };
   env.check();
   if (config.dataDirectory.length > MAX_DATA_PATH)
-    throw new Error(`bad configuration\n  EXECUTOR_DATA_DIR: is longer than ${MAX_DATA_PATH} characters, too long for its sockets`);
+    throw new Error(
+      `bad configuration\n  EXECUTOR_DATA_DIR: is longer than ${MAX_DATA_PATH} characters, too long for its sockets`,
+    );
   return config;
 }

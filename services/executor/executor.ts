@@ -31,7 +31,8 @@ export function createExecutor(dependencies: Dependencies): Rpc<ExecutorServiceD
       await sandboxes.destroy(sandboxId);
       return {};
     },
-    runExecution: ({ spec, streamOutput }, { signal }) => runExecution(dependencies, required(spec), streamOutput, signal),
+    runExecution: ({ spec, streamOutput }, { signal }) =>
+      runExecution(dependencies, required(spec), streamOutput, signal),
   };
 }
 

@@ -27,7 +27,10 @@ export function createFiles(sandboxes: Sandboxes): Rpc<FileServiceDefinition> {
   const ask = async <T>(
     call: Call,
     { sandboxId, path }: { sandboxId: string; path: string },
-    work: (files: Sandbox['instance']['link']['files'], options: { signal: AbortSignal; deadlineMs: number }) => Promise<T>,
+    work: (
+      files: Sandbox['instance']['link']['files'],
+      options: { signal: AbortSignal; deadlineMs: number },
+    ) => Promise<T>,
   ): Promise<T> => {
     const { instance, ended } = find(sandboxId, call);
     checkPath('path', path);
@@ -99,7 +102,9 @@ export function createFiles(sandboxes: Sandboxes): Rpc<FileServiceDefinition> {
     },
 
     async makeDirectory(request, call) {
-      const { file } = await ask(call, request, (files, options) => files.makeDirectory({ path: request.path }, options));
+      const { file } = await ask(call, request, (files, options) =>
+        files.makeDirectory({ path: request.path }, options),
+      );
       return { file: toFile(file) };
     },
 

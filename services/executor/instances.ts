@@ -33,7 +33,12 @@ export type Instances = {
   known(): Set<string>;
 };
 
-export function createInstances(dependencies: { backend: Backend; dataDirectory: string; catalog: Catalog; log: Logger }): Instances {
+export function createInstances(dependencies: {
+  backend: Backend;
+  dataDirectory: string;
+  catalog: Catalog;
+  log: Logger;
+}): Instances {
   const { backend, dataDirectory, log } = dependencies;
   const known = new Set<string>();
 
@@ -79,7 +84,9 @@ export function createInstances(dependencies: { backend: Backend; dataDirectory:
         end();
         return instance;
       } catch (error) {
-        await destroy(instance).catch((cause) => log.warn({ err: cause, instanceId: instance.id }, 'not destroyed yet'));
+        await destroy(instance).catch((cause) =>
+          log.warn({ err: cause, instanceId: instance.id }, 'not destroyed yet'),
+        );
         throw error;
       }
     },

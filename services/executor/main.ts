@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { readCatalog } from '#libs/catalog/catalog.ts';
 import { connectEvents } from '#libs/events.ts';
 import { service, startServer } from '#libs/grpc/server.ts';
@@ -12,6 +11,7 @@ import { ProcessServiceDefinition } from '#proto/drydock/v1/process.ts';
 import { createAnnouncer, createReporter, followSession } from './announcements.ts';
 import { openClaims } from './claims.ts';
 import { loadConfig } from './config.ts';
+import { holdDataDirectory } from './data-directory.ts';
 import { createDockerBackend } from './docker/backend.ts';
 import { createExecutor } from './executor.ts';
 import { createFiles } from './files.ts';
@@ -31,7 +31,7 @@ await run(log, async (shutdown) => {
   const { dataDirectory, maxSandboxes, memoryBytes } = config;
   const tls = readTls(config.tlsDirectory, 'executor');
   const catalog = readCatalog(config.catalogFile);
-  await mkdir(dataDirectory, { recursive: true, mode: 0o700 });
+  await using _hold = await holdDataDirectory(dataDirectory);
 
   const backend = createDockerBackend({
     socket: config.dockerSocket,
@@ -72,7 +72,9 @@ await run(log, async (shutdown) => {
   await using reconciliation = every(RECONCILE_INTERVAL_MS, log, () => reconcile(everything));
   await using _watch = backend.watch({
     ended(instanceId, reason) {
-      instanceEnded(everything, instanceId, reason).catch((error) => log.error({ err: error, instanceId }, 'end not handled'));
+      instanceEnded(everything, instanceId, reason).catch((error) =>
+        log.error({ err: error, instanceId }, 'end not handled'),
+      );
     },
     missed: () => reconciliation.trigger(),
   });

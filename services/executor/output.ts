@@ -15,7 +15,8 @@ export function createOutput(): { push(offset: number, data: Uint8Array): Output
         held = Buffer.alloc(0);
         at = offset;
       }
-      const bytes = held.length > 0 ? Buffer.concat([held, data]) : Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+      const bytes =
+        held.length > 0 ? Buffer.concat([held, data]) : Buffer.from(data.buffer, data.byteOffset, data.byteLength);
       const end = bytes.length - unfinished(bytes);
       const pieces = pieceOf(at, bytes.subarray(0, end));
       held = Buffer.from(bytes.subarray(end));

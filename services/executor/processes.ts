@@ -9,8 +9,8 @@ import {
   type ConnectResponse,
   type Exited,
   type ProcessInfo,
-  type StartResponse,
   StartRequest as StartAgentRequest,
+  type StartResponse,
 } from '#proto/drydock/agent/v1/agent.ts';
 import type {
   Process,
@@ -24,8 +24,8 @@ import type { Output } from '#proto/drydock/v1/resources.ts';
 import { fromAgent, PROCESS_REASONS, START_REASONS } from './agent-errors.ts';
 import { createOutput } from './output.ts';
 import { problemOfPath } from './paths.ts';
-import { signalName, signalNumber } from './signals.ts';
 import type { Sandbox, Sandboxes } from './sandboxes.ts';
+import { signalName, signalNumber } from './signals.ts';
 
 const KiB = 1024;
 const MAX_WORDS = 1024;
@@ -56,8 +56,14 @@ export function createProcesses(sandboxes: Sandboxes): Rpc<ProcessServiceDefinit
     },
     connectProcess(request, call) {
       const sandbox = find(request.sandboxId, call);
-      if (request.stdoutOffset < 0 || request.stderrOffset < 0) throw invalidField('stdoutOffset', 'must not be negative');
-      return events(sandbox, call, (options) => sandbox.instance.link.processes.connect(request, options), PROCESS_REASONS);
+      if (request.stdoutOffset < 0 || request.stderrOffset < 0)
+        throw invalidField('stdoutOffset', 'must not be negative');
+      return events(
+        sandbox,
+        call,
+        (options) => sandbox.instance.link.processes.connect(request, options),
+        PROCESS_REASONS,
+      );
     },
     async listProcesses({ sandboxId }, call) {
       const sandbox = find(sandboxId, call);
@@ -103,7 +109,9 @@ async function* events(
 ): AsyncIterable<StartProcessResponse> {
   const { signal: ended } = sandbox.ended;
   const outputs = { stdout: createOutput(), stderr: createOutput() };
-  const wrap = (name: 'stdout' | 'stderr') => (value: Output): StartProcessResponse => ({ event: { $case: name, value } });
+  const wrap =
+    (name: 'stdout' | 'stderr') =>
+    (value: Output): StartProcessResponse => ({ event: { $case: name, value } });
   try {
     for await (const { event } of open({ signal: AbortSignal.any([call.signal, ended]) })) {
       switch (event?.$case) {
@@ -143,7 +151,8 @@ function checkStart(request: StartProcessRequest): void {
   if (directory) check.violation('workingDirectory', directory);
   if (stdin.length > MAX_INPUT_BYTES) check.violation('stdin', 'is larger than 1 MiB');
   if (stdin.length > 0 && (openStdin || terminal)) check.violation('stdin', 'goes without open_stdin and terminal');
-  if (terminal && !isTerminal(terminal)) check.violation('terminal', `needs columns and rows from 1 to ${MAX_TERMINAL}`);
+  if (terminal && !isTerminal(terminal))
+    check.violation('terminal', `needs columns and rows from 1 to ${MAX_TERMINAL}`);
   check.string('requestId', request.requestId, { maxLength: 128 });
   check.done();
 }

@@ -15,7 +15,9 @@ const AGENT_HEADROOM_BYTES = 32 * 1024 * 1024;
 const RETRY_AFTER_MS = 1_000;
 
 const claimed = counter('executor_claims_total', 'Sandboxes given out.', ['template', 'warmth']);
-const claimTime = durationHistogram('executor_claim_seconds', 'From a claim to a sandbox that can be used.', ['warmth']);
+const claimTime = durationHistogram('executor_claim_seconds', 'From a claim to a sandbox that can be used.', [
+  'warmth',
+]);
 
 /** A sandbox of an organisation. */
 export type Sandbox = Claim & {
@@ -193,8 +195,12 @@ export function createSandboxes(dependencies: Dependencies): Sandboxes {
       const sandbox = [...held.values()].find(({ instance }) => instance.id === instanceId);
       if (!sandbox || sandbox.ended.signal.aborted) return undefined;
       const why = reason === 'OUT_OF_MEMORY' ? 'it ran out of memory' : 'it ended by itself';
-      const error = new DrydockError('SANDBOX_STOPPED', `the sandbox stopped: ${why}`, { metadata: { stopReason: reason } });
-      await remove(sandbox, error).catch((cause) => log.warn({ err: cause, instanceId }, 'ended sandbox not removed yet'));
+      const error = new DrydockError('SANDBOX_STOPPED', `the sandbox stopped: ${why}`, {
+        metadata: { stopReason: reason },
+      });
+      await remove(sandbox, error).catch((cause) =>
+        log.warn({ err: cause, instanceId }, 'ended sandbox not removed yet'),
+      );
       return sandbox;
     },
     list: () => [...held.values()],

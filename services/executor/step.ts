@@ -110,7 +110,9 @@ async function whyLost(sandbox: Sandbox, error: unknown): Promise<Ended['lost']>
 }
 
 function isNotExecutable(error: unknown): boolean {
-  return error instanceof DrydockError && (error.cause as { code?: Status } | undefined)?.code === Status.INVALID_ARGUMENT;
+  return (
+    error instanceof DrydockError && (error.cause as { code?: Status } | undefined)?.code === Status.INVALID_ARGUMENT
+  );
 }
 
 /** Gives a long input piece by piece. A program that ends before it has read all of it is its own affair. */

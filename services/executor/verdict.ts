@@ -21,7 +21,7 @@ export function verdictOf(spec: Judged, { exited, lost, stdout }: Ended): Verdic
   if (exited?.limit === 'LIMIT_KIND_CPU_TIME') return 'CPU_TIME_EXCEEDED';
   if (lost === 'OUT_OF_MEMORY' || (exited && exited.oomKills > 0)) return 'MEMORY_EXCEEDED';
   if (exited?.limit === 'LIMIT_KIND_OUTPUT') return 'OUTPUT_EXCEEDED';
-  if (!exited || exited.signal !== 0 || exited.exitCode !== 0) return 'RUNTIME_ERROR';
+  if (exited?.signal !== 0 || exited.exitCode !== 0) return 'RUNTIME_ERROR';
   if (spec.expectedOutput === undefined) return 'ACCEPTED';
   const matched = matches(stdout.toString(), spec.expectedOutput, spec.comparison, spec.floatTolerance);
   return matched ? 'ACCEPTED' : 'WRONG_ANSWER';

@@ -91,4 +91,3 @@ export function updateFor({ memoryBytes, processes, cpus }: SandboxLimits) {
     PidsLimit: processes + AGENT_PROCESSES,
   };
 }
-

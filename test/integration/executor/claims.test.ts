@@ -16,7 +16,10 @@ beforeAll(async () => {
   executor = await startExecutor({
     dockerSocket,
     pool: { floor: 2, ceiling: 4 },
-    environment: { EXECUTOR_MAX_SANDBOXES: '4', EXECUTOR_MEMORY_BYTES: String(2048 * MiB) },
+    environment: {
+      EXECUTOR_MAX_SANDBOXES: '4',
+      EXECUTOR_MEMORY_BYTES: String(2048 * MiB),
+    },
   });
 });
 
@@ -28,7 +31,8 @@ afterAll(async () => {
 
 const warm = () => executor.metric('executor_warm_sandboxes{');
 const limitsOf = async (sandboxId: string) => {
-  const read = async (file: string) => Number((await executor.command(sandboxId, ['cat', `/sys/fs/cgroup/${file}`])).stdout);
+  const read = async (file: string) =>
+    Number((await executor.command(sandboxId, ['cat', `/sys/fs/cgroup/${file}`])).stdout);
   return {
     memory: await read('memory/memory.limit_in_bytes'),
     swap: await read('memory/memory.memsw.limit_in_bytes'),
@@ -53,7 +57,9 @@ test('a warm claim asks nothing of the engine, with its own environment and limi
     processes: 48,
     quota: 50_000,
   });
-  const names = await Promise.all([...before].map(async (id) => (await executor.engine.inspect(id)).Config.Labels['drydock.instance']));
+  const names = await Promise.all(
+    [...before].map(async (id) => (await executor.engine.inspect(id)).Config.Labels['drydock.instance']),
+  );
   expect(engine.requests.filter((line) => names.some((name) => line.includes(name)))).toEqual([]);
   await executor.destroy(claimed.sandboxId);
 });
@@ -61,7 +67,10 @@ test('a warm claim asks nothing of the engine, with its own environment and limi
 test('limits that a warm one cannot take are made anew', async () => {
   const { sandboxId, warm } = await executor.claim({}, { diskBytes: 16 * MiB, memoryBytes: 128 * MiB });
   expect(warm).toBe(false);
-  expect(await limitsOf(sandboxId)).toMatchObject({ memory: 128 * MiB, swap: 128 * MiB });
+  expect(await limitsOf(sandboxId)).toMatchObject({
+    memory: 128 * MiB,
+    swap: 128 * MiB,
+  });
   await executor.destroy(sandboxId);
 });
 
@@ -79,7 +88,10 @@ test('a claim repeated, also at the same time, is one sandbox', async () => {
 
 test('a full executor says so before it does anything', async () => {
   const huge = executor.claim({}, { memoryBytes: 4096 * MiB });
-  await expect(huge).rejects.toMatchObject({ reason: 'NO_CAPACITY', details: { retryAfterMs: 1000 } });
+  await expect(huge).rejects.toMatchObject({
+    reason: 'NO_CAPACITY',
+    details: { retryAfterMs: 1000 },
+  });
   const claims = await Promise.allSettled(Array.from({ length: 6 }, () => executor.claim()));
   const refused = claims.filter(({ status }) => status === 'rejected');
   expect(refused).toMatchObject([{ reason: { reason: 'NO_CAPACITY' } }, { reason: { reason: 'NO_CAPACITY' } }]);
@@ -91,7 +103,7 @@ test('a full executor says so before it does anything', async () => {
 
 test('a claim is on the disk before it can be used', async () => {
   const { sandboxId } = await executor.claim();
-  
+
   expect(await claimFiles()).toMatchObject([{ sandboxId, organizationId: CALLER.organizationId, confirmed: false }]);
   await executor.executor.confirmSandbox({ sandboxId }, { caller: CALLER });
   const expireTime = new Date(Date.now() + 3_600_000);
@@ -102,7 +114,9 @@ test('a claim is on the disk before it can be used', async () => {
 });
 
 test('a sandbox ends at its deadline by itself', async () => {
-  const sandboxId = await executor.sandbox({ expireTime: new Date(Date.now() + 1_500) });
+  const sandboxId = await executor.sandbox({
+    expireTime: new Date(Date.now() + 1_500),
+  });
   await expect(executor.command(sandboxId, ['sleep', '60'])).rejects.toMatchObject({ reason: 'SANDBOX_STOPPED' });
   await expect.poll(() => executor.metric('executor_sandboxes')).toBe(0);
 });
@@ -111,7 +125,11 @@ test('deleting waits until nothing is left', async () => {
   const sandboxId = await executor.sandbox({}, { diskBytes: 16 * MiB });
   const made = await instanceOf(sandboxId);
   await executor.destroy(sandboxId);
-  const names = await Promise.all((await executor.engine.list()).map(async (id) => (await executor.engine.inspect(id)).Config?.Labels['drydock.instance']));
+  const names = await Promise.all(
+    (await executor.engine.list()).map(
+      async (id) => (await executor.engine.inspect(id)).Config?.Labels['drydock.instance'],
+    ),
+  );
   expect(names).not.toContain(made);
 });
 
@@ -119,19 +137,27 @@ test('what another organisation, or nobody, has is not found', async () => {
   const sandboxId = await executor.sandbox();
   const missing = { reason: 'SANDBOX_NOT_FOUND' };
   await expect(executor.executor.confirmSandbox({ sandboxId }, { caller: STRANGER })).rejects.toMatchObject(missing);
-  await expect(executor.executor.extendSandbox({ sandboxId, expireTime: new Date() }, { caller: STRANGER })).rejects.toMatchObject(missing);
-  await expect(executor.executor.confirmSandbox({ sandboxId: newId('sbx') }, { caller: CALLER })).rejects.toMatchObject(missing);
+  await expect(
+    executor.executor.extendSandbox({ sandboxId, expireTime: new Date() }, { caller: STRANGER }),
+  ).rejects.toMatchObject(missing);
+  await expect(executor.executor.confirmSandbox({ sandboxId: newId('sbx') }, { caller: CALLER })).rejects.toMatchObject(
+    missing,
+  );
   await executor.destroy(sandboxId);
 });
 
 test('a spec without limits is refused, not unlimited', async () => {
   const spec = { ...specOf(), limits: undefined };
-  await expect(executor.executor.claimSandbox({ spec }, { caller: CALLER })).rejects.toMatchObject({ reason: 'INTERNAL' });
+  await expect(executor.executor.claimSandbox({ spec }, { caller: CALLER })).rejects.toMatchObject({
+    reason: 'INTERNAL',
+  });
 });
 
 async function claimFiles() {
   const folder = join(executor.dataDirectory, 'claims');
-  return Promise.all((await readdir(folder)).map(async (name) => JSON.parse(await readFile(join(folder, name), 'utf8'))));
+  return Promise.all(
+    (await readdir(folder)).map(async (name) => JSON.parse(await readFile(join(folder, name), 'utf8'))),
+  );
 }
 
 async function instanceOf(sandboxId: string): Promise<string> {

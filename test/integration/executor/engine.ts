@@ -37,11 +37,15 @@ export function connectEngine(socketPath: string, executorId: string) {
     kill: (id: string) => ask('POST', `/containers/${id}/kill`),
     /** A container with this executor's labels that the executor knows nothing of. */
     async makeOrphan(image: string): Promise<string> {
-      const { Id } = await askWith<{ Id: string }>(socketPath, '/containers/create', {
+      const { Id } = await askWith<{ Id: string }>(socketPath, '/containers/create?name=drydock-ins_orphan', {
         Image: image,
         Entrypoint: ['sleep', '600'],
         NetworkDisabled: true,
-        Labels: { 'drydock.executor': executorId, 'drydock.instance': 'ins_orphan', 'drydock.template': 'python' },
+        Labels: {
+          'drydock.executor': executorId,
+          'drydock.instance': 'ins_orphan',
+          'drydock.template': 'python',
+        },
       });
       await ask('POST', `/containers/${Id}/start`);
       return Id;
@@ -72,11 +76,13 @@ export async function observeEngine(target: string, path: string) {
     const far = dial(target);
     for (const socket of [near, far]) {
       sockets.add(socket);
-      socket.on('error', () => {}).once('close', () => {
-        sockets.delete(socket);
-        near.destroy();
-        far.destroy();
-      });
+      socket
+        .on('error', () => {})
+        .once('close', () => {
+          sockets.delete(socket);
+          near.destroy();
+          far.destroy();
+        });
     }
     near.on('data', (data) => {
       requests.push(...(data.toString('latin1').match(/^(GET|POST|DELETE|PUT) \S+/gm) ?? []));

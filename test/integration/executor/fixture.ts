@@ -2,15 +2,15 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { ensureImage } from '../../../deploy/images/build.ts';
 import { createClient } from '#libs/grpc/client.ts';
 import { newId } from '#libs/ids.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
-import { ExecutorServiceDefinition, type ExecutionResult } from '#proto/drydock/internal/v1/executor.ts';
+import { type ExecutionResult, ExecutorServiceDefinition } from '#proto/drydock/internal/v1/executor.ts';
 import { type AppliedLimits, ExecutionSpec, SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
 import type { Verdict } from '#proto/drydock/v1/execution.ts';
 import { FileServiceDefinition, WriteFileRequest } from '#proto/drydock/v1/file.ts';
 import { ProcessServiceDefinition, StartProcessRequest } from '#proto/drydock/v1/process.ts';
+import { ensureImage } from '../../../deploy/images/build.ts';
 import { collect, type Finished } from '../../api.ts';
 import { type Nats, startNats } from '../../nats.ts';
 import { freePort } from '../../ports.ts';
@@ -22,7 +22,12 @@ const ROOT = join(import.meta.dirname, '../../..');
 const STOP_TIMEOUT_MS = 30_000;
 export const MiB = 1024 * 1024;
 
-export const CALLER: Caller = { organizationId: 'org_ours', apiKeyId: '', scopes: [], concurrentSandboxes: 0 };
+export const CALLER: Caller = {
+  organizationId: 'org_ours',
+  apiKeyId: '',
+  scopes: [],
+  concurrentSandboxes: 0,
+};
 export const STRANGER: Caller = { ...CALLER, organizationId: 'org_theirs' };
 
 export const LIMITS: AppliedLimits = {
@@ -42,9 +47,11 @@ export type Options = {
   environment?: Record<string, string>;
 };
 
-export type Program = { source: string; limits?: Partial<AppliedLimits>; compile?: string[] } & Partial<
-  Omit<ExecutionSpec, 'compile'>
->;
+export type Program = {
+  source: string;
+  limits?: Partial<AppliedLimits>;
+  compile?: string[];
+} & Partial<Omit<ExecutionSpec, 'compile'>>;
 
 export type TestExecutor = Awaited<ReturnType<typeof startExecutor>>;
 
@@ -122,14 +129,19 @@ export async function startExecutor({ pool = { floor: 1, ceiling: 4 }, dockerSoc
       async function* messages() {
         yield WriteFileRequest.create({ sandboxId, path });
         for (let at = 0; at < bytes.length; at += 65_536)
-          yield WriteFileRequest.create({ data: bytes.subarray(at, at + 65_536) });
+          yield WriteFileRequest.create({
+            data: bytes.subarray(at, at + 65_536),
+          });
       }
       return (await clients.files.writeFile(messages(), { caller })).file!;
     },
     async readFile(sandboxId: string, path: string, range: { offsetBytes?: number; lengthBytes?: number } = {}) {
       const pieces: Uint8Array[] = [];
       const request = { sandboxId, path, offsetBytes: 0, ...range };
-      for await (const { data } of clients.files.readFile(request, { caller: CALLER })) pieces.push(data);
+      for await (const { data } of clients.files.readFile(request, {
+        caller: CALLER,
+      }))
+        pieces.push(data);
       return Buffer.concat(pieces);
     },
     /** Runs a Python program, or what `compile` makes of one, to its result. */
@@ -146,7 +158,13 @@ export async function startExecutor({ pool = { floor: 1, ceiling: 4 }, dockerSoc
     },
     async metric(line: string): Promise<number> {
       const text = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
-      return Number(text.split('\n').find((candidate) => candidate.startsWith(line))?.split(' ').at(-1) ?? 0);
+      return Number(
+        text
+          .split('\n')
+          .find((candidate) => candidate.startsWith(line))
+          ?.split(' ')
+          .at(-1) ?? 0,
+      );
     },
     async [Symbol.asyncDispose]() {
       for (const client of Object.values(clients)) client[Symbol.dispose]();
@@ -191,7 +209,10 @@ export function python(source: string): string[] {
 }
 
 async function writeCatalog(file: string, pool: { floor: number; ceiling: number }): Promise<void> {
-  const image = await ensureImage('python', { dockerSocket: ENGINE_SOCKET, cacheDirectory: IMAGE_CACHE });
+  const image = await ensureImage('python', {
+    dockerSocket: ENGINE_SOCKET,
+    cacheDirectory: IMAGE_CACHE,
+  });
   const { memoryBytes, processes, diskBytes, cpus } = LIMITS;
   const template = {
     id: 'python',

@@ -43,7 +43,9 @@ test('the engine was asked for a hardened container', () => {
     ['core', 0],
   ]);
   expect(HostConfig.SecurityOpt[0]).toBe('no-new-privileges');
-  expect(JSON.parse(HostConfig.SecurityOpt[1].slice('seccomp='.length))).toMatchObject({ defaultAction: 'SCMP_ACT_ERRNO' });
+  expect(JSON.parse(HostConfig.SecurityOpt[1].slice('seccomp='.length))).toMatchObject({
+    defaultAction: 'SCMP_ACT_ERRNO',
+  });
   expect(HostConfig.MaskedPaths).toContain('/proc/kcore');
   expect(Config).toMatchObject({ NetworkDisabled: true, User: '0:0' });
   expect(Object.keys(Config.Labels).toSorted()).toEqual(['drydock.executor', 'drydock.instance', 'drydock.template']);
@@ -95,7 +97,9 @@ test('a program has uid 1000, no capability, no new privileges, a filter and no 
 
 test('it sees no network, no engine and nobody else', async () => {
   expect(await inside('import os; print(sorted(os.listdir("/sys/class/net")))')).toBe("['lo']");
-  expect(await inside('import os; print([p for p in ("/var/run/docker.sock", "/run/docker.sock") if os.path.exists(p)])')).toBe('[]');
+  expect(
+    await inside('import os; print([p for p in ("/var/run/docker.sock", "/run/docker.sock") if os.path.exists(p)])'),
+  ).toBe('[]');
   const processes = await inside('import os; print(*[p for p in os.listdir("/proc") if p.isdigit()])');
   expect(processes.split(' ').length).toBe(2);
 });
@@ -109,7 +113,10 @@ test.each([
   ['kill the agent', 'os.kill(1, 9)'],
   ['read the agent’s environment', 'open("/proc/1/environ").read()'],
   ['raise its limits', 'open("/sys/fs/cgroup/memory/memory.limit_in_bytes", "w").write("-1")'],
-  ['leave by a new namespace', 'os.unshare(0x10000000) if hasattr(os, "unshare") else (_ for _ in ()).throw(OSError())'],
+  [
+    'leave by a new namespace',
+    'os.unshare(0x10000000) if hasattr(os, "unshare") else (_ for _ in ()).throw(OSError())',
+  ],
 ])('it cannot %s', async (_, source) => {
   const { exited, stderr } = await executor.command(sandboxId, python(`import os, socket\n${source}`));
   expect(exited.exitCode, stderr).toBe(1);
@@ -125,6 +132,9 @@ test('what the executor keeps is for root alone', async () => {
 
 test('a sandbox with a smaller disk gets smaller file systems', async () => {
   const small = await executor.sandbox({}, { memoryBytes: 64 * MiB, diskBytes: 8 * MiB });
-  const { stdout } = await executor.command(small, python('import os; s = os.statvfs("/home/user"); print(s.f_blocks * s.f_frsize)'));
+  const { stdout } = await executor.command(
+    small,
+    python('import os; s = os.statvfs("/home/user"); print(s.f_blocks * s.f_frsize)'),
+  );
   expect(Number(stdout)).toBe(4 * MiB);
 });

@@ -1,0 +1,38 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startExecutor, type TestExecutor } from './fixture.ts';
+
+let executor: TestExecutor;
+
+beforeAll(async () => {
+  executor = await startExecutor({ pool: { floor: 2, ceiling: 5 } });
+});
+
+afterAll(() => executor[Symbol.asyncDispose]());
+
+const warm = () => executor.metric('executor_warm_sandboxes{');
+
+test('it fills to its floor and no further', async () => {
+  await expect.poll(warm, { timeout: 20_000 }).toBe(2);
+  expect((await executor.engine.list()).length).toBe(2);
+});
+
+test('a warm one that dies is replaced, and never handed out', async () => {
+  const [victim] = await executor.engine.list();
+  await executor.engine.kill(victim!);
+  const ids = await Promise.all([executor.sandbox(), executor.sandbox(), executor.sandbox()]);
+  for (const sandboxId of ids) expect((await executor.command(sandboxId, ['echo', 'alive'])).stdout).toBe('alive\n');
+  await Promise.all(ids.map((sandboxId) => executor.destroy(sandboxId)));
+  await expect.poll(() => executor.engine.list()).not.toContain(victim);
+});
+
+test('it grows with demand to its ceiling, and shrinks to its floor when that has gone', async () => {
+  let most = 0;
+  for (let round = 0; round < 12; round++) {
+    const ids = await Promise.all(Array.from({ length: 4 }, () => executor.sandbox()));
+    await Promise.all(ids.map((sandboxId) => executor.destroy(sandboxId)));
+    most = Math.max(most, await warm());
+  }
+  await expect.poll(async () => Math.max(most, await warm()), { timeout: 10_000 }).toBe(5);
+  await expect.poll(warm, { timeout: 30_000, interval: 500 }).toBe(2);
+  await expect.poll(async () => (await executor.engine.list()).length).toBe(2);
+});
