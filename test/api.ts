@@ -14,7 +14,11 @@ import { TemplateServiceDefinition } from '#proto/drydock/v1/template.ts';
 
 export type Endpoints = { gatewayAddress: string; httpUrl: string };
 
-export type Finished = { stdout: string; stderr: string; exited: ProcessExited };
+export type Finished = {
+  stdout: string;
+  stderr: string;
+  exited: ProcessExited;
+};
 
 /** The public API over gRPC with one credential, and what tests do with it most. */
 export function connectGrpc({ gatewayAddress }: Endpoints, credential: string) {
@@ -53,13 +57,20 @@ export function connectGrpc({ gatewayAddress }: Endpoints, credential: string) {
       async function* messages() {
         yield WriteFileRequest.create({ sandboxId, path });
         for (let at = 0; at < bytes.length; at += 65_536)
-          yield WriteFileRequest.create({ data: bytes.subarray(at, at + 65_536) });
+          yield WriteFileRequest.create({
+            data: bytes.subarray(at, at + 65_536),
+          });
       }
       return (await clients.files.writeFile(messages())).file!;
     },
     async readFile(sandboxId: string, path: string): Promise<Buffer> {
       const pieces: Uint8Array[] = [];
-      for await (const { data } of clients.files.readFile({ sandboxId, path, offsetBytes: 0 })) pieces.push(data);
+      for await (const { data } of clients.files.readFile({
+        sandboxId,
+        path,
+        offsetBytes: 0,
+      }))
+        pieces.push(data);
       return Buffer.concat(pieces);
     },
     [Symbol.dispose]() {
@@ -97,11 +108,18 @@ export function connectHttp({ httpUrl }: Endpoints, credential: string) {
   return async (method: string, path: string, body?: unknown): Promise<HttpAnswer> => {
     const response = await fetch(`${httpUrl}${path}`, {
       method,
-      headers: { authorization, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      headers: {
+        authorization,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await response.text();
     const isJson = response.headers.get('content-type')?.startsWith('application/json');
-    return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: isJson ? JSON.parse(text) : text,
+    };
   };
 }

@@ -17,7 +17,13 @@ declare module 'vitest' {
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const platform = await startTestPlatform();
   const { gatewayAddress, httpUrl, apiKey, tlsDirectory, executorAddresses } = platform;
-  project.provide('platform', { gatewayAddress, httpUrl, apiKey, tlsDirectory, executorAddresses });
+  project.provide('platform', {
+    gatewayAddress,
+    httpUrl,
+    apiKey,
+    tlsDirectory,
+    executorAddresses,
+  });
   return async () => {
     await platform[Symbol.asyncDispose]();
   };

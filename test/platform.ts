@@ -51,9 +51,17 @@ async function freePorts(executors: number): Promise<Ports> {
     auth: await port(),
     session: await port(),
     scheduler: await port(),
-    metrics: { gateway: await port(), auth: await port(), session: await port(), scheduler: await port() },
+    metrics: {
+      gateway: await port(),
+      auth: await port(),
+      session: await port(),
+      scheduler: await port(),
+    },
     executors: await Promise.all(
-      Array.from({ length: executors }, async () => ({ port: await port(), metrics: await port() })),
+      Array.from({ length: executors }, async () => ({
+        port: await port(),
+        metrics: await port(),
+      })),
     ),
   };
 }

@@ -35,7 +35,9 @@ export async function startPostgres(): Promise<Postgres> {
   let running = false;
   const start = async () => {
     await server.start().catch((error) => {
-      throw new Error(`PostgreSQL does not start\n${output.join('')}`, { cause: error });
+      throw new Error(`PostgreSQL does not start\n${output.join('')}`, {
+        cause: error,
+      });
     });
     running = true;
   };

@@ -88,7 +88,9 @@ async function hasImage(tag: string, options: ImageOptions): Promise<boolean> {
 
 /** Waits for a lock that ends with this process, however it ends: `flock` holds it while its input is open. */
 async function lock(file: string): Promise<AsyncDisposable> {
-  const holder = execa('flock', [file, 'sh', '-c', 'echo held; exec cat'], { buffer: false });
+  const holder = execa('flock', [file, 'sh', '-c', 'echo held; exec cat'], {
+    buffer: false,
+  });
   const first = await holder.iterable().next();
   if (first.done) await holder;
   return {
@@ -136,7 +138,10 @@ async function buildInEngine(
   await follow('docker', [...host, ...build], /^(Step .+|#\d+ \[.+)$/, progress);
   progress('archiving');
   const pack = ['run', '--rm', '--network', 'none', stage, 'tar', '-C', '/rootfs', '--numeric-owner', '-c', '.'];
-  await execa('docker', [...host, ...pack], { stdout: { file: archive }, buffer: false });
+  await execa('docker', [...host, ...pack], {
+    stdout: { file: archive },
+    buffer: false,
+  });
   await docker(options, ['image', 'rm', stage]);
 }
 
@@ -181,7 +186,12 @@ if (import.meta.main) {
   const { image, dockerSocket, cache: cacheDirectory, builder } = command.opts();
   if (builder && !BUILDERS.includes(builder)) command.error(`error: no builder is called ${builder}`);
   const onProgress = (line: string) => process.stderr.write(`${line}\n`);
-  const options = { dockerSocket, cacheDirectory, onProgress, ...(builder && { builder }) };
+  const options = {
+    dockerSocket,
+    cacheDirectory,
+    onProgress,
+    ...(builder && { builder }),
+  };
   try {
     for (const tag of await ensureImages(options, image)) process.stdout.write(`${tag}\n`);
   } catch (error) {

@@ -1,15 +1,15 @@
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
-import Docker from "dockerode";
-import { startChild, until } from "./child.ts";
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import Docker from 'dockerode';
+import { startChild, until } from './child.ts';
 
 const READY_MS = 30_000;
-const DEFAULT_SOCKET = "/var/run/docker.sock";
+const DEFAULT_SOCKET = '/var/run/docker.sock';
 
 export type Engine = AsyncDisposable & {
-	socket: string;
-	/** We started it, and end it. */
-	own: boolean;
+  socket: string;
+  /** We started it, and end it. */
+  own: boolean;
 };
 
 /**
@@ -17,79 +17,67 @@ export type Engine = AsyncDisposable & {
  * socket. Ours has no networks: sandboxes have none.
  */
 export async function ensureEngine(options: {
-	dataDirectory: string;
-	runDirectory: string;
-	dockerHost: string | undefined;
-	onLine?: (line: string) => void;
-	onExit?: (reason: string) => void;
+  dataDirectory: string;
+  runDirectory: string;
+  dockerHost: string | undefined;
+  onLine?: (line: string) => void;
+  onExit?: (reason: string) => void;
 }): Promise<Engine> {
-	const given = options.dockerHost?.replace(/^unix:\/\//, "");
-	for (const socket of given ? [given] : [DEFAULT_SOCKET])
-		if (await answers(socket))
-			return { socket, own: false, async [Symbol.asyncDispose]() {} };
-	if (given)
-		throw new Error(
-			`DOCKER_HOST is ${options.dockerHost}, where no engine answers: start it, or unset DOCKER_HOST`,
-		);
+  const given = options.dockerHost?.replace(/^unix:\/\//, '');
+  for (const socket of given ? [given] : [DEFAULT_SOCKET])
+    if (await answers(socket)) return { socket, own: false, async [Symbol.asyncDispose]() {} };
+  if (given)
+    throw new Error(`DOCKER_HOST is ${options.dockerHost}, where no engine answers: start it, or unset DOCKER_HOST`);
 
-	const { runDirectory, dataDirectory } = options;
-	await mkdir(runDirectory, { recursive: true });
-	const socket = join(runDirectory, "docker.sock");
-	const child = await startChild({
-		name: "dockerd",
-		runDirectory,
-		command: "dockerd",
-		args: [
-			`--data-root=${join(dataDirectory, "engine")}`,
-			`--exec-root=${join(runDirectory, "engine")}`,
-			`--host=unix://${socket}`,
-			`--pidfile=${join(runDirectory, "engine.pid")}`,
-			"--bridge=none",
-			"--iptables=false",
-			"--ip-masq=false",
-			"--live-restore",
-			"--log-level=warn",
-		],
-		...(options.onLine ? { onLine: options.onLine } : {}),
-		...(options.onExit ? { onExit: options.onExit } : {}),
-	});
-	await until("the Docker engine", READY_MS, () => answers(socket));
-	return {
-		socket,
-		own: true,
-		async [Symbol.asyncDispose]() {
-			await child.stop();
-		},
-	};
+  const { runDirectory, dataDirectory } = options;
+  await mkdir(runDirectory, { recursive: true });
+  const socket = join(runDirectory, 'docker.sock');
+  const child = await startChild({
+    name: 'dockerd',
+    runDirectory,
+    command: 'dockerd',
+    args: [
+      `--data-root=${join(dataDirectory, 'engine')}`,
+      `--exec-root=${join(runDirectory, 'engine')}`,
+      `--host=unix://${socket}`,
+      `--pidfile=${join(runDirectory, 'engine.pid')}`,
+      '--bridge=none',
+      '--iptables=false',
+      '--ip-masq=false',
+      '--live-restore',
+      '--log-level=warn',
+    ],
+    ...(options.onLine ? { onLine: options.onLine } : {}),
+    ...(options.onExit ? { onExit: options.onExit } : {}),
+  });
+  await until('the Docker engine', READY_MS, () => answers(socket));
+  return {
+    socket,
+    own: true,
+    async [Symbol.asyncDispose]() {
+      await child.stop();
+    },
+  };
 }
 
 export async function answers(socket: string): Promise<boolean> {
-	return new Docker({ socketPath: socket, timeout: 2_000 }).ping().then(
-		() => true,
-		() => false,
-	);
+  return new Docker({ socketPath: socket, timeout: 2_000 }).ping().then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Removes what an executor left on an engine. */
-export async function removeContainers(
-	socket: string,
-	executorIds: string[],
-): Promise<void> {
-	const docker = new Docker({ socketPath: socket });
-	const label = executorIds.map((id) => `drydock.executor=${id}`);
-	const lists = await Promise.all(
-		label.map((each) =>
-			docker.listContainers({
-				all: true,
-				filters: JSON.stringify({ label: [each] }),
-			}),
-		),
-	);
-	await Promise.all(
-		lists
-			.flat()
-			.map(({ Id }) =>
-				docker.getContainer(Id).remove({ force: true, v: true }),
-			),
-	);
+export async function removeContainers(socket: string, executorIds: string[]): Promise<void> {
+  const docker = new Docker({ socketPath: socket });
+  const label = executorIds.map((id) => `drydock.executor=${id}`);
+  const lists = await Promise.all(
+    label.map((each) =>
+      docker.listContainers({
+        all: true,
+        filters: JSON.stringify({ label: [each] }),
+      }),
+    ),
+  );
+  await Promise.all(lists.flat().map(({ Id }) => docker.getContainer(Id).remove({ force: true, v: true })));
 }

@@ -1,269 +1,229 @@
-import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { execa } from "execa";
-import { imageTag } from "../images/build.ts";
-import { ensureCertificates } from "./certificates.ts";
-import { type Child, startChild, until } from "./child.ts";
-import { removeContainers } from "./engine.ts";
-import { type Nats, startNats } from "./nats.ts";
-import { startPostgres } from "./postgres.ts";
-import { ROOT } from "./root.ts";
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { imageTag } from '../images/build.ts';
+import { ensureCertificates } from './certificates.ts';
+import { type Child, startChild, until } from './child.ts';
+import { removeContainers } from './engine.ts';
+import { type Nats, startNats } from './nats.ts';
+import { startPostgres } from './postgres.ts';
+import { ROOT } from './root.ts';
 
 const READY_MS = 60_000;
-const NODE = join(ROOT, "node_modules/.bin/node");
+const NODE = join(ROOT, 'node_modules/.bin/node');
 
 /** Every port of a platform; an executor has one for calls and one for metrics. */
 export type Ports = {
-	postgres: number;
-	nats: number;
-	gateway: number;
-	http: number;
-	auth: number;
-	session: number;
-	scheduler: number;
-	metrics: {
-		gateway: number;
-		auth: number;
-		session: number;
-		scheduler: number;
-	};
-	executors: { port: number; metrics: number }[];
+  postgres: number;
+  nats: number;
+  gateway: number;
+  http: number;
+  auth: number;
+  session: number;
+  scheduler: number;
+  metrics: {
+    gateway: number;
+    auth: number;
+    session: number;
+    scheduler: number;
+  };
+  executors: { port: number; metrics: number }[];
 };
 
 export type PlatformOptions = {
-	dataDirectory: string;
-	dockerSocket: string;
-	ports: Ports;
-	/** Sets executors apart from those of other platforms on the same engine. */
-	name: string;
-	/** Where PostgreSQL and NATS run already; else they are started. */
-	databaseUrl?: string | undefined;
-	natsUrl?: string | undefined;
-	/** Variables for every service. */
-	environment?: Record<string, string>;
-	onLine?: (process: string, line: string) => void;
-	onExit?: (process: string, reason: string) => void;
+  dataDirectory: string;
+  dockerSocket: string;
+  ports: Ports;
+  /** Sets executors apart from those of other platforms on the same engine. */
+  name: string;
+  /** Where PostgreSQL and NATS run already; else they are started. */
+  databaseUrl?: string | undefined;
+  natsUrl?: string | undefined;
+  /** Variables for every service. */
+  environment?: Record<string, string>;
+  onLine?: (process: string, line: string) => void;
+  onExit?: (process: string, reason: string) => void;
 };
 
 export type Platform = AsyncDisposable & {
-	gatewayAddress: string;
-	httpUrl: string;
-	/** The operator's API key. */
-	apiKey: string;
-	databaseUrl: string;
-	natsUrl: string;
-	tlsDirectory: string;
-	executorAddresses: string[];
-	/** Where each process's metrics are. */
-	metricsUrls: ReadonlyMap<string, string>;
-	/** Processes by name: `gateway`, `auth`, `session`, `scheduler`, `executor-1` … */
-	processes: ReadonlyMap<string, Child>;
-	/** Ends a process as a crash would, or starts it again and waits until it is ready. */
-	kill(name: string): Promise<void>;
-	restart(name: string): Promise<void>;
+  gatewayAddress: string;
+  httpUrl: string;
+  /** The operator's API key. */
+  apiKey: string;
+  databaseUrl: string;
+  natsUrl: string;
+  tlsDirectory: string;
+  executorAddresses: string[];
+  /** Where each process's metrics are. */
+  metricsUrls: ReadonlyMap<string, string>;
+  /** Processes by name: `gateway`, `auth`, `session`, `scheduler`, `executor-1` … */
+  processes: ReadonlyMap<string, Child>;
+  /** Ends a process as a crash would, or starts it again and waits until it is ready. */
+  kill(name: string): Promise<void>;
+  restart(name: string): Promise<void>;
 };
 
 type Service = {
-	name: string;
-	directory: string;
-	metricsPort: number;
-	environment: Record<string, string>;
+  name: string;
+  directory: string;
+  metricsPort: number;
+  environment: Record<string, string>;
 };
 
 /** Starts PostgreSQL, NATS and the five services, waits until they are ready, and makes the operator's key. */
-export async function startPlatform(
-	options: PlatformOptions,
-): Promise<Platform> {
-	const { dataDirectory, ports } = options;
-	await using started = new AsyncDisposableStack();
-	await mkdir(dataDirectory, { recursive: true });
-	// PostgreSQL's own user passes through.
-	await chmod(dataDirectory, 0o755);
-	const runDirectory = join(dataDirectory, "run");
-	const tlsDirectory = join(dataDirectory, "tls");
-	await ensureCertificates(tlsDirectory);
-	const databaseUrl =
-		options.databaseUrl ??
-		started.use(await startPostgres(dataDirectory, ports.postgres)).url;
-	const natsUrl =
-		options.natsUrl ??
-		started.use(await startOwnNats(options, runDirectory)).url;
-	const catalogFile = await resolveCatalog(dataDirectory);
-	const shared = {
-		DATABASE_URL: databaseUrl,
-		NATS_URL: natsUrl,
-		TLS_DIR: tlsDirectory,
-		CATALOG_FILE: catalogFile,
-	};
-	const services = new Map(
-		servicesOf(options, shared).map((service) => [service.name, service]),
-	);
-	const processes = new Map<string, Child>();
+export async function startPlatform(options: PlatformOptions): Promise<Platform> {
+  const { dataDirectory, ports } = options;
+  await using started = new AsyncDisposableStack();
+  await mkdir(dataDirectory, { recursive: true });
+  // PostgreSQL's own user passes through.
+  await chmod(dataDirectory, 0o755);
+  const runDirectory = join(dataDirectory, 'run');
+  const tlsDirectory = join(dataDirectory, 'tls');
+  await ensureCertificates(tlsDirectory);
+  const databaseUrl = options.databaseUrl ?? started.use(await startPostgres(dataDirectory, ports.postgres)).url;
+  const natsUrl = options.natsUrl ?? started.use(await startOwnNats(options, runDirectory)).url;
+  const catalogFile = await resolveCatalog(dataDirectory);
+  const shared = {
+    DATABASE_URL: databaseUrl,
+    NATS_URL: natsUrl,
+    TLS_DIR: tlsDirectory,
+    CATALOG_FILE: catalogFile,
+  };
+  const services = new Map(servicesOf(options, shared).map((service) => [service.name, service]));
+  const processes = new Map<string, Child>();
 
-	const start = async (service: Service): Promise<void> => {
-		processes.set(
-			service.name,
-			await startService(service, runDirectory, options),
-		);
-		await until(service.name, READY_MS, () => isReady(service.metricsPort));
-	};
-	started.defer(async () => {
-		// The gateway first, so that nothing new comes in; executors last, so that what runs can end.
-		const inOrder = [...processes].sort(
-			([a], [b]) =>
-				Number(a.startsWith("executor")) - Number(b.startsWith("executor")),
-		);
-		for (const [, child] of inOrder) await child.stop();
-		await removeContainers(options.dockerSocket, executorIds(options));
-	});
-	const apiKey = await bootstrap(dataDirectory, databaseUrl);
-	await Promise.all([...services.values()].map(start));
+  const start = async (service: Service): Promise<void> => {
+    processes.set(service.name, await startService(service, runDirectory, options));
+    await until(service.name, READY_MS, () => isReady(service.metricsPort));
+  };
+  started.defer(async () => {
+    // The gateway first, so that nothing new comes in; executors last, so that what runs can end.
+    const inOrder = [...processes].sort(
+      ([a], [b]) => Number(a.startsWith('executor')) - Number(b.startsWith('executor')),
+    );
+    for (const [, child] of inOrder) await child.stop();
+    await removeContainers(options.dockerSocket, executorIds(options));
+  });
+  const apiKey = await bootstrap(dataDirectory, databaseUrl);
+  await Promise.all([...services.values()].map(start));
 
-	const kept = started.move();
-	return {
-		gatewayAddress: `127.0.0.1:${ports.gateway}`,
-		httpUrl: `http://127.0.0.1:${ports.http}`,
-		apiKey,
-		databaseUrl,
-		natsUrl,
-		tlsDirectory,
-		executorAddresses: ports.executors.map(({ port }) => `127.0.0.1:${port}`),
-		metricsUrls: new Map(
-			[...services].map(([name, { metricsPort }]) => [
-				name,
-				`http://127.0.0.1:${metricsPort}/metrics`,
-			]),
-		),
-		processes,
-		async kill(name) {
-			await processes.get(name)?.stop("SIGKILL");
-		},
-		async restart(name) {
-			await processes.get(name)?.stop();
-			await start(services.get(name)!);
-		},
-		[Symbol.asyncDispose]: () => kept.disposeAsync(),
-	};
+  const kept = started.move();
+  return {
+    gatewayAddress: `127.0.0.1:${ports.gateway}`,
+    httpUrl: `http://127.0.0.1:${ports.http}`,
+    apiKey,
+    databaseUrl,
+    natsUrl,
+    tlsDirectory,
+    executorAddresses: ports.executors.map(({ port }) => `127.0.0.1:${port}`),
+    metricsUrls: new Map(
+      [...services].map(([name, { metricsPort }]) => [name, `http://127.0.0.1:${metricsPort}/metrics`]),
+    ),
+    processes,
+    async kill(name) {
+      await processes.get(name)?.stop('SIGKILL');
+    },
+    async restart(name) {
+      await processes.get(name)?.stop();
+      await start(services.get(name)!);
+    },
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  };
 }
 
-function startOwnNats(
-	options: PlatformOptions,
-	runDirectory: string,
-): Promise<Nats> {
-	const { dataDirectory, ports, onLine, onExit } = options;
-	return startNats({
-		dataDirectory,
-		runDirectory,
-		port: ports.nats,
-		...(onLine ? { onLine: (line: string) => onLine("nats", line) } : {}),
-		...(onExit ? { onExit: (reason: string) => onExit("nats", reason) } : {}),
-	});
+function startOwnNats(options: PlatformOptions, runDirectory: string): Promise<Nats> {
+  const { dataDirectory, ports, onLine, onExit } = options;
+  return startNats({
+    dataDirectory,
+    runDirectory,
+    port: ports.nats,
+    ...(onLine ? { onLine: (line: string) => onLine('nats', line) } : {}),
+    ...(onExit ? { onExit: (reason: string) => onExit('nats', reason) } : {}),
+  });
 }
 
 function executorIds({ name, ports }: PlatformOptions): string[] {
-	return ports.executors.map((_, index) => `${name}-${index + 1}`);
+  return ports.executors.map((_, index) => `${name}-${index + 1}`);
 }
 
-function servicesOf(
-	options: PlatformOptions,
-	shared: Record<string, string>,
-): Service[] {
-	const { ports, dataDirectory, dockerSocket } = options;
-	const at = (port: number) => `127.0.0.1:${port}`;
-	const environment = {
-		...shared,
-		GATEWAY_ADDRESS: at(ports.gateway),
-		GATEWAY_HTTP_ADDRESS: at(ports.http),
-		AUTH_ADDRESS: at(ports.auth),
-		SESSION_ADDRESS: at(ports.session),
-		SCHEDULER_ADDRESS: at(ports.scheduler),
-		...options.environment,
-	};
-	const plain = (["auth", "session", "scheduler", "gateway"] as const).map(
-		(name) => ({
-			name,
-			directory: name,
-			metricsPort: ports.metrics[name],
-			environment: {
-				...environment,
-				[`${name.toUpperCase()}_METRICS_ADDRESS`]: at(ports.metrics[name]),
-			},
-		}),
-	);
-	const executors = ports.executors.map(({ port, metrics }, index) => ({
-		name: `executor-${index + 1}`,
-		directory: "executor",
-		metricsPort: metrics,
-		environment: {
-			...environment,
-			EXECUTOR_ID: executorIds(options)[index]!,
-			EXECUTOR_ADDRESS: at(port),
-			EXECUTOR_METRICS_ADDRESS: at(metrics),
-			EXECUTOR_DATA_DIR: join(dataDirectory, `executor-${index + 1}`),
-			DOCKER_SOCKET: dockerSocket,
-		},
-	}));
-	return [...plain, ...executors];
+function servicesOf(options: PlatformOptions, shared: Record<string, string>): Service[] {
+  const { ports, dataDirectory, dockerSocket } = options;
+  const at = (port: number) => `127.0.0.1:${port}`;
+  const environment = {
+    ...shared,
+    GATEWAY_ADDRESS: at(ports.gateway),
+    GATEWAY_HTTP_ADDRESS: at(ports.http),
+    AUTH_ADDRESS: at(ports.auth),
+    SESSION_ADDRESS: at(ports.session),
+    SCHEDULER_ADDRESS: at(ports.scheduler),
+    ...options.environment,
+  };
+  const plain = (['auth', 'session', 'scheduler', 'gateway'] as const).map((name) => ({
+    name,
+    directory: name,
+    metricsPort: ports.metrics[name],
+    environment: {
+      ...environment,
+      [`${name.toUpperCase()}_METRICS_ADDRESS`]: at(ports.metrics[name]),
+    },
+  }));
+  const executors = ports.executors.map(({ port, metrics }, index) => ({
+    name: `executor-${index + 1}`,
+    directory: 'executor',
+    metricsPort: metrics,
+    environment: {
+      ...environment,
+      EXECUTOR_ID: executorIds(options)[index]!,
+      EXECUTOR_ADDRESS: at(port),
+      EXECUTOR_METRICS_ADDRESS: at(metrics),
+      EXECUTOR_DATA_DIR: join(dataDirectory, `executor-${index + 1}`),
+      DOCKER_SOCKET: dockerSocket,
+    },
+  }));
+  return [...plain, ...executors];
 }
 
-function startService(
-	{ name, directory, environment }: Service,
-	runDirectory: string,
-	options: PlatformOptions,
-) {
-	const { onLine, onExit } = options;
-	return startChild({
-		name,
-		runDirectory,
-		command: NODE,
-		args: [join(ROOT, "services", directory, "main.ts")],
-		environment,
-		...(onLine ? { onLine: (line: string) => onLine(name, line) } : {}),
-		...(onExit ? { onExit: (reason: string) => onExit(name, reason) } : {}),
-	});
+function startService({ name, directory, environment }: Service, runDirectory: string, options: PlatformOptions) {
+  const { onLine, onExit } = options;
+  return startChild({
+    name,
+    runDirectory,
+    command: NODE,
+    args: [join(ROOT, 'services', directory, 'main.ts')],
+    environment,
+    ...(onLine ? { onLine: (line: string) => onLine(name, line) } : {}),
+    ...(onExit ? { onExit: (reason: string) => onExit(name, reason) } : {}),
+  });
 }
 
 function isReady(port: number): Promise<boolean> {
-	return fetch(`http://127.0.0.1:${port}/readyz`).then(
-		async (response) => {
-			await response.text();
-			return response.ok;
-		},
-		() => false,
-	);
+  return fetch(`http://127.0.0.1:${port}/readyz`).then(
+    async (response) => {
+      await response.text();
+      return response.ok;
+    },
+    () => false,
+  );
 }
 
 /** The operator's key: made once, and kept where only its owner reads it. */
-async function bootstrap(
-	dataDirectory: string,
-	databaseUrl: string,
-): Promise<string> {
-	const file = join(dataDirectory, "api-key");
-	const { stdout } = await execa(
-		NODE,
-		[join(ROOT, "services/auth/bootstrap.ts")],
-		{
-			env: { DATABASE_URL: databaseUrl },
-		},
-	);
-	const { secret } = JSON.parse(stdout) as { secret?: string };
-	if (secret) await writeFile(file, secret, { mode: 0o600 });
-	return readFile(file, "utf8").catch((cause) => {
-		throw new Error(
-			`the database has an operator already, but its key is not in ${file}`,
-			{ cause },
-		);
-	});
+async function bootstrap(dataDirectory: string, databaseUrl: string): Promise<string> {
+  const file = join(dataDirectory, 'api-key');
+  const { stdout } = await execa(NODE, [join(ROOT, 'services/auth/bootstrap.ts')], {
+    env: { DATABASE_URL: databaseUrl },
+  });
+  const { secret } = JSON.parse(stdout) as { secret?: string };
+  if (secret) await writeFile(file, secret, { mode: 0o600 });
+  return readFile(file, 'utf8').catch((cause) => {
+    throw new Error(`the database has an operator already, but its key is not in ${file}`, { cause });
+  });
 }
 
 /** The catalogue with images as the engine knows them. */
 async function resolveCatalog(dataDirectory: string): Promise<string> {
-	const catalog = JSON.parse(
-		await readFile(join(ROOT, "deploy/images/catalog.json"), "utf8"),
-	);
-	for (const template of catalog.templates)
-		template.image = await imageTag(template.image);
-	const file = join(dataDirectory, "catalog.json");
-	await writeFile(file, JSON.stringify(catalog, null, 2));
-	return file;
+  const catalog = JSON.parse(await readFile(join(ROOT, 'deploy/images/catalog.json'), 'utf8'));
+  for (const template of catalog.templates) template.image = await imageTag(template.image);
+  const file = join(dataDirectory, 'catalog.json');
+  await writeFile(file, JSON.stringify(catalog, null, 2));
+  return file;
 }

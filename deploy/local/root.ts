@@ -1,8 +1,8 @@
-import { join } from "node:path";
+import { join } from 'node:path';
 
 /** The checkout, and what is generated in it. */
-export const ROOT = join(import.meta.dirname, "../..");
-export const BUILD = join(ROOT, ".build");
+export const ROOT = join(import.meta.dirname, '../..');
+export const BUILD = join(ROOT, '.build');
 
 /** Tells what goes on, a line at a time. */
 export type Progress = (line: string) => void;

@@ -1,7 +1,7 @@
-import { homedir } from "node:os";
-import { join } from "node:path";
-import { type Environment, readEnvironment } from "#libs/config.ts";
-import type { Ports } from "./platform.ts";
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { type Environment, readEnvironment } from '#libs/config.ts';
+import type { Ports } from './platform.ts';
 
 /** Variables that the start script reads, with their defaults; `--help` prints them. */
 export const VARIABLES = `Environment:
@@ -17,48 +17,42 @@ export const VARIABLES = `Environment:
 `;
 
 export type Settings = {
-	dataDirectory: string;
-	databaseUrl: string | undefined;
-	natsUrl: string | undefined;
-	ports: Ports;
+  dataDirectory: string;
+  databaseUrl: string | undefined;
+  natsUrl: string | undefined;
+  ports: Ports;
 };
 
-export function readSettings(
-	variables: Environment,
-	executors: number,
-): Settings {
-	const env = readEnvironment(variables);
-	const home =
-		process.getuid?.() === 0
-			? "/var/lib/drydock"
-			: join(homedir(), ".local/share/drydock");
-	const port = { min: 1, max: 65_000 };
-	let next = env.integer("DRYDOCK_BASE_PORT", 7001, port);
-	const take = () => next++;
-	const settings = {
-		dataDirectory: env.string("DRYDOCK_DATA_DIR", home),
-		databaseUrl: env.optional("DATABASE_URL"),
-		natsUrl: env.optional("NATS_URL"),
-		ports: {
-			gateway: env.integer("DRYDOCK_GATEWAY_PORT", 7000, port),
-			http: env.integer("DRYDOCK_HTTP_PORT", 8080, port),
-			auth: take(),
-			session: take(),
-			scheduler: take(),
-			postgres: take(),
-			nats: take(),
-			metrics: {
-				gateway: take(),
-				auth: take(),
-				session: take(),
-				scheduler: take(),
-			},
-			executors: Array.from({ length: executors }, () => ({
-				port: take(),
-				metrics: take(),
-			})),
-		},
-	};
-	env.check();
-	return settings;
+export function readSettings(variables: Environment, executors: number): Settings {
+  const env = readEnvironment(variables);
+  const home = process.getuid?.() === 0 ? '/var/lib/drydock' : join(homedir(), '.local/share/drydock');
+  const port = { min: 1, max: 65_000 };
+  let next = env.integer('DRYDOCK_BASE_PORT', 7001, port);
+  const take = () => next++;
+  const settings = {
+    dataDirectory: env.string('DRYDOCK_DATA_DIR', home),
+    databaseUrl: env.optional('DATABASE_URL'),
+    natsUrl: env.optional('NATS_URL'),
+    ports: {
+      gateway: env.integer('DRYDOCK_GATEWAY_PORT', 7000, port),
+      http: env.integer('DRYDOCK_HTTP_PORT', 8080, port),
+      auth: take(),
+      session: take(),
+      scheduler: take(),
+      postgres: take(),
+      nats: take(),
+      metrics: {
+        gateway: take(),
+        auth: take(),
+        session: take(),
+        scheduler: take(),
+      },
+      executors: Array.from({ length: executors }, () => ({
+        port: take(),
+        metrics: take(),
+      })),
+    },
+  };
+  env.check();
+  return settings;
 }

@@ -1,24 +1,23 @@
-import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
-import { execa } from "execa";
-import type { Progress } from "./root.ts";
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { execa } from 'execa';
+import type { Progress } from './root.ts';
 
 /** A command that is needed, and the Debian package that brings it. */
 const NEEDED = [
-	{
-		command: "dockerd",
-		package: "docker.io",
-		unless: () =>
-			existsSync("/var/run/docker.sock") || Boolean(process.env.DOCKER_HOST),
-	},
-	{ command: "docker", package: "docker.io", unless: () => false },
-	{ command: "mmdebstrap", package: "mmdebstrap", unless: () => false },
-	{
-		command: "nats-server",
-		package: "nats-server",
-		unless: () => Boolean(process.env.NATS_URL),
-	},
-	{ command: "flock", package: "util-linux", unless: () => false },
+  {
+    command: 'dockerd',
+    package: 'docker.io',
+    unless: () => existsSync('/var/run/docker.sock') || Boolean(process.env.DOCKER_HOST),
+  },
+  { command: 'docker', package: 'docker.io', unless: () => false },
+  { command: 'mmdebstrap', package: 'mmdebstrap', unless: () => false },
+  {
+    command: 'nats-server',
+    package: 'nats-server',
+    unless: () => Boolean(process.env.NATS_URL),
+  },
+  { command: 'flock', package: 'util-linux', unless: () => false },
 ];
 
 // What the modules of the agent ask for.
@@ -26,59 +25,43 @@ const GO_VERSION = [1, 25] as const;
 
 /** Installs what is missing, after saying what; throws with the command that mends it where that is not ours to do. */
 export async function ensureSystemPackages(progress: Progress): Promise<void> {
-	const missing = [
-		...new Set((await findMissing()).map(({ package: name }) => name)),
-	];
-	if (missing.length > 0) {
-		const fix = `apt-get install -y --no-install-recommends ${missing.join(" ")}`;
-		if (process.getuid?.() !== 0 || !(await isDebian()))
-			throw new Error(`missing: ${missing.join(", ")}\n  fix: sudo ${fix}`);
-		progress(`installing system packages: ${missing.join(" ")}`);
-		// A third-party source that fails is not in the way of Debian's own.
-		await execa("apt-get", ["update", "-qq"], { reject: false });
-		const env = { DEBIAN_FRONTEND: "noninteractive" };
-		await execa(
-			"apt-get",
-			["install", "-y", "-qq", "--no-install-recommends", ...missing],
-			{ env },
-		);
-	}
-	const go = await goVersion();
-	if (
-		!go ||
-		go[0] < GO_VERSION[0] ||
-		(go[0] === GO_VERSION[0] && go[1] < GO_VERSION[1])
-	)
-		throw new Error(
-			`missing: Go ${GO_VERSION.join(".")} or newer\n  fix: install it from https://go.dev/dl and put it on PATH`,
-		);
+  const missing = [...new Set((await findMissing()).map(({ package: name }) => name))];
+  if (missing.length > 0) {
+    const fix = `apt-get install -y --no-install-recommends ${missing.join(' ')}`;
+    if (process.getuid?.() !== 0 || !(await isDebian()))
+      throw new Error(`missing: ${missing.join(', ')}\n  fix: sudo ${fix}`);
+    progress(`installing system packages: ${missing.join(' ')}`);
+    // A third-party source that fails is not in the way of Debian's own.
+    await execa('apt-get', ['update', '-qq'], { reject: false });
+    const env = { DEBIAN_FRONTEND: 'noninteractive' };
+    await execa('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...missing], { env });
+  }
+  const go = await goVersion();
+  if (!go || go[0] < GO_VERSION[0] || (go[0] === GO_VERSION[0] && go[1] < GO_VERSION[1]))
+    throw new Error(
+      `missing: Go ${GO_VERSION.join('.')} or newer\n  fix: install it from https://go.dev/dl and put it on PATH`,
+    );
 }
 
 export async function findMissing() {
-	const found = await Promise.all(
-		NEEDED.map(
-			async (need) => need.unless() || (await hasCommand(need.command)),
-		),
-	);
-	return NEEDED.filter((_, index) => !found[index]);
+  const found = await Promise.all(NEEDED.map(async (need) => need.unless() || (await hasCommand(need.command))));
+  return NEEDED.filter((_, index) => !found[index]);
 }
 
 export async function hasCommand(command: string): Promise<boolean> {
-	return (process.env.PATH ?? "")
-		.split(":")
-		.some((directory) => existsSync(`${directory}/${command}`));
+  return (process.env.PATH ?? '').split(':').some((directory) => existsSync(`${directory}/${command}`));
 }
 
 /** Major and minor version of the Go on PATH. */
 export async function goVersion(): Promise<[number, number] | undefined> {
-	const { stdout = "" } = await execa("go", ["env", "GOVERSION"], {
-		reject: false,
-	});
-	const found = /^go(\d+)\.(\d+)/.exec(stdout);
-	return found ? [Number(found[1]), Number(found[2])] : undefined;
+  const { stdout = '' } = await execa('go', ['env', 'GOVERSION'], {
+    reject: false,
+  });
+  const found = /^go(\d+)\.(\d+)/.exec(stdout);
+  return found ? [Number(found[1]), Number(found[2])] : undefined;
 }
 
 async function isDebian(): Promise<boolean> {
-	const release = await readFile("/etc/os-release", "utf8").catch(() => "");
-	return /^(ID|ID_LIKE)=.*(debian|ubuntu)/m.test(release);
+  const release = await readFile('/etc/os-release', 'utf8').catch(() => '');
+  return /^(ID|ID_LIKE)=.*(debian|ubuntu)/m.test(release);
 }

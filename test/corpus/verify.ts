@@ -6,7 +6,12 @@ import { type Language, readCatalog, type Template } from '../../libs/catalog/ca
 import { planProgram } from '../../libs/catalog/program.ts';
 import { corpus, type Program } from './corpus.ts';
 
-type Step = { stdout: string; stderr: string; exitCode: number | undefined; seconds: number };
+type Step = {
+  stdout: string;
+  stderr: string;
+  exitCode: number | undefined;
+  seconds: number;
+};
 
 const catalog = readCatalog(join(import.meta.dirname, '../../deploy/images/catalog.json'));
 
@@ -36,7 +41,11 @@ async function startContainer(socket: string, language: Language, template: Temp
   const started = await docker(['run', ...options, image, 'sleep', 'infinity']);
   if (started.failed) throw new Error(started.stderr);
   const container = started.stdout.trim();
-  const environment = Object.entries({ HOME: '/home/user', LANG: 'C.UTF-8', ...language.environment });
+  const environment = Object.entries({
+    HOME: '/home/user',
+    LANG: 'C.UTF-8',
+    ...language.environment,
+  });
   const flags = environment.flatMap(([name, value]) => ['--env', `${name}=${value}`]);
   return {
     async exec(command: string[], input?: string): Promise<Step> {
@@ -45,7 +54,12 @@ async function startContainer(socket: string, language: Language, template: Temp
         ['exec', '-i', '-w', '/home/user', ...flags, container, ...command],
         input,
       );
-      return { stdout, stderr, exitCode, seconds: (performance.now() - since) / 1000 };
+      return {
+        stdout,
+        stderr,
+        exitCode,
+        seconds: (performance.now() - since) / 1000,
+      };
     },
     async [Symbol.asyncDispose]() {
       await docker(['kill', container]);
@@ -69,7 +83,11 @@ async function runProgram(container: Container, language: Language, program: Pro
   const compile = plan.compile && (await container.exec(plan.compile));
   if (compile?.exitCode) return { compile, run: undefined, correct: false };
   const run = await container.exec(plan.run, program.stdin);
-  return { compile, run, correct: run.exitCode === 0 && run.stdout === program.expected };
+  return {
+    compile,
+    run,
+    correct: run.exitCode === 0 && run.stdout === program.expected,
+  };
 }
 
 const command = new Command('node test/corpus/verify.ts')
