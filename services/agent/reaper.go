@@ -68,9 +68,16 @@ func (r *reaper) forkOnce(p *process, program string, attributes *syscall.ProcAt
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	defer preferForOutOfMemory()()
-	watch := time.AfterFunc(slowFork, r.wakeChild)
+	forked, watched := make(chan struct{}), make(chan struct{})
+	watch := time.AfterFunc(slowFork, func() {
+		defer close(watched)
+		r.wakeChild(forked)
+	})
 	pid, err := syscall.ForkExec(program, p.command, attributes)
-	watch.Stop()
+	close(forked)
+	if !watch.Stop() {
+		<-watched
+	}
 	if err != nil {
 		return err
 	}
@@ -81,26 +88,25 @@ func (r *reaper) forkOnce(p *process, program string, attributes *syscall.ProcAt
 	return nil
 }
 
-// wakeChild helps a fork that hangs. Until its child has become another program it is the user's already, shares our
-// memory and keeps us waiting, and another program can stop it. It runs while forkOnce holds the mutex.
-func (r *reaper) wakeChild() {
+// wakeChild helps a fork that hangs, until it is done. Until its child has become another program it is the user's already,
+// shares our memory and keeps us waiting, and another program can stop it, now or later.
+func (r *reaper) wakeChild(forked <-chan struct{}) {
 	self, _ := readStat(os.Getpid())
-	for try := range slowForkTries {
-		woken := false
+	for try := 0; ; try++ {
 		for _, s := range readStats() {
 			if s.parent == self.pid && s.name == self.name && s.state == 'T' && r.byPid[s.pid] == nil {
 				number := syscall.SIGCONT
-				if try == slowForkTries-1 {
+				if try >= slowForkTries {
 					number = syscall.SIGKILL
 				}
 				_ = syscall.Kill(s.pid, number)
-				woken = true
 			}
 		}
-		if !woken {
+		select {
+		case <-forked:
 			return
+		case <-time.After(slowForkPause):
 		}
-		time.Sleep(slowForkPause)
 	}
 }
 
