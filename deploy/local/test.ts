@@ -158,9 +158,11 @@ async function checkBreaking(): Promise<void> {
     await git(['archive', '--output', archive, before, 'proto', 'buf.yaml']);
     await execa('tar', ['-xf', archive, '-C', directory]);
     await symlink(join(ROOT, 'node_modules'), join(directory, 'node_modules'));
-    const image = join(directory, 'before.binpb');
-    await execa(join(BIN, 'buf'), ['build', '--path', 'proto/drydock', '-o', image], { cwd: directory, all: true });
-    await tool('buf', ['breaking', '--path', 'proto/drydock/v1', '--against', image]);
+    const build = (cwd: string, image: string) =>
+      execa(join(BIN, 'buf'), ['build', '--path', 'proto/drydock', '-o', image], { cwd, all: true });
+    const [was, is] = [join(directory, 'was.binpb'), join(directory, 'is.binpb')];
+    await Promise.all([build(directory, was), build(ROOT, is)]);
+    await tool('buf', ['breaking', is, '--against', was, '--path', 'drydock/v1', '--config', 'buf.yaml']);
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
