@@ -1,0 +1,181 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { freemem } from 'node:os';
+import { Command } from 'commander';
+import { answers } from './engine.ts';
+import { readSettings, VARIABLES } from './settings.ts';
+import { findMissing, goVersion, hasCommand } from './system-packages.ts';
+
+const GiB = 1024 ** 3;
+const DISK_GIB = 6;
+const MEMORY_GIB = 2;
+
+type Finding = {
+  name: string;
+  ok: boolean;
+  found: string;
+  fix?: string;
+  optional?: boolean;
+};
+
+new Command('npm run doctor')
+  .description(
+    'Says what this machine has of what Drydock needs, and how to mend what it lacks. Exits with 1 where something is missing.',
+  )
+  .addHelpText('after', `\n${VARIABLES}`)
+  .parse();
+
+const findings = [
+  ...(await packages()),
+  await engine(),
+  cgroups(),
+  await go(),
+  await disk(),
+  memory(),
+  await ports(),
+  userNamespaces(),
+  await gvisor(),
+];
+for (const { name, ok, found, fix, optional } of findings) {
+  const mark = ok ? 'ok      ' : optional ? 'optional' : 'MISSING ';
+  process.stdout.write(`${mark} ${name}: ${found}\n${!ok && fix ? `         fix: ${fix}\n` : ''}`);
+}
+if (findings.some(({ ok, optional }) => !ok && !optional)) process.exit(1);
+
+async function packages(): Promise<Finding[]> {
+  const missing = await findMissing();
+  if (missing.length === 0) return [{ name: 'system packages', ok: true, found: 'all there' }];
+  return missing.map(({ command, package: name }) => ({
+    name: command,
+    ok: false,
+    found: 'not on PATH',
+    fix: `apt-get install -y --no-install-recommends ${name} (npm start does it as root on Debian and Ubuntu)`,
+  }));
+}
+
+async function engine(): Promise<Finding> {
+  const name = 'Docker engine';
+  const socket = process.env.DOCKER_HOST?.replace(/^unix:\/\//, '') ?? '/var/run/docker.sock';
+  if (await answers(socket)) return { name, ok: true, found: socket };
+  if (process.env.DOCKER_HOST)
+    return {
+      name,
+      ok: false,
+      found: `nobody answers at ${socket}`,
+      fix: 'start it, or unset DOCKER_HOST',
+    };
+  const root = process.getuid?.() === 0;
+  return {
+    name,
+    ok: root,
+    found: root ? 'none runs; npm start brings its own' : 'none runs',
+    fix: 'start one, or run npm start as root',
+  };
+}
+
+function cgroups(): Finding {
+  const version = existsSync('/sys/fs/cgroup/cgroup.controllers') ? 2 : existsSync('/sys/fs/cgroup/memory') ? 1 : 0;
+  const fix = 'mount cgroup v2 at /sys/fs/cgroup';
+  return {
+    name: 'control groups',
+    ok: version > 0,
+    found: version ? `version ${version}` : 'not mounted',
+    fix,
+  };
+}
+
+async function go(): Promise<Finding> {
+  const version = await goVersion();
+  const ok = version !== undefined && (version[0] > 1 || version[1] >= 25);
+  const fix = 'install Go 1.25 or newer from https://go.dev/dl and put it on PATH';
+  return {
+    name: 'Go',
+    ok,
+    found: version ? version.join('.') : 'not on PATH',
+    fix,
+  };
+}
+
+async function disk(): Promise<Finding> {
+  const { dataDirectory } = readSettings(process.env, 1);
+  const existing = existsSync(dataDirectory) ? dataDirectory : '/';
+  const { bavail, bsize } = await statfs(existing);
+  const free = (bavail * bsize) / GiB;
+  const fix = `free some, or set DRYDOCK_DATA_DIR to a disk with ${DISK_GIB} GiB`;
+  return {
+    name: 'disk',
+    ok: free >= DISK_GIB,
+    found: `${free.toFixed(1)} GiB free at ${existing}`,
+    fix,
+  };
+}
+
+function memory(): Finding {
+  const available =
+    Number(/^MemAvailable:\s+(\d+)/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1] ?? freemem() / 1024) / 1024 ** 2;
+  return {
+    name: 'memory',
+    ok: available >= MEMORY_GIB,
+    found: `${available.toFixed(1)} GiB available`,
+    fix: `${MEMORY_GIB} GiB are needed`,
+  };
+}
+
+async function ports(): Promise<Finding> {
+  const { gateway, http, postgres, nats, auth, session, scheduler, metrics, executors } = readSettings(
+    process.env,
+    1,
+  ).ports;
+  const all = [
+    gateway,
+    http,
+    postgres,
+    nats,
+    auth,
+    session,
+    scheduler,
+    ...Object.values(metrics),
+    ...executors.flatMap(Object.values),
+  ];
+  const taken: number[] = [];
+  for (const port of all) if (!(await isFree(port))) taken.push(port);
+  const fix = 'is a platform running already? Else set DRYDOCK_GATEWAY_PORT, DRYDOCK_HTTP_PORT, DRYDOCK_BASE_PORT';
+  return {
+    name: 'ports',
+    ok: taken.length === 0,
+    found: taken.length ? `taken: ${taken.join(', ')}` : `${all.length} free`,
+    fix,
+  };
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+}
+
+function userNamespaces(): Finding {
+  const max = Number(readFileSync('/proc/sys/user/max_user_namespaces', 'utf8'));
+  const fix = 'sysctl -w user.max_user_namespaces=10000';
+  return {
+    name: 'user namespaces',
+    ok: max > 0,
+    found: max > 0 ? 'allowed' : 'not allowed',
+    fix,
+    optional: true,
+  };
+}
+
+async function gvisor(): Promise<Finding> {
+  const ok = await hasCommand('runsc');
+  const fix = 'apt-get install -y runsc, and name it as a runtime of the engine';
+  return {
+    name: 'gVisor',
+    ok,
+    found: ok ? 'installed' : 'not installed; templates cannot ask for it',
+    fix,
+    optional: true,
+  };
+}

@@ -1,0 +1,42 @@
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { BUILD, ROOT } from '../deploy/local/root.ts';
+import type { Endpoints } from './api.ts';
+import { corpus } from './corpus/corpus.ts';
+
+const GRPCURL = 'github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3';
+const BEGIN = '<!-- transcript: written by test/transcript.ts -->';
+const END = '<!-- end of transcript -->';
+
+/** Runs hello world in every language over HTTP and gRPC, with the commands that a reader would type, and shows what came of it. */
+export async function writeTranscript({ httpUrl, gatewayAddress }: Endpoints, apiKey: string): Promise<string> {
+  await execa('go', ['install', GRPCURL], {
+    env: { GOBIN: join(BUILD, 'bin'), CGO_ENABLED: '0' },
+  });
+  const env = {
+    URL: httpUrl,
+    GRPC: gatewayAddress,
+    KEY: apiKey,
+    PATH: `${join(BUILD, 'bin')}:${process.env.PATH}`,
+  };
+  const lines: string[] = [];
+  for (const { language, files } of corpus.filter(({ name }) => name === 'hello')) {
+    const request = `jq -Rs '{language: "${language}", source: .}' test/corpus/hello/${files[0]?.name}`;
+    const http = `${request} | curl -s $URL/v1/executions:run -H "Authorization: Bearer $KEY" -d @- | jq -r .stdout`;
+    const grpc = `${request} | grpcurl -plaintext -H "authorization: Bearer $KEY" -d @ $GRPC drydock.v1.ExecutionService/RunCode | jq -r .execution.stdout`;
+    for (const command of [http, grpc]) {
+      // These are a reader's lines, pipes included, so a shell reads them here too.
+      const { stdout } = await execa('bash', ['-o', 'pipefail', '-c', command], { cwd: ROOT, env });
+      lines.push(`$ ${command}`, stdout.trimEnd());
+    }
+  }
+  return ['```console', ...lines, '```'].join('\n');
+}
+
+/** A page with its transcript replaced. */
+export function withTranscript(page: string, transcript: string): string {
+  const [before, rest] = page.split(BEGIN);
+  const after = rest?.split(END)[1];
+  if (before === undefined || after === undefined) throw new Error(`the page lacks ${BEGIN} and ${END}`);
+  return `${before}${BEGIN}\n${transcript}\n${END}${after}`;
+}
