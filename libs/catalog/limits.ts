@@ -15,6 +15,9 @@ export const RANGES = {
   outputBytes: { min: 1, max: 4 * MiB },
   diskBytes: { min: 1 * MiB, max: 4096 * MiB },
   cpus: { min: 0.05, max: 16 },
+  stackBytes: { min: 64 * 1024, max: 4096 * MiB },
+  fileBytes: { min: 1, max: 4096 * MiB },
+  openFiles: { min: 16, max: 4096 },
 } satisfies Record<string, Range>;
 
 const MAX_TIME_MS = 300_000;
@@ -25,6 +28,8 @@ export const RUN_TIMES: TimeDefaults = { wallMs: 10_000, cpuMs: 10_000 };
 export const COMPILE_TIMES: TimeDefaults = { wallMs: 30_000, cpuMs: 30_000 };
 
 const DEFAULT_OUTPUT_BYTES = 1 * MiB;
+const DEFAULT_STACK_BYTES = 64 * MiB;
+const DEFAULT_OPEN_FILES = 1024;
 
 /**
  * Limits with every field set: what was asked for, else the template's. Each value out of range is told to `violation`
@@ -57,6 +62,10 @@ export function applyLimits(
   const half = Math.floor(memoryBytes / 2);
   const diskBytes = number('diskBytes', Math.min(template.diskBytes, half));
   if (diskBytes > half) violation(`${field}.diskBytes`, 'must be at most half of the memory');
+  const stackBytes = number('stackBytes', Math.min(DEFAULT_STACK_BYTES, half));
+  if (stackBytes > half) violation(`${field}.stackBytes`, 'must be at most half of the memory');
+  const fileBytes = number('fileBytes', diskBytes);
+  if (fileBytes > diskBytes) violation(`${field}.fileBytes`, 'must be at most diskBytes');
   return {
     wallTime: time('wallTime', times.wallMs),
     cpuTime: time('cpuTime', times.cpuMs),
@@ -65,6 +74,9 @@ export function applyLimits(
     outputBytes: number('outputBytes', DEFAULT_OUTPUT_BYTES),
     diskBytes,
     cpus: number('cpus', template.cpus),
+    stackBytes,
+    fileBytes,
+    openFiles: number('openFiles', DEFAULT_OPEN_FILES),
   };
 }
 

@@ -7,7 +7,7 @@ import { callerOf, service, startServer } from '#libs/grpc/server.ts';
 import { ProcessServiceDefinition as definition, type ProcessServiceDefinition } from '#proto/drydock/v1/process.ts';
 
 const log = pino({ level: 'silent' });
-const caller = { organizationId: 'org_1', apiKeyId: 'key_1', scopes: [], concurrentSandboxes: 1 };
+const caller = { organizationId: 'org_1', apiKeyId: 'key_1', scopes: [], quota: undefined };
 
 async function serve(implementation: Partial<Rpc<ProcessServiceDefinition>>) {
   const server = await startServer({ address: '127.0.0.1:0', services: [service(definition, implementation)], log });

@@ -47,7 +47,7 @@ const operator = callOf({
   organizationId: newId('org'),
   apiKeyId: newId('key'),
   scopes: SCOPES,
-  concurrentSandboxes: 1,
+  quota: undefined,
 });
 
 const createOrganization = (request: Partial<CreateOrganizationRequest> = {}, call = operator) =>
@@ -72,7 +72,7 @@ describe('an API key', () => {
       organizationId: organization!.id,
       apiKeyId: apiKey!.id,
       scopes: ['sandboxes', 'executions', 'keys'],
-      concurrentSandboxes: 7,
+      quota: { concurrentSandboxes: 7, concurrentExecutions: 16, queuedExecutions: 100_000, queueWeight: 100 },
     });
     for (const table of ['organizations', 'api_keys', 'requests', 'audit_log', 'outbox', 'signing_keys'])
       expect(JSON.stringify(await db.query(`select t::text from ${table} t`))).not.toContain(secret.slice(3));
@@ -165,6 +165,8 @@ describe('an organisation', () => {
     ['with a quota of nothing', { quota: { concurrentSandboxes: 0 } }, 'quota.concurrentSandboxes'],
     ['with a negative quota', { quota: { concurrentSandboxes: -1 } }, 'quota.concurrentSandboxes'],
     ['with too large a quota', { quota: { concurrentSandboxes: 100_001 } }, 'quota.concurrentSandboxes'],
+    ['with a weight of nothing', { quota: { queueWeight: 0 } }, 'quota.queueWeight'],
+    ['with a queue of nothing', { quota: { queuedExecutions: 0 } }, 'quota.queuedExecutions'],
   ])('is refused %s', async (_, request, field) => {
     await expect(createOrganization(request)).rejects.toMatchObject({
       reason: 'INVALID_FIELD',

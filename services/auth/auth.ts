@@ -6,11 +6,12 @@ import { callerOf } from '#libs/grpc/server.ts';
 import { isId, newId } from '#libs/ids.ts';
 import { writeOutbox } from '#libs/outbox.ts';
 import { readPage, toPage } from '#libs/pages.ts';
-import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
+import type { AppliedQuota, Caller } from '#proto/drydock/internal/v1/caller.ts';
 import { ApiKeyRevoked } from '#proto/drydock/internal/v1/events.ts';
 import type { ApiKey, AuthServiceDefinition, Organization } from '#proto/drydock/v1/auth.ts';
 import { CreateApiKeyRequest, CreateOrganizationRequest } from '#proto/drydock/v1/auth.ts';
 import { findCaller } from './credentials.ts';
+import { applyQuota, type QuotaRow, quotaOf } from './quota.ts';
 import { once } from './requests.ts';
 import { hashSecret, newSecret } from './secrets.ts';
 import type { SigningKeys } from './signing-keys.ts';
@@ -21,9 +22,6 @@ const TENANT_SCOPES = SCOPES.filter((scope) => scope !== 'operator');
 
 /** JetStream subject of `ApiKeyRevoked`. */
 export const REVOKED_SUBJECT = 'drydock.auth.apikey.revoked';
-
-const DEFAULT_CONCURRENT_SANDBOXES = 100;
-const MAX_CONCURRENT_SANDBOXES = 100_000;
 
 export type Dependencies = {
   db: Database;
@@ -42,19 +40,17 @@ export function createAuth({ db, signingKeys, changed }: Dependencies): Rpc<Auth
 
     async createOrganization(request, call) {
       const caller = withScope(call, 'operator');
-      const concurrent = request.quota?.concurrentSandboxes ?? DEFAULT_CONCURRENT_SANDBOXES;
       const check = checkFields();
       check.string('displayName', request.displayName, { required: true, maxLength: 128 });
       check.string('requestId', request.requestId, { maxLength: 128 });
-      if (!(concurrent >= 1 && concurrent <= MAX_CONCURRENT_SANDBOXES))
-        check.violation('quota.concurrentSandboxes', `must be from 1 to ${MAX_CONCURRENT_SANDBOXES}`);
+      const quota = applyQuota(request.quota, check);
       check.done();
       const secret = newSecret();
       return db.transaction(async (tx) => {
         const content = CreateOrganizationRequest.encode(request).finish();
         const { id, repeated } = await once(tx, caller.organizationId, request.requestId, content, newId('org'));
         if (!repeated) {
-          await insertOrganization(tx, id, request.displayName, concurrent);
+          await insertOrganization(tx, id, request.displayName, quota);
           await insertKey(tx, { organizationId: id, displayName: 'first key', scopes: TENANT_SCOPES, secret });
           await audit(tx, caller, 'CreateOrganization', id);
         }
@@ -155,12 +151,18 @@ async function findOrganization(db: Queryable, id: string): Promise<Organization
   return toOrganization(row);
 }
 
-export async function insertOrganization(tx: Queryable, id: string, displayName: string, concurrent: number) {
-  await tx.query('insert into organizations (id, display_name, concurrent_sandboxes) values ($1, $2, $3)', [
-    id,
-    displayName,
-    concurrent,
-  ]);
+export async function insertOrganization(
+  tx: Queryable,
+  id: string,
+  displayName: string,
+  { concurrentSandboxes, concurrentExecutions, queuedExecutions, queueWeight }: AppliedQuota,
+): Promise<void> {
+  await tx.query(
+    `insert into organizations
+       (id, display_name, concurrent_sandboxes, concurrent_executions, queued_executions, queue_weight)
+     values ($1, $2, $3, $4, $5, $6)`,
+    [id, displayName, concurrentSandboxes, concurrentExecutions, queuedExecutions, queueWeight],
+  );
 }
 
 type NewKey = { id?: string; organizationId: string; displayName: string; scopes: string[]; secret: string };
@@ -183,13 +185,13 @@ export async function audit(tx: Queryable, caller: Actor, action: string, resour
   ]);
 }
 
-type OrganizationRow = { id: string; display_name: string; concurrent_sandboxes: number; create_time: Date };
+type OrganizationRow = { id: string; display_name: string; create_time: Date } & QuotaRow;
 
 function toOrganization(row: OrganizationRow): Organization {
   return {
     id: row.id,
     displayName: row.display_name,
-    quota: { concurrentSandboxes: row.concurrent_sandboxes },
+    quota: quotaOf(row),
     createTime: row.create_time,
   };
 }

@@ -13,7 +13,12 @@ Prints one line of JSON: {"organizationId", "secret"}, or {"existing": true} whe
 The secret is not stored and is shown this once.
 `;
 
-const OPERATOR_CONCURRENT_SANDBOXES = 1_000;
+const OPERATOR_QUOTA = {
+  concurrentSandboxes: 1_000,
+  concurrentExecutions: 1_000,
+  queuedExecutions: 1_000_000,
+  queueWeight: 100,
+};
 
 async function bootstrap(databaseUrl: string): Promise<object> {
   const log = createLogger('bootstrap', 'silent');
@@ -24,7 +29,7 @@ async function bootstrap(databaseUrl: string): Promise<object> {
     if ((await tx.query('select 1 from organizations limit 1')).length > 0) return { existing: true };
     const organizationId = newId('org');
     const secret = newSecret();
-    await insertOrganization(tx, organizationId, 'operator', OPERATOR_CONCURRENT_SANDBOXES);
+    await insertOrganization(tx, organizationId, 'operator', OPERATOR_QUOTA);
     await insertKey(tx, { organizationId, displayName: 'operator', scopes: SCOPES, secret });
     await audit(tx, { organizationId, apiKeyId: '' }, 'Bootstrap', organizationId);
     return { organizationId, secret };

@@ -4,12 +4,14 @@ import type { Rpc } from '#libs/grpc/rpc.ts';
 import { isId } from '#libs/ids.ts';
 import type { CredentialServiceDefinition } from '#proto/drydock/internal/v1/auth.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
+import { type QuotaRow, quotaOf } from './quota.ts';
 import { hashSecret, isSecret } from './secrets.ts';
 import type { SigningKeys } from './signing-keys.ts';
 
-type Row = { id: string; organization_id: string; scopes: string[]; concurrent_sandboxes: number };
+type Row = { id: string; organization_id: string; scopes: string[] } & QuotaRow;
 
-const CALLERS = `select k.id, k.organization_id, k.scopes, o.concurrent_sandboxes
+const CALLERS = `select k.id, k.organization_id, k.scopes,
+    o.concurrent_sandboxes, o.concurrent_executions, o.queued_executions, o.queue_weight
   from api_keys k join organizations o on o.id = k.organization_id where k.revoke_time is null`;
 
 export function createCredentials(dependencies: {
@@ -40,6 +42,6 @@ function toCaller(row: Row): Caller {
     organizationId: row.organization_id,
     apiKeyId: row.id,
     scopes: row.scopes,
-    concurrentSandboxes: row.concurrent_sandboxes,
+    quota: quotaOf(row),
   };
 }

@@ -36,11 +36,11 @@ export async function openSigningKeys(db: Database): Promise<SigningKeys> {
     return key!;
   };
   return {
-    async sign({ organizationId, apiKeyId, scopes, concurrentSandboxes }) {
+    async sign({ organizationId, apiKeyId, scopes, quota }) {
       const { id, private_jwk } = await signer();
       const issued = Math.floor(Date.now() / 1000);
       const expires = issued + TOKEN_SECONDS;
-      const token = await new SignJWT({ key: apiKeyId, scopes, quota: concurrentSandboxes })
+      const token = await new SignJWT({ key: apiKeyId, scopes, quota })
         .setProtectedHeader({ alg: ALGORITHM, kid: id })
         .setIssuer(ISSUER)
         .setSubject(organizationId)

@@ -1,6 +1,6 @@
 import { createLocalJWKSet, errors, type JWTPayload, jwtVerify, type LocalJWKSet } from 'jose';
 import { DrydockError } from '#libs/errors.ts';
-import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
+import type { AppliedQuota, Caller } from '#proto/drydock/internal/v1/caller.ts';
 
 const ISSUER = 'drydock';
 const ALGORITHM = 'EdDSA';
@@ -60,9 +60,15 @@ function callerOf({ sub, exp, key, scopes, quota }: JWTPayload): Caller {
     typeof sub === 'string' &&
     typeof exp === 'number' &&
     typeof key === 'string' &&
-    typeof quota === 'number' &&
+    isQuota(quota) &&
     Array.isArray(scopes) &&
     scopes.every((scope) => typeof scope === 'string');
   if (!valid) throw new errors.JWTClaimValidationFailed('a claim is missing', {});
-  return { organizationId: sub, apiKeyId: key, scopes, concurrentSandboxes: quota };
+  return { organizationId: sub, apiKeyId: key, scopes, quota };
+}
+
+function isQuota(quota: unknown): quota is AppliedQuota {
+  const names = ['concurrentSandboxes', 'concurrentExecutions', 'queuedExecutions', 'queueWeight'] as const;
+  const values = quota as Partial<AppliedQuota> | undefined;
+  return names.every((name) => typeof values?.[name] === 'number');
 }

@@ -35,13 +35,14 @@ export function checkSameRequest(earlier: { request_sha256: Buffer }, sha256: Bu
     throw new DrydockError('REQUEST_ID_REUSED', 'request_id was used before with other content; take a new one');
 }
 
-export function quotaExceeded({ organizationId, concurrentSandboxes }: Caller, live: number): DrydockError {
-  return new DrydockError('QUOTA_EXCEEDED', `the organisation may have ${concurrentSandboxes} sandboxes at one time`, {
+export function quotaExceeded({ organizationId, quota }: Caller, live: number): DrydockError {
+  const allowed = quota?.concurrentSandboxes ?? 0;
+  return new DrydockError('QUOTA_EXCEEDED', `the organisation may have ${allowed} sandboxes at one time`, {
     retryAfterMs: RETRY_AFTER_MS,
     quota: [
       {
         subject: `organizations/${organizationId}/concurrentSandboxes`,
-        description: `${live} of ${concurrentSandboxes} in use; delete some or wait`,
+        description: `${live} of ${allowed} in use; delete some or wait`,
       },
     ],
   });

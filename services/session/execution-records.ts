@@ -96,7 +96,7 @@ async function insertExecution(
       language,
       template.id,
       lifetimeMs,
-      caller.concurrentSandboxes,
+      caller.quota?.concurrentSandboxes ?? 0,
     ],
   );
   if (!row!.earlier && !row!.id) throw quotaExceeded(caller, row!.live);

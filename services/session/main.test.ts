@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connectEvents } from '#libs/events.ts';
 import { createClient } from '#libs/grpc/client.ts';
 import { newId } from '#libs/ids.ts';
+import { AppliedQuota } from '#proto/drydock/internal/v1/caller.ts';
 import { SandboxChanged, SandboxEnded } from '#proto/drydock/internal/v1/events.ts';
 import { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
 import { CreateSandboxRequest, SandboxServiceDefinition } from '#proto/drydock/v1/sandbox.ts';
@@ -38,7 +39,12 @@ test('two replicas start before database and NATS, share their work, and survive
   const [first, second] = [`127.0.0.1:${await one.listening}`, `127.0.0.1:${await two.listening}`];
   using records = createClient(RecordServiceDefinition, first);
   using sandboxes = createClient(SandboxServiceDefinition, second);
-  const caller = { organizationId: newId('org'), apiKeyId: newId('key'), scopes: [], concurrentSandboxes: 3 };
+  const caller = {
+    organizationId: newId('org'),
+    apiKeyId: newId('key'),
+    scopes: [],
+    quota: AppliedQuota.create({ concurrentSandboxes: 3 }),
+  };
   const request = CreateSandboxRequest.create({ template: 'python', lifetime: { seconds: 60, nanos: 0 } });
 
   await using events = connectEvents({ url: nats.url, name: 'test', log });

@@ -7,6 +7,7 @@ import { type Database, migrate, openDatabase } from '#libs/database.ts';
 import { connectEvents, type Events } from '#libs/events.ts';
 import type { Call } from '#libs/grpc/rpc.ts';
 import { newId } from '#libs/ids.ts';
+import type { AppliedQuota } from '#proto/drydock/internal/v1/caller.ts';
 import { SandboxChanged } from '#proto/drydock/internal/v1/events.ts';
 import { Execution, RunCodeRequest } from '#proto/drydock/v1/execution.ts';
 import { CreateSandboxRequest } from '#proto/drydock/v1/sandbox.ts';
@@ -23,8 +24,9 @@ const catalog = readCatalog(join(import.meta.dirname, '../../deploy/images/catal
 const changed = () => {};
 
 /** A call of an organisation that nobody else has. */
-export function someone(concurrentSandboxes = 100): Call {
-  const caller = { organizationId: newId('org'), apiKeyId: newId('key'), scopes: [], concurrentSandboxes };
+export function someone(concurrentSandboxes = 100, queue: Partial<AppliedQuota> = {}): Call {
+  const quota = { concurrentSandboxes, concurrentExecutions: 16, queuedExecutions: 1_000, queueWeight: 100, ...queue };
+  const caller = { organizationId: newId('org'), apiKeyId: newId('key'), scopes: [], quota };
   return { caller, signal: new AbortController().signal, peer: '', metadata: new Metadata() };
 }
 
@@ -70,7 +72,10 @@ export function useRecords() {
     stop: (call: Call, sandboxId: string) => records().markSandboxStopped({ sandboxId, reason: 'DELETED' }, call),
     complete(call: Call, id: string, fields: Partial<Execution> = {}, stdout = 'out') {
       const execution = Execution.create({ id, state: 'FINISHED', verdict: 'ACCEPTED', exitCode: 0, ...fields });
-      return records().completeExecution({ execution, stdout: Buffer.from(stdout), stderr: Buffer.alloc(0) }, call);
+      return records().completeExecution(
+        { execution, stdout: Buffer.from(stdout), stderr: Buffer.alloc(0), attempt: 1 },
+        call,
+      );
     },
     listSandboxes: (
       call: Call,

@@ -166,7 +166,7 @@ async function insertSandbox(
       JSON.stringify(limits),
       JSON.stringify(request.metadata),
       lifetimeMs,
-      caller.concurrentSandboxes,
+      caller.quota?.concurrentSandboxes ?? 0,
     ],
   );
   if (!row!.earlier && !row!.id) throw quotaExceeded(caller, row!.live);

@@ -19,7 +19,7 @@ export async function openExecutor(platform: Platform, sandboxId: string) {
     organizationId: organizations[0]!.id,
     apiKeyId: '',
     scopes: [],
-    concurrentSandboxes: 0,
+    quota: undefined,
   };
   const tls = readTls(platform.tlsDirectory, 'gateway');
   const processes = createClient(ProcessServiceDefinition, platform.executorAddresses[0]!, { name: 'executor', tls });

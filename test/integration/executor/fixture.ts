@@ -26,7 +26,7 @@ export const CALLER: Caller = {
   organizationId: 'org_ours',
   apiKeyId: '',
   scopes: [],
-  concurrentSandboxes: 0,
+  quota: undefined,
 };
 export const STRANGER: Caller = { ...CALLER, organizationId: 'org_theirs' };
 
