@@ -53,6 +53,8 @@ export type Events = {
   consumeDurable(options: DurableOptions): AsyncDisposable;
   /** Hands over what a kept stream has stored and what follows, to this process alone; some of it again after a reconnect. */
   follow(options: FollowOptions): Disposable;
+  /** The connection, for what is asked of NATS itself; throws while NATS is away. */
+  connection(): NatsConnection;
 };
 
 /** Connects in the background: a service starts, and works as far as it can, before NATS does. `url` may carry user and password. */
@@ -122,8 +124,7 @@ export function connectEvents(options: { url: string; name: string; log: Logger 
       return { [Symbol.dispose]: () => void connectListeners.delete(callback) };
     },
     async publishDurable(subject, data, messageId) {
-      if (!isUp()) throw new Error('NATS cannot be reached');
-      const client = jetstream(connection!);
+      const client = jetstream(events.connection());
       const publish = () => client.publish(subject, data, { msgID: messageId, timeout: CONNECT_TIMEOUT_MS });
       await publish().catch(async () => {
         // The stream is gone where NATS lost its disk; the row that this message tells of is not.
@@ -166,6 +167,10 @@ export function connectEvents(options: { url: string; name: string; log: Logger 
       };
       void opened.then(() => consumeUntil(signal, log, options, consume));
       return { [Symbol.dispose]: () => ended.abort() };
+    },
+    connection() {
+      if (!isUp()) throw new Error('NATS cannot be reached');
+      return connection!;
     },
   };
 

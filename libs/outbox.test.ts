@@ -23,7 +23,7 @@ afterAll(async () => {
 async function openOutbox(): Promise<Database & AsyncDisposable> {
   const db = openDatabase(await postgres.createDatabase(), 'public', log);
   await db.query(
-    'create table outbox (id text primary key, subject text not null, payload bytea not null, position bigint generated always as identity)',
+    'create table outbox (id text primary key, subject text not null, payload bytea not null, copies int not null default 1, position bigint generated always as identity)',
   );
   return db;
 }

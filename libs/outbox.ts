@@ -7,7 +7,10 @@ import type { Logger } from '#libs/log.ts';
 const RELAY_INTERVAL_MS = 1_000;
 const BATCH = 100;
 
-/** Writes events in the same transaction as what they tell of; the relay sends them after the commit. */
+/**
+ * Writes events in the same transaction as what they tell of; the relay sends them after the commit. The table may also be
+ * written to directly, with `copies` of an event that is to be sent several times.
+ */
 export async function writeOutbox(tx: Queryable, subject: string, ...payloads: Uint8Array[]): Promise<void> {
   if (payloads.length === 0) return;
   await tx.query(
@@ -29,12 +32,19 @@ export function relayOutbox(db: Database, events: Events, log: Logger): Periodic
 
 async function relayBatch(db: Database, events: Events): Promise<number> {
   return db.transaction(async (tx) => {
-    const rows = await tx.query<{ id: string; subject: string; payload: Buffer }>(
-      'select id, subject, payload from outbox order by position limit $1 for update skip locked',
+    const rows = await tx.query<{ id: string; subject: string; payload: Buffer; copies: number }>(
+      'select id, subject, payload, copies from outbox order by position limit $1 for update skip locked',
       [BATCH],
     );
     if (rows.length === 0) return 0;
-    for (const { id, subject, payload } of rows) await events.publishDurable(subject, payload, id);
+    // Sent in order, without waiting for the answer to one before the next.
+    await Promise.all(
+      rows.flatMap(({ id, subject, payload, copies }) =>
+        Array.from({ length: copies }, (_, copy) =>
+          events.publishDurable(subject, payload, copy ? `${id}.${copy}` : id),
+        ),
+      ),
+    );
     await tx.query('delete from outbox where id = any($1)', [rows.map(({ id }) => id)]);
     return rows.length;
   });

@@ -32,6 +32,8 @@ export type Language = {
   readonly compile?: readonly string[];
   readonly run: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
+  /** What its runtime prints to standard error when memory runs out and it ends by itself. */
+  readonly outOfMemory?: string;
 };
 
 export type Catalog = {
@@ -84,7 +86,7 @@ const languages = list(
       extensions: list(matches(/^\.\w+$/, 'an ending such as .py')),
       run: list(word),
     },
-    { compile: list(word), environment },
+    { compile: list(word), environment, outOfMemory: text },
   ),
 );
 

@@ -223,7 +223,7 @@ describe('a token', () => {
       algorithms: ['EdDSA'],
     });
     const { organizationId, apiKeyId, scopes } = call.caller!;
-    expect(payload).toMatchObject({ sub: organizationId, key: apiKeyId, scopes, quota: 9 });
+    expect(payload).toMatchObject({ sub: organizationId, key: apiKeyId, scopes, quota: { concurrentSandboxes: 9 } });
     expect(payload.exp! - payload.iat!).toBe(900);
     expect(expireTime!.getTime()).toBe(payload.exp! * 1000);
     expect(protectedHeader.alg).toBe('EdDSA');

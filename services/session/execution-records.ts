@@ -7,19 +7,21 @@ import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import type { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
 import { Execution, RunCodeRequest } from '#proto/drydock/v1/execution.ts';
 import { type Admission, checkSameRequest, contentHash, quotaExceeded } from './admission.ts';
+import { ownSpec, toSpec } from './execution-spec.ts';
+import { type CheckedExecution, checkExecution } from './execution-validation.ts';
 import type { Dependencies } from './records.ts';
-import { type ExecutionRow, encodeResult, toExecution } from './rows.ts';
-import { type CheckedExecution, checkExecution } from './validation.ts';
+import { type ExecutionRow, encodeResult, hasEnded, toExecution } from './rows.ts';
 
 type ExecutionRecords = Pick<Rpc<RecordServiceDefinition>, 'insertExecution' | 'completeExecution'>;
 
+/** Executions that are waited for, and the results of all. */
 export function createExecutionRecords({ db, catalog, settling }: Dependencies): ExecutionRecords {
   /** What the first call with a request id came to, once it has. */
   const repeated = (caller: Caller, id: string, sha256: Buffer, signal: AbortSignal) =>
     settling.until(id, signal, async () => {
       const row = await findExecution(db, caller.organizationId, id);
       checkSameRequest(row, sha256);
-      return row.state === 'RUNNING' || row.state === 'QUEUED' ? undefined : row;
+      return hasEnded(row) ? row : undefined;
     });
 
   return {
@@ -32,29 +34,20 @@ export function createExecutionRecords({ db, catalog, settling }: Dependencies):
         const row = await repeated(caller, admitted.earlier, sha256, call.signal);
         return { execution: toExecution(row), repeatedRequest: true, spec: undefined };
       }
-      const sandbox = {
-        sandboxId: newId('sbx'),
-        organizationId: caller.organizationId,
-        template: checked.template.id,
-        limits: checked.sandboxLimits,
-        environment: {},
-        expireTime: admitted.deadline,
-      };
-      return {
-        execution: toExecution(admitted),
-        repeatedRequest: false,
-        spec: { ...checked.spec, executionId: admitted.id, sandbox },
-      };
+      const { id, organization_id, deadline } = admitted;
+      const owner = { executionId: id, organizationId: organization_id, deadline: deadline! };
+      return { execution: toExecution(admitted), repeatedRequest: false, spec: ownSpec(toSpec(checked), owner) };
     },
 
-    async completeExecution({ execution = Execution.create(), stdout, stderr }, call) {
+    async completeExecution({ execution = Execution.create(), stdout, stderr, attempt }, call) {
       const { organizationId } = callerOf(call);
       checkExecutionId(execution.id);
-      // A run that was cut off, by its caller or by us, gives its request id back: trying again with it runs the program.
+      // A run that was waited for and cut off, by its caller or by us, gives its request id back: trying again with it
+      // runs the program.
       const [row] = await db.query<ExecutionRow>(
-        `update executions set state = $3, result = $4, stdout = $5, stderr = $6, finish_time = now(),
-           request_id = case when $7 then null else request_id end
-         where id = $1 and organization_id = $2 and state = any('{QUEUED,RUNNING}') returning *`,
+        `update executions set state = $3, result = $4, stdout = $5, stderr = $6, finish_time = now(), spec = null,
+           request_id = case when $7 and lease_expire is null then null else request_id end
+         where id = $1 and organization_id = $2 and attempt = $8 and state = 'RUNNING' returning *`,
         [
           execution.id,
           organizationId,
@@ -63,6 +56,7 @@ export function createExecutionRecords({ db, catalog, settling }: Dependencies):
           stdout,
           stderr,
           execution.verdict === 'INTERNAL_ERROR' || execution.state === 'CANCELLED',
+          attempt,
         ],
       );
       if (row) settling.settled(row.id);
@@ -83,8 +77,9 @@ async function insertExecution(
     `with admitted as materialized (
        select * from admit($2, $3, 'execution')
      ), inserted as (
-       insert into executions (id, organization_id, request_id, request_sha256, language, template, state, deadline)
-       select $1, $2, $3, $4, $5, $6, 'RUNNING', now() + $7::float8 * interval '1 ms'
+       insert into executions
+         (id, organization_id, request_id, request_sha256, language, template, state, attempt, start_time, deadline)
+       select $1, $2, $3, $4, $5, $6, 'RUNNING', 1, now(), now() + $7::float8 * interval '1 ms'
        from admitted where earlier is null and live < $8 returning *
      )
      select * from admitted left join inserted on true`,
@@ -105,16 +100,23 @@ async function insertExecution(
 
 const noExecution = () => new DrydockError('EXECUTION_NOT_FOUND', 'no such execution');
 
-function checkExecutionId(id: string): void {
+/** What has not even the shape of an id is answered like an id of somebody else, and never reaches SQL. */
+export function checkExecutionId(id: string): void {
   if (!isId('exe', id)) throw noExecution();
 }
 
-export async function findExecution(db: Queryable, organizationId: string, id: string): Promise<ExecutionRow> {
+/** `columns` are SQL; of the outputs, ask for no more than is needed. */
+export async function findExecution(
+  db: Queryable,
+  organizationId: string,
+  id: string,
+  columns = '*',
+): Promise<ExecutionRow> {
   checkExecutionId(id);
-  const [row] = await db.query<ExecutionRow>('select * from executions where id = $1 and organization_id = $2', [
-    id,
-    organizationId,
-  ]);
+  const [row] = await db.query<ExecutionRow>(
+    `select ${columns} from executions where id = $1 and organization_id = $2`,
+    [id, organizationId],
+  );
   if (!row) throw noExecution();
   return row;
 }

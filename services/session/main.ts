@@ -9,20 +9,26 @@ import { createLogger } from '#libs/log.ts';
 import { relayOutbox } from '#libs/outbox.ts';
 import { untilReady } from '#libs/ready.ts';
 import { startTelemetry } from '#libs/telemetry.ts';
+import { EXECUTION_QUEUE, openWorkQueue } from '#libs/work-queue.ts';
 import { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
 import { ExecutionServiceDefinition } from '#proto/drydock/v1/execution.ts';
 import { SandboxServiceDefinition } from '#proto/drydock/v1/sandbox.ts';
 import { TemplateServiceDefinition } from '#proto/drydock/v1/template.ts';
 import { loadConfig } from './config.ts';
 import { consumeEnded } from './ended.ts';
-import { createReads } from './reads.ts';
+import { createExecutions } from './executions.ts';
+import { watchQueueDepth } from './queue-depth.ts';
 import { createRecords } from './records.ts';
+import { createSandboxes } from './sandboxes.ts';
 import { createSettling } from './settling.ts';
+import { createSubmissions } from './submissions.ts';
 import { sweep } from './sweep.ts';
 import { createTemplates } from './templates.ts';
+import { replaceLostTurns } from './turns.ts';
 
 const MIGRATIONS = join(import.meta.dirname, '../../migrations/session');
 const SWEEP_INTERVAL_MS = 1_000;
+const TURNS_INTERVAL_MS = 5_000;
 
 const log = createLogger('session');
 
@@ -41,16 +47,21 @@ await run(log, async (shutdown) => {
   using settling = createSettling(events);
   const dependencies = { db, catalog, settling, changed: relay.trigger };
   await using _ended = consumeEnded({ ...dependencies, events });
-  await using _sweep = every(SWEEP_INTERVAL_MS, log, () => sweep(dependencies));
+  await using _sweep = every(SWEEP_INTERVAL_MS, log, () => sweep(dependencies, config.retentionMs));
+  const queue = openWorkQueue(events, EXECUTION_QUEUE);
+  await using _turns = every(TURNS_INTERVAL_MS, log, async () => {
+    if (events.connected()) await replaceLostTurns(db, queue, relay.trigger);
+  });
+  await using depth = watchQueueDepth(db, config.queue, log);
+  const submissions = createSubmissions(dependencies);
 
-  const reads = createReads(db);
   const forAll = { allow: ['gateway'] as const };
   await using server = await startServer({
     address: config.address,
     services: [
       service(RecordServiceDefinition, createRecords(dependencies), { allow: ['scheduler', 'gateway'] }),
-      service(SandboxServiceDefinition, reads.sandboxes, forAll),
-      service(ExecutionServiceDefinition, reads.executions, forAll),
+      service(SandboxServiceDefinition, createSandboxes(db), forAll),
+      service(ExecutionServiceDefinition, createExecutions({ ...dependencies, submissions, depth }), forAll),
       service(TemplateServiceDefinition, createTemplates(catalog), forAll),
     ],
     log,

@@ -9,19 +9,23 @@ import type { Call } from '#libs/grpc/rpc.ts';
 import { newId } from '#libs/ids.ts';
 import type { AppliedQuota } from '#proto/drydock/internal/v1/caller.ts';
 import { SandboxChanged } from '#proto/drydock/internal/v1/events.ts';
-import { Execution, RunCodeRequest } from '#proto/drydock/v1/execution.ts';
-import { CreateSandboxRequest } from '#proto/drydock/v1/sandbox.ts';
+import { Execution, RunCodeRequest, SubmitExecutionRequest } from '#proto/drydock/v1/execution.ts';
+import { CreateSandboxRequest, type ListSandboxesRequest } from '#proto/drydock/v1/sandbox.ts';
 import { type Nats, startNats } from '../../test/nats.ts';
 import { type Postgres, startPostgres } from '../../test/postgres.ts';
-import { createReads } from './reads.ts';
+import { createExecutions } from './executions.ts';
+import { type QueueDepth, watchQueueDepth } from './queue-depth.ts';
 import { createRecords } from './records.ts';
+import { createSandboxes } from './sandboxes.ts';
 import { createSettling, type Settling } from './settling.ts';
+import { createSubmissions, type Submissions } from './submissions.ts';
 import { sweep } from './sweep.ts';
 
 const log = pino({ level: 'silent' });
 const migrations = join(import.meta.dirname, '../../migrations/session');
 const catalog = readCatalog(join(import.meta.dirname, '../../deploy/images/catalog.json'));
 const changed = () => {};
+const HOUR_MS = 3_600_000;
 
 /** A call of an organisation that nobody else has. */
 export function someone(concurrentSandboxes = 100, queue: Partial<AppliedQuota> = {}): Call {
@@ -37,6 +41,8 @@ export function useRecords() {
   let db: Database & AsyncDisposable;
   let events: Events & AsyncDisposable;
   let settling: Settling & Disposable;
+  let depth: QueueDepth & AsyncDisposable;
+  let submissions: Submissions;
 
   beforeAll(async () => {
     [postgres, nats] = await Promise.all([startPostgres(), startNats()]);
@@ -45,8 +51,11 @@ export function useRecords() {
     db = openDatabase(url, 'session', log);
     events = connectEvents({ url: nats.url, name: 'session', log });
     settling = createSettling(events);
+    depth = watchQueueDepth(db, { maxQueued: 10_000, maxAgeMs: HOUR_MS }, log);
+    submissions = createSubmissions({ db, changed });
   });
   afterAll(async () => {
+    await depth[Symbol.asyncDispose]();
     settling[Symbol.dispose]();
     await events[Symbol.asyncDispose]();
     await db[Symbol.asyncDispose]();
@@ -54,15 +63,24 @@ export function useRecords() {
   });
 
   const records = () => createRecords({ db, catalog, settling, changed });
-  const reads = () => createReads(db);
+  const reads = () => ({
+    sandboxes: createSandboxes(db),
+    executions: createExecutions({ db, catalog, settling, submissions, depth, changed }),
+  });
   return {
     records,
     reads,
     query: (sql: string, values?: unknown[]) => db.query(sql, values),
-    sweepOnce: () => sweep({ db, settling, changed }),
+    sweepOnce: () => sweep({ db, settling, changed }, 24 * HOUR_MS),
 
     insertSandbox: (call: Call, request: Partial<CreateSandboxRequest> = {}) =>
       records().insertSandbox({ request: CreateSandboxRequest.create({ template: 'python', ...request }) }, call),
+    /** Puts a program into the queue. */
+    async submit(call: Call, fields: Partial<SubmitExecutionRequest> = {}): Promise<Execution> {
+      const request = SubmitExecutionRequest.create({ language: 'python', source: 'print(1)', ...fields });
+      return (await reads().executions.submitExecution(request, call)).execution!;
+    },
+    take: (call: Call) => records().takeExecution({}, call),
     insertExecution(call: Call, fields: Partial<RunCodeRequest> = {}) {
       const request = RunCodeRequest.create({ language: 'python', source: 'print(1)', ...fields });
       return records().insertExecution({ request }, call);
@@ -70,17 +88,14 @@ export function useRecords() {
     run: (call: Call, sandboxId: string, executorId = 'e1') =>
       records().markSandboxRunning({ sandboxId, executorId }, call),
     stop: (call: Call, sandboxId: string) => records().markSandboxStopped({ sandboxId, reason: 'DELETED' }, call),
-    complete(call: Call, id: string, fields: Partial<Execution> = {}, stdout = 'out') {
+    complete(call: Call, id: string, fields: Partial<Execution> = {}, stdout = 'out', attempt = 1) {
       const execution = Execution.create({ id, state: 'FINISHED', verdict: 'ACCEPTED', exitCode: 0, ...fields });
       return records().completeExecution(
-        { execution, stdout: Buffer.from(stdout), stderr: Buffer.alloc(0), attempt: 1 },
+        { execution, stdout: Buffer.from(stdout), stderr: Buffer.alloc(0), attempt },
         call,
       );
     },
-    listSandboxes: (
-      call: Call,
-      fields: Partial<Parameters<ReturnType<typeof reads>['sandboxes']['listSandboxes']>[0]> = {},
-    ) =>
+    listSandboxes: (call: Call, fields: Partial<ListSandboxesRequest> = {}) =>
       reads().sandboxes.listSandboxes({ pageSize: 0, pageToken: '', states: [], metadataFilters: [], ...fields }, call),
 
     /** Another replica's records, and when a call of them waits for what another call began. */

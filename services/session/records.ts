@@ -3,6 +3,7 @@ import type { Database } from '#libs/database.ts';
 import type { Rpc } from '#libs/grpc/rpc.ts';
 import type { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
 import { createExecutionRecords } from './execution-records.ts';
+import { createQueueRecords } from './queue-records.ts';
 import { createSandboxRecords } from './sandbox-records.ts';
 import type { Settling } from './settling.ts';
 
@@ -15,5 +16,9 @@ export type Dependencies = {
 };
 
 export function createRecords(dependencies: Dependencies): Rpc<RecordServiceDefinition> {
-  return { ...createSandboxRecords(dependencies), ...createExecutionRecords(dependencies) };
+  return {
+    ...createSandboxRecords(dependencies),
+    ...createExecutionRecords(dependencies),
+    ...createQueueRecords(dependencies),
+  };
 }

@@ -48,10 +48,24 @@ export type ExecutionRow = {
   result: string | null;
   stdout: Buffer | null;
   stderr: Buffer | null;
+  /** All that is kept of the outputs, where `stdout` and `stderr` are only their beginnings. */
+  stdout_bytes?: number | null;
+  stderr_bytes?: number | null;
   create_time: Date;
+  start_time: Date | null;
   finish_time: Date | null;
-  deadline: Date;
+  deadline: Date | null;
+  priority: number;
+  attempt: number;
+  failures: number;
+  /** An internal ExecutionSpec, for executions of the queue until they have ended. */
+  spec: Buffer | null;
+  message: string;
 };
+
+export function hasEnded({ state }: Pick<ExecutionRow, 'state'>): boolean {
+  return state === 'FINISHED' || state === 'CANCELLED';
+}
 
 /** What `ExecutionRow.result` holds: all of an execution but its output. */
 export function encodeResult(execution: Execution): string {
@@ -60,16 +74,31 @@ export function encodeResult(execution: Execution): string {
 
 export function toExecution(row: ExecutionRow): Execution {
   const found = row.result ? Execution.decode(Buffer.from(row.result, 'base64')) : Execution.create();
+  const { stdout, stderr } = row;
   return {
     ...found,
     id: row.id,
     state: row.state,
     language: row.language,
     template: row.template,
-    isolation: 'SANDBOX',
-    stdout: row.stdout?.toString() ?? '',
-    stderr: row.stderr?.toString() ?? '',
+    stdout: textOf(stdout, row.stdout_bytes),
+    stderr: textOf(stderr, row.stderr_bytes),
+    stdoutTruncated: found.stdoutTruncated || isCut(stdout, row.stdout_bytes),
+    stderrTruncated: found.stderrTruncated || isCut(stderr, row.stderr_bytes),
     createTime: row.create_time,
+    startTime: row.start_time ?? undefined,
     finishTime: row.finish_time ?? undefined,
+    attempts: row.attempt,
+    priority: row.priority,
   };
+}
+
+function isCut(output: Buffer | null, bytes: number | null | undefined): boolean {
+  return (bytes ?? 0) > (output?.length ?? 0);
+}
+
+/** A beginning is cut where a character ends. */
+function textOf(output: Buffer | null, bytes: number | null | undefined): string {
+  if (!output) return '';
+  return new TextDecoder().decode(output, { stream: isCut(output, bytes) });
 }

@@ -10,7 +10,7 @@ import { type Admission, checkSameRequest, contentHash, quotaExceeded } from './
 import { announce, CHANGED_SUBJECT, changedEvent } from './announce.ts';
 import type { Dependencies } from './records.ts';
 import { LIVE, type SandboxRow, toSandbox } from './rows.ts';
-import { type CheckedSandbox, checkChange, checkSandbox } from './validation.ts';
+import { type CheckedSandbox, checkChange, checkSandbox } from './sandbox-validation.ts';
 
 type SandboxRecords = Pick<
   Rpc<RecordServiceDefinition>,

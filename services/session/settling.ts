@@ -1,19 +1,19 @@
 import type { Events } from '#libs/events.ts';
 
-/** Core NATS: something that a repeated request may wait for has happened; the payload is its id. */
+/** Core NATS: something that somebody may wait for has happened; the payload is its id. */
 const SETTLED_SUBJECT = 'drydock.settled';
 
 // A wake-up is lost while NATS is away.
 const LOOK_AGAIN_MS = 1_000;
 
 export type Settling = {
-  /** A sandbox has left PENDING or an execution RUNNING: whoever waits for it, on any replica, looks again. */
+  /** A sandbox has left PENDING, or an execution has another state: whoever waits for it, on any replica, looks again. */
   settled(id: string): void;
   /** Reads until there is an answer. Throws an AbortError when `signal` ends it. */
   until<T>(id: string, signal: AbortSignal, read: () => Promise<T | undefined>): Promise<T>;
 };
 
-/** Lets a repeated request wait for the end of what the first one began. */
+/** Lets calls wait for what others bring about. */
 export function createSettling(events: Pick<Events, 'publish' | 'subscribe'>): Settling & Disposable {
   const waiting = new Map<string, Set<() => void>>();
   const wake = (id: string) => {

@@ -17,10 +17,13 @@ const LOST = encodeResult(
 );
 
 /**
- * Ends what is over: sandboxes past their deadline, sandboxes that never started, executions that nobody completed.
- * Replicas share the work: a row that one has locked is skipped by the others.
+ * Ends what is over: sandboxes past their deadline, sandboxes that never started, executions that nobody completed; and
+ * forgets what ended longer ago than it is kept. Replicas share the work: a row that one has locked is skipped by the others.
  */
-export async function sweep({ db, settling, changed }: Omit<Dependencies, 'catalog'>): Promise<void> {
+export async function sweep(
+  { db, settling, changed }: Omit<Dependencies, 'catalog'>,
+  retentionMs: number,
+): Promise<void> {
   let stopped: string[];
   do {
     stopped = await stopOverdueSandboxes(db);
@@ -28,6 +31,21 @@ export async function sweep({ db, settling, changed }: Omit<Dependencies, 'catal
     if (stopped.length > 0) changed();
   } while (stopped.length === BATCH);
   for (const id of await endLostExecutions(db)) settling.settled(id);
+  await forget(db, 'executions', 'finish_time', retentionMs);
+  await forget(db, 'sandboxes', 'stop_time', retentionMs);
+}
+
+async function forget(db: Database, table: string, column: string, retentionMs: number): Promise<void> {
+  let forgotten: unknown[];
+  do {
+    forgotten = await db.query(
+      `delete from ${table} where id in (
+         select id from ${table} where ${column} < now() - $1::float8 * interval '1 ms'
+         limit ${BATCH} for update skip locked
+       ) returning id`,
+      [retentionMs],
+    );
+  } while (forgotten.length === BATCH);
 }
 
 function stopOverdueSandboxes(db: Database): Promise<string[]> {
@@ -52,7 +70,8 @@ function stopOverdueSandboxes(db: Database): Promise<string[]> {
 
 async function endLostExecutions(db: Database): Promise<string[]> {
   const rows = await db.query<{ id: string }>(
-    `update executions set state = 'FINISHED', finish_time = now(), result = $1, request_id = null
+    `update executions set state = 'FINISHED', finish_time = now(), result = $1, spec = null,
+       request_id = case when lease_expire is null then null end
      where id in (
        select id from executions where state = 'RUNNING' and deadline < now() - interval '${OVERDUE_GRACE}'
        limit ${BATCH} for update skip locked

@@ -1,0 +1,126 @@
+import {
+  AckPolicy,
+  type Consumer,
+  DeliverPolicy,
+  type JsMsg,
+  jetstream,
+  jetstreamManager,
+  RetentionPolicy,
+  StorageType,
+} from '@nats-io/jetstream';
+import type { Events } from '#libs/events.ts';
+
+const FETCH_MS = 5_000;
+
+export type WorkQueueOptions = {
+  /** Name of the stream. */
+  name: string;
+  /** Subjects are this and one more token. */
+  prefix: string;
+  /** A message that is neither acknowledged nor kept by then is handed out again. */
+  ackWaitMs: number;
+};
+
+/** Turns for executions: subjects end in an organisation's id, a message is an `ExecutionQueued`. */
+export const EXECUTION_QUEUE: WorkQueueOptions = { name: 'QUEUE', prefix: 'drydock.queue', ackWaitMs: 15_000 };
+
+/** A message that is this process's to work on until it is acknowledged, given back, or not kept for too long. */
+export type Work = {
+  data: Uint8Array;
+  /** Takes it for `ackWaitMs` more. */
+  keep(): void;
+  /** It is done and never handed out again. */
+  done(): void;
+  /** Somebody else may have it, after a while. */
+  giveBack(afterMs: number): void;
+};
+
+export type WorkQueue = {
+  /** Messages on each last token of a subject that are not done, those being worked on included. */
+  depths(): Promise<Map<string, number>>;
+  /**
+   * The next message of a subject; nothing where none comes for 5 s or `signal` ends. At most `concurrency` messages of it
+   * are out at one time, over all processes. Throws while NATS is away.
+   */
+  next(token: string, concurrency: number, signal: AbortSignal): Promise<Work | undefined>;
+  /** Forgets what is known of the stream and its consumers, so that they are made again: NATS may have lost them. */
+  forget(): void;
+};
+
+/** A JetStream work queue with one durable consumer for each last token of its subjects. */
+export function openWorkQueue(events: Events, { name, prefix, ackWaitMs }: WorkQueueOptions): WorkQueue {
+  const known = new Map<string, { concurrency: number; consumer: Consumer }>();
+  let made = false;
+
+  const manager = async () => {
+    const manager = await jetstreamManager(events.connection(), { checkAPI: false });
+    if (!made) {
+      const config = {
+        name,
+        subjects: [`${prefix}.*`],
+        retention: RetentionPolicy.Workqueue,
+        storage: StorageType.File,
+      };
+      await manager.streams.info(name).catch(() => manager.streams.add(config));
+      made = true;
+    }
+    return manager;
+  };
+
+  /** Makes the consumer, or changes how many messages it has out. */
+  const consumerOf = async (token: string, concurrency: number): Promise<Consumer> => {
+    const existing = known.get(token);
+    if (existing?.concurrency === concurrency) return existing.consumer;
+    const { consumers } = await manager();
+    const config = {
+      durable_name: token,
+      filter_subject: `${prefix}.${token}`,
+      ack_policy: AckPolicy.Explicit,
+      deliver_policy: DeliverPolicy.All,
+      ack_wait: ackWaitMs * 1e6,
+      max_ack_pending: concurrency,
+      max_deliver: -1,
+    };
+    await consumers.update(name, token, config).catch(() => consumers.add(name, config));
+    const consumer = await jetstream(events.connection()).consumers.get(name, token);
+    known.set(token, { concurrency, consumer });
+    return consumer;
+  };
+
+  return {
+    async depths() {
+      const { streams } = await manager();
+      const { state } = await streams.info(name, { subjects_filter: `${prefix}.*` });
+      return new Map(
+        Object.entries(state.subjects ?? {}).map(([subject, count]) => [subject.slice(prefix.length + 1), count]),
+      );
+    },
+    async next(token, concurrency, signal) {
+      const consumer = await consumerOf(token, concurrency);
+      const messages = await consumer.fetch({ max_messages: 1, expires: FETCH_MS });
+      const stop = () => void messages.close();
+      signal.addEventListener('abort', stop, { once: true });
+      try {
+        if (signal.aborted) return undefined;
+        for await (const message of messages) return toWork(message);
+        return undefined;
+      } finally {
+        signal.removeEventListener('abort', stop);
+        await messages.close();
+      }
+    },
+    forget() {
+      known.clear();
+      made = false;
+    },
+  };
+}
+
+function toWork(message: JsMsg): Work {
+  return {
+    data: message.data,
+    keep: () => message.working(),
+    done: () => message.ack(),
+    giveBack: (afterMs) => message.nak(afterMs),
+  };
+}
