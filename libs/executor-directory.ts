@@ -18,16 +18,22 @@ export type ExecutorDirectory = {
 
 /**
  * Keeps who announces itself. An executor that is silent for 6 s is lost: it leaves the list and `onLost` is called.
+ * `onAnnounced` is called whenever there is news of one.
  * While NATS is away nobody can be heard, so nobody is lost.
  */
 export function watchExecutors(
   events: Events,
-  { onLost = () => {}, now = Date.now }: { onLost?: (executorId: string) => void; now?: () => number } = {},
+  {
+    onLost = () => {},
+    onAnnounced = () => {},
+    now = Date.now,
+  }: { onLost?: (executorId: string) => void; onAnnounced?: () => void; now?: () => number } = {},
 ): ExecutorDirectory & Disposable {
   const seen = new Map<string, { announced: ExecutorAnnounced; at: number }>();
   const announced = events.subscribe(ANNOUNCED_SUBJECT, (data) => {
     const announced = ExecutorAnnounced.decode(data);
     seen.set(announced.executorId, { announced, at: now() });
+    onAnnounced();
   });
   const connected = events.onConnect(() => {
     for (const entry of seen.values()) entry.at = now();

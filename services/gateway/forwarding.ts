@@ -7,11 +7,11 @@ import type { Owner, PublicMethod } from './owners.ts';
 import type { SandboxRoutes } from './sandbox-routes.ts';
 
 const RETRY_AFTER_MS = 1_000;
-/** An answer that takes longer will not come. Running code may take 300 s to compile and 300 s to run. */
+/** An answer that takes longer will not come. Executions may be waited for 60 s, and running code may take an hour with many cases. */
 const UNARY_LIMIT_MS: Record<Owner, number> = {
   auth: 30_000,
-  session: 30_000,
-  scheduler: 15 * 60_000,
+  session: 90_000,
+  scheduler: 75 * 60_000,
   executor: 60_000,
 };
 

@@ -65,8 +65,13 @@ export const PUBLIC_METHODS: readonly PublicMethod[] = [
   ...methods(ExecutionServiceDefinition, {
     runCode: ['scheduler', 'executions'],
     streamCode: ['scheduler', 'executions'],
+    submitExecution: ['session', 'executions'],
+    batchSubmitExecutions: ['session', 'executions'],
     getExecution: ['session', 'executions'],
     listExecutions: ['session', 'executions'],
+    cancelExecution: ['session', 'executions'],
+    watchExecution: ['session', 'executions'],
+    readExecutionOutput: ['session', 'executions'],
   }),
 ];
 

@@ -1,26 +1,34 @@
 import { DrydockError } from '#libs/errors.ts';
-import type { Call, Rpc } from '#libs/grpc/rpc.ts';
+import type { Call, Client, Rpc } from '#libs/grpc/rpc.ts';
 import { callerOf } from '#libs/grpc/server.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import { ExecutionResult, type RunExecutionResponse } from '#proto/drydock/internal/v1/executor.ts';
-import type { ExecutionSpec } from '#proto/drydock/internal/v1/spec.ts';
+import type { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
 import type {
   Execution,
   ExecutionServiceDefinition,
   RunCodeRequest,
   StreamCodeResponse,
 } from '#proto/drydock/v1/execution.ts';
-import { place } from './placement.ts';
-import type { Dependencies } from './scheduler.ts';
+import type { Cancellations } from './cancellations.ts';
+import { type Dependencies as DispatchDependencies, dispatch } from './dispatch.ts';
 
 const RECORD_DEADLINE_MS = 10_000;
+const ONLY_ATTEMPT = 1;
 
 const CANCELLED = ExecutionResult.fromPartial({ execution: { state: 'CANCELLED', verdict: 'CANCELLED' } });
+
+export type Dependencies = DispatchDependencies & {
+  session: Client<RecordServiceDefinition>;
+  cancellations: Pick<Cancellations, 'watch'>;
+};
 
 type Executions = Pick<Rpc<ExecutionServiceDefinition>, 'runCode' | 'streamCode'>;
 
 /** Runs programs that are waited for. The record is written before the run and completed whatever comes of it. */
-export function createExecutions({ session, executors, directory, log }: Dependencies): Executions {
+export function createExecutions(dependencies: Dependencies): Executions {
+  const { session, cancellations, log } = dependencies;
+
   async function* run(request: RunCodeRequest, call: Call, streamOutput: boolean): AsyncIterable<StreamCodeResponse> {
     const caller = callerOf(call);
     // A repetition waits there for the end of the run that it repeats.
@@ -31,17 +39,19 @@ export function createExecutions({ session, executors, directory, log }: Depende
       yield { event: { $case: 'execution', value: execution } };
       return;
     }
+    using cancelled = cancellations.watch(execution.id);
     // What stays on record if the caller hangs up.
     let outcome: ExecutionResult = CANCELLED;
     let completed: Execution;
     try {
-      for await (const { event } of dispatch(inserted.spec!, call, streamOutput)) {
+      const options = { caller, signal: AbortSignal.any([call.signal, cancelled.signal]) };
+      for await (const { event } of dispatch(dependencies, inserted.spec!, options, { streamOutput })) {
         if (event?.$case === 'result') outcome = event.value;
         else if (event) yield toPublic(event, execution.id);
       }
     } catch (error) {
-      if (!call.signal.aborted) outcome = failed(error);
-      throw error;
+      if (!call.signal.aborted && !cancelled.signal.aborted) outcome = failed(error);
+      if (!cancelled.signal.aborted) throw error;
     } finally {
       completed = await complete(execution, outcome, caller);
     }
@@ -54,31 +64,12 @@ export function createExecutions({ session, executors, directory, log }: Depende
     const { stdout, stderr } = result;
     try {
       const options = { caller, deadlineMs: RECORD_DEADLINE_MS };
-      return (await session.completeExecution({ execution: found, stdout, stderr }, options)).execution!;
+      const request = { execution: found, stdout, stderr, attempt: ONLY_ATTEMPT };
+      return (await session.completeExecution(request, options)).execution!;
     } catch (error) {
       log.error({ err: error, executionId: execution.id }, 'end of an execution not recorded');
       return found;
     }
-  }
-
-  /** Another executor is tried until one has sent its first event; from then on the run is that one's. */
-  async function* dispatch(
-    spec: ExecutionSpec,
-    call: Call,
-    streamOutput: boolean,
-  ): AsyncIterable<RunExecutionResponse> {
-    const demand = {
-      template: spec.sandbox?.template ?? '',
-      memoryBytes: spec.sandbox?.limits?.memoryBytes ?? 0,
-    };
-    const options = { caller: callerOf(call), signal: call.signal };
-    const { first, rest } = await place(directory(), demand, log, async ({ address }) => {
-      const rest = executors.at(address).runExecution({ spec, streamOutput }, options)[Symbol.asyncIterator]();
-      return { first: await rest.next(), rest };
-    });
-    if (first.done) return;
-    yield first.value;
-    yield* { [Symbol.asyncIterator]: () => rest };
   }
 
   return {
@@ -98,8 +89,8 @@ function failed(error: unknown): ExecutionResult {
 
 /** Session's own fields stay; the rest is what the executor found. */
 function merged(recorded: Execution, found: Execution): Execution {
-  const { id, language, template, isolation, createTime } = recorded;
-  return { ...found, id, language, template, isolation, createTime };
+  const { id, language, template, createTime } = recorded;
+  return { ...found, id, language, template, createTime };
 }
 
 function toPublic(
@@ -110,7 +101,7 @@ function toPublic(
     case 'compileStarted':
       return { event: { $case: 'compileStarted', value: { executionId } } };
     case 'runStarted':
-      return { event: { $case: 'runStarted', value: { executionId } } };
+      return { event: { $case: 'runStarted', value: { executionId, caseIndex: event.value.caseIndex } } };
     case 'stdout':
       return { event: { $case: 'stdout', value: event.value } };
     case 'stderr':

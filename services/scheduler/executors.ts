@@ -1,3 +1,4 @@
+import { DrydockError } from '#libs/errors.ts';
 import { createClient } from '#libs/grpc/client.ts';
 import type { Client } from '#libs/grpc/rpc.ts';
 import type { TlsFiles } from '#libs/grpc/tls.ts';
@@ -11,10 +12,15 @@ export type ExecutorClient = Client<ExecutorServiceDefinition>;
 export type Executors = {
   /** The executor at an address; its connection is kept for the next call. */
   at(address: string): ExecutorClient;
+  /** Aborted with SERVICE_UNAVAILABLE when the executor is lost: a call to a host that is gone may hang for ever. */
+  alive(executorId: string): AbortSignal;
+  /** An executor is gone, and what was asked of it with it. */
+  lost(executorId: string): void;
 };
 
 export function connectExecutors(tls: TlsFiles | undefined): Executors & Disposable {
   const clients = new Map<string, ExecutorClient & Disposable>();
+  const lives = new Map<string, AbortController>();
   return {
     at(address) {
       let client = clients.get(address);
@@ -23,6 +29,15 @@ export function connectExecutors(tls: TlsFiles | undefined): Executors & Disposa
         clients.set(address, client);
       }
       return client;
+    },
+    alive(executorId) {
+      const life = lives.get(executorId) ?? new AbortController();
+      lives.set(executorId, life);
+      return life.signal;
+    },
+    lost(executorId) {
+      lives.get(executorId)?.abort(new DrydockError('SERVICE_UNAVAILABLE', 'the execution was lost with its host'));
+      lives.delete(executorId);
     },
     [Symbol.dispose]() {
       for (const client of clients.values()) client[Symbol.dispose]();

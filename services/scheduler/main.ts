@@ -6,11 +6,14 @@ import { readTls } from '#libs/grpc/tls.ts';
 import { aborted, run } from '#libs/lifecycle.ts';
 import { createLogger } from '#libs/log.ts';
 import { startTelemetry } from '#libs/telemetry.ts';
+import { EXECUTION_QUEUE, openWorkQueue } from '#libs/work-queue.ts';
 import { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
 import { ExecutionServiceDefinition } from '#proto/drydock/v1/execution.ts';
 import { SandboxServiceDefinition } from '#proto/drydock/v1/sandbox.ts';
+import { watchCancellations } from './cancellations.ts';
 import { loadConfig } from './config.ts';
 import { connectExecutors } from './executors.ts';
+import { startQueue } from './queue.ts';
 import { createScheduler } from './scheduler.ts';
 
 const log = createLogger('scheduler');
@@ -23,8 +26,11 @@ await run(log, async (shutdown) => {
   await using events = connectEvents({ url: config.natsUrl, name: 'scheduler', log });
   using session = createClient(RecordServiceDefinition, config.sessionAddress, { name: 'session', tls });
   using executors = connectExecutors(tls);
-  const scheduler = createScheduler({ session, executors, log, directory: () => directory.list() });
-  using directory = watchExecutors(events, { onLost: scheduler.executorLost });
+  using cancellations = watchCancellations(events);
+  const dependencies = { session, executors, cancellations, log, directory: () => directory.list() };
+  const scheduler = createScheduler(dependencies);
+  using directory = watchExecutors(events, { onLost: scheduler.executorLost, onAnnounced: () => queue.offer() });
+  await using queue = startQueue({ ...dependencies, events, work: openWorkQueue(events, EXECUTION_QUEUE) });
   const allow = { allow: ['gateway'] as const };
   await using server = await startServer({
     address: config.address,

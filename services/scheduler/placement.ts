@@ -2,15 +2,15 @@ import { DrydockError, hasReason } from '#libs/errors.ts';
 import type { Logger } from '#libs/log.ts';
 import type { ExecutorAnnounced } from '#proto/drydock/internal/v1/events.ts';
 
-/** What a sandbox asks of an executor. */
-export type Demand = { template: string; memoryBytes: number };
+/** What is asked of an executor: a sandbox with so much memory, or a slot for an execution. */
+export type Demand = { template: string } & ({ memoryBytes: number } | { execution: true });
 
 const RETRY_AFTER_MS = 1_000;
 
 /**
  * The executors to try, best first: those with room before those without, since news of room is up to a second old;
- * then those with a warm sandbox of the template; then the emptiest. An executor that drains, or does not know the
- * template, is not among them.
+ * then, for sandboxes, those with a warm one of the template; then the emptiest. An executor that drains, or does not know
+ * the template, is not among them.
  */
 export function candidates(executors: ExecutorAnnounced[], demand: Demand): ExecutorAnnounced[] {
   return executors
@@ -19,15 +19,26 @@ export function candidates(executors: ExecutorAnnounced[], demand: Demand): Exec
       (a, b) =>
         Number(hasRoom(b, demand)) - Number(hasRoom(a, demand)) ||
         Number(isWarm(b, demand)) - Number(isWarm(a, demand)) ||
-        a.sandboxes / a.capacity - b.sandboxes / b.capacity,
+        loadOf(a, demand) - loadOf(b, demand),
     );
 }
 
-/** Counts a sandbox into what is known of an executor until it says so itself, so that a burst spreads. */
-export function reserve(executor: ExecutorAnnounced, { template, memoryBytes }: Demand): void {
+/** Counts a sandbox or an execution into what is known of an executor until it says so itself, so that a burst spreads. */
+export function reserve(executor: ExecutorAnnounced, demand: Demand): void {
+  if ('execution' in demand) {
+    executor.executions += 1;
+    return;
+  }
   executor.sandboxes += 1;
-  executor.freeMemoryBytes -= memoryBytes;
-  executor.warm[template] = Math.max(0, (executor.warm[template] ?? 0) - 1);
+  executor.freeMemoryBytes -= demand.memoryBytes;
+  executor.warm[demand.template] = Math.max(0, (executor.warm[demand.template] ?? 0) - 1);
+}
+
+/** Executions that could be begun now. */
+export function freeSlots(executors: ExecutorAnnounced[]): number {
+  return executors
+    .filter(({ draining }) => !draining)
+    .reduce((sum, { executionSlots, executions }) => sum + Math.max(0, executionSlots - executions), 0);
 }
 
 /**
@@ -60,10 +71,16 @@ function isWorthAnother(error: unknown): boolean {
   return hasReason(error, 'NO_CAPACITY', 'SANDBOX_START_FAILED', 'SERVICE_UNAVAILABLE', 'DEADLINE_TOO_SHORT');
 }
 
-function hasRoom({ sandboxes, capacity, freeMemoryBytes }: ExecutorAnnounced, { memoryBytes }: Demand): boolean {
-  return sandboxes < capacity && freeMemoryBytes >= memoryBytes;
+function hasRoom(executor: ExecutorAnnounced, demand: Demand): boolean {
+  if ('execution' in demand) return executor.executions < executor.executionSlots;
+  return executor.sandboxes < executor.capacity && executor.freeMemoryBytes >= demand.memoryBytes;
 }
 
-function isWarm({ warm }: ExecutorAnnounced, { template }: Demand): boolean {
-  return (warm[template] ?? 0) > 0;
+function isWarm({ warm }: ExecutorAnnounced, demand: Demand): boolean {
+  return !('execution' in demand) && (warm[demand.template] ?? 0) > 0;
+}
+
+function loadOf(executor: ExecutorAnnounced, demand: Demand): number {
+  if ('execution' in demand) return executor.executions / Math.max(1, executor.executionSlots);
+  return executor.sandboxes / executor.capacity;
 }

@@ -4,6 +4,7 @@ import type { ExecutorAnnounced } from '#proto/drydock/internal/v1/events.ts';
 import type { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
 import type { ExecutionServiceDefinition } from '#proto/drydock/v1/execution.ts';
 import type { SandboxServiceDefinition } from '#proto/drydock/v1/sandbox.ts';
+import type { Cancellations } from './cancellations.ts';
 import { createExecutions } from './executions.ts';
 import type { Executors } from './executors.ts';
 import { createSandboxes } from './sandboxes.ts';
@@ -11,6 +12,7 @@ import { createSandboxes } from './sandboxes.ts';
 export type Dependencies = {
   session: Client<RecordServiceDefinition>;
   executors: Executors;
+  cancellations: Pick<Cancellations, 'watch'>;
   /** Every executor that is there now. */
   directory: () => ExecutorAnnounced[];
   log: Logger;
@@ -19,17 +21,18 @@ export type Dependencies = {
 export type Scheduler = {
   sandboxes: Partial<Rpc<SandboxServiceDefinition>>;
   executions: Partial<Rpc<ExecutionServiceDefinition>>;
-  /** Puts on record that what an executor held is gone. */
+  /** Ends what waits for an executor that is lost, and puts on record that what it held is gone. */
   executorLost: (executorId: string) => void;
 };
 
 export function createScheduler(dependencies: Dependencies): Scheduler {
-  const { session, log } = dependencies;
+  const { session, executors, log } = dependencies;
   return {
     sandboxes: createSandboxes(dependencies),
     executions: createExecutions(dependencies),
     executorLost(executorId) {
       log.warn({ executorId }, 'executor lost');
+      executors.lost(executorId);
       session
         .markExecutorLost({ executorId })
         .catch((error) => log.error({ err: error, executorId }, 'loss of an executor not recorded'));

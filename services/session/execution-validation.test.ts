@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { RunCodeRequest } from '#proto/drydock/v1/execution.ts';
+import { Checker, RunCodeRequest, TestCase } from '#proto/drydock/v1/execution.ts';
 import { checkExecution } from './execution-validation.ts';
 import { catalog, file, limits, refusal, seconds } from './validation-fixture.ts';
 
@@ -129,5 +129,87 @@ describe('what is accepted is complete', () => {
       files: [file('a.txt', '')],
     };
     expect(execution(request).spec.run?.command).toEqual(['cat', 'a.txt', 'b']);
+  });
+});
+
+describe('test cases', () => {
+  const cases = (...testCases: Partial<TestCase>[]) => ({ testCases: testCases.map((each) => TestCase.create(each)) });
+
+  test('run one after the other, each with its own input, output and limits over those of the request', () => {
+    const { spec, lifetimeMs } = execution({
+      ...cases(
+        {
+          name: 'a',
+          stdin: '1',
+          expectedOutput: '2',
+          limits: limits({ wallTime: seconds(1), memoryBytes: 300 * MiB }),
+        },
+        { stdin: '3' },
+      ),
+      limits: limits({ wallTime: seconds(4), cpuTime: seconds(2) }),
+      stopAtFirstFailure: true,
+    });
+    expect(spec).toMatchObject({ stopAtFirstFailure: true, reportsCases: true });
+    expect(spec.cases).toMatchObject([
+      {
+        name: 'a',
+        stdin: Buffer.from('1'),
+        expectedOutput: '2',
+        limits: { wallTime: seconds(1), cpuTime: seconds(2), memoryBytes: 300 * MiB },
+      },
+      { name: '', stdin: Buffer.from('3'), limits: { wallTime: seconds(4), cpuTime: seconds(2) } },
+    ]);
+    expect(spec.cases[1]?.expectedOutput).toBeUndefined();
+    expect(lifetimeMs).toBe(65_000);
+  });
+
+  test('are one where there are none', () => {
+    const { spec } = execution({ stdin: 'x', expectedOutput: 'y' });
+    expect(spec).toMatchObject({ reportsCases: false, cases: [{ stdin: Buffer.from('x'), expectedOutput: 'y' }] });
+  });
+
+  test.each<[string, Partial<RunCodeRequest>, string[]]>([
+    ['a hundred and one', cases(...Array.from({ length: 101 }, () => ({}))), ['testCases']],
+    ['together with an input', { ...cases({}), stdin: 'x' }, ['stdin']],
+    ['together with an expected output', { ...cases({}), expectedOutput: '' }, ['expectedOutput']],
+    ['more than 10 MiB', cases({ stdin: 'x'.repeat(6 * MiB) }, { expectedOutput: 'x'.repeat(5 * MiB) }), ['testCases']],
+    ['with a limit of the whole', cases({ limits: limits({ cpus: 1 }) }), ['testCases[0].limits.cpus']],
+    ['with a time of nothing', cases({}, { limits: limits({ cpuTime: seconds(0) }) }), ['testCases[1].limits.cpuTime']],
+    [
+      'with less memory than holds the disk',
+      cases({ limits: limits({ memoryBytes: 64 * MiB }) }),
+      ['testCases[0].limits.memoryBytes'],
+    ],
+    ['with a long name', cases({ name: 'n'.repeat(65) }), ['testCases[0].name']],
+    [
+      'longer than an hour together',
+      { ...cases(...Array.from({ length: 13 }, () => ({}))), limits: limits({ wallTime: seconds(300) }) },
+      ['testCases'],
+    ],
+  ])('are refused: %s', (_, request, fields) => {
+    expect(refusal(() => execution(request))).toEqual(['INVALID_FIELD', fields]);
+  });
+});
+
+describe('a checker', () => {
+  test('is a program with commands of its own', () => {
+    const checker = Checker.create({ language: 'c', source: 'int main(){}', wallTime: seconds(2) });
+    expect(execution({ checker }).spec.checker).toMatchObject({
+      sandbox: { template: 'polyglot' },
+      files: [{ name: 'main.c' }],
+      compile: { command: expect.arrayContaining(['gcc']) },
+      run: { command: ['./main.out', 'input', 'output', 'expected'], limits: { wallTime: seconds(2) } },
+    });
+  });
+
+  test.each<[string, Partial<Checker>, [string, string[]]]>([
+    ['of an unknown language', { language: 'cobol' }, ['LANGUAGE_NOT_FOUND', []]],
+    ['without a program', { source: '' }, ['INVALID_FIELD', ['checker.source']]],
+    ['larger than 1 MiB', { source: 'x'.repeat(MiB + 1) }, ['INVALID_FIELD', ['checker.source']]],
+    ['with a time of nothing', { wallTime: seconds(0) }, ['INVALID_FIELD', ['checker.wallTime', 'checker.cpuTime']]],
+    ['with a file outside', { source: '', files: [file('../x')] }, ['INVALID_FIELD', ['checker.files[0].name']]],
+  ])('is refused %s', (_, fields, expected) => {
+    const checker = Checker.create({ language: 'python', source: 'print(1)', ...fields });
+    expect(refusal(() => execution({ checker }))).toEqual(expected);
   });
 });

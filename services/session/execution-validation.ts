@@ -24,6 +24,8 @@ const MAX_ARGUMENTS = 1024;
 const MAX_ARGUMENT_BYTES = 128 * KiB;
 const MAX_CASES = 100;
 const MAX_CASE_NAME = 64;
+const MAX_RUNS_MS = 3_600_000;
+const NO_TIME = { seconds: 0, nanos: 0 };
 const DEFAULT_FLOAT_TOLERANCE = 1e-6;
 const NOT_FOR_COMPILERS = [
   'memoryBytes',
@@ -77,6 +79,13 @@ export function checkExecution(request: RunCodeRequest, catalog: Catalog): Check
   );
   const cases = checkCases(check, request, template, limits);
   const checker = request.checker && checkChecker(check, request.checker, catalog);
+  const runsMs = cases.reduce(
+    (sum, { limits }) =>
+      sum + millisecondsOf(limits!.wallTime!) + millisecondsOf(checker?.run?.limits?.wallTime ?? NO_TIME),
+    0,
+  );
+  if (runsMs > MAX_RUNS_MS)
+    check.violation('testCases', 'may take longer than an hour together; give them less wallTime');
   check.done();
 
   const names = files.map(({ name }) => name);
@@ -89,13 +98,11 @@ export function checkExecution(request: RunCodeRequest, catalog: Catalog): Check
       })
     : { compile: undefined, run: [...request.command, ...request.arguments] };
   const environment = { ...language?.environment, ...request.environment };
-  const caseMs = cases.reduce((sum, { limits }) => sum + millisecondsOf(limits!.wallTime!), 0);
-  const checkerMs = checker ? cases.length * millisecondsOf(checker.run!.limits!.wallTime!) : 0;
   return {
     language: language?.name ?? '',
     template,
     sandboxLimits: limits,
-    lifetimeMs: caseMs + checkerMs + (compile ? millisecondsOf(compileLimits.wallTime!) : 0) + EXECUTION_MARGIN_MS,
+    lifetimeMs: runsMs + (compile ? millisecondsOf(compileLimits.wallTime!) : 0) + EXECUTION_MARGIN_MS,
     spec: {
       files,
       compile: compile && stepOf(compile, environment, compileLimits),

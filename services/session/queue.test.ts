@@ -210,7 +210,12 @@ describe('waiting for an execution', () => {
     await using remote = await remoteReplica();
     const waiting = get(call, id, 60);
     await remote.replica.completeExecution(
-      { execution: Execution.create({ id, state: 'FINISHED' }), stdout: Buffer.from('far'), stderr: Buffer.alloc(0), attempt: 1 },
+      {
+        execution: Execution.create({ id, state: 'FINISHED' }),
+        stdout: Buffer.from('far'),
+        stderr: Buffer.alloc(0),
+        attempt: 1,
+      },
       call,
     );
     expect(await waiting).toMatchObject({ state: 'FINISHED', stdout: 'far' });

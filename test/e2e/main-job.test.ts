@@ -57,6 +57,7 @@ describe('the main job over gRPC', () => {
     expect(execution.usage?.peakMemoryBytes).toBeGreaterThan(1_000_000);
     const { execution: recorded } = await grpc.executions.getExecution({
       executionId: execution.id,
+      wait: undefined,
     });
     expect(recorded).toMatchObject({
       verdict: 'ACCEPTED',

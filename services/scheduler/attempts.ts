@@ -1,0 +1,46 @@
+import type { Client } from '#libs/grpc/rpc.ts';
+import { every } from '#libs/lifecycle.ts';
+import type { Logger } from '#libs/log.ts';
+import type { Work } from '#libs/work-queue.ts';
+import type { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
+
+const EXTEND_MS = 4_000;
+const DEADLINE_MS = 4_000;
+
+export type Attempt = { executionId: string; attempt: number };
+
+export type Attempts = AsyncDisposable & {
+  /** Keeps a turn until it is let go. */
+  keep(turn: Work): Disposable;
+  /** Holds an attempt until it is let go; `signal` is aborted when it is somebody else's, or nobody's any more. */
+  hold(attempt: Attempt): { signal: AbortSignal } & Disposable;
+};
+
+/** The heartbeat of what this process works on: turns at NATS, attempts at session. A process that dies falls silent. */
+export function createAttempts(
+  session: Pick<Client<RecordServiceDefinition>, 'extendExecutions'>,
+  log: Logger,
+): Attempts {
+  const turns = new Set<Work>();
+  const held = new Map<Attempt, AbortController>();
+  const heartbeat = every(EXTEND_MS, log, async () => {
+    for (const turn of turns) turn.keep();
+    const attempts = [...held.keys()];
+    if (attempts.length === 0) return;
+    const { lostExecutionIds } = await session.extendExecutions({ attempts }, { deadlineMs: DEADLINE_MS });
+    const lost = new Set(lostExecutionIds);
+    for (const attempt of attempts) if (lost.has(attempt.executionId)) held.get(attempt)?.abort();
+  });
+  return {
+    keep(turn) {
+      turns.add(turn);
+      return { [Symbol.dispose]: () => void turns.delete(turn) };
+    },
+    hold(attempt) {
+      const controller = new AbortController();
+      held.set(attempt, controller);
+      return { signal: controller.signal, [Symbol.dispose]: () => void held.delete(attempt) };
+    },
+    [Symbol.asyncDispose]: () => heartbeat[Symbol.asyncDispose](),
+  };
+}

@@ -1,0 +1,25 @@
+import type { Events } from '#libs/events.ts';
+import { ExecutionCancelled } from '#proto/drydock/internal/v1/events.ts';
+
+const CANCELLED_SUBJECT = 'drydock.session.execution.cancelled';
+
+export type Cancellations = {
+  /** `signal` is aborted when the execution is cancelled. Dispose of it when the execution has ended. */
+  watch(executionId: string): { signal: AbortSignal } & Disposable;
+};
+
+/** Hears of executions that were cancelled. One that is missed while NATS is away is learnt when the attempt is extended. */
+export function watchCancellations(events: Pick<Events, 'subscribe'>): Cancellations & Disposable {
+  const watched = new Map<string, AbortController>();
+  const told = events.subscribe(CANCELLED_SUBJECT, (data) => {
+    watched.get(ExecutionCancelled.decode(data).executionId)?.abort();
+  });
+  return {
+    watch(executionId) {
+      const controller = new AbortController();
+      watched.set(executionId, controller);
+      return { signal: controller.signal, [Symbol.dispose]: () => void watched.delete(executionId) };
+    },
+    [Symbol.dispose]: () => told[Symbol.dispose](),
+  };
+}

@@ -1,0 +1,109 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Events } from '#libs/events.ts';
+import type { Logger } from '#libs/log.ts';
+import { counter, durationHistogram } from '#libs/telemetry.ts';
+import { EXECUTION_QUEUE, type Work, type WorkQueue } from '#libs/work-queue.ts';
+import { ExecutionQueued } from '#proto/drydock/internal/v1/events.ts';
+import type { Attempts } from './attempts.ts';
+import type { Turns } from './turns.ts';
+
+const RETRY_MS = 500;
+const USUAL_WEIGHT = 100;
+
+const served = counter('scheduler_turns_total', 'Turns of the queue that were served.', []);
+const waited = durationHistogram('scheduler_turn_wait_seconds', 'From a turn in hand to a slot for it.', []);
+
+export type Dependencies = {
+  events: Pick<Events, 'subscribe' | 'onConnect'>;
+  work: WorkQueue;
+  turns: Turns;
+  attempts: Attempts;
+  /** Uses a turn that has a slot. Resolves when it is done with, whatever came of it. */
+  run: (organizationId: string, turn: Work) => Promise<void>;
+  log: Logger;
+};
+
+type Share = { concurrency: number; weight: number };
+type Line = Share & { again: boolean };
+
+/**
+ * Pulls the turns of organisations that have some, each through its own consumer and one at a time, and hands them on in
+ * weighted order. Disposing stops pulling; what runs goes on.
+ */
+export function serveLines({ events, work, turns, attempts, run, log }: Dependencies): Disposable {
+  const stop = new AbortController();
+  const lines = new Map<string, Line>();
+
+  /** Serves one organisation until it has no more turns. */
+  const serve = async (organizationId: string, line: Line): Promise<void> => {
+    while (!stop.signal.aborted) {
+      line.again = false;
+      const turn = await work.next(organizationId, line.concurrency, stop.signal);
+      if (!turn && !line.again) return;
+      if (!turn) continue;
+      Object.assign(line, shareOf(turn.data));
+      const kept = attempts.keep(turn);
+      const end = waited.startTimer();
+      try {
+        await turns.wait(organizationId, line.weight, stop.signal);
+      } catch {
+        // Stopping: somebody else may have it at once.
+        kept[Symbol.dispose]();
+        turn.giveBack(0);
+        return;
+      }
+      end();
+      served.inc();
+      void run(organizationId, turn).finally(() => kept[Symbol.dispose]());
+    }
+  };
+  const begin = (organizationId: string, share: Share): void => {
+    const existing = lines.get(organizationId);
+    if (existing) {
+      existing.again = true;
+      Object.assign(existing, share);
+      return;
+    }
+    const line = { ...share, again: false };
+    lines.set(organizationId, line);
+    void (async () => {
+      while (!stop.signal.aborted) {
+        try {
+          await serve(organizationId, line);
+          break;
+        } catch (error) {
+          log.warn({ err: error, organizationId }, 'turns interrupted');
+          work.forget();
+          await pause(RETRY_MS);
+        }
+      }
+      lines.delete(organizationId);
+    })();
+  };
+
+  // JetStream's messages reach plain subscribers too: that there is work is heard without asking.
+  const told = events.subscribe(`${EXECUTION_QUEUE.prefix}.*`, (data, subject) =>
+    begin(subject.slice(EXECUTION_QUEUE.prefix.length + 1), shareOf(data)),
+  );
+  // What was there before, and what was told while NATS was away.
+  const connected = events.onConnect(() => {
+    work
+      .depths()
+      .then((depths) => {
+        for (const id of depths.keys()) begin(id, { concurrency: 1, weight: USUAL_WEIGHT });
+      })
+      .catch((error) => log.warn({ err: error }, 'queue not looked through'));
+  });
+  return {
+    [Symbol.dispose]() {
+      stop.abort();
+      told[Symbol.dispose]();
+      connected[Symbol.dispose]();
+    },
+  };
+}
+
+function shareOf(data: Uint8Array): Share {
+  const { concurrentExecutions, queueWeight } = ExecutionQueued.decode(data);
+  return { concurrency: Math.max(1, concurrentExecutions), weight: Math.max(1, queueWeight) };
+}

@@ -1,0 +1,64 @@
+import type { Events } from '#libs/events.ts';
+import { gauge } from '#libs/telemetry.ts';
+import type { WorkQueue } from '#libs/work-queue.ts';
+import { createAttempts } from './attempts.ts';
+import { serveLines } from './lines.ts';
+import { freeSlots } from './placement.ts';
+import { type Dependencies as TurnDependencies, useTurn } from './queued-executions.ts';
+import { createTurns } from './turns.ts';
+
+const DRAIN_MS = 10_000;
+
+export type Dependencies = Omit<TurnDependencies, 'attempts' | 'placed' | 'stopping'> & {
+  events: Pick<Events, 'subscribe' | 'onConnect'>;
+  work: WorkQueue;
+};
+
+export type Queue = AsyncDisposable & {
+  /** Executors have announced themselves: there may be room. */
+  offer(): void;
+};
+
+/**
+ * Runs the executions of the queue wherever there are slots. Disposing takes no more, lets what runs end for 10 s, and puts
+ * the rest back into the queue.
+ */
+export function startQueue(dependencies: Dependencies): Queue {
+  const { session, directory, log } = dependencies;
+  const stopping = new AbortController();
+  const running = new Set<Promise<void>>();
+  const attempts = createAttempts(session, log);
+  // Turns that have a slot which no executor knows of yet.
+  let granted = 0;
+  const turns = createTurns(() => {
+    if (freeSlots(directory()) - granted <= 0) return false;
+    granted += 1;
+    return true;
+  });
+  const placed = () => {
+    granted -= 1;
+    turns.offer();
+  };
+  const lines = serveLines({
+    ...dependencies,
+    turns,
+    attempts,
+    async run(organizationId, turn) {
+      const run = useTurn({ ...dependencies, attempts, placed, stopping: stopping.signal }, organizationId, turn);
+      running.add(run);
+      await run.finally(() => running.delete(run));
+      turns.offer();
+    },
+  });
+  gauge('scheduler_running_executions', 'Turns of the queue that are being used.', [], (set) => set({}, running.size));
+  return {
+    offer: turns.offer,
+    async [Symbol.asyncDispose]() {
+      lines[Symbol.dispose]();
+      const drain = setTimeout(() => stopping.abort(), DRAIN_MS);
+      while (running.size > 0) await Promise.all(running);
+      clearTimeout(drain);
+      await attempts[Symbol.asyncDispose]();
+    },
+  };
+}

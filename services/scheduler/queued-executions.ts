@@ -1,0 +1,98 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { DrydockError, hasReason } from '#libs/errors.ts';
+import type { Client } from '#libs/grpc/rpc.ts';
+import type { Work } from '#libs/work-queue.ts';
+import { Caller } from '#proto/drydock/internal/v1/caller.ts';
+import type { ExecutionResult } from '#proto/drydock/internal/v1/executor.ts';
+import type { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
+import type { ExecutionSpec } from '#proto/drydock/internal/v1/spec.ts';
+import type { Attempts } from './attempts.ts';
+import type { Cancellations } from './cancellations.ts';
+import { type Dependencies as DispatchDependencies, dispatch } from './dispatch.ts';
+
+const SESSION_DEADLINE_MS = 10_000;
+const RETRY_MS = 500;
+
+export type Dependencies = DispatchDependencies & {
+  session: Client<RecordServiceDefinition>;
+  cancellations: Pick<Cancellations, 'watch'>;
+  attempts: Attempts;
+  /** The slot of a turn is taken by its execution, or is free again. */
+  placed: () => void;
+  /** Aborted when running executions are to be given back, since this process ends. */
+  stopping: AbortSignal;
+};
+
+type Taken = { spec: ExecutionSpec; attempt: number };
+
+/** Uses a turn of an organisation: takes its next execution, runs it, and records what came of it. */
+export async function useTurn(dependencies: Dependencies, organizationId: string, turn: Work): Promise<void> {
+  const { session, placed, log } = dependencies;
+  const slot = once(placed);
+  const caller = Caller.create({ organizationId });
+  try {
+    const { spec, attempt } = await session.takeExecution({}, { caller, deadlineMs: SESSION_DEADLINE_MS });
+    if (spec) await runAttempt(dependencies, { spec, attempt }, caller, slot);
+    turn.done();
+  } catch (error) {
+    log.warn({ err: error, organizationId }, 'turn given back');
+    turn.giveBack(RETRY_MS);
+  } finally {
+    slot();
+  }
+}
+
+async function runAttempt(dependencies: Dependencies, taken: Taken, caller: Caller, placed: () => void): Promise<void> {
+  const { session, cancellations, attempts, stopping, log } = dependencies;
+  const { spec, attempt } = taken;
+  const { executionId } = spec;
+  using held = attempts.hold({ executionId, attempt });
+  using cancelled = cancellations.watch(executionId);
+  const given = AbortSignal.any([held.signal, cancelled.signal]);
+  let result: ExecutionResult | undefined;
+  try {
+    const options = { caller, signal: AbortSignal.any([given, stopping]) };
+    for await (const { event } of dispatch(dependencies, spec, options, { streamOutput: false, placed }))
+      if (event?.$case === 'result') result = event.value;
+    if (!result) throw new DrydockError('INTERNAL', 'the execution ended without a result');
+  } catch (error) {
+    // It is not ours any more, and session knows why.
+    if (given.aborted) return;
+    log.warn({ err: error, executionId, attempt }, 'execution put back into the queue');
+    const message = error instanceof DrydockError ? error.message : 'internal error';
+    const lost = !stopping.aborted && !hasReason(error, 'NO_CAPACITY');
+    await insist(dependencies, held.signal, () =>
+      session.returnExecution({ executionId, attempt, message, lost }, { caller, deadlineMs: SESSION_DEADLINE_MS }),
+    );
+    return;
+  }
+  const { execution, stdout, stderr } = result;
+  await insist(dependencies, held.signal, () =>
+    session.completeExecution(
+      { execution: { ...execution!, id: executionId }, stdout, stderr, attempt },
+      { caller, deadlineMs: SESSION_DEADLINE_MS },
+    ),
+  );
+}
+
+/** Tries until session has it on record: what was run must not have to run again because the database was away. */
+async function insist({ log }: Dependencies, lost: AbortSignal, work: () => Promise<unknown>): Promise<void> {
+  for (let tries = 0; !lost.aborted; tries++) {
+    try {
+      await work();
+      return;
+    } catch (error) {
+      if (!hasReason(error, 'SERVICE_UNAVAILABLE', 'DEADLINE_TOO_SHORT')) throw error;
+      if (tries === 0) log.warn({ err: error }, 'waiting for session');
+      await pause(RETRY_MS);
+    }
+  }
+}
+
+function once(callback: () => void): () => void {
+  let called = false;
+  return () => {
+    if (!called) callback();
+    called = true;
+  };
+}
