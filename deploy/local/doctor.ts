@@ -5,7 +5,7 @@ import { freemem } from 'node:os';
 import { Command } from 'commander';
 import { answers } from './engine.ts';
 import { readSettings, VARIABLES } from './settings.ts';
-import { findMissing, goVersion, hasCommand } from './system-packages.ts';
+import { closedDirectory, findMissing, goVersion, hasCommand } from './system-packages.ts';
 
 const GiB = 1024 ** 3;
 const DISK_GIB = 6;
@@ -28,6 +28,7 @@ new Command('npm run doctor')
 
 const findings = [
   ...(await packages()),
+  await checkout(),
   await engine(),
   cgroups(),
   await go(),
@@ -52,6 +53,16 @@ async function packages(): Promise<Finding[]> {
     found: 'not on PATH',
     fix: `apt-get install -y --no-install-recommends ${name} (npm start does it as root on Debian and Ubuntu)`,
   }));
+}
+
+async function checkout(): Promise<Finding> {
+  const closed = await closedDirectory();
+  return {
+    name: 'checkout',
+    ok: closed === undefined,
+    found: closed ? `below ${closed}, where PostgreSQL's own user cannot reach it` : 'can be reached by PostgreSQL',
+    fix: `move it, such as to /opt; or chmod o+x ${closed}; or set DATABASE_URL`,
+  };
 }
 
 async function engine(): Promise<Finding> {
