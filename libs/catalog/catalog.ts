@@ -6,6 +6,9 @@ import { PLACEHOLDERS } from './program.ts';
 /** What a sandbox may use, without the limits that only executions have. */
 export type SandboxLimits = { memoryBytes: number; processes: number; diskBytes: number; cpus: number };
 
+/** At least so many, and under demand at most. */
+export type WarmRange = { readonly floor: number; readonly ceiling: number };
+
 export type Template = {
   readonly id: string;
   readonly description: string;
@@ -16,8 +19,8 @@ export type Template = {
   readonly writableRoot: boolean;
   /** Runtime class of the engine, such as `runsc`; null is the engine's default. */
   readonly runtime: string | null;
-  /** Warm sandboxes that an executor keeps: at least, and under demand at most. */
-  readonly pool: { readonly floor: number; readonly ceiling: number };
+  /** Warm sandboxes that an executor keeps, and those for cells besides; default none of these. */
+  readonly pool: WarmRange & { readonly cells?: WarmRange };
 };
 
 /** Commands are argument arrays; `planProgram` fills in their placeholders. */
@@ -51,7 +54,8 @@ const limits = object({
   cpus: number(RANGES.cpus),
 });
 
-const pool = object({ floor: integer({ min: 0, max: MAX_POOL }), ceiling: integer({ min: 0, max: MAX_POOL }) });
+const warmRange = { floor: integer({ min: 0, max: MAX_POOL }), ceiling: integer({ min: 0, max: MAX_POOL }) };
+const pool = object(warmRange, { cells: object(warmRange) });
 
 const templates = list(
   object({
@@ -122,6 +126,9 @@ function contradictions(templates: Template[], languages: Language[]): string[] 
     ...templates
       .filter(({ pool }) => pool.floor > pool.ceiling)
       .map(({ id }) => `template ${id}: pool.floor is above pool.ceiling`),
+    ...templates
+      .filter(({ pool: { cells } }) => cells && cells.floor > cells.ceiling)
+      .map(({ id }) => `template ${id}: pool.cells.floor is above pool.cells.ceiling`),
     ...languages
       .filter(({ template }) => !ids.includes(template))
       .map(({ name, template }) => `language ${name}: no template is called ${template}`),

@@ -6,6 +6,7 @@ import type { Metadata } from 'nice-grpc-common';
 import { createClient } from '#libs/grpc/client.ts';
 import type { Client } from '#libs/grpc/rpc.ts';
 import {
+  CellServiceDefinition,
   ControlServiceDefinition,
   FilesystemServiceDefinition,
   ProcessServiceDefinition,
@@ -19,6 +20,7 @@ export type AgentLink = {
   control: Client<ControlServiceDefinition>;
   processes: Client<ProcessServiceDefinition>;
   files: Client<FilesystemServiceDefinition>;
+  cells: Client<CellServiceDefinition>;
   /** Resolves when the agent has dialled for the first time. */
   connected: Promise<void>;
 };
@@ -50,13 +52,15 @@ export async function openLink(dataDirectory: string, instanceId: string): Promi
   const control = createClient(ControlServiceDefinition, address, options);
   const processes = createClient(ProcessServiceDefinition, address, options);
   const files = createClient(FilesystemServiceDefinition, address, options);
+  const cells = createClient(CellServiceDefinition, address, options);
   return {
     control,
     processes,
     files,
+    cells,
     connected: connected.promise,
     async [Symbol.asyncDispose]() {
-      for (const client of [control, processes, files]) client[Symbol.dispose]();
+      for (const client of [control, processes, files, cells]) client[Symbol.dispose]();
       pair.close();
       await Promise.all([agentServer, bridgeServer].map((server) => new Promise((resolve) => server.close(resolve))));
     },

@@ -7,8 +7,11 @@ import type { Logger } from '#libs/log.ts';
 import { ExecutorAnnounced, SandboxChanged, SandboxEnded } from '#proto/drydock/internal/v1/events.ts';
 import type { EndedReason } from './backend.ts';
 import type { Claim } from './claims.ts';
+import type { Leases } from './leases.ts';
 import type { Pool } from './pool.ts';
+import type { Room } from './room.ts';
 import type { Sandboxes } from './sandboxes.ts';
+import type { Slots } from './slots.ts';
 
 const ENDED_SUBJECT = 'drydock.executor.sandbox.stopped';
 const CHANGED_SUBJECT = 'drydock.session.sandbox.changed';
@@ -18,6 +21,11 @@ const MAX_UNREPORTED = 10_000;
 export type Dependencies = {
   events: Events;
   sandboxes: Sandboxes;
+  leases: Leases;
+  room: Room;
+  slots: Slots;
+  /** Some template can have cells. */
+  hasCells: () => boolean;
   pool: () => Pool;
   executorId: string;
   address: string;
@@ -38,18 +46,24 @@ export type Announcer = AsyncDisposable & {
  * drain: an executor that falls silent is lost, with all its sandboxes.
  */
 export function createAnnouncer(dependencies: Dependencies): Announcer {
-  const { events, sandboxes, pool, shutdown, log } = dependencies;
+  const { events, sandboxes, leases, room, slots, pool, shutdown, log } = dependencies;
   const parts = new AsyncDisposableStack();
   const announce = () => {
+    // What is idle gives way to whoever comes, so that for those who ask it is free.
+    const [idle, used] = leases.idleAndUsed();
+    const idleBytes = idle.reduce((sum, { place }) => sum + place.memoryBytes, 0);
     const announced: ExecutorAnnounced = {
       executorId: dependencies.executorId,
       address: dependencies.address,
       capacity: dependencies.maxSandboxes,
-      sandboxes: sandboxes.list().length,
+      sandboxes: sandboxes.list().length + used.length,
       memoryBytes: dependencies.memoryBytes,
-      freeMemoryBytes: Math.max(0, sandboxes.freeMemoryBytes()),
-      warm: Object.fromEntries(pool().sizes()),
+      freeMemoryBytes: Math.max(0, room.freeMemoryBytes() + idleBytes),
+      warm: Object.fromEntries(pool().sizes('sandbox')),
       draining: shutdown.aborted,
+      executionSlots: slots.total,
+      executions: slots.taken(),
+      cells: dependencies.hasCells(),
     };
     events.publish(ANNOUNCED_SUBJECT, ExecutorAnnounced.encode(announced).finish());
   };

@@ -1,9 +1,13 @@
 import type { SandboxLimits } from '#libs/catalog/catalog.ts';
 
+/** What an instance is for: it runs either processes, or cells and nothing else. */
+export type Purpose = 'sandbox' | 'cells';
+
 /** What an instance is made of. */
 export type InstancePlan = {
   /** `ins_…`; its only name at the backend. */
   instanceId: string;
+  purpose: Purpose;
   template: string;
   image: string;
   limits: SandboxLimits;
@@ -53,8 +57,11 @@ export interface Backend {
   destroy(instanceId: string): Promise<void>;
   /** Every instance of this executor that exists, also those that an earlier process made. */
   list(): Promise<{ instanceId: string; running: boolean }[]>;
-  /** Changes the limits of a running instance; its disk stays as it is. */
-  setLimits(instanceId: string, limits: SandboxLimits): Promise<void>;
+  /**
+   * Changes the limits of a running instance; its disk stays as it is. False, and perhaps some of them changed, where it
+   * uses more memory than that now.
+   */
+  setLimits(instanceId: string, limits: SandboxLimits): Promise<boolean>;
   /** Measures the peak of memory from now on. Nothing where it cannot. */
   measurePeak(instanceId: string): Promise<PeakMemory | undefined>;
   /** Tells what happens by itself until disposed. */

@@ -1,10 +1,11 @@
-import { hostname, totalmem } from 'node:os';
+import { availableParallelism, hostname, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { type Environment, readEnvironment } from '#libs/config.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 // A unix socket's path has at most 107 bytes, of which a link's own part takes 46.
 const MAX_DATA_PATH = 60;
+const SLOTS_PER_CORE = 2;
 
 export function loadConfig(variables: Environment) {
   const env = readEnvironment(variables);
@@ -20,8 +21,14 @@ export function loadConfig(variables: Environment) {
     dockerSocket: env.string('DOCKER_SOCKET', '/var/run/docker.sock'),
     agentBinary: env.string('AGENT_BINARY', join(ROOT, '.build/bin/drydock-agent')),
     seccompProfile: env.string('SECCOMP_PROFILE', join(ROOT, '.build/seccomp.json')),
+    cellBinary: env.string('CELL_BINARY', join(ROOT, '.build/bin/drydock-cell')),
+    cellSeccompProfile: env.string('CELL_SECCOMP_PROFILE', join(ROOT, '.build/seccomp-cells.json')),
     catalogFile: env.string('CATALOG_FILE', join(ROOT, 'deploy/images/catalog.json')),
     maxSandboxes: env.integer('EXECUTOR_MAX_SANDBOXES', 200, { min: 1, max: 10_000 }),
+    executionSlots: env.integer('EXECUTOR_EXECUTION_SLOTS', SLOTS_PER_CORE * availableParallelism(), {
+      min: 1,
+      max: 10_000,
+    }),
     memoryBytes: env.integer('EXECUTOR_MEMORY_BYTES', Math.floor(totalmem() * 0.8), { min: 64 * 1024 * 1024 }),
   };
   env.check();

@@ -1,122 +1,110 @@
-import { isUtf8 } from 'node:buffer';
-import { DrydockError, hasReason } from '#libs/errors.ts';
-import type { Logger } from '#libs/log.ts';
+import { DrydockError } from '#libs/errors.ts';
 import { counter } from '#libs/telemetry.ts';
-import type { WriteRequest } from '#proto/drydock/agent/v1/agent.ts';
-import { ExecutionResult, type RunExecutionResponse } from '#proto/drydock/internal/v1/executor.ts';
-import type { ExecutionSpec } from '#proto/drydock/internal/v1/spec.ts';
-import { CompileResult, Execution, type SourceFile } from '#proto/drydock/v1/execution.ts';
-import { FILE_REASONS, fromAgent } from './agent-errors.ts';
-import type { Backend } from './backend.ts';
-import { toUsage } from './processes.ts';
-import type { Sandbox, Sandboxes } from './sandboxes.ts';
-import { signalName } from './signals.ts';
-import { PIECE_BYTES, PROGRAM_DIRECTORY, runStep } from './step.ts';
-import { type Ended, verdictOf } from './verdict.ts';
+import type { RunExecutionResponse } from '#proto/drydock/internal/v1/executor.ts';
+import type {
+  AppliedLimits,
+  CaseSpec,
+  ExecutionSpec,
+  ExecutionStep,
+  SandboxSpec,
+} from '#proto/drydock/internal/v1/spec.ts';
+import { CaseResult, type Execution } from '#proto/drydock/v1/execution.ts';
+import { createComparison, type Judge, type Judgement, openChecker } from './judge.ts';
+import { openProgram, type Program, succeeded } from './program.ts';
+import { summarize, type Tried, toCompileResult, toResultEvent, toTried, wholeOf } from './results.ts';
+import type { Slots } from './slots.ts';
+import { type Ended, failureOf } from './verdict.ts';
+import { openWorkplace, type Workplaces } from './workplaces.ts';
 
-const WRITES_AT_ONCE = 4;
-const AGENT_DEADLINE_MS = 10_000;
-const NOTHING = Buffer.alloc(0);
+const finished = counter('executor_executions_total', 'Executions that came to a verdict.', ['verdict', 'isolation']);
 
-const finished = counter('executor_executions_total', 'Executions that came to a verdict.', ['verdict']);
+export type Dependencies = Workplaces & { slots: Slots };
 
-export type Dependencies = { sandboxes: Sandboxes; backend: Backend; log: Logger };
-
-/** Runs a program in a sandbox of its own, which is destroyed whatever happens; the last event is the result. */
+/** Runs a program to its verdict, case by case; the last event is the result. */
 export async function* runExecution(
-  { sandboxes, backend, log }: Dependencies,
-  spec: ExecutionSpec,
+  dependencies: Dependencies,
+  unchecked: ExecutionSpec,
   streamOutput: boolean,
   signal: AbortSignal,
 ): AsyncIterable<RunExecutionResponse> {
-  const { sandbox: wanted, compile, run } = spec;
-  if (!wanted || !run?.limits || (compile && !compile.limits))
-    throw new DrydockError('INTERNAL', 'an execution spec came incomplete');
-  const sandbox = await sandboxes.claim(wanted, signal);
-  try {
-    // Known to nobody but this call, so there is nothing to wait for.
-    sandbox.confirmed = true;
-    await writeFiles(sandbox, spec.files, signal);
-    const result: Partial<Execution> = { state: 'FINISHED', isolation: 'SANDBOX', startTime: new Date() };
-    if (compile) {
-      yield { event: { $case: 'compileStarted', value: {} } };
-      const compiled = yield* runStep(sandbox, compile, { stdin: NOTHING, streamOutput: false, signal });
-      result.compile = toCompileResult(compiled);
-      if (!succeeded(compiled)) return yield resultOf({ ...result, verdict: 'COMPILE_ERROR' });
-      // What a compiler left running would run on the program's time.
-      await sandbox.instance.link.control.killAll({}, { signal, deadlineMs: AGENT_DEADLINE_MS });
+  const spec = checkSpec(unchecked);
+  using _slot = await dependencies.slots.take(signal);
+  // Both before the first event: until then another executor may be tried.
+  await using program = await openProgram(placeFor(dependencies, spec, spec), spec, signal);
+  await using judge = await openJudge(dependencies, spec, signal);
+
+  const result: Partial<Execution> = { isolation: program.isolation, startTime: new Date() };
+  const done = (execution: Partial<Execution>, output?: Ended): RunExecutionResponse => {
+    finished.inc({ verdict: execution.verdict ?? '', isolation: program.isolation });
+    return toResultEvent({ ...result, ...execution }, output);
+  };
+  if (spec.compile) {
+    yield { event: { $case: 'compileStarted', value: {} } };
+    const compiled = await program.compile(signal);
+    if (compiled) result.compile = toCompileResult(compiled);
+    if (compiled && !succeeded(compiled)) {
+      const cases = spec.reportsCases ? spec.cases.map(notTried) : [];
+      return yield done({ verdict: 'COMPILE_ERROR', cases });
     }
-    yield { event: { $case: 'runStarted', value: {} } };
-    await using peak = await backend.measurePeak(sandbox.instance.id);
-    const ended = yield* runStep(sandbox, run, { stdin: Buffer.from(spec.stdin), streamOutput, signal });
-    const peakMemoryBytes = await peak?.read();
-    yield resultOf({ ...result, ...toOutcome(ended, peakMemoryBytes), verdict: verdictOf(spec, ended) }, ended);
-  } finally {
-    sandboxes.destroy(sandbox.sandboxId).catch((error) => {
-      log.warn({ err: error, sandboxId: sandbox.sandboxId }, 'sandbox of an execution not destroyed yet');
-    });
   }
-}
-
-function succeeded({ exited }: Ended): boolean {
-  return exited?.exitCode === 0 && exited.limit === 'LIMIT_KIND_UNSPECIFIED';
-}
-
-async function writeFiles(sandbox: Sandbox, files: SourceFile[], signal: AbortSignal): Promise<void> {
-  const { instance, ended } = sandbox;
-  const options = { signal: AbortSignal.any([signal, ended.signal]) };
-  const queue = files.values();
-  const worker = async () => {
-    for (const file of queue) await instance.link.files.write(toMessages(file), options);
-  };
-  try {
-    if (files.length === 0) await instance.link.files.makeDirectory({ path: PROGRAM_DIRECTORY }, options);
-    await Promise.all(Array.from({ length: Math.min(WRITES_AT_ONCE, files.length) }, worker));
-  } catch (error) {
-    const known = await fromAgent(error, FILE_REASONS, ended.signal);
-    // No program has run yet, so another sandbox may fare better.
-    if (!hasReason(known, 'SANDBOX_STOPPED', 'SERVICE_UNAVAILABLE')) throw known;
-    throw new DrydockError('SANDBOX_START_FAILED', 'the sandbox ended before the program began', { cause: known });
+  const tried: Tried[] = [];
+  for (const [index, given] of spec.cases.entries()) {
+    yield { event: { $case: 'runStarted', value: { caseIndex: index } } };
+    const { ended, ...each } = yield* tryCase({ spec, program, judge, streamOutput, signal }, given);
+    if (!spec.reportsCases) return yield done(wholeOf(each, ended), ended);
+    tried.push(each);
+    if (spec.stopAtFirstFailure && each.result.verdict !== 'ACCEPTED') break;
   }
+  const cases = [...tried.map((each) => each.result), ...spec.cases.slice(tried.length).map(notTried)];
+  yield done({ ...summarize(tried), cases });
 }
 
-async function* toMessages({ name, content }: SourceFile): AsyncIterable<WriteRequest> {
-  const data = Buffer.from(content?.value ?? '');
-  yield { path: `${PROGRAM_DIRECTORY}/${name}`, mode: 0o644, data: data.subarray(0, PIECE_BYTES) };
-  for (let at = PIECE_BYTES; at < data.length; at += PIECE_BYTES)
-    yield { path: '', mode: 0, data: data.subarray(at, at + PIECE_BYTES) };
+type CheckedSpec = ExecutionSpec & { sandbox: SandboxSpec; run: ExecutionStep };
+
+/** Session completes every spec; one that is not complete is a defect and never means "unlimited". */
+function checkSpec(spec: ExecutionSpec): CheckedSpec {
+  const { sandbox, compile, run, cases, checker } = spec;
+  const hasLimits = [run, ...cases, ...(compile ? [compile] : [])].every((each) => each?.limits);
+  const hasChecker =
+    !checker || (checker.sandbox && checker.run?.limits && (!checker.compile || checker.compile.limits));
+  if (!sandbox?.limits || !run || cases.length === 0 || !hasLimits || !hasChecker)
+    throw new DrydockError('INTERNAL', 'an execution spec came incomplete');
+  return { ...spec, sandbox, run };
 }
 
-/** What the compiler and the program are told of alike. */
-function toOutcome({ exited }: Ended, peakMemoryBytes?: number) {
-  return {
-    ...(exited && exited.signal === 0 ? { exitCode: exited.exitCode } : {}),
-    signal: signalName(exited?.signal ?? 0),
-    stdoutTruncated: exited?.stdoutTruncated ?? false,
-    stderrTruncated: exited?.stderrTruncated ?? false,
-    usage: exited && { ...toUsage(exited), ...(peakMemoryBytes === undefined ? {} : { peakMemoryBytes }) },
-  };
+/** Opens workplaces that have room for the greediest of the steps. */
+function placeFor(
+  dependencies: Dependencies,
+  { sandbox, compile, run, cases = [] }: Pick<CheckedSpec, 'sandbox' | 'compile' | 'run'> & { cases?: CaseSpec[] },
+  { isolation }: ExecutionSpec,
+) {
+  const steps = [compile, run, ...cases].flatMap((step) => step?.limits?.memoryBytes ?? []);
+  const limits: AppliedLimits = { ...sandbox.limits!, memoryBytes: Math.max(sandbox.limits!.memoryBytes, ...steps) };
+  return (signal: AbortSignal) => openWorkplace(dependencies, { ...sandbox, limits }, isolation, signal);
 }
 
-function toCompileResult(ended: Ended): CompileResult {
-  return CompileResult.create({
-    ...toOutcome(ended),
-    stdout: ended.stdout.toString(),
-    stderr: ended.stderr.toString(),
-  });
+function openJudge(dependencies: Dependencies, spec: CheckedSpec, signal: AbortSignal): Promise<Judge> | Judge {
+  const { checker } = spec;
+  if (!checker) return createComparison(spec);
+  const { sandbox, run, compile } = checker;
+  return openChecker(placeFor(dependencies, { sandbox: sandbox!, run: run!, compile }, spec), checker, signal);
 }
 
-function resultOf(execution: Partial<Execution>, output?: Pick<Ended, 'stdout' | 'stderr'>): RunExecutionResponse {
-  const { stdout = NOTHING, stderr = NOTHING } = output ?? {};
-  finished.inc({ verdict: execution.verdict ?? '' });
-  const complete = {
-    ...execution,
-    stdout: stdout.toString(),
-    stderr: stderr.toString(),
-    stdoutInvalidUtf8: !isUtf8(stdout),
-    stderrInvalidUtf8: !isUtf8(stderr),
-    finishTime: new Date(),
-  };
-  const value = ExecutionResult.create({ execution: Execution.create(complete as Execution), stdout, stderr });
-  return { event: { $case: 'result', value } };
+type Trial = { spec: CheckedSpec; program: Program; judge: Judge; streamOutput: boolean; signal: AbortSignal };
+
+async function* tryCase(
+  { spec, program, judge, streamOutput, signal }: Trial,
+  given: CaseSpec,
+): AsyncGenerator<RunExecutionResponse, Tried & { ended: Ended }> {
+  const step = { ...spec.run, limits: given.limits };
+  const ended = yield* program.run(step, { stdin: given.stdin, streamOutput, signal });
+  const failure = failureOf(step, ended);
+  const judgement: Judgement = failure
+    ? { verdict: failure, message: '' }
+    : await judge.judge(given, ended.stdout, signal);
+  return { ...toTried(given, ended, judgement), ended };
+}
+
+function notTried({ name }: CaseSpec): CaseResult {
+  return CaseResult.create({ name });
 }

@@ -1,15 +1,10 @@
 import { invalidField } from '#libs/errors.ts';
 import type { Rpc } from '#libs/grpc/rpc.ts';
 import { callerOf } from '#libs/grpc/server.ts';
-import type { Logger } from '#libs/log.ts';
 import type { ExecutorServiceDefinition } from '#proto/drydock/internal/v1/executor.ts';
-import type { Backend } from './backend.ts';
-import { runExecution } from './execution.ts';
-import type { Sandboxes } from './sandboxes.ts';
+import { type Dependencies, runExecution } from './execution.ts';
 
 const CLAIM_LIMIT_MS = 60_000;
-
-export type Dependencies = { sandboxes: Sandboxes; backend: Backend; log: Logger };
 
 /** What the scheduler asks of an executor. Claims go on when their caller is gone: unless confirmed, they end by themselves. */
 export function createExecutor(dependencies: Dependencies): Rpc<ExecutorServiceDefinition> {

@@ -1,4 +1,5 @@
 import type { SandboxLimits } from '#libs/catalog/catalog.ts';
+import type { OpenCell } from '#proto/drydock/agent/v1/agent.ts';
 
 const SHM_CEILING_BYTES = 64 * 1024 * 1024;
 
@@ -6,4 +7,10 @@ const SHM_CEILING_BYTES = 64 * 1024 * 1024;
 export function fileSystemSizes({ memoryBytes, diskBytes }: SandboxLimits) {
   const half = Math.floor(diskBytes / 2);
   return { home: diskBytes - half, tmp: half, shm: Math.min(SHM_CEILING_BYTES, Math.floor(memoryBytes / 8)) };
+}
+
+/** The same for a cell, which has file systems of its own. */
+export function cellSizes(limits: SandboxLimits): OpenCell {
+  const { home, tmp, shm } = fileSystemSizes(limits);
+  return { homeBytes: home, temporaryBytes: tmp, sharedMemoryBytes: shm };
 }

@@ -1,10 +1,12 @@
 import type { Catalog, SandboxLimits, Template } from '#libs/catalog/catalog.ts';
-import { DrydockError } from '#libs/errors.ts';
+import { DrydockError, hasReason } from '#libs/errors.ts';
 import { newId } from '#libs/ids.ts';
 import type { Logger } from '#libs/log.ts';
 import { durationHistogram } from '#libs/telemetry.ts';
 import { type AgentLink, linkDirectory, openLink, removeLink } from './agent-link.ts';
-import type { Backend } from './backend.ts';
+import type { Backend, Purpose } from './backend.ts';
+import { openCell } from './cell.ts';
+import { cellSizes } from './file-systems.ts';
 
 const READY_DEADLINE_MS = 20_000;
 
@@ -21,8 +23,13 @@ export type Instance = {
 };
 
 export type Instances = {
-  /** Makes an instance and waits until its agent answers. Errors: SANDBOX_START_FAILED. */
-  create(template: Template, limits: SandboxLimits, signal: AbortSignal): Promise<Instance>;
+  /**
+   * Makes an instance and waits until its agent answers; one for cells has made a first one by then. Errors:
+   * SANDBOX_START_FAILED; NOT_IMPLEMENTED where the template can have no cells.
+   */
+  create(template: Template, limits: SandboxLimits, purpose: Purpose, signal: AbortSignal): Promise<Instance>;
+  /** Whether a template can have cells; nothing where that has not come to light yet. */
+  hasCells(template: string): boolean | undefined;
   /** Connects to an instance that an earlier process made. */
   adopt(instanceId: string, template: Template, limits: SandboxLimits): Promise<Instance>;
   /** Ends an instance. Repeating it is harmless. */
@@ -41,6 +48,7 @@ export function createInstances(dependencies: {
 }): Instances {
   const { backend, dataDirectory, log } = dependencies;
   const known = new Set<string>();
+  const cells = new Map<string, boolean>();
 
   const open = async (id: string, template: Template, limits: SandboxLimits): Promise<Instance> => {
     known.add(id);
@@ -56,6 +64,20 @@ export function createInstances(dependencies: {
     await link.control.ping({}, { signal: limit });
   };
 
+  /** Nobody's program has run there yet, so that what the agent says of itself can be believed. */
+  const tryCell = async ({ link, limits, template }: Instance, signal: AbortSignal): Promise<void> => {
+    try {
+      const cell = await openCell(link.cells, cellSizes(limits), signal);
+      if (!(await cell.close())) throw notReady(template.id);
+      cells.set(template.id, true);
+    } catch (error) {
+      if (!hasReason(error, 'NOT_IMPLEMENTED')) throw error;
+      cells.set(template.id, false);
+      log.warn({ err: error, template: template.id }, 'template can have no cells');
+      throw noCells(template.id);
+    }
+  };
+
   const destroy = async (instance: Instance): Promise<void> => {
     await instance.link[Symbol.asyncDispose]();
     await backend.destroy(instance.id);
@@ -64,13 +86,15 @@ export function createInstances(dependencies: {
   };
 
   return {
-    async create(template, limits, signal) {
+    async create(template, limits, purpose, signal) {
+      if (purpose === 'cells' && cells.get(template.id) === false) throw noCells(template.id);
       const end = starts.startTimer({ template: template.id });
       const instance = await open(newId('ins'), template, limits);
       try {
         await backend.create(
           {
             instanceId: instance.id,
+            purpose,
             template: template.id,
             image: template.image,
             limits,
@@ -81,6 +105,7 @@ export function createInstances(dependencies: {
           signal,
         );
         await ready(instance, signal);
+        if (purpose === 'cells') await tryCell(instance, signal);
         end();
         return instance;
       } catch (error) {
@@ -90,6 +115,7 @@ export function createInstances(dependencies: {
         throw error;
       }
     },
+    hasCells: (template) => cells.get(template),
     async adopt(instanceId, template, limits) {
       const instance = await open(instanceId, template, limits);
       try {
@@ -111,4 +137,8 @@ export function createInstances(dependencies: {
 
 function notReady(template: string): DrydockError {
   return new DrydockError('SANDBOX_START_FAILED', `template ${template}: the sandbox did not become ready in time`);
+}
+
+function noCells(template: string): DrydockError {
+  return new DrydockError('NOT_IMPLEMENTED', `template ${template} can have no cells here; use isolation SANDBOX`);
 }

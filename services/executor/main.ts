@@ -16,10 +16,13 @@ import { createDockerBackend } from './docker/backend.ts';
 import { createExecutor } from './executor.ts';
 import { createFiles } from './files.ts';
 import { createInstances } from './instances.ts';
+import { createLeases } from './leases.ts';
 import { createPool } from './pool.ts';
 import { createProcesses } from './processes.ts';
 import { adoptInstances, enforceDeadlines, instanceEnded, reconcile } from './reconcile.ts';
+import { createRoom } from './room.ts';
 import { createSandboxes } from './sandboxes.ts';
+import { createSlots } from './slots.ts';
 
 const RECONCILE_INTERVAL_MS = 30_000;
 const DEADLINE_INTERVAL_MS = 1_000;
@@ -28,7 +31,7 @@ const log = createLogger('executor');
 
 await run(log, async (shutdown) => {
   const config = loadConfig(process.env);
-  const { dataDirectory, maxSandboxes, memoryBytes } = config;
+  const { dataDirectory, maxSandboxes, memoryBytes, executionSlots } = config;
   const tls = readTls(config.tlsDirectory, 'executor');
   const catalog = readCatalog(config.catalogFile);
   await using _hold = await holdDataDirectory(dataDirectory);
@@ -39,35 +42,31 @@ await run(log, async (shutdown) => {
     dataDirectory,
     agentBinary: config.agentBinary,
     seccompProfile: config.seccompProfile,
+    cellBinary: config.cellBinary,
+    cellSeccompProfile: config.cellSeccompProfile,
     log,
   });
   const instances = createInstances({ backend, dataDirectory, catalog, log });
   const claims = await openClaims(dataDirectory);
-  const sandboxes = createSandboxes({
-    backend,
-    instances,
-    pool: () => pool,
-    claims,
-    catalog,
-    maxSandboxes,
-    memoryBytes,
-    log,
-  });
+  const room = createRoom({ maxSandboxes, memoryBytes, giveWay: () => leases.giveWay() });
+  const sandboxes = createSandboxes({ backend, instances, pool: () => pool, claims, room, catalog, log });
+  const slots = createSlots(executionSlots);
 
   // Released in reverse order: calls drain first, then the pool, NATS last.
   await using events = connectEvents({ url: config.natsUrl, name: `executor-${config.id}`, log });
   events.keepStream('EXECUTOR', ['drydock.executor.>']);
   await using reporter = createReporter(events, config.id, log);
   const { report } = reporter;
-  const everything = { backend, instances, sandboxes, claims, catalog, pool: () => pool, report, log };
+  await using leases = createLeases({ instances, pool: () => pool, room, catalog, log });
+  const everything = { backend, instances, sandboxes, leases, claims, catalog, pool: () => pool, report, log };
   await using _held = { [Symbol.asyncDispose]: () => sandboxes.release() };
   await adoptInstances(everything);
   await using pool = createPool({
     catalog,
     instances,
     log,
-    hasRoom: ({ limits }) => sandboxes.hasRoom(limits.memoryBytes),
-    isBusy: () => sandboxes.isMaking(),
+    hasRoom: ({ limits }) => room.fits(limits.memoryBytes),
+    isBusy: () => sandboxes.isMaking() || leases.isMaking(),
   });
   await using reconciliation = every(RECONCILE_INTERVAL_MS, log, () => reconcile(everything));
   await using _watch = backend.watch({
@@ -79,10 +78,15 @@ await run(log, async (shutdown) => {
     missed: () => reconciliation.trigger(),
   });
   await using _deadlines = every(DEADLINE_INTERVAL_MS, log, () => enforceDeadlines(everything));
+  await using _leases = every(DEADLINE_INTERVAL_MS, log, async () => leases.sweep(Date.now()));
   using _session = followSession(events, sandboxes, log);
   await using announcer = createAnnouncer({
     events,
     sandboxes,
+    leases,
+    room,
+    slots,
+    hasCells: () => [...catalog.templates.keys()].some(instances.hasCells),
     pool: () => pool,
     executorId: config.id,
     address: config.advertisedAddress,
@@ -95,7 +99,9 @@ await run(log, async (shutdown) => {
   await using server = await startServer({
     address: config.address,
     services: [
-      service(ExecutorServiceDefinition, createExecutor({ sandboxes, backend, log }), { allow: ['scheduler'] }),
+      service(ExecutorServiceDefinition, createExecutor({ sandboxes, leases, instances, slots, backend, log }), {
+        allow: ['scheduler'],
+      }),
       service(ProcessServiceDefinition, createProcesses(sandboxes), { allow: ['gateway'] }),
       service(FileServiceDefinition, createFiles(sandboxes), { allow: ['gateway'] }),
     ],
@@ -104,8 +110,17 @@ await run(log, async (shutdown) => {
   });
   gauge('executor_sandboxes', 'Sandboxes of organisations.', [], (set) => set({}, sandboxes.list().length));
   gauge('executor_warm_sandboxes', 'Sandboxes that wait to be claimed.', ['template'], (set) => {
-    for (const [template, size] of pool.sizes()) set({ template }, size);
+    for (const [template, size] of pool.sizes('sandbox')) set({ template }, size);
   });
+  gauge('executor_warm_cell_hosts', 'Sandboxes for cells that wait to be leased.', ['template'], (set) => {
+    for (const [template, size] of pool.sizes('cells')) set({ template }, size);
+  });
+  gauge('executor_leases', 'Sandboxes leased for cells.', ['use'], (set) => {
+    const [idle, used] = leases.idleAndUsed();
+    set({ use: 'idle' }, idle.length);
+    set({ use: 'used' }, used.length);
+  });
+  gauge('executor_executions', 'Executions that run now.', [], (set) => set({}, slots.taken()));
   await using _telemetry = await startTelemetry({
     service: 'executor',
     metricsAddress: config.metricsAddress,

@@ -38,7 +38,7 @@ function pieceOf(offset: number, bytes: Buffer): Output[] {
 }
 
 /** How many bytes at the end begin a character that is not complete. */
-function unfinished(bytes: Buffer): number {
+export function unfinished(bytes: Buffer): number {
   for (let back = 1; back <= Math.min(3, bytes.length); back++) {
     const byte = bytes[bytes.length - back]!;
     if ((byte & 0xc0) === 0x80) continue;

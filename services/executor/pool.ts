@@ -1,6 +1,8 @@
 import type { Catalog, Template } from '#libs/catalog/catalog.ts';
+import { hasReason } from '#libs/errors.ts';
 import { every } from '#libs/lifecycle.ts';
 import type { Logger } from '#libs/log.ts';
+import type { Purpose } from './backend.ts';
 import type { Instance, Instances } from './instances.ts';
 
 const REFILL_INTERVAL_MS = 1_000;
@@ -12,16 +14,29 @@ const COVERED_MS = 1_000;
 
 export type Pool = AsyncDisposable & {
   /** A warm instance of a template, if there is one. It never comes back. */
-  take(template: string): Instance | undefined;
+  take(template: string, purpose: Purpose): Instance | undefined;
   /** Warm instances by template. */
-  sizes(): Map<string, number>;
+  sizes(purpose: Purpose): Map<string, number>;
   /** An instance ended while it waited. */
   drop(instanceId: string): Instance | undefined;
 };
 
+/** The warm instances of one template for one purpose. */
+type Stock = {
+  readonly template: Template;
+  readonly purpose: Purpose;
+  readonly floor: number;
+  readonly ceiling: number;
+  readonly warm: Instance[];
+  creating: number;
+  /** When one was asked for lately. */
+  claims: number[];
+  failedAt: number;
+};
+
 /**
- * Keeps warm instances per template between its floor and its ceiling, as many as lately were claimed in a second. Each
- * serves one sandbox once. `hasRoom` says whether another one may be made at all.
+ * Keeps warm instances per template and purpose between floor and ceiling, as many as lately were claimed in a second. Each
+ * serves one sandbox, or the cells of one organisation, and nobody else. `hasRoom` says whether another one may be made.
  */
 export function createPool(dependencies: {
   catalog: Catalog;
@@ -32,79 +47,88 @@ export function createPool(dependencies: {
   log: Logger;
 }): Pool {
   const { catalog, instances, hasRoom, isBusy, log } = dependencies;
-  const warm = new Map<string, Instance[]>([...catalog.templates.keys()].map((id) => [id, []]));
-  const creating = new Map<string, number>();
-  const claims = new Map<string, number[]>();
-  const failedAt = new Map<string, number>();
+  const stocks = [...catalog.templates.values()].flatMap((template) => [
+    stockOf(template, 'sandbox', template.pool),
+    stockOf(template, 'cells', template.pool.cells ?? { floor: 0, ceiling: 0 }),
+  ]);
+  const find = (template: string, purpose: Purpose) =>
+    stocks.find((stock) => stock.template.id === template && stock.purpose === purpose);
 
-  const targetOf = ({ id, pool }: Template): number => {
+  const targetOf = (stock: Stock): number => {
+    if (stock.purpose === 'cells' && instances.hasCells(stock.template.id) === false) return 0;
     const since = Date.now() - DEMAND_WINDOW_MS;
-    const recent = (claims.get(id) ?? []).filter((at) => at > since);
-    claims.set(id, recent);
-    const demand = Math.ceil((recent.length / DEMAND_WINDOW_MS) * COVERED_MS);
-    return Math.min(pool.ceiling, pool.floor + demand);
+    stock.claims = stock.claims.filter((at) => at > since);
+    const demand = Math.ceil((stock.claims.length / DEMAND_WINDOW_MS) * COVERED_MS);
+    return Math.min(stock.ceiling, stock.floor + demand);
   };
-  const missing = (template: Template): number =>
-    targetOf(template) - (warm.get(template.id)?.length ?? 0) - (creating.get(template.id) ?? 0);
-  const next = (): Template | undefined => {
+  const missing = (stock: Stock): number => targetOf(stock) - stock.warm.length - stock.creating;
+  const next = (): Stock | undefined => {
     if (isBusy()) return undefined;
-    return [...catalog.templates.values()]
-      .filter((template) => missing(template) > 0 && hasRoom(template))
-      .filter(({ id }) => Date.now() - (failedAt.get(id) ?? 0) > PAUSE_AFTER_FAILURE_MS)
+    return stocks
+      .filter((stock) => missing(stock) > 0 && hasRoom(stock.template))
+      .filter(({ failedAt }) => Date.now() - failedAt > PAUSE_AFTER_FAILURE_MS)
       .sort((a, b) => missing(b) - missing(a))[0];
   };
 
-  const makeOne = async (template: Template, signal: AbortSignal): Promise<void> => {
-    creating.set(template.id, (creating.get(template.id) ?? 0) + 1);
+  const makeOne = async (stock: Stock, signal: AbortSignal): Promise<void> => {
+    const { template, purpose } = stock;
+    stock.creating++;
     try {
-      const instance = await instances.create(template, template.limits, signal);
+      const instance = await instances.create(template, template.limits, purpose, signal);
       if (signal.aborted) await instances.destroy(instance);
-      else warm.get(template.id)?.push(instance);
+      else stock.warm.push(instance);
     } catch (error) {
-      failedAt.set(template.id, Date.now());
-      if (!signal.aborted) log.error({ err: error, template: template.id }, 'warm sandbox not made');
+      stock.failedAt = Date.now();
+      if (!signal.aborted && !hasReason(error, 'NOT_IMPLEMENTED'))
+        log.error({ err: error, template: template.id, purpose }, 'warm sandbox not made');
     } finally {
-      creating.set(template.id, (creating.get(template.id) ?? 1) - 1);
+      stock.creating--;
     }
   };
 
   /** Demand has gone: one at a time, so that a short pause costs little. */
   const shrink = async (): Promise<void> => {
-    for (const template of catalog.templates.values()) {
-      const list = warm.get(template.id);
-      const surplus = missing(template) < 0 ? list?.shift() : undefined;
+    for (const stock of stocks) {
+      const surplus = missing(stock) < 0 ? stock.warm.shift() : undefined;
       if (surplus) await instances.destroy(surplus);
     }
   };
 
   const refill = every(REFILL_INTERVAL_MS, log, async (signal) => {
     const worker = async () => {
-      for (let template = next(); template && !signal.aborted; template = next()) await makeOne(template, signal);
+      for (let stock = next(); stock && !signal.aborted; stock = next()) await makeOne(stock, signal);
     };
     await Promise.all(Array.from({ length: REFILL_WORKERS }, worker));
     await shrink();
   });
 
   return {
-    take(template) {
-      claims.get(template)?.push(Date.now());
-      const instance = warm.get(template)?.shift();
+    take(template, purpose) {
+      const stock = find(template, purpose);
+      stock?.claims.push(Date.now());
+      const instance = stock?.warm.shift();
       refill.trigger();
       return instance;
     },
-    sizes: () => new Map([...warm].map(([id, { length }]) => [id, length])),
+    sizes: (purpose) =>
+      new Map(
+        stocks.filter((stock) => stock.purpose === purpose).map(({ template, warm }) => [template.id, warm.length]),
+      ),
     drop(instanceId) {
-      for (const list of warm.values()) {
-        const index = list.findIndex(({ id }) => id === instanceId);
-        if (index >= 0) return list.splice(index, 1)[0];
+      for (const { warm } of stocks) {
+        const index = warm.findIndex(({ id }) => id === instanceId);
+        if (index >= 0) return warm.splice(index, 1)[0];
       }
       return undefined;
     },
     async [Symbol.asyncDispose]() {
       await refill[Symbol.asyncDispose]();
-      const all = [...warm.values()].flat();
-      warm.clear();
+      const all = stocks.flatMap(({ warm }) => warm.splice(0));
       await Promise.all(all.map((instance) => instances.destroy(instance)));
     },
   };
+}
+
+function stockOf(template: Template, purpose: Purpose, { floor, ceiling }: { floor: number; ceiling: number }): Stock {
+  return { template, purpose, floor, ceiling, warm: [], creating: 0, claims: [], failedAt: 0 };
 }

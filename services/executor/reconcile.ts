@@ -3,6 +3,7 @@ import type { Logger } from '#libs/log.ts';
 import type { Backend, EndedReason } from './backend.ts';
 import type { Claim, Claims } from './claims.ts';
 import type { Instances } from './instances.ts';
+import type { Leases } from './leases.ts';
 import type { Pool } from './pool.ts';
 import type { Sandboxes } from './sandboxes.ts';
 
@@ -12,6 +13,7 @@ export type Dependencies = {
   backend: Backend;
   instances: Instances;
   sandboxes: Sandboxes;
+  leases: Leases;
   claims: Claims;
   catalog: Catalog;
   pool: () => Pool;
@@ -22,7 +24,7 @@ export type Dependencies = {
 
 /**
  * Takes back what an earlier process held. Confirmed claims live on or, where their instance is gone, are reported;
- * everything else is of unknown history and goes.
+ * everything else, leased sandboxes among it, is of unknown history and goes.
  */
 export async function adoptInstances(dependencies: Dependencies): Promise<void> {
   const { backend, instances, sandboxes, claims, catalog, report, log } = dependencies;
@@ -67,9 +69,9 @@ export async function reconcile(dependencies: Dependencies): Promise<void> {
   });
 }
 
-/** What follows when an instance ends by itself, warm or claimed. */
+/** What follows when an instance ends by itself, warm, leased or claimed. */
 export async function instanceEnded(
-  { pool, instances, sandboxes, report, log }: Dependencies,
+  { pool, instances, sandboxes, leases, report, log }: Dependencies,
   instanceId: string,
   reason: EndedReason,
 ): Promise<void> {
@@ -77,6 +79,10 @@ export async function instanceEnded(
   if (warm) {
     log.warn({ instanceId, reason }, 'warm sandbox ended');
     await instances.destroy(warm);
+    return;
+  }
+  if (await leases.instanceEnded(instanceId, reason)) {
+    log.info({ instanceId, reason }, 'leased sandbox ended');
     return;
   }
   const sandbox = await sandboxes.instanceEnded(instanceId, reason);

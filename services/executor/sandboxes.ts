@@ -7,12 +7,13 @@ import type { Backend, EndedReason } from './backend.ts';
 import type { Claim, Claims } from './claims.ts';
 import { fileSystemSizes } from './file-systems.ts';
 import type { Instance, Instances } from './instances.ts';
+import { sameLimits } from './limits.ts';
 import type { Pool } from './pool.ts';
+import type { Place, Room } from './room.ts';
 
 const UNCONFIRMED_MS = 30_000;
 const AGENT_DEADLINE_MS = 5_000;
 const AGENT_HEADROOM_BYTES = 32 * 1024 * 1024;
-const RETRY_AFTER_MS = 1_000;
 
 const claimed = counter('executor_claims_total', 'Sandboxes given out.', ['template', 'warmth']);
 const claimTime = durationHistogram('executor_claim_seconds', 'From a claim to a sandbox that can be used.', [
@@ -22,6 +23,7 @@ const claimTime = durationHistogram('executor_claim_seconds', 'From a claim to a
 /** A sandbox of an organisation. */
 export type Sandbox = Claim & {
   instance: Instance;
+  place: Place;
   /** It came from the pool. */
   warm: boolean;
   claimedAt: number;
@@ -45,9 +47,6 @@ export type Sandboxes = {
   /** An instance ended by itself: answers with the sandbox that it was, if it was one. */
   instanceEnded(instanceId: string, reason: EndedReason): Promise<Sandbox | undefined>;
   list(): Sandbox[];
-  /** Whether another sandbox with so much memory fits. */
-  hasRoom(memoryBytes: number): boolean;
-  freeMemoryBytes(): number;
   /** Somebody waits for an instance that is being made. */
   isMaking(): boolean;
   /** Sandboxes whose time is over, whose claim nobody confirmed, or that could not be removed yet. */
@@ -61,31 +60,24 @@ export type Dependencies = {
   instances: Instances;
   pool: () => Pool;
   claims: Claims;
+  room: Room;
   catalog: Catalog;
-  maxSandboxes: number;
-  memoryBytes: number;
   log: Logger;
 };
 
 export function createSandboxes(dependencies: Dependencies): Sandboxes {
-  const { backend, instances, pool, claims, catalog, log } = dependencies;
+  const { backend, instances, pool, claims, room, catalog, log } = dependencies;
   const held = new Map<string, Sandbox>();
   const claiming = new Map<string, Promise<Sandbox>>();
-  let claimingMemory = 0;
   let making = 0;
 
-  const usedMemory = () => [...held.values()].reduce((sum, { limits }) => sum + limits.memoryBytes, claimingMemory);
-  const freeMemoryBytes = () => dependencies.memoryBytes - usedMemory();
-  const hasRoom = (memoryBytes: number) =>
-    held.size + claiming.size < dependencies.maxSandboxes && freeMemoryBytes() >= memoryBytes;
-
-  const bind = async (instance: Instance, spec: CheckedSpec, warm: boolean): Promise<Sandbox> => {
+  const bind = async (instance: Instance, spec: CheckedSpec): Promise<Claim> => {
     const { sandboxId, organizationId, template, limits, expireTime } = spec;
     const claim = { sandboxId, organizationId, template, limits, expireTime: expireTime.getTime(), confirmed: false };
     await claims.write(instance.id, claim);
     const request = { sandboxId, environment: spec.environment };
     await instance.link.control.bind(request, { deadlineMs: AGENT_DEADLINE_MS });
-    return toSandbox(instance, claim, warm);
+    return claim;
   };
 
   const discard = async (instance: Instance): Promise<void> => {
@@ -94,14 +86,14 @@ export function createSandboxes(dependencies: Dependencies): Sandboxes {
   };
 
   /** One that fails to take its owner is destroyed and the next one tried. */
-  const claimWarm = async (template: Template, spec: CheckedSpec): Promise<Sandbox | undefined> => {
+  const claimWarm = async (template: Template, spec: CheckedSpec): Promise<Claimed | undefined> => {
     const same = sameLimits(template.limits, spec.limits);
     if (!fitsWarm(template, spec.limits) || (!same && !backend.capabilities.changesLimits)) return undefined;
-    for (let instance = pool().take(template.id); instance; instance = pool().take(template.id)) {
+    for (let instance = pool().take(template.id, 'sandbox'); instance; instance = pool().take(template.id, 'sandbox')) {
       const { id } = instance;
       try {
-        if (!same) await backend.setLimits(id, spec.limits);
-        return await bind(instance, spec, true);
+        if (!same && !(await backend.setLimits(id, spec.limits))) throw new Error('it uses more memory than that');
+        return { instance, claim: await bind(instance, spec), warm: true };
       } catch (error) {
         log.warn({ err: error, instanceId: id }, 'warm sandbox could not be claimed');
         discard(instance).catch((cause) => log.warn({ err: cause, instanceId: id }, 'not destroyed yet'));
@@ -110,14 +102,15 @@ export function createSandboxes(dependencies: Dependencies): Sandboxes {
     return undefined;
   };
 
-  const claimCold = async (template: Template, spec: CheckedSpec, signal: AbortSignal): Promise<Sandbox> => {
+  const claimCold = async (template: Template, spec: CheckedSpec, signal: AbortSignal): Promise<Claimed> => {
     making++;
     try {
-      const instance = await instances.create(template, spec.limits, signal);
-      return await bind(instance, spec, false).catch(async (cause) => {
+      const instance = await instances.create(template, spec.limits, 'sandbox', signal);
+      const claim = await bind(instance, spec).catch(async (cause) => {
         await discard(instance);
         throw new DrydockError('SANDBOX_START_FAILED', 'the sandbox ended while it was claimed', { cause });
       });
+      return { instance, claim, warm: false };
     } finally {
       making--;
     }
@@ -127,16 +120,18 @@ export function createSandboxes(dependencies: Dependencies): Sandboxes {
     const template = catalog.templates.get(spec.template);
     if (!template) throw new DrydockError('SANDBOX_START_FAILED', `this executor has no template ${spec.template}`);
     const started = performance.now();
-    claimingMemory += spec.limits.memoryBytes;
+    const place = await room.take(spec.limits.memoryBytes);
     try {
-      const sandbox = (await claimWarm(template, spec)) ?? (await claimCold(template, spec, signal));
+      const found = (await claimWarm(template, spec)) ?? (await claimCold(template, spec, signal));
+      const sandbox = toSandbox(found, place);
       held.set(spec.sandboxId, sandbox);
       const warmth = sandbox.warm ? 'warm' : 'cold';
       claimed.inc({ template: template.id, warmth });
       claimTime.observe({ warmth }, (performance.now() - started) / 1000);
       return sandbox;
-    } finally {
-      claimingMemory -= spec.limits.memoryBytes;
+    } catch (error) {
+      place[Symbol.dispose]();
+      throw error;
     }
   };
 
@@ -146,6 +141,7 @@ export function createSandboxes(dependencies: Dependencies): Sandboxes {
       try {
         await discard(sandbox.instance);
         held.delete(sandbox.sandboxId);
+        sandbox.place[Symbol.dispose]();
       } finally {
         sandbox.removal = undefined;
       }
@@ -162,8 +158,6 @@ export function createSandboxes(dependencies: Dependencies): Sandboxes {
       if (existing) return existing;
       const underWay = claiming.get(spec.sandboxId);
       if (underWay) return underWay;
-      if (!hasRoom(spec.limits.memoryBytes))
-        throw new DrydockError('NO_CAPACITY', 'this executor is full', { retryAfterMs: RETRY_AFTER_MS });
       const claim = claimOnce(spec, signal).finally(() => claiming.delete(spec.sandboxId));
       claiming.set(spec.sandboxId, claim);
       return claim;
@@ -189,23 +183,18 @@ export function createSandboxes(dependencies: Dependencies): Sandboxes {
       if (sandbox) await remove(sandbox, new DrydockError('SANDBOX_STOPPED', 'the sandbox was stopped'));
     },
     adopt(instance, claim) {
-      held.set(claim.sandboxId, toSandbox(instance, claim, false));
+      const place = room.occupy(claim.limits.memoryBytes);
+      held.set(claim.sandboxId, toSandbox({ instance, claim, warm: false }, place));
     },
     async instanceEnded(instanceId, reason) {
       const sandbox = [...held.values()].find(({ instance }) => instance.id === instanceId);
       if (!sandbox || sandbox.ended.signal.aborted) return undefined;
-      const why = reason === 'OUT_OF_MEMORY' ? 'it ran out of memory' : 'it ended by itself';
-      const error = new DrydockError('SANDBOX_STOPPED', `the sandbox stopped: ${why}`, {
-        metadata: { stopReason: reason },
-      });
-      await remove(sandbox, error).catch((cause) =>
+      await remove(sandbox, stoppedBy(reason)).catch((cause) =>
         log.warn({ err: cause, instanceId }, 'ended sandbox not removed yet'),
       );
       return sandbox;
     },
     list: () => [...held.values()],
-    hasRoom,
-    freeMemoryBytes,
     isMaking: () => making > 0,
     overdue: (now) =>
       [...held.values()].filter(
@@ -236,12 +225,16 @@ function fitsWarm({ limits: made }: Template, wanted: SandboxLimits): boolean {
   return wanted.diskBytes === made.diskBytes && wanted.memoryBytes >= home + tmp + shm + AGENT_HEADROOM_BYTES;
 }
 
-function sameLimits(a: SandboxLimits, b: SandboxLimits): boolean {
-  return a.memoryBytes === b.memoryBytes && a.processes === b.processes && a.cpus === b.cpus;
+type Claimed = { instance: Instance; claim: Claim; warm: boolean };
+
+function toSandbox({ instance, claim, warm }: Claimed, place: Place): Sandbox {
+  return { ...claim, instance, place, warm, claimedAt: Date.now(), ended: new AbortController(), removal: undefined };
 }
 
-function toSandbox(instance: Instance, claim: Claim, warm: boolean): Sandbox {
-  return { ...claim, instance, warm, claimedAt: Date.now(), ended: new AbortController(), removal: undefined };
+/** What calls get to hear when an instance ended by itself. */
+export function stoppedBy(stopReason: EndedReason): DrydockError {
+  const why = stopReason === 'OUT_OF_MEMORY' ? 'it ran out of memory' : 'it ended by itself';
+  return new DrydockError('SANDBOX_STOPPED', `the sandbox stopped: ${why}`, { metadata: { stopReason } });
 }
 
 function claimOf({ sandboxId, organizationId, template, limits, expireTime, confirmed }: Sandbox): Claim {

@@ -1,21 +1,15 @@
-import { Status } from 'nice-grpc-common';
+import { setMaxListeners } from 'node:events';
 import { millisecondsOf } from '#libs/catalog/limits.ts';
-import { DrydockError } from '#libs/errors.ts';
+import { type DrydockError, hasReason } from '#libs/errors.ts';
 import { newId } from '#libs/ids.ts';
-import { Exited, StartRequest, type StartResponse } from '#proto/drydock/agent/v1/agent.ts';
+import { Exited, StartRequest } from '#proto/drydock/agent/v1/agent.ts';
 import type { RunExecutionResponse } from '#proto/drydock/internal/v1/executor.ts';
 import type { ExecutionStep } from '#proto/drydock/internal/v1/spec.ts';
 import type { Output } from '#proto/drydock/v1/resources.ts';
 import { endsSoon, noAnswer } from './agent-errors.ts';
 import { createOutput } from './output.ts';
-import type { Sandbox } from './sandboxes.ts';
 import type { Ended } from './verdict.ts';
-
-/** Where the files of an execution are, and where its commands run. */
-export const PROGRAM_DIRECTORY = '/home/user/program';
-
-/** Bytes that go to the agent in one message. */
-export const PIECE_BYTES = 256 * 1024;
+import { PROGRAM_DIRECTORY, type StepEvent, type Workplace } from './workplace.ts';
 
 // What a step may take beyond its own wall time until it is given up: the agent ends it at the limit.
 const MARGIN_MS = 10_000;
@@ -23,56 +17,75 @@ const MARGIN_MS = 10_000;
 /** As a shell would say that there is no such command. */
 const NOT_FOUND_EXIT_CODE = 127;
 
+const NOTHING = Buffer.alloc(0);
+
+export type StepOptions = {
+  stdin?: Buffer;
+  /** Its output comes as it is made, besides the whole of it at the end. */
+  streamOutput?: boolean;
+  signal: AbortSignal;
+};
+
 /**
- * Runs one command of an execution to its end, whichever that is. With `streamOutput` its output comes as it is made.
- * Throws where the end is nobody's doing but ours: the caller left, the sandbox was stopped, the agent does not answer.
+ * Runs one command of an execution to its end, whichever that is, alone and with its own limits. Throws where the end is
+ * nobody's doing but ours: the caller left, the sandbox was stopped, the agent does not answer.
  */
 export async function* runStep(
-  sandbox: Sandbox,
+  workplace: Workplace,
   step: ExecutionStep,
-  { stdin, streamOutput, signal }: { stdin: Buffer; streamOutput: boolean; signal: AbortSignal },
+  { stdin = NOTHING, streamOutput = false, signal }: StepOptions,
 ): AsyncGenerator<RunExecutionResponse, Ended> {
   const limits = step.limits!;
-  const request = toAgentStart(step, stdin);
   const kept = { stdout: keepUpTo(limits.outputBytes), stderr: keepUpTo(limits.outputBytes) };
   const pieces = { stdout: createOutput(), stderr: createOutput() };
   const overdue = AbortSignal.timeout(millisecondsOf(limits.wallTime!) + MARGIN_MS);
-  const endings = AbortSignal.any([signal, sandbox.ended.signal, overdue]);
-  let exited: Exited | undefined;
-  let lost: Ended['lost'];
+  const endings = AbortSignal.any([signal, workplace.ended, overdue]);
+  // One for each message on its way.
+  setMaxListeners(0, endings);
+  const found: Pick<Ended, 'exited' | 'lost' | 'peakMemoryBytes'> = {
+    exited: undefined,
+    lost: undefined,
+    peakMemoryBytes: undefined,
+  };
   try {
-    for await (const { event } of sandbox.instance.link.processes.start(request, { signal: endings })) {
-      if (event?.$case === 'started' && request.openStdin) void feed(sandbox, request.processId, stdin);
-      if (event?.$case === 'exited') exited = event.value;
+    await workplace.clear(endings);
+    const fits = await workplace.limit(limits);
+    await using peak = fits ? await workplace.measurePeak() : undefined;
+    if (!fits) found.lost = 'OUT_OF_MEMORY';
+    for await (const event of fits ? workplace.start(toAgentStart(step), stdin, endings) : []) {
+      if (event.$case === 'exited') found.exited = event.value;
+      if (event.$case === 'refused') {
+        found.exited = Exited.create({ exitCode: NOT_FOUND_EXIT_CODE });
+        kept.stderr.push(Buffer.from(`${step.command[0]}: cannot be executed\n`));
+      }
       if (!isOutput(event)) continue;
       kept[event.$case].push(event.value.data);
       if (streamOutput) yield* pieces[event.$case].push(event.value.offset, event.value.data).map(wrap(event.$case));
     }
-    if (!exited) throw noAnswer(undefined);
+    found.peakMemoryBytes = await peak?.read();
+    if (!found.exited && !found.lost) throw noAnswer(undefined);
   } catch (error) {
     if (signal.aborted) throw error;
-    if (overdue.aborted) lost = 'OVERDUE';
-    else if (isNotExecutable(error)) {
-      exited = Exited.create({ exitCode: NOT_FOUND_EXIT_CODE });
-      kept.stderr.push(Buffer.from(`${request.command[0]}: cannot be executed\n`));
-    } else lost = await whyLost(sandbox, error);
+    found.exited = undefined;
+    found.lost = overdue.aborted ? 'OVERDUE' : await whyLost(workplace, error);
   }
   if (streamOutput) for (const name of ['stdout', 'stderr'] as const) yield* pieces[name].end().map(wrap(name));
-  return { exited, lost, stdout: kept.stdout.bytes(), stderr: kept.stderr.bytes() };
+  return { ...found, stdout: kept.stdout.bytes(), stderr: kept.stderr.bytes() };
 }
 
-function toAgentStart({ command, environment, limits }: ExecutionStep, stdin: Buffer): StartRequest {
-  const inline = stdin.length <= PIECE_BYTES;
+function toAgentStart({ command, environment, limits }: ExecutionStep): StartRequest {
+  const { wallTime, cpuTime, outputBytes, stackBytes, fileBytes, openFiles } = limits!;
   return StartRequest.create({
     processId: newId('prc'),
     command,
     environment,
     workingDirectory: PROGRAM_DIRECTORY,
-    stdin: inline ? stdin : Buffer.alloc(0),
-    openStdin: !inline,
-    wallNanoseconds: Math.round(millisecondsOf(limits!.wallTime!) * 1e6),
-    cpuNanoseconds: Math.round(millisecondsOf(limits!.cpuTime!) * 1e6),
-    outputBytes: limits!.outputBytes,
+    wallNanoseconds: Math.round(millisecondsOf(wallTime!) * 1e6),
+    cpuNanoseconds: Math.round(millisecondsOf(cpuTime!) * 1e6),
+    outputBytes,
+    stackBytes,
+    fileBytes,
+    openFiles,
   });
 }
 
@@ -90,10 +103,8 @@ function keepUpTo(limit: number) {
   };
 }
 
-type Event = StartResponse['event'];
-
-function isOutput(event: Event): event is Extract<Event, { $case: 'stdout' | 'stderr' }> {
-  return event?.$case === 'stdout' || event?.$case === 'stderr';
+function isOutput(event: StepEvent): event is Extract<StepEvent, { $case: 'stdout' | 'stderr' }> {
+  return event.$case === 'stdout' || event.$case === 'stderr';
 }
 
 function wrap(name: 'stdout' | 'stderr') {
@@ -101,29 +112,11 @@ function wrap(name: 'stdout' | 'stderr') {
 }
 
 /** A sandbox that ended by itself was ended by its program. One that somebody stopped is no result. */
-async function whyLost(sandbox: Sandbox, error: unknown): Promise<Ended['lost']> {
-  const { signal: ended } = sandbox.ended;
+async function whyLost({ ended }: Workplace, error: unknown): Promise<Ended['lost']> {
+  // Files that a cell was given before are found not to fit when it begins.
+  if (hasReason(error, 'DISK_FULL')) throw error;
   if (!(await endsSoon(ended))) throw noAnswer(error);
   const { stopReason } = (ended.reason as DrydockError).details.metadata ?? {};
   if (stopReason === 'OUT_OF_MEMORY' || stopReason === 'EXITED') return stopReason;
   throw ended.reason;
-}
-
-function isNotExecutable(error: unknown): boolean {
-  return (
-    error instanceof DrydockError && (error.cause as { code?: Status } | undefined)?.code === Status.INVALID_ARGUMENT
-  );
-}
-
-/** Gives a long input piece by piece. A program that ends before it has read all of it is its own affair. */
-async function feed({ instance, ended }: Sandbox, processId: string, stdin: Buffer): Promise<void> {
-  try {
-    for (let at = 0; at < stdin.length; at += PIECE_BYTES) {
-      const data = stdin.subarray(at, at + PIECE_BYTES);
-      const close = at + PIECE_BYTES >= stdin.length;
-      await instance.link.processes.writeInput({ processId, data, close }, { signal: ended.signal });
-    }
-  } catch {
-    // How the program ended is told by its own stream.
-  }
 }

@@ -1,37 +1,56 @@
 import { expect, test } from 'vitest';
 import { Exited } from '#proto/drydock/agent/v1/agent.ts';
+import { AppliedLimits, ExecutionStep } from '#proto/drydock/internal/v1/spec.ts';
 import type { Verdict } from '#proto/drydock/v1/execution.ts';
-import { type Ended, verdictOf } from './verdict.ts';
+import { type Ended, failureOf } from './verdict.ts';
 
-const spec = { expectedOutput: '1', comparison: 'TRAILING_SPACE', floatTolerance: 1e-6 } as const;
+const SECOND = 1e9;
+const step = ExecutionStep.fromPartial({
+  limits: AppliedLimits.fromPartial({ wallTime: { seconds: 2 }, cpuTime: { seconds: 1 }, memoryBytes: 1000 }),
+  outOfMemoryText: 'MemoryError',
+});
 
-function ended(exited: Partial<Exited> | undefined, more: Partial<Ended> = {}): Ended {
-  const found = exited && Exited.create(exited);
-  return { exited: found, lost: undefined, stdout: Buffer.from('1\n'), stderr: Buffer.alloc(0), ...more };
+function ended(exited: Partial<Exited> | undefined, more: Partial<Ended> & { words?: string } = {}): Ended {
+  const { words = '', ...rest } = more;
+  return {
+    exited: exited && Exited.create(exited),
+    lost: undefined,
+    stdout: Buffer.from('1\n'),
+    stderr: Buffer.from(words),
+    peakMemoryBytes: 1000,
+    ...rest,
+  };
 }
 
-test.each<[string, Ended, Verdict]>([
-  ['the expected output', ended({}), 'ACCEPTED'],
-  ['other output', ended({}, { stdout: Buffer.from('2') }), 'WRONG_ANSWER'],
-  ['the expected output and a bad exit', ended({ exitCode: 1 }), 'RUNTIME_ERROR'],
+test.each<[string, Ended, Verdict | undefined]>([
+  ['an end like any other', ended({ wallNanoseconds: 2 * SECOND, cpuNanoseconds: SECOND }), undefined],
+  ['a bad exit', ended({ exitCode: 1 }), 'RUNTIME_ERROR'],
   ['a signal', ended({ exitCode: -1, signal: 11 }), 'RUNTIME_ERROR'],
   ['an OOM kill of a child that it survived', ended({ oomKills: 1 }), 'MEMORY_EXCEEDED'],
   ['an OOM kill', ended({ exitCode: -1, signal: 9, oomKills: 1 }), 'MEMORY_EXCEEDED'],
+  ['a peak above the limit', ended({}, { peakMemoryBytes: 1001 }), 'MEMORY_EXCEEDED'],
+  ['no peak', ended({}, { peakMemoryBytes: undefined }), undefined],
+  ['last words about memory', ended({ exitCode: 1 }, { words: 'File "x"\nMemoryError\n' }), 'MEMORY_EXCEEDED'],
+  ['words about memory and success', ended({}, { words: 'MemoryError' }), undefined],
+  [
+    'words about memory long ago',
+    ended({ exitCode: 1 }, { words: `MemoryError${' '.repeat(20_000)}` }),
+    'RUNTIME_ERROR',
+  ],
   ['too much time and memory', ended({ limit: 'LIMIT_KIND_WALL_TIME', oomKills: 1 }), 'WALL_TIME_EXCEEDED'],
   ['too much CPU time', ended({ limit: 'LIMIT_KIND_CPU_TIME', signal: 9 }), 'CPU_TIME_EXCEEDED'],
+  ['a millisecond of CPU time too much', ended({ cpuNanoseconds: 1.001 * SECOND }), 'CPU_TIME_EXCEEDED'],
+  ['a millisecond too much', ended({ wallNanoseconds: 2.001 * SECOND }), 'WALL_TIME_EXCEEDED'],
   ['too much output', ended({ limit: 'LIMIT_KIND_OUTPUT', signal: 9 }), 'OUTPUT_EXCEEDED'],
   ['too much output and memory', ended({ limit: 'LIMIT_KIND_OUTPUT', oomKills: 1 }), 'MEMORY_EXCEEDED'],
+  ['too much output and time', ended({ limit: 'LIMIT_KIND_OUTPUT', cpuNanoseconds: 2 * SECOND }), 'CPU_TIME_EXCEEDED'],
   ['the end of its sandbox for want of memory', ended(undefined, { lost: 'OUT_OF_MEMORY' }), 'MEMORY_EXCEEDED'],
   ['the end of its sandbox', ended(undefined, { lost: 'EXITED' }), 'RUNTIME_ERROR'],
   ['no answer', ended(undefined, { lost: 'OVERDUE' }), 'WALL_TIME_EXCEEDED'],
 ])('%s', (_, how, verdict) => {
-  expect(verdictOf(spec, how)).toBe(verdict);
+  expect(failureOf(step, how)).toBe(verdict);
 });
 
-test('without an expected output, success is enough', () => {
-  expect(verdictOf({ ...spec, expectedOutput: undefined }, ended({}, { stdout: Buffer.from('2') }))).toBe('ACCEPTED');
-});
-
-test('an empty expected output is one', () => {
-  expect(verdictOf({ ...spec, expectedOutput: '' }, ended({}))).toBe('WRONG_ANSWER');
+test('a runtime that says nothing of memory is not believed to', () => {
+  expect(failureOf({ ...step, outOfMemoryText: '' }, ended({ exitCode: 1 }, { words: 'x' }))).toBe('RUNTIME_ERROR');
 });

@@ -16,6 +16,9 @@ export type DockerOptions = {
   dataDirectory: string;
   agentBinary: string;
   seccompProfile: string;
+  /** What makes cells, and the filter under which it may. */
+  cellBinary: string;
+  cellSeccompProfile: string;
   log: Logger;
 };
 
@@ -26,6 +29,11 @@ export function createDockerBackend(options: DockerOptions): Backend {
   const host = prepareHostFiles(options);
   const groups = new Map<string, ControlGroup | undefined>();
   const label = `${EXECUTOR_LABEL}=${executorId}`;
+  let appArmor: boolean | undefined;
+
+  /** Whether the engine confines containers with AppArmor, whose profile forbids every mount. */
+  const hasAppArmor = async (): Promise<boolean> =>
+    (appArmor ??= (await docker.info()).SecurityOptions.some((option: string) => option.includes('apparmor')));
 
   const groupOf = async (instanceId: string): Promise<ControlGroup | undefined> => {
     if (!groups.has(instanceId)) {
@@ -51,7 +59,7 @@ export function createDockerBackend(options: DockerOptions): Backend {
     async create(plan, signal) {
       try {
         const container = await docker.createContainer({
-          ...containerFor(plan, executorId, host),
+          ...containerFor(plan, executorId, host, await hasAppArmor()),
           abortSignal: signal,
         });
         await container.start({ abortSignal: signal });
@@ -72,11 +80,14 @@ export function createDockerBackend(options: DockerOptions): Backend {
     async setLimits(instanceId, limits) {
       const group = await groupOf(instanceId);
       try {
-        if (group) return await group.setLimits(limits);
+        if (group) await group.setLimits(limits);
+        if (group) return true;
       } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'EBUSY') return false;
         log.debug({ err: error, instanceId }, 'limits left to the engine');
       }
       await docker.getContainer(nameOf(instanceId)).update(updateFor(limits));
+      return true;
     },
     measurePeak: async (instanceId) => (await groupOf(instanceId))?.measurePeak(),
     watch: (watcher) => watchEngine(docker, label, log, watcher),
@@ -84,12 +95,19 @@ export function createDockerBackend(options: DockerOptions): Backend {
   };
 }
 
-function prepareHostFiles({ dataDirectory, agentBinary, seccompProfile }: DockerOptions): HostFiles {
+function prepareHostFiles(options: DockerOptions): HostFiles {
+  const { dataDirectory, agentBinary, cellBinary } = options;
   const hostsFile = join(dataDirectory, 'hosts');
   writeFileSync(hostsFile, HOSTS, { mode: 0o644 });
   // The engine's API wants the profile itself, on one line.
-  const profile = JSON.stringify(JSON.parse(readFileSync(seccompProfile, 'utf8')));
-  return { agentBinary, hostsFile, seccompProfile: profile };
+  const profileIn = (file: string) => JSON.stringify(JSON.parse(readFileSync(file, 'utf8')));
+  return {
+    agentBinary,
+    cellBinary,
+    hostsFile,
+    seccompProfile: profileIn(options.seccompProfile),
+    cellSeccompProfile: profileIn(options.cellSeccompProfile),
+  };
 }
 
 function startFailed({ image, template }: InstancePlan, cause: unknown): unknown {

@@ -1,4 +1,4 @@
-import type { ContainerCreateOptions } from 'dockerode';
+import type { ContainerCreateOptions, HostConfig } from 'dockerode';
 import type { SandboxLimits } from '#libs/catalog/catalog.ts';
 import type { InstancePlan } from '../backend.ts';
 import { fileSystemSizes } from '../file-systems.ts';
@@ -11,15 +11,31 @@ export const TEMPLATE_LABEL = 'drydock.template';
 /** Where the agent and its socket are inside. */
 const AGENT_PATH = '/run/drydock/agent';
 const LINK_PATH = '/run/drydock/link';
+const CELL_PATH = '/run/drydock/cell';
 
 // The agent's threads count in the same limit as the programs' processes.
 export const AGENT_PROCESSES = 16;
 const OPEN_FILES = 4096;
 
-export type HostFiles = { agentBinary: string; hostsFile: string; seccompProfile: string };
+export type HostFiles = {
+  agentBinary: string;
+  cellBinary: string;
+  hostsFile: string;
+  /** Profiles as JSON. */
+  seccompProfile: string;
+  cellSeccompProfile: string;
+};
 
-/** A hardened container, as the engine's API wants it. Everything here is asserted by a test on a real one. */
-export function containerFor(plan: InstancePlan, executorId: string, host: HostFiles): ContainerCreateOptions {
+/**
+ * A hardened container, as the engine's API wants it. Everything here is asserted by a test on a real one. `hasAppArmor`:
+ * the engine has it.
+ */
+export function containerFor(
+  plan: InstancePlan,
+  executorId: string,
+  host: HostFiles,
+  hasAppArmor: boolean,
+): ContainerCreateOptions {
   const { limits } = plan;
   const sizes = fileSystemSizes(limits);
   const user = 'rw,nosuid,nodev,uid=1000,gid=1000,mode=0755';
@@ -52,13 +68,14 @@ export function containerFor(plan: InstancePlan, executorId: string, host: HostF
       PidsLimit: limits.processes + AGENT_PROCESSES,
       CapDrop: ['ALL'],
       CapAdd: ['SETUID', 'SETGID', 'KILL'],
-      SecurityOpt: ['no-new-privileges', `seccomp=${host.seccompProfile}`],
+      ...confinementFor(plan, host, hasAppArmor),
       Privileged: false,
       ReadonlyRootfs: !plan.writableRoot,
       Binds: [
         `${host.agentBinary}:${AGENT_PATH}:ro`,
         `${plan.linkDirectory}:${LINK_PATH}:ro`,
         `${host.hostsFile}:/etc/hosts:ro`,
+        ...(plan.purpose === 'cells' ? [`${host.cellBinary}:${CELL_PATH}:ro`] : []),
       ],
       Tmpfs: {
         '/home/user': `${user},exec,size=${sizes.home}`,
@@ -74,6 +91,23 @@ export function containerFor(plan: InstancePlan, executorId: string, host: HostF
       RestartPolicy: { Name: 'no' },
       AutoRemove: false,
     },
+  };
+}
+
+/**
+ * Where the agent makes cells it needs namespaces, mounts, and a `/proc` with nothing masked to make fresh ones from. So
+ * nothing of a tenant runs there but in a cell, which masks the same paths again and has a filter of its own.
+ */
+function confinementFor({ purpose }: InstancePlan, host: HostFiles, hasAppArmor: boolean): HostConfig {
+  if (purpose === 'sandbox') return { SecurityOpt: ['no-new-privileges', `seccomp=${host.seccompProfile}`] };
+  return {
+    SecurityOpt: [
+      'no-new-privileges',
+      `seccomp=${host.cellSeccompProfile}`,
+      ...(hasAppArmor ? ['apparmor=unconfined'] : []),
+    ],
+    MaskedPaths: [],
+    ReadonlyPaths: [],
   };
 }
 

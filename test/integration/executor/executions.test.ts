@@ -185,11 +185,7 @@ describe('a compile step', () => {
         '-c',
         'import shutil; print("compiling"); b = bytearray(100 * 2**20); shutil.copy("main.py", "main2.py")',
       ],
-      run: {
-        command: ['python3', 'main2.py'],
-        environment: {},
-        limits: executionOf({ source: '' }).run!.limits,
-      },
+      run: { ...executionOf({ source: '' }).run!, command: ['python3', 'main2.py'] },
     });
     expect(verdict).toBe('ACCEPTED');
     expect(events).toEqual(['compileStarted', 'runStarted', 'result']);

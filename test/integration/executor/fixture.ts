@@ -2,12 +2,19 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Template } from '#libs/catalog/catalog.ts';
 import { createClient } from '#libs/grpc/client.ts';
 import { newId } from '#libs/ids.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import { type ExecutionResult, ExecutorServiceDefinition } from '#proto/drydock/internal/v1/executor.ts';
-import { type AppliedLimits, ExecutionSpec, SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
-import type { Verdict } from '#proto/drydock/v1/execution.ts';
+import {
+  type AppliedLimits,
+  type CaseSpec,
+  CheckerSpec,
+  ExecutionSpec,
+  SandboxSpec,
+} from '#proto/drydock/internal/v1/spec.ts';
+import type { SourceFile, Verdict } from '#proto/drydock/v1/execution.ts';
 import { FileServiceDefinition, WriteFileRequest } from '#proto/drydock/v1/file.ts';
 import { ProcessServiceDefinition, StartProcessRequest } from '#proto/drydock/v1/process.ts';
 import { ensureImage } from '../../../deploy/images/build.ts';
@@ -38,10 +45,13 @@ export const LIMITS: AppliedLimits = {
   outputBytes: MiB,
   diskBytes: 64 * MiB,
   cpus: 1,
+  stackBytes: 64 * MiB,
+  fileBytes: 64 * MiB,
+  openFiles: 1024,
 };
 
 export type Options = {
-  pool?: { floor: number; ceiling: number };
+  pool?: Template['pool'];
   /** The engine's socket, where a test stands in between. */
   dockerSocket?: string;
   environment?: Record<string, string>;
@@ -51,7 +61,17 @@ export type Program = {
   source: string;
   limits?: Partial<AppliedLimits>;
   compile?: string[];
-} & Partial<Omit<ExecutionSpec, 'compile'>>;
+  /** Of the one case of a run without cases. */
+  stdin?: Buffer;
+  expectedOutput?: string;
+  cases?: Case[];
+  /** A Python program that judges, or what `compile` makes of one. */
+  checker?: { source: string; limits?: Partial<AppliedLimits>; compile?: string[]; command?: string[] };
+  outOfMemoryText?: string;
+  organizationId?: string;
+} & Partial<Omit<ExecutionSpec, 'compile' | 'cases' | 'checker'>>;
+
+type Case = { name?: string; stdin?: string; expectedOutput?: string; limits?: Partial<AppliedLimits> };
 
 export type TestExecutor = Awaited<ReturnType<typeof startExecutor>>;
 
@@ -145,11 +165,12 @@ export async function startExecutor({ pool = { floor: 1, ceiling: 4 }, dockerSoc
       return Buffer.concat(pieces);
     },
     /** Runs a Python program, or what `compile` makes of one, to its result. */
-    async run(program: Program): Promise<Ran> {
+    async run(program: Program, signal?: AbortSignal): Promise<Ran> {
       const events: string[] = [];
       let result: ExecutionResult | undefined;
       const spec = executionOf(program);
-      for await (const { event } of clients.executor.runExecution({ spec, streamOutput: false }, { caller: CALLER })) {
+      const options = { caller: CALLER, ...(signal && { signal }) };
+      for await (const { event } of clients.executor.runExecution({ spec, streamOutput: false }, options)) {
         events.push(event!.$case);
         if (event?.$case === 'result') result = event.value;
       }
@@ -191,24 +212,51 @@ export function specOf(fields: Partial<SandboxSpec> = {}, limits: Partial<Applie
   });
 }
 
-export function executionOf({ source, limits, compile, ...more }: Program): ExecutionSpec {
+export function executionOf(program: Program): ExecutionSpec {
+  const { source, limits, compile, stdin, expectedOutput, cases, checker, outOfMemoryText = '', ...more } = program;
+  const { organizationId = CALLER.organizationId, ...fields } = more;
   const applied = { ...LIMITS, ...limits };
+  const alone = { name: '', stdin: stdin ?? Buffer.alloc(0), expectedOutput, limits: applied } as CaseSpec;
   return ExecutionSpec.create({
     executionId: newId('exe'),
-    sandbox: specOf({}, applied),
-    files: [{ name: 'main.py', content: { $case: 'text', value: source } }],
-    compile: compile && { command: compile, environment: {}, limits: LIMITS },
-    run: { command: ['python3', 'main.py'], environment: {}, limits: applied },
+    sandbox: specOf({ organizationId }, applied),
+    files: [fileOf('main.py', source)],
+    compile: compile && { command: compile, environment: {}, limits: LIMITS, outOfMemoryText: '' },
+    run: { command: ['python3', 'main.py'], environment: {}, limits: applied, outOfMemoryText },
+    cases: cases ? cases.map((each) => caseOf(each, applied)) : [alone],
+    reportsCases: cases !== undefined,
+    checker: checker && checkerOf(checker, organizationId),
     floatTolerance: 1e-6,
-    ...more,
+    ...fields,
   });
+}
+
+function caseOf({ name = '', stdin = '', expectedOutput, limits }: Case, applied: AppliedLimits): CaseSpec {
+  return { name, stdin: Buffer.from(stdin), expectedOutput, limits: { ...applied, ...limits } } as CaseSpec;
+}
+
+function checkerOf(
+  { source, limits, compile, command = ['python3', 'check.py'] }: NonNullable<Program['checker']>,
+  organizationId: string,
+): CheckerSpec {
+  const step = { environment: {}, outOfMemoryText: '' };
+  return CheckerSpec.create({
+    sandbox: specOf({ organizationId }),
+    files: [fileOf('check.py', source)],
+    compile: compile && { ...step, command: compile, limits: LIMITS },
+    run: { ...step, command: [...command, 'input', 'output', 'expected'], limits: { ...LIMITS, ...limits } },
+  });
+}
+
+function fileOf(name: string, value: string): SourceFile {
+  return { name, content: { $case: 'text', value } };
 }
 
 export function python(source: string): string[] {
   return ['python3', '-c', source];
 }
 
-async function writeCatalog(file: string, pool: { floor: number; ceiling: number }): Promise<void> {
+async function writeCatalog(file: string, pool: Template['pool']): Promise<void> {
   const image = await ensureImage('python', {
     dockerSocket: ENGINE_SOCKET,
     cacheDirectory: IMAGE_CACHE,

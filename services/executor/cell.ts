@@ -1,0 +1,67 @@
+import type { OpenCell, RunRequest, RunResponse } from '#proto/drydock/agent/v1/agent.ts';
+import { noAnswer } from './agent-errors.ts';
+import type { AgentLink } from './agent-link.ts';
+
+const OPEN_DEADLINE_MS = 10_000;
+const CLOSE_DEADLINE_MS = 2_000;
+
+export type CellRequest = NonNullable<RunRequest['request']>;
+export type CellEvent = NonNullable<RunResponse['event']>;
+
+/** Fresh namespaces in a sandbox: one call to its agent, which lives as long as the call. */
+export type Cell = {
+  /** Resolves when it is on its way. */
+  send(request: CellRequest): Promise<void>;
+  /** What the agent says next. Throws where it says nothing more. */
+  next(): Promise<CellEvent>;
+  /** Ends everything in it at once. */
+  abort(): void;
+  /** Ends it, and answers whether it is known to be gone. May be repeated. */
+  close(): Promise<boolean>;
+};
+
+/** Makes a cell. Errors: NOT_IMPLEMENTED where there can be none. Aborting `signal` ends it. */
+export async function openCell(cells: AgentLink['cells'], open: OpenCell, signal: AbortSignal): Promise<Cell> {
+  const { readable, writable } = new TransformStream<RunRequest>();
+  const requests = writable.getWriter();
+  const call = new AbortController();
+  const responses = cells.run(readable, { signal: AbortSignal.any([call.signal, signal]) })[Symbol.asyncIterator]();
+  let closing: Promise<boolean> | undefined;
+  const closeOnce = async (): Promise<boolean> => {
+    const deadline = setTimeout(() => call.abort(), CLOSE_DEADLINE_MS);
+    try {
+      await requests.close();
+      while (!(await responses.next()).done);
+      return !call.signal.aborted;
+    } catch {
+      return false;
+    } finally {
+      clearTimeout(deadline);
+    }
+  };
+  const cell: Cell = {
+    send: (request) => requests.write({ request }),
+    async next() {
+      const { value, done } = await responses.next();
+      if (done || !value.event) throw noAnswer(undefined);
+      return value.event;
+    },
+    abort: () => call.abort(),
+    close: () => (closing ??= closeOnce()),
+  };
+
+  // Where the call ends before its requests do, whoever reads it is told.
+  requests.closed.catch(() => {});
+  const deadline = setTimeout(() => call.abort(), OPEN_DEADLINE_MS);
+  try {
+    // The call begins when its first answer is asked for.
+    const [opened] = await Promise.all([cell.next(), cell.send({ $case: 'open', value: open })]);
+    if (opened.$case !== 'opened') throw noAnswer(undefined);
+    return cell;
+  } catch (error) {
+    call.abort();
+    throw error;
+  } finally {
+    clearTimeout(deadline);
+  }
+}

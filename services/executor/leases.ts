@@ -1,0 +1,194 @@
+import type { Catalog, SandboxLimits, Template } from '#libs/catalog/catalog.ts';
+import { DrydockError } from '#libs/errors.ts';
+import type { Logger } from '#libs/log.ts';
+import { counter } from '#libs/telemetry.ts';
+import type { EndedReason } from './backend.ts';
+import type { Instance, Instances } from './instances.ts';
+import { sameLimits } from './limits.ts';
+import type { Pool } from './pool.ts';
+import type { Place, Room } from './room.ts';
+import { stoppedBy } from './sandboxes.ts';
+
+// An organisation's next execution finds its sandbox warm for so long.
+const IDLE_MS = 60_000;
+// What a program may have left where nobody looks for it ends at the latest with these.
+const MAX_EXECUTIONS = 1_000;
+const MAX_AGE_MS = 30 * 60_000;
+
+const taken = counter('executor_leases_total', 'Sandboxes taken for cells.', ['template', 'warmth']);
+
+/** A sandbox in which one organisation has its cells, one at a time. */
+export type Lease = {
+  readonly instance: Instance;
+  readonly organizationId: string;
+  /** What is set now. */
+  limits: SandboxLimits;
+  readonly place: Place;
+  readonly since: number;
+  executions: number;
+  /** Since when nobody uses it; absent while somebody does. */
+  idleSince: number | undefined;
+  /** Aborted when it ends, with the error that says why. */
+  readonly ended: AbortController;
+  /** Set while it is being removed. */
+  removal: Promise<void> | undefined;
+};
+
+export type Wanted = { organizationId: string; template: string; limits: SandboxLimits };
+
+export type Leases = AsyncDisposable & {
+  /**
+   * A sandbox for cells that is the organisation's alone: one that it has already, or a fresh one. Errors: NO_CAPACITY,
+   * SANDBOX_START_FAILED; NOT_IMPLEMENTED where the template can have no cells.
+   */
+  take(wanted: Wanted, signal: AbortSignal): Promise<Lease>;
+  /** The cell is gone, and the sandbox may serve its organisation again. */
+  giveBack(lease: Lease): void;
+  /** Ends a lease with its sandbox, which nobody else ever gets. */
+  discard(lease: Lease): Promise<void>;
+  /** Gives up the lease that was idle longest. False where none is idle. */
+  giveWay(): Promise<boolean>;
+  /** An instance ended by itself: whether it was leased. */
+  instanceEnded(instanceId: string, reason: EndedReason): Promise<boolean>;
+  /** Ends what was idle for too long, and what could not be removed before. */
+  sweep(now: number): void;
+  /** Leases that nobody uses now, and the others. */
+  idleAndUsed(): [idle: Lease[], used: Lease[]];
+  /** Somebody waits for an instance that is being made. */
+  isMaking(): boolean;
+};
+
+export function createLeases(dependencies: {
+  instances: Instances;
+  pool: () => Pool;
+  room: Room;
+  catalog: Catalog;
+  log: Logger;
+}): Leases {
+  const { instances, pool, room, catalog, log } = dependencies;
+  const held = new Set<Lease>();
+  let making = 0;
+
+  const remove = (lease: Lease): Promise<void> => {
+    lease.idleSince = undefined;
+    if (!lease.ended.signal.aborted)
+      lease.ended.abort(new DrydockError('SANDBOX_STOPPED', 'the sandbox of the cell was given up'));
+    const removeOnce = async () => {
+      try {
+        await instances.destroy(lease.instance);
+        held.delete(lease);
+        lease.place[Symbol.dispose]();
+      } finally {
+        lease.removal = undefined;
+      }
+    };
+    lease.removal ??= removeOnce();
+    return lease.removal;
+  };
+  const removeLater = (lease: Lease): void => {
+    remove(lease).catch((error) => log.warn({ err: error, instanceId: lease.instance.id }, 'lease not removed yet'));
+  };
+
+  /** One with the same limits first, since changing them costs a little. */
+  const findIdle = ({ organizationId, template, limits }: Wanted): Lease | undefined => {
+    const own = [...held].filter(
+      (lease) =>
+        lease.idleSince !== undefined &&
+        lease.organizationId === organizationId &&
+        lease.instance.template.id === template,
+    );
+    return own.find((lease) => sameLimits(lease.limits, limits)) ?? own.at(-1);
+  };
+
+  const reuse = async (lease: Lease, { limits }: Wanted): Promise<Lease> => {
+    const { idleSince } = lease;
+    lease.idleSince = undefined;
+    try {
+      await lease.place.resize(limits.memoryBytes);
+      return lease;
+    } catch (error) {
+      lease.idleSince = idleSince;
+      throw error;
+    }
+  };
+
+  const make = async (template: Template, signal: AbortSignal): Promise<Instance> => {
+    making++;
+    try {
+      return await instances.create(template, template.limits, 'cells', signal);
+    } finally {
+      making--;
+    }
+  };
+
+  const begin = async (template: Template, { organizationId, limits }: Wanted, signal: AbortSignal): Promise<Lease> => {
+    const place = await room.take(limits.memoryBytes);
+    try {
+      const warm = pool().take(template.id, 'cells');
+      const instance = warm ?? (await make(template, signal));
+      const ended = new AbortController();
+      const lease: Lease = {
+        instance,
+        organizationId,
+        limits: template.limits,
+        place,
+        since: Date.now(),
+        executions: 0,
+        idleSince: undefined,
+        ended,
+        removal: undefined,
+      };
+      held.add(lease);
+      taken.inc({ template: template.id, warmth: warm ? 'warm' : 'cold' });
+      return lease;
+    } catch (error) {
+      place[Symbol.dispose]();
+      throw error;
+    }
+  };
+
+  return {
+    async take(wanted, signal) {
+      const template = catalog.templates.get(wanted.template);
+      if (!template) throw new DrydockError('SANDBOX_START_FAILED', `this executor has no template ${wanted.template}`);
+      const idle = findIdle(wanted);
+      const lease = idle ? await reuse(idle, wanted) : await begin(template, wanted, signal);
+      lease.executions++;
+      return lease;
+    },
+    giveBack(lease) {
+      const worn = lease.executions >= MAX_EXECUTIONS || Date.now() - lease.since > MAX_AGE_MS;
+      if (worn || lease.ended.signal.aborted) removeLater(lease);
+      else lease.idleSince = Date.now();
+    },
+    discard: remove,
+    async giveWay() {
+      const idle = [...held].filter(({ idleSince }) => idleSince !== undefined);
+      const oldest = idle.sort((a, b) => a.idleSince! - b.idleSince!)[0];
+      if (oldest) await remove(oldest);
+      return oldest !== undefined;
+    },
+    async instanceEnded(instanceId, reason) {
+      const lease = [...held].find(({ instance }) => instance.id === instanceId);
+      if (!lease) return false;
+      lease.ended.abort(stoppedBy(reason));
+      await remove(lease);
+      return true;
+    },
+    sweep(now) {
+      for (const lease of held) {
+        const { idleSince, ended, removal } = lease;
+        const old = idleSince !== undefined && (now - idleSince > IDLE_MS || now - lease.since > MAX_AGE_MS);
+        if (old || (ended.signal.aborted && !removal)) removeLater(lease);
+      }
+    },
+    idleAndUsed() {
+      const isIdle = ({ idleSince }: Lease) => idleSince !== undefined;
+      return [[...held].filter(isIdle), [...held].filter((lease) => !isIdle(lease))];
+    },
+    isMaking: () => making > 0,
+    async [Symbol.asyncDispose]() {
+      await Promise.all([...held].map(remove));
+    },
+  };
+}

@@ -1,0 +1,110 @@
+import { Status } from 'nice-grpc-common';
+import { DrydockError, hasReason } from '#libs/errors.ts';
+import type { Logger } from '#libs/log.ts';
+import type { StartRequest, WriteRequest } from '#proto/drydock/agent/v1/agent.ts';
+import type { SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
+import type { SourceFile } from '#proto/drydock/v1/execution.ts';
+import { FILE_REASONS, fromAgent } from './agent-errors.ts';
+import type { Backend } from './backend.ts';
+import type { Sandbox, Sandboxes } from './sandboxes.ts';
+import { confinesOf, PIECE_BYTES, PROGRAM_DIRECTORY, piecesOf, type StepEvent, type Workplace } from './workplace.ts';
+
+const WRITES_AT_ONCE = 4;
+const AGENT_DEADLINE_MS = 10_000;
+const NOTHING = Buffer.alloc(0);
+
+/** A sandbox of its own, destroyed afterwards. Errors: NO_CAPACITY, SANDBOX_START_FAILED. */
+export async function openSandboxWorkplace(
+  { sandboxes, backend, log }: { sandboxes: Sandboxes; backend: Backend; log: Logger },
+  spec: SandboxSpec,
+  signal: AbortSignal,
+): Promise<Workplace> {
+  const sandbox = await sandboxes.claim(spec, signal);
+  // Known to nobody but this call, so there is nothing to wait for.
+  sandbox.confirmed = true;
+  const { instance, limits, sandboxId } = sandbox;
+  const ended = sandbox.ended.signal;
+  const { control } = instance.link;
+  let hasRun = false;
+  return {
+    isolation: 'SANDBOX',
+    ended,
+    ...confinesOf(backend, instance.id, { limits }),
+    write: (files, signal) => writeFiles(sandbox, files, signal),
+    async clear(signal) {
+      if (hasRun) await control.killAll({}, { signal, deadlineMs: AGENT_DEADLINE_MS });
+      hasRun = true;
+    },
+    start: (command, stdin, signal) => start(sandbox, command, stdin, signal),
+    async [Symbol.asyncDispose]() {
+      // Nobody waits for it: the sandbox counts until it is gone, and what cannot be removed now is swept up later.
+      sandboxes
+        .destroy(sandboxId)
+        .catch((error) => log.warn({ err: error, sandboxId }, 'sandbox of an execution not destroyed yet'));
+    },
+  };
+}
+
+async function writeFiles({ instance, ended }: Sandbox, files: SourceFile[], signal: AbortSignal): Promise<void> {
+  const options = { signal: AbortSignal.any([signal, ended.signal]) };
+  const queue = files.values();
+  const worker = async () => {
+    for (const file of queue) await instance.link.files.write(toMessages(file), options);
+  };
+  try {
+    if (files.length === 0) await instance.link.files.makeDirectory({ path: PROGRAM_DIRECTORY }, options);
+    await Promise.all(Array.from({ length: Math.min(WRITES_AT_ONCE, files.length) }, worker));
+  } catch (error) {
+    const known = await fromAgent(error, FILE_REASONS, ended.signal);
+    // No program has run yet, so another sandbox may fare better.
+    if (!hasReason(known, 'SANDBOX_STOPPED', 'SERVICE_UNAVAILABLE')) throw known;
+    throw new DrydockError('SANDBOX_START_FAILED', 'the sandbox ended before the program began', { cause: known });
+  }
+}
+
+async function* toMessages({ name, content }: SourceFile): AsyncIterable<WriteRequest> {
+  let path = `${PROGRAM_DIRECTORY}/${name}`;
+  for (const data of piecesOf(Buffer.from(content?.value ?? ''))) {
+    yield { path, mode: path ? 0o644 : 0, data };
+    path = '';
+  }
+}
+
+async function* start(
+  sandbox: Sandbox,
+  command: StartRequest,
+  stdin: Buffer,
+  signal: AbortSignal,
+): AsyncIterable<StepEvent> {
+  const inline = stdin.length <= PIECE_BYTES;
+  const request = { ...command, stdin: inline ? stdin : NOTHING, openStdin: !inline };
+  try {
+    for await (const { event } of sandbox.instance.link.processes.start(request, { signal })) {
+      if (event?.$case === 'started' && !inline) void feed(sandbox, request.processId, stdin);
+      if (event) yield event;
+    }
+  } catch (error) {
+    if (!isNotExecutable(error)) throw error;
+    yield { $case: 'refused', value: { message: error.message } };
+  }
+}
+
+function isNotExecutable(error: unknown): error is DrydockError {
+  return (
+    error instanceof DrydockError && (error.cause as { code?: Status } | undefined)?.code === Status.INVALID_ARGUMENT
+  );
+}
+
+/** Gives a long input piece by piece. A program that ends before it has read all of it is its own affair. */
+async function feed({ instance, ended }: Sandbox, processId: string, stdin: Buffer): Promise<void> {
+  try {
+    let given = 0;
+    for (const data of piecesOf(stdin)) {
+      given += data.length;
+      const close = given === stdin.length;
+      await instance.link.processes.writeInput({ processId, data, close }, { signal: ended.signal });
+    }
+  } catch {
+    // How the program ended is told by its own stream.
+  }
+}

@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest';
+import { createSlots } from './slots.ts';
+
+const never = new AbortController().signal;
+
+test('whoever waits is served in turn as slots are given back', async () => {
+  const slots = createSlots(1);
+  const first = await slots.take(never);
+  const served: number[] = [];
+  const waiting = [1, 2].map(async (n) => {
+    const slot = await slots.take(never);
+    served.push(n);
+    return slot;
+  });
+  first[Symbol.dispose]();
+  first[Symbol.dispose]();
+  (await waiting[0]!)[Symbol.dispose]();
+  (await waiting[1]!)[Symbol.dispose]();
+  expect(served).toEqual([1, 2]);
+  expect(slots.taken()).toBe(0);
+});
+
+test('the line is short, and patience ends', async () => {
+  const slots = createSlots(1, 50);
+  using _held = await slots.take(never);
+  const waiting = Array.from({ length: 9 }, () => slots.take(never));
+  await expect(waiting.pop()).rejects.toMatchObject({ reason: 'NO_CAPACITY', details: { retryAfterMs: 1000 } });
+  const ends = await Promise.allSettled(waiting);
+  expect(ends.map(({ status }) => status)).toEqual(Array.from({ length: 8 }, () => 'rejected'));
+  expect(slots.taken()).toBe(1);
+});
+
+test('whoever leaves the line takes nobody’s turn', async () => {
+  const slots = createSlots(1);
+  const first = await slots.take(never);
+  const leave = new AbortController();
+  const left = slots.take(leave.signal);
+  const next = slots.take(never);
+  leave.abort();
+  await expect(left).rejects.toThrow();
+  first[Symbol.dispose]();
+  (await next)[Symbol.dispose]();
+  expect(slots.taken()).toBe(0);
+});

@@ -1,0 +1,57 @@
+import type { SandboxLimits } from '#libs/catalog/catalog.ts';
+import type { RunResponse, StartRequest } from '#proto/drydock/agent/v1/agent.ts';
+import type { SourceFile } from '#proto/drydock/v1/execution.ts';
+import type { Backend, PeakMemory } from './backend.ts';
+import { sameLimits } from './limits.ts';
+
+/** Where the files of a program are, and where its commands run. */
+export const PROGRAM_DIRECTORY = '/home/user/program';
+
+/** Bytes that go to the agent in one message. */
+export const PIECE_BYTES = 256 * 1024;
+
+/** What becomes of a command. The last is `exited`, or `refused` where it cannot be executed. */
+export type StepEvent = Exclude<RunResponse['event'], undefined | { $case: 'opened' }>;
+
+/**
+ * Where the steps of one program run, one after the other, with nothing else beside them. Disposing ends whatever runs in
+ * it. Calls throw where the sandbox around it does not answer; whether it has ended is told by `ended`.
+ */
+export type Workplace = AsyncDisposable & {
+  readonly isolation: 'CELL' | 'SANDBOX';
+  /** Aborted when the sandbox around it ends, with the error that says why. */
+  readonly ended: AbortSignal;
+  /** Writes files into the program's directory. */
+  write(files: SourceFile[], signal: AbortSignal): Promise<void>;
+  /** Sets the limits of what runs next. False where more memory than that is in use already. */
+  limit(limits: SandboxLimits): Promise<boolean>;
+  /** Measures the peak of memory from now on. Nothing where that cannot be. */
+  measurePeak(): Promise<PeakMemory | undefined>;
+  /** Ends whatever earlier steps left running. */
+  clear(signal: AbortSignal): Promise<void>;
+  /** Runs a command with an input. Aborting `signal` ends it. */
+  start(command: StartRequest, stdin: Buffer, signal: AbortSignal): AsyncIterable<StepEvent>;
+};
+
+/** What is asked of the backend about the sandbox around a workplace of either kind. `now.limits` follows what is set. */
+export function confinesOf(
+  backend: Backend,
+  instanceId: string,
+  now: { limits: SandboxLimits },
+): Pick<Workplace, 'limit' | 'measurePeak'> {
+  return {
+    async limit({ memoryBytes, processes, cpus }) {
+      const limits = { ...now.limits, memoryBytes, processes, cpus };
+      if (sameLimits(limits, now.limits)) return true;
+      const fits = await backend.setLimits(instanceId, limits);
+      if (fits) now.limits = limits;
+      return fits;
+    },
+    measurePeak: () => backend.measurePeak(instanceId),
+  };
+}
+
+/** Cuts data into messages for the agent; no data is one empty piece. */
+export function* piecesOf(data: Buffer): Generator<Buffer> {
+  for (let at = 0; at === 0 || at < data.length; at += PIECE_BYTES) yield data.subarray(at, at + PIECE_BYTES);
+}
