@@ -1,5 +1,6 @@
 import type { Measured } from './measure.ts';
 import type { Footprint } from './memory.ts';
+import { atLeast, atMost } from './report.ts';
 
 export type Aim = { what: string; measured: string; aim: string; met: boolean };
 
@@ -20,28 +21,16 @@ export function ratios(series: Measured[], { idleSandboxMiB = Number.NaN, servic
       met: ms <= limit,
     };
   };
-  const times = (what: string, value: number, least: number): Aim => ({
-    what,
-    measured: `${value.toFixed(1)} ×`,
-    aim: `≥ ${least} ×`,
-    met: value >= least,
-  });
-  const most = (what: string, value: number, limit: number, unit: string): Aim => ({
-    what,
-    measured: `${value.toFixed(1)} ${unit}`,
-    aim: `≤ ${limit} ${unit}`,
-    met: value <= limit,
-  });
   const commands = Math.max(...[1, 8, 32].map((concurrency) => find('commands', concurrency).perSecond));
   return [
     over('command over gRPC above raw, true', '(e) whole stack, gRPC, true', '(a) raw fork+exec, true', 5),
     over('command over gRPC above raw, python', '(e) whole stack, gRPC, python', '(a) raw fork+exec, python', 5),
     over('command at the executor above raw, true', '(d) executor direct, true', '(a) raw fork+exec, true', 2),
-    most('warm create, p50', p50('create to usable, warm'), 15, 'ms'),
-    times('docker run / warm create', p50('(b) docker run --rm, true') / p50('create to usable, warm'), 15),
-    times('docker run / RunCode, python', p50('(b) docker run --rm, python') / p50('RunCode, python'), 10),
-    times('commands per second / docker exec', commands / find('(c) docker exec, true').perSecond, 20),
-    most('idle sandbox', idleSandboxMiB, 8, 'MiB'),
-    ...Object.entries(servicesMiB).map(([name, value]) => most(`${name}, resident`, value, 150, 'MiB')),
+    atMost('warm create, p50', p50('create to usable, warm'), 15, 'ms'),
+    atLeast('docker run / warm create', p50('(b) docker run --rm, true') / p50('create to usable, warm'), 15),
+    atLeast('docker run / RunCode, python', p50('(b) docker run --rm, python') / p50('RunCode, python'), 10),
+    atLeast('commands per second / docker exec', commands / find('(c) docker exec, true').perSecond, 20),
+    atMost('idle sandbox', idleSandboxMiB, 8, 'MiB'),
+    ...Object.entries(servicesMiB).map(([name, value]) => atMost(`${name}, resident`, value, 150, 'MiB')),
   ];
 }
