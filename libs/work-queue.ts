@@ -40,9 +40,9 @@ export type WorkQueue = {
   depths(): Promise<Map<string, number>>;
   /**
    * The next message of a subject; nothing where none comes for 5 s or `signal` ends. At most `concurrency` messages of it
-   * are out at one time, over all processes. Throws while NATS is away.
+   * are out at one time, over all processes; undefined leaves it at what it is. Throws while NATS is away.
    */
-  next(token: string, concurrency: number, signal: AbortSignal): Promise<Work | undefined>;
+  next(token: string, concurrency: number | undefined, signal: AbortSignal): Promise<Work | undefined>;
   /** Forgets what is known of the stream and its consumers, so that they are made again: NATS may have lost them. */
   forget(): void;
 };
@@ -68,8 +68,9 @@ export function openWorkQueue(events: Events, { name, prefix, ackWaitMs }: WorkQ
   };
 
   /** Makes the consumer, or changes how many messages it has out. */
-  const consumerOf = async (token: string, concurrency: number): Promise<Consumer> => {
+  const consumerOf = async (token: string, wanted: number | undefined): Promise<Consumer> => {
     const existing = known.get(token);
+    const concurrency = wanted ?? existing?.concurrency ?? (await concurrencyOf(token)) ?? 1;
     if (existing?.concurrency === concurrency) return existing.consumer;
     const { consumers } = await manager();
     const config = {
@@ -85,6 +86,12 @@ export function openWorkQueue(events: Events, { name, prefix, ackWaitMs }: WorkQ
     const consumer = await jetstream(events.connection()).consumers.get(name, token);
     known.set(token, { concurrency, consumer });
     return consumer;
+  };
+
+  const concurrencyOf = async (token: string): Promise<number | undefined> => {
+    const { consumers } = await manager();
+    const info = await consumers.info(name, token).catch(() => undefined);
+    return info?.config.max_ack_pending;
   };
 
   return {

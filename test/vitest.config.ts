@@ -42,6 +42,16 @@ export default defineConfig({
       },
       onPlatform('e2e', 120_000),
       onPlatform('hostile', 120_000),
+      {
+        test: {
+          name: 'chaos',
+          root,
+          include: ['test/chaos/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
+        },
+      },
     ],
   },
 });

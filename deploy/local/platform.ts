@@ -56,9 +56,9 @@ export type Platform = AsyncDisposable & {
   executorAddresses: string[];
   /** Where each process's metrics are. */
   metricsUrls: ReadonlyMap<string, string>;
-  /** Processes by name: `gateway`, `auth`, `session`, `scheduler`, `executor-1` … */
+  /** Services by name: `gateway`, `auth`, `session`, `scheduler`, `executor-1` … */
   processes: ReadonlyMap<string, Child>;
-  /** Ends a process as a crash would, or starts it again and waits until it is ready. */
+  /** Ends a service, `nats` or `postgres` as a crash would, or starts it again and waits until it is ready. */
   kill(name: string): Promise<void>;
   restart(name: string): Promise<void>;
 };
@@ -80,8 +80,11 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   const runDirectory = join(dataDirectory, 'run');
   const tlsDirectory = join(dataDirectory, 'tls');
   await ensureCertificates(tlsDirectory);
-  const databaseUrl = options.databaseUrl ?? started.use(await startPostgres(dataDirectory, ports.postgres)).url;
-  const natsUrl = options.natsUrl ?? started.use(await startOwnNats(options, runDirectory)).url;
+  const postgres = options.databaseUrl ? undefined : started.use(await startPostgres(dataDirectory, ports.postgres));
+  const databaseUrl = options.databaseUrl ?? postgres!.url;
+  let nats = options.natsUrl ? undefined : await startOwnNats(options, runDirectory);
+  started.defer(async () => void (await nats?.stop()));
+  const natsUrl = options.natsUrl ?? nats!.url;
   const catalogFile = await resolveCatalog(dataDirectory);
   const shared = {
     DATABASE_URL: databaseUrl,
@@ -121,11 +124,14 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     ),
     processes,
     async kill(name) {
-      await processes.get(name)?.stop('SIGKILL');
+      if (name === 'postgres') await postgres?.kill();
+      else await (name === 'nats' ? nats : processes.get(name))?.stop('SIGKILL');
     },
     async restart(name) {
-      await processes.get(name)?.stop();
-      await start(services.get(name)!);
+      if (name === 'postgres') return void (await postgres?.start());
+      await (name === 'nats' ? nats : processes.get(name))?.stop();
+      if (name === 'nats') nats = await startOwnNats(options, runDirectory);
+      else await start(services.get(name)!);
     },
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };

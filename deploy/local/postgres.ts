@@ -7,7 +7,13 @@ import pg from 'pg';
 
 const DATABASE = 'drydock';
 
-export type Postgres = AsyncDisposable & { url: string };
+export type Postgres = AsyncDisposable & {
+  url: string;
+  /** Ends it as a crash would. */
+  kill(): Promise<void>;
+  /** Starts it again, on the same port with the same data. */
+  start(): Promise<void>;
+};
 
 /** PostgreSQL with its data below a directory, on the loopback interface alone. */
 export async function startPostgres(dataDirectory: string, port: number): Promise<Postgres> {
@@ -27,16 +33,21 @@ export async function startPostgres(dataDirectory: string, port: number): Promis
     onLog: (message) => void output.push(String(message)),
     onError: (error) => void output.push(String(error)),
   });
-  try {
-    if (!existsSync(join(databaseDir, 'PG_VERSION'))) await server.initialise();
-    await endLeftover(databaseDir);
-    await server.start();
-    await createDatabase(`postgresql://postgres:${password}@127.0.0.1:${port}/postgres`);
-  } catch (cause) {
-    throw new Error(`PostgreSQL does not start\n${output.slice(-20).join('\n')}`, { cause });
-  }
+  const start = async () => {
+    try {
+      if (!existsSync(join(databaseDir, 'PG_VERSION'))) await server.initialise();
+      await endLeftover(databaseDir);
+      await server.start();
+      await createDatabase(`postgresql://postgres:${password}@127.0.0.1:${port}/postgres`);
+    } catch (cause) {
+      throw new Error(`PostgreSQL does not start\n${output.slice(-20).join('\n')}`, { cause });
+    }
+  };
+  await start();
   return {
     url: `postgresql://postgres:${password}@127.0.0.1:${port}/${DATABASE}`,
+    start,
+    kill: () => endLeftover(databaseDir, 'SIGKILL'),
     [Symbol.asyncDispose]: () => server.stop(),
   };
 }
@@ -63,8 +74,8 @@ async function createDatabase(url: string): Promise<void> {
   }
 }
 
-/** Ends a server that an earlier run left on the same data. */
-async function endLeftover(databaseDir: string): Promise<void> {
+/** Ends a server that an earlier run left on the same data, or that is to crash. */
+async function endLeftover(databaseDir: string, signal: NodeJS.Signals = 'SIGQUIT'): Promise<void> {
   const file = join(databaseDir, 'postmaster.pid');
   const pid = Number((await readFile(file, 'utf8').catch(() => '')).split('\n')[0]);
   if (!pid) return;
@@ -73,7 +84,7 @@ async function endLeftover(databaseDir: string): Promise<void> {
       (line) => line.includes('postgres'),
       () => false,
     );
-  if (await isPostgres()) process.kill(pid, 'SIGQUIT');
+  if (await isPostgres()) process.kill(pid, signal);
   while (await isPostgres()) await new Promise((resolve) => setTimeout(resolve, 50));
   await rm(file, { force: true });
 }

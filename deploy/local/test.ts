@@ -59,7 +59,7 @@ const STAGES: Stage[] = [
     }),
   ),
   { name: 'agent', run: goTests },
-  ...['unit', 'integration', 'e2e', 'hostile'].map((name) => ({
+  ...['unit', 'integration', 'e2e', 'hostile', 'chaos'].map((name) => ({
     name,
     run: () => vitest(name),
   })),
@@ -101,7 +101,7 @@ async function startEngine() {
     runDirectory: join(DATA_DIRECTORY, 'run'),
     dockerHost: process.env.DOCKER_HOST,
   });
-  if (wanted.some(({ name }) => ['integration', 'e2e', 'hostile'].includes(name)))
+  if (wanted.some(({ name }) => ['integration', 'e2e', 'hostile', 'chaos'].includes(name)))
     await ensureImages({
       dockerSocket: engine.socket,
       cacheDirectory: join(DATA_DIRECTORY, 'images'),

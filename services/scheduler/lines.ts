@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Events } from '#libs/events.ts';
+import { every } from '#libs/lifecycle.ts';
 import type { Logger } from '#libs/log.ts';
 import { counter, durationHistogram } from '#libs/telemetry.ts';
 import { EXECUTION_QUEUE, type Work, type WorkQueue } from '#libs/work-queue.ts';
@@ -8,13 +9,14 @@ import type { Attempts } from './attempts.ts';
 import type { Turns } from './turns.ts';
 
 const RETRY_MS = 500;
+const LOOK_MS = 5_000;
 const USUAL_WEIGHT = 100;
 
 const served = counter('scheduler_turns_total', 'Turns of the queue that were served.', []);
 const waited = durationHistogram('scheduler_turn_wait_seconds', 'From a turn in hand to a slot for it.', []);
 
 export type Dependencies = {
-  events: Pick<Events, 'subscribe' | 'onConnect'>;
+  events: Pick<Events, 'connected' | 'subscribe' | 'onConnect'>;
   work: WorkQueue;
   turns: Turns;
   attempts: Attempts;
@@ -23,14 +25,14 @@ export type Dependencies = {
   log: Logger;
 };
 
-type Share = { concurrency: number; weight: number };
+type Share = { concurrency?: number | undefined; weight: number };
 type Line = Share & { again: boolean };
 
 /**
  * Pulls the turns of organisations that have some, each through its own consumer and one at a time, and hands them on in
  * weighted order. Disposing stops pulling; what runs goes on.
  */
-export function serveLines({ events, work, turns, attempts, run, log }: Dependencies): Disposable {
+export function serveLines({ events, work, turns, attempts, run, log }: Dependencies): AsyncDisposable {
   const stop = new AbortController();
   const lines = new Map<string, Line>();
 
@@ -85,20 +87,18 @@ export function serveLines({ events, work, turns, attempts, run, log }: Dependen
   const told = events.subscribe(`${EXECUTION_QUEUE.prefix}.*`, (data, subject) =>
     begin(subject.slice(EXECUTION_QUEUE.prefix.length + 1), shareOf(data)),
   );
-  // What was there before, and what was told while NATS was away.
-  const connected = events.onConnect(() => {
-    work
-      .depths()
-      .then((depths) => {
-        for (const id of depths.keys()) begin(id, { concurrency: 1, weight: USUAL_WEIGHT });
-      })
-      .catch((error) => log.warn({ err: error }, 'queue not looked through'));
+  // What was there before, what was told while NATS was away, and what another process had in hand when it died.
+  const look = every(LOOK_MS, log, async () => {
+    if (!events.connected()) return;
+    for (const id of (await work.depths()).keys()) if (!lines.has(id)) begin(id, { weight: USUAL_WEIGHT });
   });
+  const connected = events.onConnect(look.trigger);
   return {
-    [Symbol.dispose]() {
+    async [Symbol.asyncDispose]() {
       stop.abort();
       told[Symbol.dispose]();
       connected[Symbol.dispose]();
+      await look[Symbol.asyncDispose]();
     },
   };
 }

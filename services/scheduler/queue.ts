@@ -10,7 +10,7 @@ import { createTurns } from './turns.ts';
 const DRAIN_MS = 10_000;
 
 export type Dependencies = Omit<TurnDependencies, 'attempts' | 'placed' | 'stopping'> & {
-  events: Pick<Events, 'subscribe' | 'onConnect'>;
+  events: Pick<Events, 'connected' | 'subscribe' | 'onConnect'>;
   work: WorkQueue;
 };
 
@@ -54,7 +54,7 @@ export function startQueue(dependencies: Dependencies): Queue {
   return {
     offer: turns.offer,
     async [Symbol.asyncDispose]() {
-      lines[Symbol.dispose]();
+      await lines[Symbol.asyncDispose]();
       const drain = setTimeout(() => stopping.abort(), DRAIN_MS);
       while (running.size > 0) await Promise.all(running);
       clearTimeout(drain);
