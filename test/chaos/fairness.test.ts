@@ -33,14 +33,17 @@ test('ten programs of one organisation pass hundreds of another, in proportion t
     using flood = await newTenant(platform, { queueWeight: 100, concurrentExecutions: 16 });
     const flooding = runAll(flood, FLOOD);
     await expect
-      .poll(async () => {
-        const { executions } = await flood.api.executions.listExecutions({
-          pageSize: 1,
-          pageToken: '',
-          states: ['FINISHED'],
-        });
-        return executions.length;
-      })
+      .poll(
+        async () => {
+          const { executions } = await flood.api.executions.listExecutions({
+            pageSize: 1,
+            pageToken: '',
+            states: ['FINISHED'],
+          });
+          return executions.length;
+        },
+        { timeout: 60_000 },
+      )
       .toBe(1);
     const loaded = performance.now();
     const done = await runAll(few, FEW + 1);
