@@ -27,12 +27,16 @@ export async function openCell(cells: AgentLink['cells'], open: OpenCell, signal
   const call = new AbortController();
   const responses = cells.run(readable, { signal: AbortSignal.any([call.signal, signal]) })[Symbol.asyncIterator]();
   // One answer is always asked for: it begins the call, and where that ends while requests are sent, they are not stuck.
-  let ahead = responses.next();
+  const ask = () => {
+    const answer = responses.next();
+    answer.catch(() => {});
+    return answer;
+  };
+  let ahead = ask();
   const next = async (): Promise<CellEvent> => {
     const { value, done } = await ahead;
     if (done || !value.event) throw noAnswer(undefined);
-    ahead = responses.next();
-    ahead.catch(() => {});
+    ahead = ask();
     return value.event;
   };
   let closing: Promise<boolean> | undefined;
