@@ -165,8 +165,9 @@ export function createLeases(dependencies: {
     async giveWay() {
       const idle = [...held].filter(({ idleSince }) => idleSince !== undefined);
       const oldest = idle.sort((a, b) => a.idleSince! - b.idleSince!)[0];
-      if (oldest) await remove(oldest);
-      return oldest !== undefined;
+      if (!oldest) return false;
+      await remove(oldest).catch((error) => log.warn({ err: error }, 'lease that gave way not removed yet'));
+      return true;
     },
     async instanceEnded(instanceId, reason) {
       const lease = [...held].find(({ instance }) => instance.id === instanceId);

@@ -94,7 +94,7 @@ print(found, sorted(os.listdir("/home/user/program")), sum(p.isdigit() for p in 
         leave.abort();
       }
     }).rejects.toThrow();
-    await expect.poll(() => executor.metric('executor_executions')).toBe(0);
+    await expect.poll(() => executor.metric('executor_executions ')).toBe(0);
     await expect.poll(containers).toEqual([]);
     expect(performance.now() - left).toBeLessThan(3_000);
   });

