@@ -14,7 +14,7 @@ export async function measureExecutions(
   await using baselines = await openEngineBaselines(socket, iterations);
   await using executor = await startExecutor({
     pool: { floor: 3, ceiling: 16, cells: { floor: 1, ceiling: 8 } },
-    environment: { EXECUTOR_EXECUTION_SLOTS: '8', EXECUTOR_MEMORY_BYTES: String(100 * GiB), LOG_LEVEL: 'warn' },
+    environment: { EXECUTOR_EXECUTION_SLOTS: '8', EXECUTOR_MEMORY_BYTES: String(100 * GiB) },
   });
   const judge = async (isolation: 'CELL' | 'SANDBOX') => {
     const { verdict } = await executor.run({ isolation, source: 'print(1)', expectedOutput: '1' });
