@@ -60,6 +60,16 @@ test.each([
     /floor is above/,
   ],
   [
+    'a pool for cells of a floor above its ceiling',
+    (json: ReturnType<typeof load>) => (json.templates[0].pool.cells.floor = 99),
+    /cells.floor is above/,
+  ],
+  [
+    'a pool for cells without a ceiling',
+    (json: ReturnType<typeof load>) => delete json.templates[0].pool.cells.ceiling,
+    /pool.cells.ceiling: is required/,
+  ],
+  [
     'a source file of another ending',
     (json: ReturnType<typeof load>) => (json.languages[0].sourceFile = 'main.rb'),
     /none of its extensions/,

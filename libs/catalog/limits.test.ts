@@ -20,15 +20,33 @@ test('what is absent takes the default', () => {
       wallTime: { seconds: 10, nanos: 0 },
       cpuTime: { seconds: 10, nanos: 0 },
       outputBytes: 1 << 20,
+      stackBytes: 64 << 20,
+      fileBytes: 128 << 20,
+      openFiles: 1024,
     },
   });
 });
 
-test('the disk of a small sandbox shrinks with its memory', () => {
-  expect(apply({ memoryBytes: 100 << 20 }).applied.diskBytes).toBe(50 << 20);
+test('disk, files and stack of a small sandbox shrink with its memory', () => {
+  const { diskBytes, fileBytes, stackBytes } = apply({ memoryBytes: 100 << 20 }).applied;
+  expect([diskBytes, fileBytes, stackBytes]).toEqual([50 << 20, 50 << 20, 50 << 20]);
 });
 
-const numbers = ['memoryBytes', 'processes', 'outputBytes', 'diskBytes', 'cpus'] as const;
+test('no file is larger than the disk, and no stack than half of the memory', () => {
+  expect(apply({ fileBytes: 129 << 20 }).violations).toEqual(['limits.fileBytes']);
+  expect(apply({ stackBytes: 257 << 20 }).violations).toEqual(['limits.stackBytes']);
+});
+
+const numbers = [
+  'memoryBytes',
+  'processes',
+  'outputBytes',
+  'diskBytes',
+  'cpus',
+  'stackBytes',
+  'fileBytes',
+  'openFiles',
+] as const;
 
 test('zero, negative, NaN, infinite, fractional and huge numbers are refused, whatever the field', () => {
   const bad = fc.oneof(

@@ -4,10 +4,11 @@ import (
 	"os"
 	"runtime"
 	"strconv"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"drydock.dev/agent/internal/spawn"
 )
 
 const (
@@ -19,11 +20,14 @@ const (
 // separated says whether programs run as another user than the agent. Kubernetes' restricted profile allows one user only.
 var separated = os.Geteuid() == 0
 
-func credential() *syscall.Credential {
+// scoreIsOurs says whether the agent may write its own /proc/self/oom_score_adj, though it is not to be looked at.
+var scoreIsOurs bool
+
+func credential() *spawn.Credential {
 	if !separated {
 		return nil
 	}
-	return &syscall.Credential{Uid: userID, Gid: groupID, Groups: []uint32{}}
+	return &spawn.Credential{User: userID, Group: groupID}
 }
 
 // asUser does something with the effective ids of the sandbox's user, so that the kernel checks files, and counts what

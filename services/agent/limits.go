@@ -4,6 +4,7 @@ import (
 	"time"
 
 	pb "drydock.dev/agent/internal/agentv1"
+	"drydock.dev/agent/internal/spawn"
 )
 
 const (
@@ -61,4 +62,13 @@ func (l limits) passed(exited *pb.Exited) pb.LimitKind {
 		return pb.LimitKind_LIMIT_KIND_WALL_TIME
 	}
 	return pb.LimitKind_LIMIT_KIND_UNSPECIFIED
+}
+
+// kernelLimits are those that each process has by itself.
+func kernelLimits(request *pb.StartRequest) spawn.Limits {
+	return spawn.Limits{
+		StackBytes: uint64(max(0, request.StackBytes)),
+		FileBytes:  uint64(max(0, request.FileBytes)),
+		OpenFiles:  uint64(max(0, request.OpenFiles)),
+	}
 }

@@ -64,7 +64,6 @@ func prepareProcess() error {
 	debug.SetMemoryLimit(24 << 20)
 	// What an engine left open by mistake must not reach a program.
 	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
-	openScore()
 	if separated {
 		// Groups that an image gives its root would count for work done as the user.
 		_ = syscall.Setgroups(nil)
@@ -74,6 +73,7 @@ func prepareProcess() error {
 	}
 	// A program must not read or trace the agent: not one of the same user, nor a child before it is another program.
 	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
+	scoreIsOurs = unix.Access("/proc/self/oom_score_adj", unix.W_OK) == nil
 	syscall.Umask(0o022)
 	startThreads()
 	// Last: the runtime reaches all threads by a signal, as was done above.

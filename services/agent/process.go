@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	pb "drydock.dev/agent/internal/agentv1"
+	"drydock.dev/agent/internal/spawn"
 )
 
 const (
@@ -36,6 +37,8 @@ type process struct {
 	failure  error
 	ready    chan struct{}
 	reaped   chan waitStatus
+	// starter follows from before the first byte: a program may have ended by the time that its start is told.
+	starter *reader
 
 	mutex          sync.Mutex
 	changed        chan struct{}
@@ -52,8 +55,9 @@ func newProcess(table *processTable, request *pb.StartRequest) *process {
 		id: request.ProcessId, command: request.Command, detached: request.Detached, table: table,
 		limits:  limits{wall: request.WallNanoseconds, cpu: request.CpuNanoseconds},
 		changed: make(chan struct{}), ready: make(chan struct{}), reaped: make(chan waitStatus, 1),
-		readers: map[*reader]struct{}{},
 	}
+	p.starter = &reader{process: p}
+	p.readers = map[*reader]struct{}{p.starter: {}}
 	p.stdout = stream{process: p, limit: request.OutputBytes}
 	p.stderr = stream{process: p, limit: request.OutputBytes}
 	return p
@@ -71,9 +75,9 @@ func (p *process) start(request *pb.StartRequest, environment []string) error {
 		p.abandon(outputs)
 		return status.Errorf(codes.ResourceExhausted, "standard streams cannot be made: %v", err)
 	}
-	attributes := &syscall.ProcAttr{
-		Dir: absolute(request.WorkingDirectory), Env: environment, Files: descriptors(theirs),
-		Sys: &syscall.SysProcAttr{Setsid: true, Setctty: p.terminal != nil, Credential: credential()},
+	attributes := &spawn.Attributes{
+		Directory: absolute(request.WorkingDirectory), Environment: environment, Files: descriptors(theirs),
+		Terminal: p.terminal != nil, Credential: credential(), Limits: kernelLimits(request),
 	}
 	p.before = p.table.counters.read()
 	p.started = time.Now()
@@ -296,8 +300,7 @@ func closeAll(files []*os.File) {
 	}
 }
 
-func descriptors(files []*os.File) []uintptr {
-	fds := make([]uintptr, len(files))
+func descriptors(files []*os.File) (fds [3]uintptr) {
 	for i, file := range files {
 		fds[i] = file.Fd()
 	}

@@ -35,7 +35,11 @@ func (s *processService) Start(request *pb.StartRequest, stream grpc.ServerStrea
 	if err != nil {
 		return err
 	}
-	err = p.follow(stream.Context(), &reader{process: p}, startEvents{stream})
+	follower := p.starter
+	if found {
+		follower = &reader{process: p}
+	}
+	err = p.follow(stream.Context(), follower, startEvents{stream})
 	if !p.detached && !found && p.running() {
 		p.kill()
 	}

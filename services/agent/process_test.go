@@ -70,6 +70,48 @@ func TestWhatCannotBeExecutedIsSaid(t *testing.T) {
 	s.works()
 }
 
+func TestLimitsThatTheKernelKeeps(t *testing.T) {
+	s := newSandbox(t, sandboxOptions{})
+	limited := func(script string) result {
+		t.Helper()
+		r, err := s.run(&pb.StartRequest{
+			Command: []string{"sh", "-c", script}, StackBytes: 5 << 20, FileBytes: 100 << 10, OpenFiles: 20,
+		})
+		must(t, err)
+		return r
+	}
+	for _, others := range []string{"none", "some"} {
+		r := limited("ulimit -s; ulimit -Hs; ulimit -f; ulimit -Hf; ulimit -n; ulimit -Hn; ulimit -c; ulimit -Hc")
+		if r.stdout != "5120\n5120\n200\n200\n20\n20\n0\n0\n" {
+			t.Errorf("with %s running beside: %q %s", others, r.stdout, r.stderr)
+		}
+		r = limited("ulimit -n 21 || head -c 200000 /dev/zero > big; wc -c < big")
+		if r.stdout != "102400\n" {
+			t.Errorf("with %s running beside: %+v", others, r)
+		}
+		_, cancel := s.start(&pb.StartRequest{Detached: true, Command: []string{"sh", "-c", "echo ready; exec sleep 1000"}})
+		defer cancel()
+	}
+	if r := s.mustRun("sh", "-c", "ulimit -s; ulimit -f; head -c 200000 /dev/zero | wc -c"); !strings.HasSuffix(r.stdout, "unlimited\n200000\n") {
+		t.Errorf("without limits: %q", r.stdout)
+	}
+}
+
+func TestOutputOfAProgramThatEndedBeforeItsStartWasToldIsKept(t *testing.T) {
+	table := &processTable{counters: &counters{}}
+	p := newProcess(table, &pb.StartRequest{})
+	p.before = table.counters.read()
+	p.stdout.append([]byte("out"))
+	p.finish(waitStatus{}, 0, false)
+	if _, count := p.stdout.take(0, make([]byte, 10)); count != 3 {
+		t.Errorf("%d bytes are kept for who started it", count)
+	}
+	p.leave(p.starter)
+	if p.stdout.ring != nil {
+		t.Error("output is kept for nobody")
+	}
+}
+
 func TestEnvironmentLayers(t *testing.T) {
 	s := newSandbox(t, sandboxOptions{})
 	bind := &pb.BindRequest{SandboxId: "sbx_a", Environment: map[string]string{"A": "bound", "B": "bound", "HOME": "/tmp"}}
@@ -394,13 +436,16 @@ func TestLostLinkEndsWhatIsNotDetached(t *testing.T) {
 	must(t, err)
 	t.Logf("reached again after %v", time.Since(lost))
 	s.eventually("one is left", func() bool { return s.processes() == 1 })
-	list, err := s.process.List(s.context(time.Second), &pb.ListRequest{})
-	must(t, err)
-	for _, info := range list.Processes {
-		if (info.Exited == nil) != (info.ProcessId == detached) {
-			t.Errorf("%v", info)
+	s.eventually("the end of the other one is told", func() bool {
+		list, err := s.process.List(s.context(time.Second), &pb.ListRequest{})
+		must(t, err)
+		for _, info := range list.Processes {
+			if (info.Exited == nil) != (info.ProcessId == detached) {
+				return false
+			}
 		}
-	}
+		return true
+	})
 }
 
 func TestStartingAnIdTwiceJoinsIt(t *testing.T) {

@@ -10,15 +10,13 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"drydock.dev/agent/internal/spawn"
 )
 
 const (
 	forkRetries = 200
 	forkPause   = 10 * time.Millisecond
-	// A fork takes a millisecond. One that takes longer has had its child stopped by a program.
-	slowFork      = 100 * time.Millisecond
-	slowForkPause = 20 * time.Millisecond
-	slowForkTries = 50
 )
 
 type waitStatus struct {
@@ -46,11 +44,16 @@ func newReaper() *reaper {
 }
 
 // fork makes the process and remembers its id. At the process limit it waits a little for room.
-func (r *reaper) fork(p *process, gate sync.Locker, program string, attributes *syscall.ProcAttr) error {
+func (r *reaper) fork(p *process, gate sync.Locker, program string, attributes *spawn.Attributes) error {
 	for tries := 0; ; tries++ {
 		gate.Lock()
-		err := r.forkOnce(p, program, attributes)
+		child, err := r.forkOnce(p, program, attributes)
 		gate.Unlock()
+		if err == nil {
+			if err = child.Wait(); err != nil {
+				r.forget(p)
+			}
+		}
 		switch {
 		case err == nil:
 			return nil
@@ -64,49 +67,29 @@ func (r *reaper) fork(p *process, gate sync.Locker, program string, attributes *
 	}
 }
 
-func (r *reaper) forkOnce(p *process, program string, attributes *syscall.ProcAttr) error {
+func (r *reaper) forkOnce(p *process, program string, attributes *spawn.Attributes) (*spawn.Child, error) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	defer preferForOutOfMemory()()
-	forked, watched := make(chan struct{}), make(chan struct{})
-	watch := time.AfterFunc(slowFork, func() {
-		defer close(watched)
-		r.wakeChild(forked)
-	})
-	pid, err := syscall.ForkExec(program, p.command, attributes)
-	close(forked)
-	if !watch.Stop() {
-		<-watched
-	}
+	attributes.Share = scoreIsOurs && nobodyElse()
+	child, err := spawn.Start(program, p.command, attributes)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	r.byPid[pid] = p
+	r.byPid[child.Pid] = p
 	p.mutex.Lock()
-	p.pid = pid
+	p.pid = child.Pid
 	p.mutex.Unlock()
-	return nil
+	return child, nil
 }
 
-// wakeChild helps a fork that hangs, until it is done. Until its child has become another program it is the user's already,
-// shares our memory and keeps us waiting, and another program can stop it, now or later.
-func (r *reaper) wakeChild(forked <-chan struct{}) {
-	self, _ := readStat(os.Getpid())
-	for try := 0; ; try++ {
-		for _, s := range readStats() {
-			if s.parent == self.pid && s.name == self.name && s.state == 'T' && r.byPid[s.pid] == nil {
-				number := syscall.SIGCONT
-				if try >= slowForkTries {
-					number = syscall.SIGKILL
-				}
-				_ = syscall.Kill(s.pid, number)
-			}
-		}
-		select {
-		case <-forked:
-			return
-		case <-time.After(slowForkPause):
-		}
+// forget leaves a child that did not become its program to be reaped like an orphan.
+func (r *reaper) forget(p *process) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	delete(r.byPid, p.pid)
+	select {
+	case <-p.reaped:
+	default:
 	}
 }
 
@@ -151,28 +134,4 @@ func (r *reaper) signalGroup(p *process, number syscall.Signal) error {
 		return status.Errorf(codes.InvalidArgument, "signal %d: %v", number, err)
 	}
 	return nil
-}
-
-// score is opened before the agent becomes unreadable, which takes its files in /proc away from a user other than root.
-var score *os.File
-
-func openScore() { score, _ = os.OpenFile("/proc/self/oom_score_adj", os.O_RDWR, 0) }
-
-// preferForOutOfMemory makes the process that is forked now the kernel's first choice when memory runs out: it inherits
-// the agent's score, which goes back to what it was. Lowering it that far needs no privilege; a program may do the same.
-func preferForOutOfMemory() (restore func()) {
-	if score == nil {
-		return func() {}
-	}
-	var buffer [16]byte
-	count, err := score.ReadAt(buffer[:], 0)
-	if count == 0 {
-		_ = err
-		return func() {}
-	}
-	before := buffer[:count]
-	if _, err := score.WriteAt([]byte("1000"), 0); err != nil {
-		return func() {}
-	}
-	return func() { _, _ = score.WriteAt(before, 0) }
 }

@@ -354,7 +354,7 @@ func (s *sandbox) works() {
 	r, err := s.run(&pb.StartRequest{Command: []string{"echo", "works"}})
 	must(s.t, err)
 	if r.stdout != "works\n" || r.exited.GetExitCode() != 0 {
-		s.t.Fatalf("the next command: %+v", r)
+		s.t.Fatalf("the next command: %+v %v", r, r.exited)
 	}
 }
 

@@ -8,7 +8,7 @@ import type { Backend } from './backend.ts';
 import { type Cell, openCell } from './cell.ts';
 import { cellSizes } from './file-systems.ts';
 import type { Lease, Leases } from './leases.ts';
-import { confinesOf, PIECE_BYTES, piecesOf, type StepEvent, type Workplace } from './workplace.ts';
+import { confinesOf, PIECE_BYTES, piecesOf, type StepEvent, type Workplace, whyNotWritten } from './workplace.ts';
 
 const ATTEMPTS = 3;
 const NOTHING = Buffer.alloc(0);
@@ -54,7 +54,11 @@ async function workplaceIn(lease: Lease, { limits }: SandboxSpec, dependencies: 
     ...confines,
     async write(files, signal) {
       using _ending = endingWith(cell, signal);
-      for (const file of files) await writeFile(cell, file);
+      try {
+        for (const file of files) await writeFile(cell, file);
+      } catch (error) {
+        throw await whyNotWritten(error, ended);
+      }
     },
     // The agent has ended what an earlier step started before it told of that one's end.
     async clear() {},

@@ -26,12 +26,25 @@ export async function openCell(cells: AgentLink['cells'], open: OpenCell, signal
   const requests = writable.getWriter();
   const call = new AbortController();
   const responses = cells.run(readable, { signal: AbortSignal.any([call.signal, signal]) })[Symbol.asyncIterator]();
+  // One answer is always asked for: it begins the call, and where that ends while requests are sent, they are not stuck.
+  const ask = () => {
+    const answer = responses.next();
+    answer.catch(() => {});
+    return answer;
+  };
+  let ahead = ask();
+  const next = async (): Promise<CellEvent> => {
+    const { value, done } = await ahead;
+    if (done || !value.event) throw noAnswer(undefined);
+    ahead = ask();
+    return value.event;
+  };
   let closing: Promise<boolean> | undefined;
   const closeOnce = async (): Promise<boolean> => {
     const deadline = setTimeout(() => call.abort(), CLOSE_DEADLINE_MS);
     try {
       await requests.close();
-      while (!(await responses.next()).done);
+      for (let last = await ahead; !last.done; ) last = await responses.next();
       return !call.signal.aborted;
     } catch {
       return false;
@@ -40,12 +53,15 @@ export async function openCell(cells: AgentLink['cells'], open: OpenCell, signal
     }
   };
   const cell: Cell = {
-    send: (request) => requests.write({ request }),
-    async next() {
-      const { value, done } = await responses.next();
-      if (done || !value.event) throw noAnswer(undefined);
-      return value.event;
+    async send(request) {
+      try {
+        await requests.write({ request });
+      } catch {
+        // The call has ended, and says why.
+        throw noAnswer(await next());
+      }
     },
+    next,
     abort: () => call.abort(),
     close: () => (closing ??= closeOnce()),
   };
@@ -54,8 +70,8 @@ export async function openCell(cells: AgentLink['cells'], open: OpenCell, signal
   requests.closed.catch(() => {});
   const deadline = setTimeout(() => call.abort(), OPEN_DEADLINE_MS);
   try {
-    // The call begins when its first answer is asked for.
-    const [opened] = await Promise.all([cell.next(), cell.send({ $case: 'open', value: open })]);
+    await cell.send({ $case: 'open', value: open });
+    const opened = await cell.next();
     if (opened.$case !== 'opened') throw noAnswer(undefined);
     return cell;
   } catch (error) {

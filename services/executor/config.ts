@@ -29,6 +29,7 @@ export function loadConfig(variables: Environment) {
       min: 1,
       max: 10_000,
     }),
+    leaseIdleMs: env.integer('EXECUTOR_LEASE_IDLE_MS', 60_000, { min: 1_000, max: 3_600_000 }),
     memoryBytes: env.integer('EXECUTOR_MEMORY_BYTES', Math.floor(totalmem() * 0.8), { min: 64 * 1024 * 1024 }),
   };
   env.check();

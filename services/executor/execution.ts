@@ -64,10 +64,10 @@ type CheckedSpec = ExecutionSpec & { sandbox: SandboxSpec; run: ExecutionStep };
 /** Session completes every spec; one that is not complete is a defect and never means "unlimited". */
 function checkSpec(spec: ExecutionSpec): CheckedSpec {
   const { sandbox, compile, run, cases, checker } = spec;
-  const hasLimits = [run, ...cases, ...(compile ? [compile] : [])].every((each) => each?.limits);
-  const hasChecker =
-    !checker || (checker.sandbox && checker.run?.limits && (!checker.compile || checker.compile.limits));
-  if (!sandbox?.limits || !run || cases.length === 0 || !hasLimits || !hasChecker)
+  const required = [sandbox, run, ...cases, ...(checker ? [checker.sandbox, checker.run] : [])];
+  const optional = [compile, checker?.compile].filter((step) => step !== undefined);
+  const limited = [...required, ...optional].every((each) => each?.limits);
+  if (!sandbox?.organizationId || !run || cases.length === 0 || !limited)
     throw new DrydockError('INTERNAL', 'an execution spec came incomplete');
   return { ...spec, sandbox, run };
 }
@@ -86,8 +86,11 @@ function placeFor(
 function openJudge(dependencies: Dependencies, spec: CheckedSpec, signal: AbortSignal): Promise<Judge> | Judge {
   const { checker } = spec;
   if (!checker) return createComparison(spec);
-  const { sandbox, run, compile } = checker;
-  return openChecker(placeFor(dependencies, { sandbox: sandbox!, run: run!, compile }, spec), checker, signal);
+  const { run, compile } = checker;
+  // Whose it is and how long it may live is not the checker's to say.
+  const { organizationId, expireTime } = spec.sandbox;
+  const sandbox = { ...checker.sandbox!, organizationId, expireTime };
+  return openChecker(placeFor(dependencies, { sandbox, run: run!, compile }, spec), checker, signal);
 }
 
 type Trial = { spec: CheckedSpec; program: Program; judge: Judge; streamOutput: boolean; signal: AbortSignal };

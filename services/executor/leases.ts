@@ -9,8 +9,6 @@ import type { Pool } from './pool.ts';
 import type { Place, Room } from './room.ts';
 import { stoppedBy } from './sandboxes.ts';
 
-// An organisation's next execution finds its sandbox warm for so long.
-const IDLE_MS = 60_000;
 // What a program may have left where nobody looks for it ends at the latest with these.
 const MAX_EXECUTIONS = 1_000;
 const MAX_AGE_MS = 30 * 60_000;
@@ -63,9 +61,11 @@ export function createLeases(dependencies: {
   pool: () => Pool;
   room: Room;
   catalog: Catalog;
+  /** How long one is kept for the organisation's next execution. */
+  idleMs: number;
   log: Logger;
 }): Leases {
-  const { instances, pool, room, catalog, log } = dependencies;
+  const { instances, pool, room, catalog, idleMs, log } = dependencies;
   const held = new Set<Lease>();
   let making = 0;
 
@@ -165,8 +165,9 @@ export function createLeases(dependencies: {
     async giveWay() {
       const idle = [...held].filter(({ idleSince }) => idleSince !== undefined);
       const oldest = idle.sort((a, b) => a.idleSince! - b.idleSince!)[0];
-      if (oldest) await remove(oldest);
-      return oldest !== undefined;
+      if (!oldest) return false;
+      await remove(oldest).catch((error) => log.warn({ err: error }, 'lease that gave way not removed yet'));
+      return true;
     },
     async instanceEnded(instanceId, reason) {
       const lease = [...held].find(({ instance }) => instance.id === instanceId);
@@ -178,7 +179,7 @@ export function createLeases(dependencies: {
     sweep(now) {
       for (const lease of held) {
         const { idleSince, ended, removal } = lease;
-        const old = idleSince !== undefined && (now - idleSince > IDLE_MS || now - lease.since > MAX_AGE_MS);
+        const old = idleSince !== undefined && (now - idleSince > idleMs || now - lease.since > MAX_AGE_MS);
         if (old || (ended.signal.aborted && !removal)) removeLater(lease);
       }
     },

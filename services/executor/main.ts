@@ -57,7 +57,8 @@ await run(log, async (shutdown) => {
   events.keepStream('EXECUTOR', ['drydock.executor.>']);
   await using reporter = createReporter(events, config.id, log);
   const { report } = reporter;
-  await using leases = createLeases({ instances, pool: () => pool, room, catalog, log });
+  const { leaseIdleMs: idleMs } = config;
+  await using leases = createLeases({ instances, pool: () => pool, room, catalog, idleMs, log });
   const everything = { backend, instances, sandboxes, leases, claims, catalog, pool: () => pool, report, log };
   await using _held = { [Symbol.asyncDispose]: () => sandboxes.release() };
   await adoptInstances(everything);

@@ -1,13 +1,20 @@
 import { Status } from 'nice-grpc-common';
-import { DrydockError, hasReason } from '#libs/errors.ts';
+import { DrydockError } from '#libs/errors.ts';
 import type { Logger } from '#libs/log.ts';
 import type { StartRequest, WriteRequest } from '#proto/drydock/agent/v1/agent.ts';
 import type { SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
 import type { SourceFile } from '#proto/drydock/v1/execution.ts';
-import { FILE_REASONS, fromAgent } from './agent-errors.ts';
 import type { Backend } from './backend.ts';
 import type { Sandbox, Sandboxes } from './sandboxes.ts';
-import { confinesOf, PIECE_BYTES, PROGRAM_DIRECTORY, piecesOf, type StepEvent, type Workplace } from './workplace.ts';
+import {
+  confinesOf,
+  PIECE_BYTES,
+  PROGRAM_DIRECTORY,
+  piecesOf,
+  type StepEvent,
+  type Workplace,
+  whyNotWritten,
+} from './workplace.ts';
 
 const WRITES_AT_ONCE = 4;
 const AGENT_DEADLINE_MS = 10_000;
@@ -55,10 +62,7 @@ async function writeFiles({ instance, ended }: Sandbox, files: SourceFile[], sig
     if (files.length === 0) await instance.link.files.makeDirectory({ path: PROGRAM_DIRECTORY }, options);
     await Promise.all(Array.from({ length: Math.min(WRITES_AT_ONCE, files.length) }, worker));
   } catch (error) {
-    const known = await fromAgent(error, FILE_REASONS, ended.signal);
-    // No program has run yet, so another sandbox may fare better.
-    if (!hasReason(known, 'SANDBOX_STOPPED', 'SERVICE_UNAVAILABLE')) throw known;
-    throw new DrydockError('SANDBOX_START_FAILED', 'the sandbox ended before the program began', { cause: known });
+    throw await whyNotWritten(error, ended.signal);
   }
 }
 

@@ -14,7 +14,7 @@ import {
   ExecutionSpec,
   SandboxSpec,
 } from '#proto/drydock/internal/v1/spec.ts';
-import type { SourceFile, Verdict } from '#proto/drydock/v1/execution.ts';
+import type { Isolation, SourceFile, Verdict } from '#proto/drydock/v1/execution.ts';
 import { FileServiceDefinition, WriteFileRequest } from '#proto/drydock/v1/file.ts';
 import { ProcessServiceDefinition, StartProcessRequest } from '#proto/drydock/v1/process.ts';
 import { ensureImage } from '../../../deploy/images/build.ts';
@@ -28,6 +28,9 @@ const IMAGE_CACHE = process.env.IMAGE_CACHE ?? '/var/lib/drydock/images';
 const ROOT = join(import.meta.dirname, '../../..');
 const STOP_TIMEOUT_MS = 30_000;
 export const MiB = 1024 * 1024;
+
+/** Every kind, for tests of what is alike in both. */
+export const ISOLATIONS = ['CELL', 'SANDBOX'] as const satisfies Isolation[];
 
 export const CALLER: Caller = {
   organizationId: 'org_ours',
@@ -67,6 +70,7 @@ export type Program = {
   cases?: Case[];
   /** A Python program that judges, or what `compile` makes of one. */
   checker?: { source: string; limits?: Partial<AppliedLimits>; compile?: string[]; command?: string[] };
+  compileLimits?: Partial<AppliedLimits>;
   outOfMemoryText?: string;
   organizationId?: string;
 } & Partial<Omit<ExecutionSpec, 'compile' | 'cases' | 'checker'>>;
@@ -214,14 +218,19 @@ export function specOf(fields: Partial<SandboxSpec> = {}, limits: Partial<Applie
 
 export function executionOf(program: Program): ExecutionSpec {
   const { source, limits, compile, stdin, expectedOutput, cases, checker, outOfMemoryText = '', ...more } = program;
-  const { organizationId = CALLER.organizationId, ...fields } = more;
+  const { organizationId = CALLER.organizationId, compileLimits, ...fields } = more;
   const applied = { ...LIMITS, ...limits };
   const alone = { name: '', stdin: stdin ?? Buffer.alloc(0), expectedOutput, limits: applied } as CaseSpec;
   return ExecutionSpec.create({
     executionId: newId('exe'),
     sandbox: specOf({ organizationId }, applied),
     files: [fileOf('main.py', source)],
-    compile: compile && { command: compile, environment: {}, limits: LIMITS, outOfMemoryText: '' },
+    compile: compile && {
+      command: compile,
+      environment: {},
+      limits: { ...LIMITS, ...compileLimits },
+      outOfMemoryText: '',
+    },
     run: { command: ['python3', 'main.py'], environment: {}, limits: applied, outOfMemoryText },
     cases: cases ? cases.map((each) => caseOf(each, applied)) : [alone],
     reportsCases: cases !== undefined,

@@ -1,0 +1,138 @@
+// Package spawn starts programs. It is syscall.ForkExec with two differences. A child is given limits, and its score for when
+// memory runs out, before it is another program. And it need not share its parent's memory until then: while it does, all of
+// the Go runtime ends up waiting for it; but it has the program's user already, so that another program may stop it for ever.
+package spawn
+
+import (
+	"encoding/binary"
+	"os"
+	"runtime"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// startTimeout is how long a child may take to become its program. One that takes longer has been stopped by another
+// program, and needs no one to wait for it.
+const startTimeout = time.Second
+
+// Attributes say how a program starts.
+type Attributes struct {
+	Directory   string
+	Environment []string
+	// Files become descriptors 0, 1 and 2. They are none of these themselves.
+	Files [3]uintptr
+	// Terminal makes descriptor 0 the controlling terminal.
+	Terminal bool
+	// Credential is whom the program runs as, without other groups; nil leaves that as it is.
+	Credential *Credential
+	Limits     Limits
+	// Share lets the child use its parent's memory until it is a program, which is quicker by a third. For where nobody else
+	// could stop it, and its file oom_score_adj is the parent's to write.
+	Share bool
+	// Proc is a descriptor of a /proc that can be written to; 0 is the one at its usual place.
+	Proc int
+}
+
+type Credential struct{ User, Group int }
+
+// Limits are those that the kernel keeps for each process by itself; 0 leaves one as it is.
+type Limits struct{ StackBytes, FileBytes, OpenFiles uint64 }
+
+// Child is a process that is about to become a program. Its exit is the caller's to reap, also where it could not.
+type Child struct {
+	Pid    int
+	failed *os.File
+}
+
+// Start makes a child in a session of its own. It is the kernel's first choice when memory runs out, and leaves no dump.
+func Start(program string, arguments []string, attributes *Attributes) (*Child, error) {
+	o, err := newOrder(program, arguments, attributes)
+	if err != nil {
+		return nil, err
+	}
+	var pipe [2]int
+	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		return nil, err
+	}
+	o.failed = uintptr(pipe[1])
+	syscall.ForkLock.Lock()
+	pid, number := fork(o)
+	syscall.ForkLock.Unlock()
+	runtime.KeepAlive(o)
+	_ = unix.Close(pipe[1])
+	if number != 0 {
+		_ = unix.Close(pipe[0])
+		return nil, number
+	}
+	return &Child{Pid: int(pid), failed: os.NewFile(uintptr(pipe[0]), "child")}, nil
+}
+
+// Wait waits until the child is its program or has ended, and tells why it could not be.
+func (c *Child) Wait() error {
+	defer c.failed.Close()
+	_ = c.failed.SetReadDeadline(time.Now().Add(startTimeout))
+	var number [8]byte
+	if count, err := c.failed.Read(number[:]); err != nil || count < len(number) {
+		return nil
+	}
+	return syscall.Errno(binary.NativeEndian.Uint64(number[:]))
+}
+
+type limit struct {
+	resource uintptr
+	value    unix.Rlimit
+}
+
+// order is what a child does, all of it made before the fork.
+type order struct {
+	program, directory, score *byte
+	arguments, environment    []*byte
+	files                     [3]uintptr
+	failed, proc, flags       uintptr
+	limits                    []limit
+	terminal                  bool
+	credential                *Credential
+}
+
+func newOrder(program string, arguments []string, a *Attributes) (o *order, err error) {
+	o = &order{
+		files: a.Files, terminal: a.Terminal, credential: a.Credential, limits: a.Limits.list(), proc: uintptr(a.Proc),
+		flags: uintptr(syscall.SIGCHLD),
+	}
+	if a.Share {
+		o.flags |= syscall.CLONE_VM | syscall.CLONE_VFORK
+	}
+	score := "/proc/self/oom_score_adj"
+	if a.Proc != 0 {
+		score = "self/oom_score_adj"
+	}
+	if o.score, err = syscall.BytePtrFromString(score); err != nil {
+		return nil, err
+	}
+	if o.program, err = syscall.BytePtrFromString(program); err != nil {
+		return nil, err
+	}
+	if o.directory, err = syscall.BytePtrFromString(a.Directory); err != nil {
+		return nil, err
+	}
+	if o.arguments, err = syscall.SlicePtrFromStrings(arguments); err != nil {
+		return nil, err
+	}
+	o.environment, err = syscall.SlicePtrFromStrings(a.Environment)
+	return o, err
+}
+
+func (l Limits) list() []limit {
+	limits := []limit{{resource: unix.RLIMIT_CORE}}
+	add := func(resource uintptr, value uint64) {
+		if value > 0 {
+			limits = append(limits, limit{resource, unix.Rlimit{Cur: value, Max: value}})
+		}
+	}
+	add(unix.RLIMIT_STACK, l.StackBytes)
+	add(unix.RLIMIT_FSIZE, l.FileBytes)
+	add(unix.RLIMIT_NOFILE, l.OpenFiles)
+	return limits
+}
