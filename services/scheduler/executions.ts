@@ -10,6 +10,7 @@ import type {
   RunCodeRequest,
   StreamCodeResponse,
 } from '#proto/drydock/v1/execution.ts';
+import { outlasting } from './outlasting.ts';
 import { place } from './placement.ts';
 import type { Dependencies } from './scheduler.ts';
 
@@ -23,9 +24,7 @@ type Executions = Pick<Rpc<ExecutionServiceDefinition>, 'runCode' | 'streamCode'
 export function createExecutions({ session, executors, directory, log }: Dependencies): Executions {
   async function* run(request: RunCodeRequest, call: Call, streamOutput: boolean): AsyncIterable<StreamCodeResponse> {
     const caller = callerOf(call);
-    // A repetition waits there for the end of the run that it repeats.
-    const deadline = request.requestId ? {} : { deadlineMs: RECORD_DEADLINE_MS };
-    const inserted = await session.insertExecution({ request }, { caller, signal: call.signal, ...deadline });
+    const inserted = await insert(request, call);
     const execution = inserted.execution!;
     if (inserted.repeatedRequest) {
       yield { event: { $case: 'execution', value: execution } };
@@ -46,6 +45,13 @@ export function createExecutions({ session, executors, directory, log }: Depende
       completed = await complete(execution, outcome, caller);
     }
     yield { event: { $case: 'execution', value: completed } };
+  }
+
+  async function insert(request: RunCodeRequest, call: Call) {
+    using patient = outlasting(call.signal, RECORD_DEADLINE_MS);
+    // A repetition waits there for the end of the run that it repeats.
+    const deadline = request.requestId ? {} : { deadlineMs: RECORD_DEADLINE_MS };
+    return await session.insertExecution({ request }, { caller: callerOf(call), signal: patient.signal, ...deadline });
   }
 
   /** The result reaches its caller also where it cannot be recorded; the record's sweep will say that it was lost. */
