@@ -82,9 +82,12 @@ async function writeFiles(sandbox: Sandbox, files: SourceFile[], signal: AbortSi
 
 async function* toMessages({ name, content }: SourceFile): AsyncIterable<WriteRequest> {
   const data = Buffer.from(content?.value ?? '');
-  yield { path: `${PROGRAM_DIRECTORY}/${name}`, mode: 0o644, data: data.subarray(0, PIECE_BYTES) };
-  for (let at = PIECE_BYTES; at < data.length; at += PIECE_BYTES)
-    yield { path: '', mode: 0, data: data.subarray(at, at + PIECE_BYTES) };
+  const piece = (at: number) => ({
+    data: data.subarray(at, at + PIECE_BYTES),
+    complete: at + PIECE_BYTES >= data.length,
+  });
+  yield { path: `${PROGRAM_DIRECTORY}/${name}`, mode: 0o644, ...piece(0) };
+  for (let at = PIECE_BYTES; at < data.length; at += PIECE_BYTES) yield { path: '', mode: 0, ...piece(at) };
 }
 
 /** What the compiler and the program are told of alike. */
