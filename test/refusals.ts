@@ -92,7 +92,13 @@ export function connectWire({ gatewayAddress, httpUrl }: Endpoints, credential: 
     body?: Uint8Array | string,
     headers: OutgoingHttpHeaders = {},
   ): Promise<HttpRefusal> => {
-    const call = request(`${httpUrl}`, { agent, method: verb, path: target, headers: { authorization, ...headers } });
+    const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) };
+    const call = request(httpUrl, {
+      agent,
+      method: verb,
+      path: target,
+      headers: { authorization, ...length, ...headers },
+    });
     const response = new Promise<IncomingMessage>((resolve, reject) =>
       call.once('response', resolve).on('error', reject),
     );

@@ -15,7 +15,7 @@ import { startDeadline } from './deadline.ts';
 import { httpError, rawAnswer, toDrydockError } from './errors.ts';
 import { openApiDocument } from './openapi.ts';
 import { readRequest } from './requests.ts';
-import { createRouter, type Route } from './router.ts';
+import { createRouter, type Route, RouteNotFound } from './router.ts';
 
 const MAX_HEADERS = 100;
 const MAX_HEADER_BYTES = 16 * 1024;
@@ -55,15 +55,25 @@ export async function startHttp(options: HttpOptions): Promise<{ port: number } 
   const document = JSON.stringify(openApiDocument(descriptors, bindings));
 
   const app = createApp();
-  app.get('/healthz', async (_, reply) => reply.type('text/plain').send('ok\n'));
-  app.get('/readyz', async (_, reply) => {
+  const open = (path: string, handle: (reply: FastifyReply) => unknown) => {
+    app.get(path, async (_, reply) => handle(reply));
+    app.route({
+      method: ['DELETE', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT'],
+      url: path,
+      async handler({ method }) {
+        throw new RouteNotFound(method, path, ['GET']);
+      },
+    });
+  };
+  open('/healthz', (reply) => reply.type('text/plain').send('ok\n'));
+  open('/readyz', (reply) => {
     reply.type('text/plain');
     return ready().then(
       () => 'ready\n',
       (error: unknown) => reply.code(503).send(`${error instanceof Error ? error.message : 'not ready'}\n`),
     );
   });
-  app.get('/openapi.json', async (_, reply) => reply.type('application/json').send(document));
+  open('/openapi.json', (reply) => reply.type('application/json').send(document));
   app.setErrorHandler(async (error: unknown, _, reply) => {
     const known = toDrydockError(error);
     if (known.reason === 'INTERNAL') log.error({ err: error }, 'unexpected error');
