@@ -1,7 +1,7 @@
 import { configureTextEncoding, getTextEncoding } from '@bufbuild/protobuf/wire';
 import { ServerCredentials } from '@grpc/grpc-js';
 import { isAbortError } from 'abort-controller-x';
-import { type CallContext, createServer, type ServiceDefinition, Status } from 'nice-grpc';
+import { type CallContext, createServer, ServerError, type ServiceDefinition, Status } from 'nice-grpc';
 import { errorDetailsServerMiddleware } from 'nice-grpc-error-details';
 import { openTelemetryServerMiddleware } from 'nice-grpc-opentelemetry';
 import { HealthDefinition, HealthServiceImpl, HealthState } from 'nice-grpc-server-health';
@@ -172,41 +172,65 @@ function observed(
   // biome-ignore lint/suspicious/noExplicitAny: handlers of any message
   handle: (request: any, context: CallContext) => any,
 ): unknown {
-  const finish = (end: ReturnType<typeof calls.startTimer>, code: Status) => end({ method: path, code: Status[code] });
-  const convert = (end: ReturnType<typeof calls.startTimer>, error: unknown) => {
-    const known = toServerError(path, log, error);
-    finish(end, known instanceof Error && 'code' in known ? (known.code as Status) : Status.CANCELLED);
-    return known;
+  const begin = (request: unknown) => {
+    const fields = { path, ...idsOf(request) };
+    const end = calls.startTimer();
+    // What it stays where the caller leaves.
+    let code = Status.CANCELLED;
+    return {
+      succeeded() {
+        code = Status.OK;
+      },
+      failed(error: unknown) {
+        const known = toServerError(log, fields, error);
+        if (known instanceof ServerError) code = known.code;
+        return known;
+      },
+      [Symbol.dispose]() {
+        end({ method: path, code: Status[code] });
+        log.debug({ ...fields, code: Status[code] }, 'call ended');
+      },
+    };
   };
   if (responseStream)
     return async function* (request: unknown, context: CallContext) {
-      const end = calls.startTimer();
+      using call = begin(request);
       try {
         yield* handle(request, context);
-        finish(end, Status.OK);
+        call.succeeded();
       } catch (error) {
-        throw convert(end, error);
+        throw call.failed(error);
       }
     };
   return async (request: unknown, context: CallContext) => {
-    const end = calls.startTimer();
+    using call = begin(request);
     try {
       const response = await handle(request, context);
-      finish(end, Status.OK);
+      call.succeeded();
       return response;
     } catch (error) {
-      throw convert(end, error);
+      throw call.failed(error);
     }
   };
 }
 
-function toServerError(path: string, log: Logger, error: unknown): unknown {
+const IDS = ['sandboxId', 'executionId', 'processId'] as const;
+type Ids = { [name in (typeof IDS)[number]]?: unknown };
+
+/** The ids that a request names, for the log. Nothing else of a request is for the log: it may hold secrets. */
+function idsOf(request: unknown): Ids {
+  const { spec, ...rest } = (request ?? {}) as Ids & { spec?: Ids };
+  const named = { ...spec, ...rest };
+  return Object.fromEntries(IDS.filter((name) => named[name]).map((name) => [name, named[name]]));
+}
+
+function toServerError(log: Logger, fields: object, error: unknown): unknown {
   if (isAbortError(error)) return error;
   if (error instanceof DrydockError) {
-    if (STATUS_OF[error.reason] === Status.INTERNAL) log.error({ err: error, path }, 'internal error');
+    if (STATUS_OF[error.reason] === Status.INTERNAL) log.error({ ...fields, err: error }, 'internal error');
     return toRichError(error);
   }
-  log.error({ err: error, path }, 'unexpected error');
+  log.error({ ...fields, err: error }, 'unexpected error');
   return toRichError(new DrydockError('INTERNAL', 'internal error'));
 }
 
