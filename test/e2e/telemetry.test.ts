@@ -19,7 +19,7 @@ async function startObserved(environment: Record<string, string>) {
     onLine: (process, text) => void lines.push({ process, text }),
   });
   const entries = (): Entry[] =>
-    lines.filter(({ process }) => platform.processes.has(process)).map(({ text }) => JSON.parse(text));
+    lines.filter(({ process }) => platform.metricsUrls.has(process)).map(({ text }) => JSON.parse(text));
   return { platform, lines, entries };
 }
 
