@@ -8,12 +8,13 @@ export const DISCOVER_SUBJECT = 'drydock.executors.discover';
 
 const LOST_AFTER_MS = 6_000;
 const CHECK_MS = 1_000;
+const ANSWER_MS = 1_000;
 
 export type ExecutorDirectory = {
   /** Every executor heard of lately. */
   list(): ExecutorAnnounced[];
-  /** host:port of an executor. */
-  addressOf(executorId: string): string | undefined;
+  /** host:port of an executor. One that was not heard of yet is asked for, and waited for up to a second. */
+  addressOf(executorId: string): Promise<string | undefined>;
 };
 
 /**
@@ -30,14 +31,31 @@ export function watchExecutors(
   }: { onLost?: (executorId: string) => void; onAnnounced?: () => void; now?: () => number } = {},
 ): ExecutorDirectory & Disposable {
   const seen = new Map<string, { announced: ExecutorAnnounced; at: number }>();
+  const awaited = new Map<string, { answer: Promise<string | undefined>; settle: (address?: string) => void }>();
+  const discover = () => events.publish(DISCOVER_SUBJECT, new Uint8Array());
+  const waitFor = (executorId: string): Promise<string | undefined> => {
+    const asked = awaited.get(executorId);
+    if (asked) return asked.answer;
+    const { promise: answer, resolve } = Promise.withResolvers<string | undefined>();
+    const settle = (address?: string) => {
+      clearTimeout(timer);
+      awaited.delete(executorId);
+      resolve(address);
+    };
+    const timer = setTimeout(settle, ANSWER_MS);
+    awaited.set(executorId, { answer, settle });
+    discover();
+    return answer;
+  };
   const announced = events.subscribe(ANNOUNCED_SUBJECT, (data) => {
     const announced = ExecutorAnnounced.decode(data);
     seen.set(announced.executorId, { announced, at: now() });
+    awaited.get(announced.executorId)?.settle(announced.address);
     onAnnounced();
   });
   const connected = events.onConnect(() => {
     for (const entry of seen.values()) entry.at = now();
-    events.publish(DISCOVER_SUBJECT, new Uint8Array());
+    discover();
   });
   const check = setInterval(() => {
     if (!events.connected()) return;
@@ -49,9 +67,10 @@ export function watchExecutors(
   }, CHECK_MS);
   return {
     list: () => [...seen.values()].map(({ announced }) => announced),
-    addressOf: (executorId) => seen.get(executorId)?.announced.address,
+    addressOf: async (executorId) => seen.get(executorId)?.announced.address ?? waitFor(executorId),
     [Symbol.dispose]() {
       clearInterval(check);
+      for (const { settle } of awaited.values()) settle();
       connected[Symbol.dispose]();
       announced[Symbol.dispose]();
     },

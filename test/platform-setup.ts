@@ -9,6 +9,8 @@ declare module 'vitest' {
       apiKey: string;
       tlsDirectory: string;
       executorAddresses: string[];
+      /** Where each process's metrics are, by its name. */
+      metricsUrls: Record<string, string>;
     };
   }
 }
@@ -23,6 +25,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     apiKey,
     tlsDirectory,
     executorAddresses,
+    metricsUrls: Object.fromEntries(platform.metricsUrls),
   });
   return async () => {
     await platform[Symbol.asyncDispose]();

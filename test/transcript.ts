@@ -8,17 +8,16 @@ const GRPCURL = 'github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3';
 const BEGIN = '<!-- transcript: written by test/transcript.ts -->';
 const END = '<!-- end of transcript -->';
 
+/** A PATH on which grpcurl is, as a reader's machine has it. */
+export async function pathWithGrpcurl(): Promise<string> {
+  const directory = join(BUILD, 'bin');
+  await execa('go', ['install', GRPCURL], { env: { GOBIN: directory, CGO_ENABLED: '0' } });
+  return `${directory}:${process.env.PATH}`;
+}
+
 /** Runs hello world in every language over HTTP and gRPC, with the commands that a reader would type, and shows what came of it. */
 export async function writeTranscript({ httpUrl, gatewayAddress }: Endpoints, apiKey: string): Promise<string> {
-  await execa('go', ['install', GRPCURL], {
-    env: { GOBIN: join(BUILD, 'bin'), CGO_ENABLED: '0' },
-  });
-  const env = {
-    URL: httpUrl,
-    GRPC: gatewayAddress,
-    KEY: apiKey,
-    PATH: `${join(BUILD, 'bin')}:${process.env.PATH}`,
-  };
+  const env = { URL: httpUrl, GRPC: gatewayAddress, KEY: apiKey, PATH: await pathWithGrpcurl() };
   const lines: string[] = [];
   for (const { language, files } of corpus.filter(({ name }) => name === 'hello')) {
     const request = `jq -Rs '{language: "${language}", source: .}' test/corpus/hello/${files[0]?.name}`;

@@ -1,11 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { freemem } from 'node:os';
 import { Command } from 'commander';
 import { answers } from './engine.ts';
+import { portsOf, takenPorts } from './ports.ts';
 import { readSettings, VARIABLES } from './settings.ts';
-import { closedDirectory, findMissing, goVersion, hasCommand } from './system-packages.ts';
+import { findMissing, goVersion, hasCommand } from './system-packages.ts';
 
 const GiB = 1024 ** 3;
 const DISK_GIB = 6;
@@ -28,7 +28,6 @@ new Command('npm run doctor')
 
 const findings = [
   ...(await packages()),
-  await checkout(),
   await engine(),
   cgroups(),
   await go(),
@@ -53,16 +52,6 @@ async function packages(): Promise<Finding[]> {
     found: 'not on PATH',
     fix: `apt-get install -y --no-install-recommends ${name} (npm start does it as root on Debian and Ubuntu)`,
   }));
-}
-
-async function checkout(): Promise<Finding> {
-  const closed = await closedDirectory();
-  return {
-    name: 'checkout',
-    ok: closed === undefined,
-    found: closed ? `below ${closed}, where PostgreSQL's own user cannot reach it` : 'can be reached by PostgreSQL',
-    fix: `move it, such as to /opt; or chmod o+x ${closed}; or set DATABASE_URL`,
-  };
 }
 
 async function engine(): Promise<Finding> {
@@ -134,37 +123,15 @@ function memory(): Finding {
 }
 
 async function ports(): Promise<Finding> {
-  const { gateway, http, postgres, nats, auth, session, scheduler, metrics, executors } = readSettings(
-    process.env,
-    1,
-  ).ports;
-  const all = [
-    gateway,
-    http,
-    postgres,
-    nats,
-    auth,
-    session,
-    scheduler,
-    ...Object.values(metrics),
-    ...executors.flatMap(Object.values),
-  ];
-  const taken: number[] = [];
-  for (const port of all) if (!(await isFree(port))) taken.push(port);
-  const fix = 'is a platform running already? Else set DRYDOCK_GATEWAY_PORT, DRYDOCK_HTTP_PORT, DRYDOCK_BASE_PORT';
+  const settings = readSettings(process.env, 1);
+  const taken = await takenPorts(settings);
+  const variables = [...new Set(taken.map(({ variable }) => variable))].join(', ');
   return {
     name: 'ports',
     ok: taken.length === 0,
-    found: taken.length ? `taken: ${taken.join(', ')}` : `${all.length} free`,
-    fix,
+    found: taken.length ? `taken: ${taken.map(({ port }) => port).join(', ')}` : `${portsOf(settings).length} free`,
+    fix: `is a platform running already? Else set ${variables}`,
   };
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
 }
 
 function userNamespaces(): Finding {

@@ -50,7 +50,10 @@ export async function ensureEngine(options: {
     ...(options.onLine ? { onLine: options.onLine } : {}),
     ...(options.onExit ? { onExit: options.onExit } : {}),
   });
-  await until('the Docker engine', READY_MS, () => answers(socket));
+  await until(child, 'the Docker engine', READY_MS, () => answers(socket)).catch(async (error) => {
+    await child.stop();
+    throw error;
+  });
   return {
     socket,
     own: true,

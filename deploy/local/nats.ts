@@ -35,7 +35,10 @@ export async function startNats(options: {
     ...(options.onLine ? { onLine: options.onLine } : {}),
     ...(options.onExit ? { onExit: options.onExit } : {}),
   });
-  await until('NATS', READY_MS, () => greets(port));
+  await until(child, 'NATS', READY_MS, () => greets(port)).catch(async (error) => {
+    await child.stop();
+    throw error;
+  });
   return { ...child, url: `nats://${USER}:${password}@127.0.0.1:${port}` };
 }
 

@@ -5,7 +5,7 @@ import { imageTag } from '../images/build.ts';
 import { ensureCertificates } from './certificates.ts';
 import { type Child, startChild, until } from './child.ts';
 import { removeContainers } from './engine.ts';
-import { type Nats, startNats } from './nats.ts';
+import { startNats } from './nats.ts';
 import { startPostgres } from './postgres.ts';
 import { ROOT } from './root.ts';
 
@@ -56,9 +56,9 @@ export type Platform = AsyncDisposable & {
   executorAddresses: string[];
   /** Where each process's metrics are. */
   metricsUrls: ReadonlyMap<string, string>;
-  /** Services by name: `gateway`, `auth`, `session`, `scheduler`, `executor-1` … */
+  /** Processes by name: `postgres`, `nats`, `gateway`, `auth`, `session`, `scheduler`, `executor-1` … */
   processes: ReadonlyMap<string, Child>;
-  /** Ends a service, `nats` or `postgres` as a crash would, or starts it again and waits until it is ready. */
+  /** Ends a process as a crash would, or starts it again and waits until it is ready. */
   kill(name: string): Promise<void>;
   restart(name: string): Promise<void>;
 };
@@ -80,35 +80,49 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   const runDirectory = join(dataDirectory, 'run');
   const tlsDirectory = join(dataDirectory, 'tls');
   await ensureCertificates(tlsDirectory);
-  const postgres = options.databaseUrl ? undefined : started.use(await startPostgres(dataDirectory, ports.postgres));
-  const databaseUrl = options.databaseUrl ?? postgres!.url;
-  let nats = options.natsUrl ? undefined : await startOwnNats(options, runDirectory);
-  started.defer(async () => void (await nats?.stop()));
-  const natsUrl = options.natsUrl ?? nats!.url;
-  const catalogFile = await resolveCatalog(dataDirectory);
+  const processes = new Map<string, Child>();
+  const starters = new Map<string, () => Promise<void>>();
+  const begin = (name: string, start: () => Promise<void>) => {
+    starters.set(name, start);
+    return start();
+  };
+  started.defer(async () => {
+    for (const name of inOrder(processes.keys())) await processes.get(name)!.stop();
+    await removeContainers(options.dockerSocket, executorIds(options));
+  });
+
+  let { databaseUrl = '', natsUrl = '' } = options;
+  if (!options.databaseUrl)
+    await begin('postgres', async () => {
+      const own = { dataDirectory, runDirectory, port: ports.postgres, ...listeners(options, 'postgres') };
+      const postgres = await startPostgres(own);
+      processes.set('postgres', postgres);
+      databaseUrl = postgres.url;
+    });
+  if (!options.natsUrl)
+    await begin('nats', async () => {
+      const own = { dataDirectory, runDirectory, port: ports.nats, ...listeners(options, 'nats') };
+      const nats = await startNats(own);
+      processes.set('nats', nats);
+      natsUrl = nats.url;
+    });
   const shared = {
     DATABASE_URL: databaseUrl,
     NATS_URL: natsUrl,
     TLS_DIR: tlsDirectory,
-    CATALOG_FILE: catalogFile,
+    CATALOG_FILE: await resolveCatalog(dataDirectory),
   };
-  const services = new Map(servicesOf(options, shared).map((service) => [service.name, service]));
-  const processes = new Map<string, Child>();
-
-  const start = async (service: Service): Promise<void> => {
-    processes.set(service.name, await startService(service, runDirectory, options));
-    await until(service.name, READY_MS, () => isReady(service.metricsPort));
-  };
-  started.defer(async () => {
-    // The gateway first, so that nothing new comes in; executors last, so that what runs can end.
-    const inOrder = [...processes].sort(
-      ([a], [b]) => Number(a.startsWith('executor')) - Number(b.startsWith('executor')),
-    );
-    for (const [, child] of inOrder) await child.stop();
-    await removeContainers(options.dockerSocket, executorIds(options));
-  });
+  const services = servicesOf(options, shared);
   const apiKey = await bootstrap(dataDirectory, databaseUrl);
-  await Promise.all([...services.values()].map(start));
+  await Promise.all(
+    services.map((service) =>
+      begin(service.name, async () => {
+        const child = await startService(service, runDirectory, options);
+        processes.set(service.name, child);
+        await until(child, service.name, READY_MS, () => isReady(service.metricsPort));
+      }),
+    ),
+  );
 
   const kept = started.move();
   return {
@@ -119,33 +133,31 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     natsUrl,
     tlsDirectory,
     executorAddresses: ports.executors.map(({ port }) => `127.0.0.1:${port}`),
-    metricsUrls: new Map(
-      [...services].map(([name, { metricsPort }]) => [name, `http://127.0.0.1:${metricsPort}/metrics`]),
-    ),
+    metricsUrls: new Map(services.map(({ name, metricsPort }) => [name, `http://127.0.0.1:${metricsPort}/metrics`])),
     processes,
     async kill(name) {
-      if (name === 'postgres') await postgres?.kill();
-      else await (name === 'nats' ? nats : processes.get(name))?.stop('SIGKILL');
+      await processes.get(name)?.stop('SIGKILL');
     },
     async restart(name) {
-      if (name === 'postgres') return void (await postgres?.start());
-      await (name === 'nats' ? nats : processes.get(name))?.stop();
-      if (name === 'nats') nats = await startOwnNats(options, runDirectory);
-      else await start(services.get(name)!);
+      await processes.get(name)?.stop();
+      await starters.get(name)!();
     },
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
 }
 
-function startOwnNats(options: PlatformOptions, runDirectory: string): Promise<Nats> {
-  const { dataDirectory, ports, onLine, onExit } = options;
-  return startNats({
-    dataDirectory,
-    runDirectory,
-    port: ports.nats,
-    ...(onLine ? { onLine: (line: string) => onLine('nats', line) } : {}),
-    ...(onExit ? { onExit: (reason: string) => onExit('nats', reason) } : {}),
-  });
+/** The gateway first, so that nothing new comes in; executors after them that ask them, so that what runs can end. */
+function inOrder(names: Iterable<string>): string[] {
+  const order = ['gateway', 'scheduler', 'executor', 'session', 'auth', 'nats', 'postgres'];
+  const rank = (name: string) => order.findIndex((each) => name.startsWith(each));
+  return [...names].sort((a, b) => rank(a) - rank(b));
+}
+
+function listeners({ onLine, onExit }: PlatformOptions, name: string) {
+  return {
+    ...(onLine ? { onLine: (line: string) => onLine(name, line) } : {}),
+    ...(onExit ? { onExit: (reason: string) => onExit(name, reason) } : {}),
+  };
 }
 
 function executorIds({ name, ports }: PlatformOptions): string[] {
@@ -190,15 +202,13 @@ function servicesOf(options: PlatformOptions, shared: Record<string, string>): S
 }
 
 function startService({ name, directory, environment }: Service, runDirectory: string, options: PlatformOptions) {
-  const { onLine, onExit } = options;
   return startChild({
     name,
     runDirectory,
     command: NODE,
     args: [join(ROOT, 'services', directory, 'main.ts')],
     environment,
-    ...(onLine ? { onLine: (line: string) => onLine(name, line) } : {}),
-    ...(onExit ? { onExit: (reason: string) => onExit(name, reason) } : {}),
+    ...listeners(options, name),
   });
 }
 

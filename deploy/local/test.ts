@@ -59,7 +59,7 @@ const STAGES: Stage[] = [
     }),
   ),
   { name: 'agent', run: goTests },
-  ...['unit', 'integration', 'e2e', 'hostile', 'chaos'].map((name) => ({
+  ...['unit', 'integration', 'start', 'e2e', 'hostile', 'chaos'].map((name) => ({
     name,
     run: () => vitest(name),
   })),

@@ -9,6 +9,7 @@ import {
   type CallOptions,
   type Client,
   type Definition,
+  END_OF_REQUESTS,
   MAX_MESSAGE_BYTES,
   methodPath,
 } from '#libs/grpc/rpc.ts';
@@ -56,13 +57,13 @@ export function createClient<D extends Definition>(
     .create(rawDefinition(definition), channel) as unknown as Record<string, RawMethod>;
 
   const client: Record<string, unknown> = {};
-  for (const [method, { name, responseStream }] of Object.entries(definition.methods)) {
-    const call: RawMethod = onTrailer
-      ? (request, options) => {
-          const heard = telemetry.bind(telemetry.active(), (trailer: Metadata) => onTrailer(name, trailer));
-          return raw[method]!(request, { ...options, onTrailer: heard });
-        }
-      : raw[method]!;
+  for (const [method, { name, requestStream, responseStream }] of Object.entries(definition.methods)) {
+    const heard = onTrailer && ((trailer: Metadata) => onTrailer(name, trailer));
+    const call: RawMethod = (request, options) =>
+      raw[method]!(requestStream ? withEnd(request as AsyncIterable<unknown>) : request, {
+        ...options,
+        ...(heard ? { onTrailer: telemetry.bind(telemetry.active(), heard) } : {}),
+      });
     client[method] = responseStream
       ? (request: unknown, options?: CallOptions) => streaming(call, request, options, metadata)
       : (request: unknown, options?: CallOptions) => unary(call, request, options, metadata);
@@ -74,6 +75,11 @@ export function createClient<D extends Definition>(
 type RawMethod = (request: unknown, options: RawOptions) => any;
 
 type RawOptions = { signal: AbortSignal; metadata: Metadata; onTrailer?: (trailer: Metadata) => void };
+
+async function* withEnd(requests: AsyncIterable<unknown>): AsyncIterable<unknown> {
+  yield* requests;
+  yield END_OF_REQUESTS;
+}
 
 async function unary(call: RawMethod, request: unknown, options: CallOptions = {}, base?: Record<string, string>) {
   const limit = timeLimit(options);
@@ -124,7 +130,7 @@ function rawDefinition(definition: Definition): ServiceDefinition {
       path: methodPath(definition, method),
       requestStream,
       responseStream,
-      requestSerialize: (value) => requestType.encode(value).finish(),
+      requestSerialize: (value) => (value === END_OF_REQUESTS ? value : requestType.encode(value).finish()),
       requestDeserialize: (bytes) => requestType.decode(bytes),
       responseSerialize: (value) => responseType.encode(value).finish(),
       responseDeserialize: (bytes) => responseType.decode(bytes),

@@ -68,6 +68,12 @@ export const MAX_PUBLIC_MESSAGE_BYTES = 20 * 1024 * 1024;
 /** Bytes of the largest message between services: both outputs of an execution, as text and as bytes. */
 export const MAX_MESSAGE_BYTES = 48 * 1024 * 1024;
 
+/**
+ * The last message of every stream of requests between services: that a stream has ended does not make it whole, since
+ * Node also ends one before it cancels its call. Its field, 19000, is one that protobuf lets nobody define.
+ */
+export const END_OF_REQUESTS: Uint8Array = Buffer.from([0xc0, 0xa3, 0x09, 0x01]);
+
 export function methodPath(definition: Definition, method: MethodDefinition): string {
   return `/${definition.fullName}/${method.name}`;
 }

@@ -1,21 +1,18 @@
 import { configureTextEncoding, getTextEncoding } from '@bufbuild/protobuf/wire';
-import {
-  ServerCredentials,
-  ServerInterceptingCall,
-  type ServerInterceptor,
-  ServerListenerBuilder,
-} from '@grpc/grpc-js';
+import { ServerCredentials } from '@grpc/grpc-js';
 import { isAbortError } from 'abort-controller-x';
-import { type CallContext, createServer, type ServiceDefinition, Status } from 'nice-grpc';
+import { type CallContext, createServer, ServerError, type ServiceDefinition, Status } from 'nice-grpc';
 import { errorDetailsServerMiddleware } from 'nice-grpc-error-details';
 import { openTelemetryServerMiddleware } from 'nice-grpc-opentelemetry';
 import { HealthDefinition, HealthServiceImpl, HealthState } from 'nice-grpc-server-health';
 import { ServerReflection, ServerReflectionService } from 'nice-grpc-server-reflection';
 import { DrydockError, STATUS_OF } from '#libs/errors.ts';
+import { explainOwnStatus, namePeer, PEER_METADATA } from '#libs/grpc/interceptors.ts';
 import {
   CALLER_METADATA,
   type Call,
   type Definition,
+  END_OF_REQUESTS,
   MAX_MESSAGE_BYTES,
   MAX_PUBLIC_MESSAGE_BYTES,
   type MethodDefinition,
@@ -29,7 +26,6 @@ import { durationHistogram, splitAddress } from '#libs/telemetry.ts';
 import { Caller } from '#proto/drydock/internal/v1/caller.ts';
 
 const DRAIN_MS = 10_000;
-const PEER_METADATA = 'drydock-peer-service';
 
 const calls = durationHistogram('rpc_server_duration_seconds', 'From the request to the last response.', [
   'method',
@@ -86,7 +82,7 @@ export async function startServer(options: ServerOptions): Promise<{ port: numbe
     'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
     'grpc.keepalive_permit_without_calls': 1,
     'grpc.max_concurrent_streams': 1000,
-    interceptors: [namePeer],
+    interceptors: [explainOwnStatus, namePeer],
   } as Parameters<typeof createServer>[0])
     .use(openTelemetryServerMiddleware())
     .use(errorDetailsServerMiddleware);
@@ -136,23 +132,8 @@ function credentials({ tls, public: isPublic }: ServerOptions): ServerCredential
   return ServerCredentials.createSsl(tls.ca, [{ cert_chain: tls.certificate, private_key: tls.key }], true);
 }
 
-/** Puts the name in the peer's certificate where handlers find it, over whatever the peer wrote there itself. */
-const namePeer: ServerInterceptor = (_method, call) =>
-  new ServerInterceptingCall(call, {
-    start: (next) =>
-      next(
-        new ServerListenerBuilder()
-          .withOnReceiveMetadata((metadata, proceed) => {
-            const name = call.getAuthContext().sslPeerCertificate?.subject?.CN;
-            metadata.remove(PEER_METADATA);
-            if (typeof name === 'string') metadata.set(PEER_METADATA, name);
-            proceed(metadata);
-          })
-          .build(),
-      ),
-  });
-
-const MALFORMED = Symbol('malformed request');
+// An object, since nice-grpc asks of every request whether something is `in` it.
+const MALFORMED = Object.freeze({});
 
 type Bound = { definition: ServiceDefinition; implementation: Record<string, unknown> };
 
@@ -166,7 +147,7 @@ function bind({ definition, implementation, allow }: ServedService, options: Ser
       requestStream,
       responseStream,
       requestSerialize: (value) => requestType.encode(value).finish(),
-      requestDeserialize: (bytes) => decodeOr(MALFORMED, requestType, bytes),
+      requestDeserialize: (bytes) => decodeRequest(method, bytes),
       responseSerialize: (value) => responseType.encode(value).finish(),
       responseDeserialize: (bytes) => responseType.decode(bytes),
       options: {},
@@ -175,7 +156,9 @@ function bind({ definition, implementation, allow }: ServedService, options: Ser
     bound.implementation[name] = observed(path, method, options.log, (request, context) => {
       checkPeer(context, options.tls && !options.public ? allow : undefined);
       if (!handler) throw new DrydockError('NOT_IMPLEMENTED', `${path} is not served here`);
-      return handler(checked(request, requestStream), toCall(context, options.public === true));
+      const isPublic = options.public === true;
+      const whole = requestStream ? checkedStream(request, context.signal, isPublic) : checked(request);
+      return handler(whole, toCall(context, isPublic));
     });
   }
   return bound;
@@ -189,61 +172,95 @@ function observed(
   // biome-ignore lint/suspicious/noExplicitAny: handlers of any message
   handle: (request: any, context: CallContext) => any,
 ): unknown {
-  const finish = (end: ReturnType<typeof calls.startTimer>, code: Status) => end({ method: path, code: Status[code] });
-  const convert = (end: ReturnType<typeof calls.startTimer>, error: unknown) => {
-    const known = toServerError(path, log, error);
-    finish(end, known instanceof Error && 'code' in known ? (known.code as Status) : Status.CANCELLED);
-    return known;
+  const begin = (request: unknown) => {
+    const fields = { path, ...idsOf(request) };
+    const end = calls.startTimer();
+    // What it stays where the caller leaves.
+    let code = Status.CANCELLED;
+    return {
+      succeeded() {
+        code = Status.OK;
+      },
+      failed(error: unknown) {
+        const known = toServerError(log, fields, error);
+        if (known instanceof ServerError) code = known.code;
+        return known;
+      },
+      [Symbol.dispose]() {
+        end({ method: path, code: Status[code] });
+        log.debug({ ...fields, code: Status[code] }, 'call ended');
+      },
+    };
   };
   if (responseStream)
     return async function* (request: unknown, context: CallContext) {
-      const end = calls.startTimer();
+      using call = begin(request);
       try {
         yield* handle(request, context);
-        finish(end, Status.OK);
+        call.succeeded();
       } catch (error) {
-        throw convert(end, error);
+        throw call.failed(error);
       }
     };
   return async (request: unknown, context: CallContext) => {
-    const end = calls.startTimer();
+    using call = begin(request);
     try {
       const response = await handle(request, context);
-      finish(end, Status.OK);
+      call.succeeded();
       return response;
     } catch (error) {
-      throw convert(end, error);
+      throw call.failed(error);
     }
   };
 }
 
-function toServerError(path: string, log: Logger, error: unknown): unknown {
+const IDS = ['sandboxId', 'executionId', 'processId'] as const;
+type Ids = { [name in (typeof IDS)[number]]?: unknown };
+
+/** The ids that a request names, for the log. Nothing else of a request is for the log: it may hold secrets. */
+function idsOf(request: unknown): Ids {
+  const { spec, ...rest } = (request ?? {}) as Ids & { spec?: Ids };
+  const named = { ...spec, ...rest };
+  return Object.fromEntries(IDS.filter((name) => named[name]).map((name) => [name, named[name]]));
+}
+
+function toServerError(log: Logger, fields: object, error: unknown): unknown {
   if (isAbortError(error)) return error;
   if (error instanceof DrydockError) {
-    if (STATUS_OF[error.reason] === Status.INTERNAL) log.error({ err: error, path }, 'internal error');
+    if (STATUS_OF[error.reason] === Status.INTERNAL) log.error({ ...fields, err: error }, 'internal error');
     return toRichError(error);
   }
-  log.error({ err: error, path }, 'unexpected error');
+  log.error({ ...fields, err: error }, 'unexpected error');
   return toRichError(new DrydockError('INTERNAL', 'internal error'));
 }
 
-function decodeOr<T>(fallback: T, type: MethodDefinition['requestType'], bytes: Uint8Array): unknown {
+function decodeRequest({ requestType, requestStream }: MethodDefinition, bytes: Uint8Array): unknown {
+  if (requestStream && Buffer.compare(bytes, END_OF_REQUESTS) === 0) return END_OF_REQUESTS;
   try {
-    return type.decode(bytes);
+    return requestType.decode(bytes);
   } catch {
-    return fallback;
+    return MALFORMED;
   }
 }
 
-function checked(request: unknown, stream: boolean): unknown {
-  if (stream) return checkedStream(request as AsyncIterable<unknown>);
+function checked(request: unknown): unknown {
   if (request === MALFORMED)
     throw new DrydockError('MALFORMED_REQUEST', 'the bytes are not the message that the method takes');
   return request;
 }
 
-async function* checkedStream(requests: AsyncIterable<unknown>): AsyncIterable<unknown> {
-  for await (const request of requests) yield checked(request, false);
+/** The requests of a call that was cut off end like those of a whole one, and must not be taken for whole. */
+async function* checkedStream(
+  requests: AsyncIterable<unknown>,
+  signal: AbortSignal,
+  isPublic: boolean,
+): AsyncIterable<unknown> {
+  for await (const request of requests) {
+    if (request === END_OF_REQUESTS) return;
+    yield checked(request);
+  }
+  signal.throwIfAborted();
+  if (!isPublic) throw new DrydockError('MALFORMED_REQUEST', 'the stream of requests was cut off');
 }
 
 function checkPeer({ metadata }: CallContext, allow: readonly ServiceName[] | undefined): void {

@@ -7,6 +7,7 @@ import {
   RichClientError,
   RichServerError,
 } from 'nice-grpc-error-details';
+import { Status as RpcStatus } from 'nice-grpc-error-details/lib/proto/google/rpc/status.js';
 import { DrydockError, type ErrorDetails, type Reason, STATUS_OF } from '#libs/errors.ts';
 
 /** `ErrorInfo.domain` of every error. */
@@ -28,6 +29,19 @@ export function detailsOf({ reason, details }: DrydockError): Detail[] {
     ...(fields ? [BadRequest.fromPartial({ fieldViolations: fields })] : []),
     ...(quota ? [QuotaFailure.fromPartial({ violations: quota })] : []),
   ];
+}
+
+/** The words and the encoded details of a status that has none of its own. Nothing where the code says no reason. */
+export function explainStatus(code: Status): { message: string; details: Buffer } | undefined {
+  const reason = REASON_OF[code];
+  if (!reason) return undefined;
+  const message = MESSAGE_OF[reason] ?? 'internal error';
+  const info = ErrorInfo.encode(ErrorInfo.fromPartial({ reason, domain: ERROR_DOMAIN })).finish();
+  const details = [{ typeUrl: `type.googleapis.com/${ErrorInfo.$type}`, value: info }];
+  return {
+    message,
+    details: Buffer.from(RpcStatus.encode(RpcStatus.fromPartial({ code, message, details })).finish()),
+  };
 }
 
 /** An error of a call, as the typed error that its server threw. */

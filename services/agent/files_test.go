@@ -27,6 +27,8 @@ func (s *sandbox) write(path string, mode uint32, pieces ...string) (*pb.FileInf
 			break
 		}
 	}
+	// Where it fails, the answer says why.
+	_ = stream.Send(&pb.WriteRequest{Complete: true})
 	response, err := stream.CloseAndRecv()
 	return response.GetFile(), err
 }
@@ -100,6 +102,12 @@ func TestUploadThatStopsLeavesNothing(t *testing.T) {
 	})
 	cancel()
 	s.eventually("nothing is left", func() bool { return s.list("half") == "" })
+	stream, err = s.files.Write(s.context(10 * time.Second))
+	must(t, err)
+	must(t, stream.Send(&pb.WriteRequest{Path: "half/file", Data: []byte("half")}))
+	if _, err := stream.CloseAndRecv(); status.Code(err) != codes.Canceled || s.list("half") != "" {
+		t.Errorf("an upload that never said that it is complete: %v", err)
+	}
 	full := strings.Repeat("x", 1<<20)
 	pieces := make([]string, 100)
 	for i := range pieces {

@@ -38,7 +38,7 @@ func (s *filesystemService) Write(stream grpc.ClientStreamingServer[pb.WriteRequ
 		return err
 	}
 	defer up.directory.Close()
-	if err = up.receive(stream, first.Data); err != nil {
+	if err = up.receive(stream, first); err != nil {
 		_, _ = onFiles(func() (any, error) { return nil, up.discard() })
 		return err
 	}
@@ -76,19 +76,22 @@ func beginUpload(path string) (*upload, error) {
 	return up, nil
 }
 
-func (up *upload) receive(stream grpc.ClientStreamingServer[pb.WriteRequest, pb.WriteResponse], data []byte) error {
+func (up *upload) receive(
+	stream grpc.ClientStreamingServer[pb.WriteRequest, pb.WriteResponse], message *pb.WriteRequest,
+) error {
 	for {
-		if _, err := blocking(func() (int, error) { return up.file.Write(data) }); err != nil {
+		if _, err := blocking(func() (int, error) { return up.file.Write(message.Data) }); err != nil {
 			return fileStatus(err)
 		}
-		next, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
+		if message.Complete {
 			return nil
 		}
-		if err != nil {
+		var err error
+		if message, err = stream.Recv(); errors.Is(err, io.EOF) {
+			return status.Error(codes.Canceled, "the upload ended before the file was complete")
+		} else if err != nil {
 			return err
 		}
-		data = next.Data
 	}
 }
 

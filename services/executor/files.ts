@@ -11,6 +11,7 @@ const AGENT_DEADLINE_MS = 30_000;
 const MAX_ENTRIES = 1000;
 const MAX_PIECE_BYTES = 1024 * 1024;
 const MAX_MODE = 0o777;
+const NOTHING = Buffer.alloc(0);
 
 const TYPES: Record<AgentFileInfo['type'], FileInfo_Type> = {
   FILE_TYPE_UNSPECIFIED: 'TYPE_UNSPECIFIED',
@@ -125,11 +126,12 @@ export function createFiles(sandboxes: Sandboxes): Rpc<FileServiceDefinition> {
 
 async function* toAgent(first: WriteFileRequest, rest: AsyncIterator<WriteFileRequest>): AsyncIterable<WriteRequest> {
   checkPiece(first.data);
-  yield { path: first.path, mode: first.mode ?? 0, data: first.data };
+  yield { path: first.path, mode: first.mode ?? 0, data: first.data, complete: false };
   for (let next = await rest.next(); !next.done; next = await rest.next()) {
     checkPiece(next.value.data);
-    yield { path: '', mode: 0, data: next.value.data };
+    yield { path: '', mode: 0, data: next.value.data, complete: false };
   }
+  yield { path: '', mode: 0, data: NOTHING, complete: true };
 }
 
 function checkPiece(data: Uint8Array): void {

@@ -2,6 +2,7 @@ import { readCatalog } from '#libs/catalog/catalog.ts';
 import { connectEvents } from '#libs/events.ts';
 import { service, startServer } from '#libs/grpc/server.ts';
 import { readTls } from '#libs/grpc/tls.ts';
+import { holdDirectory } from '#libs/held-directory.ts';
 import { aborted, every, run } from '#libs/lifecycle.ts';
 import { createLogger } from '#libs/log.ts';
 import { gauge, startTelemetry } from '#libs/telemetry.ts';
@@ -11,7 +12,6 @@ import { ProcessServiceDefinition } from '#proto/drydock/v1/process.ts';
 import { createAnnouncer, createReporter, followSession } from './announcements.ts';
 import { openClaims } from './claims.ts';
 import { loadConfig } from './config.ts';
-import { holdDataDirectory } from './data-directory.ts';
 import { createDockerBackend } from './docker/backend.ts';
 import { createExecutor } from './executor.ts';
 import { createFiles } from './files.ts';
@@ -34,7 +34,7 @@ await run(log, async (shutdown) => {
   const { dataDirectory, maxSandboxes, memoryBytes, executionSlots } = config;
   const tls = readTls(config.tlsDirectory, 'executor');
   const catalog = readCatalog(config.catalogFile);
-  await using _hold = await holdDataDirectory(dataDirectory);
+  await using _hold = await holdDirectory(dataDirectory, 'another executor');
 
   const backend = createDockerBackend({
     socket: config.dockerSocket,

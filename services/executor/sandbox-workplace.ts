@@ -69,9 +69,10 @@ async function writeFiles({ instance, ended }: Sandbox, files: SourceFile[], sig
 async function* toMessages({ name, content }: SourceFile): AsyncIterable<WriteRequest> {
   let path = `${PROGRAM_DIRECTORY}/${name}`;
   for (const data of piecesOf(Buffer.from(content?.value ?? ''))) {
-    yield { path, mode: path ? 0o644 : 0, data };
+    yield { path, mode: path ? 0o644 : 0, data, complete: false };
     path = '';
   }
+  yield { path: '', mode: 0, data: NOTHING, complete: true };
 }
 
 async function* start(

@@ -1,5 +1,6 @@
 import { create, createFileRegistry, type DescFile, type FileRegistry, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { type FileDescriptorSet, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
+import { HEALTH_FILE } from './health-descriptor.ts';
 
 const PUBLIC_PACKAGE = 'drydock.v1';
 
@@ -11,7 +12,7 @@ export function readDescriptors(bytes: Uint8Array): Descriptors {
   return { set, registry: createFileRegistry(set) };
 }
 
-/** The FileDescriptorSet of the public API alone: what is internal is nobody's business. */
+/** The FileDescriptorSet of the public API and of health alone: what is internal is nobody's business. */
 export function publicFiles({ set, registry }: Descriptors): Uint8Array {
   const names = new Set<string>();
   const add = (file: DescFile) => {
@@ -21,6 +22,6 @@ export function publicFiles({ set, registry }: Descriptors): Uint8Array {
   for (const file of registry.files) if (file.proto.package === PUBLIC_PACKAGE) add(file);
   return toBinary(
     FileDescriptorSetSchema,
-    create(FileDescriptorSetSchema, { file: set.file.filter(({ name }) => names.has(name)) }),
+    create(FileDescriptorSetSchema, { file: [...set.file.filter(({ name }) => names.has(name)), HEALTH_FILE] }),
   );
 }

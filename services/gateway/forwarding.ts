@@ -32,7 +32,7 @@ export function createForwarding(dependencies: Dependencies): Forward {
   const { connections, addresses, directory, routes } = dependencies;
 
   const executorOf = async (service: PublicMethod['service'], sandboxId: string, { caller }: Origin) => {
-    const address = directory.addressOf(await routes.find(caller, sandboxId));
+    const address = await directory.addressOf(await routes.find(caller, sandboxId));
     if (!address)
       throw new DrydockError('SERVICE_UNAVAILABLE', "the sandbox's executor cannot be reached; try again", {
         retryAfterMs: RETRY_AFTER_MS,

@@ -37,6 +37,8 @@ export function createGateway({ authenticate, revocations, rateLimit, forward }:
         throw new DrydockError('RATE_LIMITED', 'the organisation makes too many calls', { retryAfterMs });
       if (scope !== 'any' && !caller.scopes.includes(scope))
         throw new DrydockError('SCOPE_MISSING', `the credential lacks the scope '${scope}'`, { metadata: { scope } });
+      // Nothing is begun for who has left meanwhile, or whose deadline has passed.
+      signal.throwIfAborted();
       const live = revocations.begin(caller.apiKeyId);
       return {
         caller,

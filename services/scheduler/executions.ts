@@ -12,6 +12,7 @@ import type {
 } from '#proto/drydock/v1/execution.ts';
 import type { Cancellations } from './cancellations.ts';
 import { type Dependencies as DispatchDependencies, dispatch } from './dispatch.ts';
+import { outlasting } from './outlasting.ts';
 
 const RECORD_DEADLINE_MS = 10_000;
 const ONLY_ATTEMPT = 1;
@@ -31,9 +32,7 @@ export function createExecutions(dependencies: Dependencies): Executions {
 
   async function* run(request: RunCodeRequest, call: Call, streamOutput: boolean): AsyncIterable<StreamCodeResponse> {
     const caller = callerOf(call);
-    // A repetition waits there for the end of the run that it repeats.
-    const deadline = request.requestId ? {} : { deadlineMs: RECORD_DEADLINE_MS };
-    const inserted = await session.insertExecution({ request }, { caller, signal: call.signal, ...deadline });
+    const inserted = await insert(request, call);
     const execution = inserted.execution!;
     if (inserted.repeatedRequest) {
       yield { event: { $case: 'execution', value: execution } };
@@ -56,6 +55,13 @@ export function createExecutions(dependencies: Dependencies): Executions {
       completed = await complete(execution, outcome, caller);
     }
     yield { event: { $case: 'execution', value: completed } };
+  }
+
+  async function insert(request: RunCodeRequest, call: Call) {
+    using patient = outlasting(call.signal, RECORD_DEADLINE_MS);
+    // A repetition waits there for the end of the run that it repeats.
+    const deadline = request.requestId ? {} : { deadlineMs: RECORD_DEADLINE_MS };
+    return await session.insertExecution({ request }, { caller: callerOf(call), signal: patient.signal, ...deadline });
   }
 
   /** The result reaches its caller also where it cannot be recorded; the record's sweep will say that it was lost. */

@@ -4,6 +4,7 @@ import { callerOf } from '#libs/grpc/server.ts';
 import type { SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
 import type { Sandbox, SandboxServiceDefinition } from '#proto/drydock/v1/sandbox.ts';
 import type { ExecutorClient } from './executors.ts';
+import { outlasting } from './outlasting.ts';
 import { place } from './placement.ts';
 import type { Dependencies } from './scheduler.ts';
 
@@ -53,7 +54,8 @@ export function createSandboxes({ session, executors, directory, log }: Dependen
       const options = { caller, deadlineMs: CALL_DEADLINE_MS };
       // A repetition waits there for the sandbox that it repeats to run.
       const deadlineMs = request.requestId ? CLAIM_DEADLINE_MS : CALL_DEADLINE_MS;
-      const insertion = { ...options, signal: call.signal, deadlineMs };
+      using patient = outlasting(call.signal, CALL_DEADLINE_MS);
+      const insertion = { ...options, signal: patient.signal, deadlineMs };
       const { sandbox, spec, repeatedRequest } = await session.insertSandbox({ request }, insertion);
       if (repeatedRequest) return { sandbox };
       const started = await start(spec!, options).catch(async (error) => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { connectGrpc, connectHttp } from '../api.ts';
+import { connectGrpc } from '../api.ts';
+import { createTenant } from '../tenants.ts';
 
 const platform = inject('platform');
 const operator = connectGrpc(platform, platform.apiKey);
@@ -8,15 +9,10 @@ afterAll(() => {
   for (const api of opened) api[Symbol.dispose]();
 });
 
-async function newTenant(concurrentSandboxes = 10) {
-  const made = await operator.auth.createOrganization({
-    displayName: 'tenant',
-    quota: { concurrentSandboxes },
-    requestId: '',
-  });
-  const api = connectGrpc(platform, made.secret);
-  opened.push(api);
-  return { ...made, api, http: connectHttp(platform, made.secret) };
+async function newTenant(concurrentSandboxes?: number) {
+  const tenant = await createTenant(platform, concurrentSandboxes);
+  opened.push(tenant);
+  return tenant;
 }
 
 describe('another organisation’s ids are answered like ids that do not exist', () => {

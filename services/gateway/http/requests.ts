@@ -3,7 +3,7 @@ import type { DescMessage, JsonValue } from '@bufbuild/protobuf';
 import type { MethodDefinition } from '#libs/grpc/rpc.ts';
 import { type Binding, isRaw } from './bindings.ts';
 import { readBody, readPieces } from './body.ts';
-import { encodeMessage, messageOf, parseJson } from './json-message.ts';
+import { encodeMessage, malformed, messageOf, parseJson } from './json-message.ts';
 import { parseQuery, textsToJson } from './query.ts';
 import type { Route } from './router.ts';
 
@@ -54,5 +54,11 @@ async function* pieces(
 }
 
 function decode(type: MethodDefinition['requestType'], descriptor: DescMessage, parts: JsonValue[]): object {
-  return type.decode(encodeMessage(descriptor, messageOf(descriptor, parts)));
+  const bytes = encodeMessage(descriptor, messageOf(descriptor, parts));
+  try {
+    return type.decode(bytes);
+  } catch {
+    // JSON may give an enum as a number, which the descriptor takes whatever it is.
+    throw malformed('', 'an enum has a number that stands for no value');
+  }
 }

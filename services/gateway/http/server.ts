@@ -13,9 +13,10 @@ import { readBindings } from './bindings.ts';
 import { discardRest } from './body.ts';
 import { startDeadline } from './deadline.ts';
 import { httpError, rawAnswer, toDrydockError } from './errors.ts';
+import { fieldNamed } from './json-message.ts';
 import { openApiDocument } from './openapi.ts';
 import { readRequest } from './requests.ts';
-import { createRouter, type Route } from './router.ts';
+import { createRouter, type Route, RouteNotFound } from './router.ts';
 
 const MAX_HEADERS = 100;
 const MAX_HEADER_BYTES = 16 * 1024;
@@ -25,6 +26,7 @@ const KEEP_ALIVE_MS = 65_000;
 const CHECK_INTERVAL_MS = 1_000;
 const DRAIN_MS = 10_000;
 const IDLE_MS = 60_000;
+const MAX_LOGGED_ID = 64;
 /** What metrics show for an answer that was not taken. */
 const CLIENT_GONE = 499;
 
@@ -55,15 +57,25 @@ export async function startHttp(options: HttpOptions): Promise<{ port: number } 
   const document = JSON.stringify(openApiDocument(descriptors, bindings));
 
   const app = createApp();
-  app.get('/healthz', async (_, reply) => reply.type('text/plain').send('ok\n'));
-  app.get('/readyz', async (_, reply) => {
+  const open = (path: string, handle: (reply: FastifyReply) => unknown) => {
+    app.get(path, async (_, reply) => handle(reply));
+    app.route({
+      method: ['DELETE', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT'],
+      url: path,
+      async handler({ method }) {
+        throw new RouteNotFound(method, path, ['GET']);
+      },
+    });
+  };
+  open('/healthz', (reply) => reply.type('text/plain').send('ok\n'));
+  open('/readyz', (reply) => {
     reply.type('text/plain');
     return ready().then(
       () => 'ready\n',
       (error: unknown) => reply.code(503).send(`${error instanceof Error ? error.message : 'not ready'}\n`),
     );
   });
-  app.get('/openapi.json', async (_, reply) => reply.type('application/json').send(document));
+  open('/openapi.json', (reply) => reply.type('application/json').send(document));
   app.setErrorHandler(async (error: unknown, _, reply) => {
     const known = toDrydockError(error);
     if (known.reason === 'INTERNAL') log.error({ err: error }, 'unexpected error');
@@ -168,10 +180,12 @@ function createAnswer(options: HttpOptions, route: (verb: string, path: string) 
     const { verb, path, query } = readTarget(request);
     const end = requests.startTimer();
     let name = 'none';
+    let ids = {};
     await traced(request, response, async (span) => {
       try {
         const found = route(verb, path);
         name = found.binding.template.source;
+        ids = idsOf(found);
         span.updateName(`${verb} ${name}`).setAttribute('http.route', name);
         await call(request, response, found, query);
       } catch (error) {
@@ -183,10 +197,20 @@ function createAnswer(options: HttpOptions, route: (verb: string, path: string) 
       } finally {
         discardRest(request);
         const status = response.writableFinished ? response.statusCode : CLIENT_GONE;
-        end({ route: name, method: name === 'none' ? 'none' : verb, status });
+        const labels = { route: name, method: name === 'none' ? 'none' : verb, status };
+        end(labels);
+        log.debug({ ...labels, ...ids }, 'request ended');
       }
     });
   };
+}
+
+/** The ids that a path names, for the log. */
+function idsOf({ binding, fields }: Route): Record<string, string> {
+  const named = [...fields].filter(([name]) => name.endsWith('_id'));
+  return Object.fromEntries(
+    named.map(([name, id]) => [fieldNamed(binding.descriptor.input, name)!.jsonName, id.slice(0, MAX_LOGGED_ID)]),
+  );
 }
 
 function readTarget({ method = '', url = '' }: IncomingMessage): { verb: string; path: string; query: string } {

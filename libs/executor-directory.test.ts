@@ -1,0 +1,77 @@
+import { once } from 'node:events';
+import pino from 'pino';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { connectEvents, type Events } from '#libs/events.ts';
+import { ANNOUNCED_SUBJECT, DISCOVER_SUBJECT, watchExecutors } from '#libs/executor-directory.ts';
+import { ExecutorAnnounced } from '#proto/drydock/internal/v1/events.ts';
+import { type Nats, startNats } from '../test/nats.ts';
+
+const log = pino({ level: 'silent' });
+const ADDRESS = '127.0.0.1:7004';
+let nats: Nats;
+beforeAll(async () => {
+  nats = await startNats();
+});
+afterAll(() => nats[Symbol.asyncDispose]());
+
+async function connected(name: string): Promise<Events & AsyncDisposable> {
+  const events = connectEvents({ url: nats.url, name, log });
+  const target = new EventTarget();
+  events.onConnect(() => target.dispatchEvent(new Event('up')));
+  if (!events.connected()) await once(target, 'up');
+  return events;
+}
+
+/** NATS has taken notice of every subscription made before. */
+async function roundTrip(events: Events): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  using _back = events.subscribe('test.round.trip', () => resolve());
+  // Subscribing waits for the connection, a turn at least.
+  await Promise.resolve();
+  events.publish('test.round.trip', new Uint8Array());
+  await promise;
+}
+
+const announce = (events: Events, executorId: string) =>
+  events.publish(ANNOUNCED_SUBJECT, ExecutorAnnounced.encode({ ...NOBODY, executorId, address: ADDRESS }).finish());
+const NOBODY = ExecutorAnnounced.create();
+
+test('an executor that was not heard of yet is asked for, once however many wait for it', async () => {
+  await using ours = await connected('directory');
+  await using theirs = await connected('executor');
+  using directory = watchExecutors(ours);
+  // The directory's own question at its start is over before there is an executor.
+  await expect.poll(() => directory.list()).toEqual([]);
+  let asked = 0;
+  using _answers = theirs.subscribe(DISCOVER_SUBJECT, () => {
+    asked++;
+    announce(theirs, 'one');
+  });
+  await roundTrip(theirs);
+  expect(await Promise.all([directory.addressOf('one'), directory.addressOf('one')])).toEqual([ADDRESS, ADDRESS]);
+  expect(asked).toBe(1);
+});
+
+test('an executor that does not answer is nowhere, a second later', async () => {
+  await using ours = await connected('directory');
+  using directory = watchExecutors(ours);
+  const started = performance.now();
+  expect(await directory.addressOf('nobody')).toBeUndefined();
+  expect(performance.now() - started).toBeLessThan(3_000);
+});
+
+test('an executor that falls silent is lost, once', async () => {
+  await using ours = await connected('directory');
+  await using theirs = await connected('executor');
+  const lost: string[] = [];
+  let now = 0;
+  using directory = watchExecutors(ours, { onLost: (id) => lost.push(id), now: () => now });
+  await roundTrip(ours);
+  announce(theirs, 'two');
+  await expect.poll(() => directory.list().map(({ executorId }) => executorId)).toEqual(['two']);
+  now = 5_000;
+  expect(await directory.addressOf('two')).toBe(ADDRESS);
+  now = 7_000;
+  await expect.poll(() => lost, { timeout: 3_000 }).toEqual(['two']);
+  expect(directory.list()).toEqual([]);
+});
