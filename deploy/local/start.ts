@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
-import { ensureImage } from '../images/build.ts';
+import { ensureImage, ensureImages } from '../images/build.ts';
 import { ensureEngine } from './engine.ts';
 import { describeUse, runFirstProgram } from './first-program.ts';
 import { generate } from './generate.ts';
@@ -9,12 +9,14 @@ import { readSettings, VARIABLES } from './settings.ts';
 import { ensureSystemPackages } from './system-packages.ts';
 
 const MAX_EXECUTORS = 8;
+/** Small enough to wait for; the others follow while the platform runs. */
+const FIRST_IMAGE = 'python';
 
 const command = new Command('npm start --')
   .description('Starts a whole platform on this machine, runs a first program on it, and serves until Ctrl-C.')
   .option('--executors <number>', `executor processes, 1 to ${MAX_EXECUTORS}`, toExecutors, 1)
   .option('--once', 'stop after the first program')
-  .option('--small', 'only the small image: Python alone')
+  .option('--small', 'only the first, small image: Python alone')
   .addHelpText('after', `\n${VARIABLES}`)
   .parse();
 
@@ -67,7 +69,7 @@ async function start(): Promise<void> {
     cacheDirectory: join(dataDirectory, 'images'),
     onProgress: progress,
   };
-  await ensureImage('python', images);
+  await ensureImage(FIRST_IMAGE, images);
   if (stop.signal.aborted) return;
 
   await using platform = await startPlatform({
@@ -81,11 +83,11 @@ async function start(): Promise<void> {
     onExit,
   });
   progress('the platform runs');
-  const polyglot = small ? undefined : ensureImage('polyglot', images).catch((error) => progress(error.message));
+  const others = small ? undefined : ensureImages(images).catch((error) => progress(error.message));
   say(`\n${await runFirstProgram(platform.httpUrl, platform.apiKey)}`);
   say(describeUse(platform.httpUrl, platform.gatewayAddress, platform.apiKey));
   progress('ready; Ctrl-C stops everything');
-  if (once) await polyglot;
+  if (once) await others;
   else await new Promise<void>((resolve) => onAbort(stop.signal, resolve));
 }
 

@@ -32,6 +32,11 @@ export type Language = {
   readonly compile?: readonly string[];
   readonly run: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
+  /**
+   * What its runtime prints to standard error when it cannot allocate and ends the program itself, so that no process
+   * was killed for its memory. Absent where a failed allocation is the program's affair, or where none is seen to fail.
+   */
+  readonly outOfMemory?: string;
 };
 
 export type Catalog = {
@@ -84,7 +89,7 @@ const languages = list(
       extensions: list(matches(/^\.\w+$/, 'an ending such as .py')),
       run: list(word),
     },
-    { compile: list(word), environment },
+    { compile: list(word), environment, outOfMemory: text },
   ),
 );
 
