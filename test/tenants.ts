@@ -22,7 +22,7 @@ export async function expectNothingLeft({ api, http, organization }: Tenant, sta
   const executions = async (): Promise<{ state: string }[]> => (await http('GET', '/v1/executions')).body.executions;
   const others = async () => (await executions()).filter(({ state }) => !states.includes(state));
   await vi.waitFor(async () => expect(await others()).toEqual([]));
-  const quota = organization!.quota!.concurrentSandboxes;
+  const quota = organization!.quota!.concurrentSandboxes!;
   const made = await Promise.all(Array.from({ length: quota }, () => api.createSandbox()));
   await Promise.all(made.map(({ id }) => api.deleteSandbox(id)));
 }

@@ -13,6 +13,8 @@ const onPlatform = (name: string, timeout: number) => ({
     fileParallelism: false,
     testTimeout: timeout,
     hookTimeout: timeout,
+    // Tests that say so run side by side, as many as two executors on two cores bear.
+    maxConcurrency: 4,
   },
 });
 

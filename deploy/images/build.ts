@@ -13,6 +13,8 @@ const BOOTSTRAP_OPTIONS = [
   // Its clean-up would take the mount points below /run away again.
   '--skip=cleanup/run',
   '--aptopt=Acquire::Languages "none"',
+  // A build that a crash cuts short is begun anew, so nothing of it need be safe on the disk.
+  '--dpkgopt=force-unsafe-io',
   '--dpkgopt=path-exclude=/usr/share/doc/*',
   '--dpkgopt=path-exclude=/usr/share/locale/*',
 ];

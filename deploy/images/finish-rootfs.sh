@@ -21,3 +21,5 @@ for path in usr/share/doc usr/share/man usr/share/info usr/share/lintian usr/sha
   usr/share/go-*/test usr/share/go-*/api usr/share/go-*/misc usr/lib/go-*/pkg/*_dynlink usr/lib/jvm/*/jmods; do
   find "$root"/$path -mindepth 1 -delete 2>/dev/null || true
 done
+# Kotlin's compiler again, as a library.
+rm -f "$root"/usr/share/java/kotlin-compiler-embeddable*.jar

@@ -8,7 +8,7 @@ import { readSettings, VARIABLES } from './settings.ts';
 import { findMissing, goVersion, hasCommand } from './system-packages.ts';
 
 const GiB = 1024 ** 3;
-const DISK_GIB = 6;
+const DISK_GIB = 12;
 const MEMORY_GIB = 2;
 
 type Finding = {

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { holdDirectory } from '#libs/held-directory.ts';
 import { aborted } from '#libs/lifecycle.ts';
-import { ensureImage } from '../images/build.ts';
+import { ensureImage, ensureImages } from '../images/build.ts';
 import { endLeftovers, killChildren } from './child.ts';
 import { ensureEngine } from './engine.ts';
 import { describeUse, runFirstProgram } from './first-program.ts';
@@ -14,12 +14,14 @@ import { readSettings, type Settings, VARIABLES } from './settings.ts';
 import { ensureSystemPackages } from './system-packages.ts';
 
 const MAX_EXECUTORS = 8;
+/** Small enough to wait for; the others follow while the platform runs. */
+const FIRST_IMAGE = 'python';
 
 const command = new Command('npm start --')
   .description('Starts a whole platform on this machine, runs a first program on it, and serves until Ctrl-C.')
   .option('--executors <number>', `executor processes, 1 to ${MAX_EXECUTORS}`, toExecutors, 1)
   .option('--once', 'stop after the first program')
-  .option('--small', 'only the small image: Python alone')
+  .option('--small', 'only the first, small image: Python alone')
   .addHelpText('after', `\n${VARIABLES}`)
   .parse();
 
@@ -79,7 +81,7 @@ async function start(settings: Settings, runDirectory: string): Promise<void> {
   });
   progress(`Docker engine: ${engine.own ? 'an own one' : engine.socket}`);
   const images = { dockerSocket: engine.socket, cacheDirectory: settings.imageCache, onProgress: progress };
-  await ensureImage('python', images);
+  await ensureImage(FIRST_IMAGE, images);
   if (stop.signal.aborted) return;
 
   await using platform = await startPlatform({
@@ -94,11 +96,11 @@ async function start(settings: Settings, runDirectory: string): Promise<void> {
   });
   if (stop.signal.aborted) return;
   progress('the platform runs');
-  const polyglot = small ? undefined : ensureImage('polyglot', images).catch((error) => progress(error.message));
+  const others = small ? undefined : ensureImages(images).catch((error) => progress(error.message));
   say(`\n${await runFirstProgram(platform.httpUrl, platform.apiKey)}`);
   say(describeUse(platform.httpUrl, platform.gatewayAddress, platform.apiKey));
   progress('ready; Ctrl-C stops everything');
-  if (once) await polyglot;
+  if (once) await others;
   else await aborted(stop.signal);
 }
 

@@ -11,8 +11,8 @@ const load = (): any => JSON.parse(readFileSync(file, 'utf8'));
 
 test('the catalogue that is shipped is sound, and nobody can change it', () => {
   const { templates, languages } = readCatalog(file);
-  expect([...templates.keys()]).toEqual(['python', 'polyglot']);
-  expect(languages.size).toBeGreaterThanOrEqual(13);
+  expect([...templates.keys()]).toEqual(['python', 'polyglot', 'extended']);
+  expect(languages.size).toBeGreaterThanOrEqual(25);
   const python = templates.get('python')!;
   expect(() => Object.assign(python.limits, { cpus: 64 })).toThrow(TypeError);
 });
@@ -25,6 +25,7 @@ test('every problem is told at once', () => {
   delete json.languages[0].run;
   json.languages[1].run.push('{fiel}');
   json.languages[2].compilr = [];
+  json.languages[3].outOfMemory = '';
   expect(() => parseCatalog(json)).toThrow(
     [
       'bad catalogue catalogue',
@@ -32,8 +33,9 @@ test('every problem is told at once', () => {
       'templates[0].runtime: must be a text or null',
       'templates[1].pool.floor: must be a whole number',
       'languages[0].run: is required',
-      'languages[1].run[3]: {fiel} is none of {file}, {class}, {sources}, {siblings}, {options}, {arguments}',
+      'languages[1].run[3]: {fiel} is none of {file}, {class}, {sources}, {siblings}, {others}, {options}, {arguments}',
       'languages[2].compilr: is not known here',
+      'languages[3].outOfMemory: must be a text that is not empty',
     ].join('\n  '),
   );
 });

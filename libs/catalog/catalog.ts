@@ -35,7 +35,10 @@ export type Language = {
   readonly compile?: readonly string[];
   readonly run: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
-  /** What its runtime prints to standard error when memory runs out and it ends by itself. */
+  /**
+   * What its runtime prints to standard error when it cannot allocate and ends the program itself, so that no process
+   * was killed for its memory. Absent where a failed allocation is the program's affair, or where none is seen to fail.
+   */
   readonly outOfMemory?: string;
 };
 

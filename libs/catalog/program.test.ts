@@ -37,6 +37,16 @@ test('Go compiles what is in the directory of the entry point; other packages co
   expect(compile).toEqual(['go', 'build', '-o', 'main.out', 'main.go', 'more.go']);
 });
 
+test('Fortran compiles the entry point last, after the others in the order of the request', () => {
+  const { compile } = planProgram(languages.get('fortran')!, {
+    files: ['units.f90', 'main.f90', 'notes.txt', 'shapes.f90'],
+    entrypoint: 'main.f90',
+    compilerOptions: ['-Wall'],
+    arguments: [],
+  });
+  expect(compile?.slice(-4)).toEqual(['-Wall', 'units.f90', 'shapes.f90', 'main.f90']);
+});
+
 test('Java runs the class named like the entry point', () => {
   const { compile, run } = planProgram(languages.get('java')!, {
     files: ['shapes/Circle.java', 'src/Start.java'],

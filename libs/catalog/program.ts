@@ -9,13 +9,21 @@ export type Program = {
   arguments: string[];
 };
 
-export const PLACEHOLDERS = ['{file}', '{class}', '{sources}', '{siblings}', '{options}', '{arguments}'] as const;
+export const PLACEHOLDERS = [
+  '{file}',
+  '{class}',
+  '{sources}',
+  '{siblings}',
+  '{others}',
+  '{options}',
+  '{arguments}',
+] as const;
 
 /**
  * The commands that compile and run a program, in the directory of its files. A word of a command that is a placeholder
- * becomes: `{file}` the entry point, `{class}` its name without directory and ending, `{sources}` the entry point and
- * every other file of the language, `{siblings}` those of them in the entry point's directory, `{options}` and
- * `{arguments}` those of the program. Nothing is filled in within a word, nor twice.
+ * becomes: `{file}` the entry point, `{class}` its name without directory and ending, `{others}` every other file of the
+ * language in the order of the request, `{sources}` the entry point and these, `{siblings}` the entry point and those of
+ * them in its directory, `{options}` and `{arguments}` those of the program. Nothing is filled in within a word, nor twice.
  */
 export function planProgram(language: Language, program: Program): { compile: string[] | undefined; run: string[] } {
   const { entrypoint, files } = program;
@@ -25,6 +33,7 @@ export function planProgram(language: Language, program: Program): { compile: st
     '{class}': [basename(entrypoint, extname(entrypoint))],
     '{sources}': [entrypoint, ...others],
     '{siblings}': [entrypoint, ...others.filter((name) => dirname(name) === dirname(entrypoint))],
+    '{others}': others,
     '{options}': program.compilerOptions,
     '{arguments}': program.arguments,
   };

@@ -186,7 +186,8 @@ func pipe(direction direction) (theirs *os.File, ours *os.File, err error) {
 	if direction == ourWriting {
 		fds[0], fds[1] = fds[1], fds[0]
 	}
-	if err := syscall.SetNonblock(fds[0], true); err != nil {
+	// Ours by owner, yet a program may open its end by name: /dev/stdin, /dev/stdout, /dev/stderr.
+	if err := errors.Join(syscall.Fchmod(fds[1], 0o666), syscall.SetNonblock(fds[0], true)); err != nil {
 		return nil, nil, errors.Join(err, syscall.Close(fds[0]), syscall.Close(fds[1]))
 	}
 	return os.NewFile(uintptr(fds[1]), "program"), os.NewFile(uintptr(fds[0]), "agent"), nil

@@ -28,6 +28,18 @@ func TestExitCodesAndSignalsAreKeptApart(t *testing.T) {
 	}
 }
 
+func TestStandardStreamsOpenByName(t *testing.T) {
+	s := newSandbox(t, sandboxOptions{})
+	r, err := s.run(&pb.StartRequest{
+		Command: []string{"sh", "-c", "cat /dev/stdin >/dev/stdout && echo said >/dev/stderr"},
+		Stdin:   []byte("given"),
+	})
+	must(t, err)
+	if r.stdout != "given" || r.stderr != "said\n" {
+		t.Errorf("stdout %q, stderr %q", r.stdout, r.stderr)
+	}
+}
+
 func TestProgramHasNoRights(t *testing.T) {
 	s := newSandbox(t, sandboxOptions{})
 	r := s.mustRun("sh", "-c", "id; cat /proc/self/status; echo $HOME $USER $PATH $LANG $TERM; pwd; ls /proc/self/fd | wc -l")

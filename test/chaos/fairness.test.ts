@@ -3,7 +3,7 @@ import type { Execution } from '#proto/drydock/v1/execution.ts';
 import type { Platform } from '../../deploy/local/platform.ts';
 import { tableOf } from '../bench/report.ts';
 import { startTestPlatform } from '../platform.ts';
-import { newTenant, type Tenant } from './tenants.ts';
+import { newTenant, type Tenant } from './patient-tenant.ts';
 
 const FLOOD = Number(process.env.CHAOS_FLOOD ?? 400);
 const FEW = 10;

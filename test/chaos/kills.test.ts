@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Platform } from '../../deploy/local/platform.ts';
 import { tableOf } from '../bench/report.ts';
 import { startTestPlatform } from '../platform.ts';
-import { newTenant, type Tenant } from './tenants.ts';
+import { newTenant, type Tenant } from './patient-tenant.ts';
 
 const ORGANIZATIONS = 20;
 const EACH = Number(process.env.CHAOS_EXECUTIONS ?? 2_000) / ORGANIZATIONS;

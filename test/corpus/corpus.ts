@@ -1,7 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
+import { readCatalog } from '#libs/catalog/catalog.ts';
+import type { Verdict } from '#proto/drydock/v1/execution.ts';
 
 const HERE = import.meta.dirname;
+const { languages } = readCatalog(join(HERE, '../../deploy/images/catalog.json'));
 const NOT_LANGUAGES = ['hello', 'expected', 'input'];
 
 /** Whose hello world is `main` with this ending, or `Main` for Java. */
@@ -19,10 +22,30 @@ const LANGUAGE_OF: Record<string, string> = {
   '.php': 'php',
   '.lua': 'lua',
   '.rs': 'rust',
+  '.kt': 'kotlin',
+  '.scala': 'scala',
+  '.clj': 'clojure',
+  '.cs': 'csharp',
+  '.pas': 'pascal',
+  '.adb': 'ada',
+  '.f90': 'fortran',
+  '.nim': 'nim',
+  '.awk': 'awk',
+  // Its other ending, .pl, is Perl's too.
+  '.prolog': 'prolog',
+  '.erl': 'erlang',
+  '.exs': 'elixir',
+  '.sql': 'sqlite',
+  '.hs': 'haskell',
+  '.ml': 'ocaml',
+  '.rkt': 'racket',
+  '.R': 'r',
+  '.m': 'octave',
 };
 
-/** What benchmarks read from standard input. */
+/** What programs of these names read from standard input. */
 const INPUTS: Record<string, string> = {
+  input: 'numbers.txt',
   'k-nucleotide': 'sequences.txt',
   patterns: 'sequences.txt',
   'reverse-complement': 'sequences.txt',
@@ -37,8 +60,15 @@ export type Program = {
   files: { name: string; text: string }[];
   entrypoint: string;
   stdin: string;
+  /** Its standard output. */
   expected: string;
+  /** What comes of it. */
+  verdict: Verdict;
 };
+
+/** Programs that fail; everything else is accepted. */
+const FAILING = ['compile-error', 'runtime-error', 'out-of-memory'];
+const SILENT = ['compile-error', 'out-of-memory'];
 
 /** Every program: one file, or a directory whose entry point is called main. Hello world comes first. */
 export const corpus: Program[] = [
@@ -67,8 +97,15 @@ function describe(language: string, name: string, directory: string, names: stri
     files: names.map((file) => ({ name: file, text: read(directory, file) })),
     entrypoint,
     stdin: input ? read('input', input) : '',
-    expected: read('expected', `${name}.txt`),
+    expected: SILENT.includes(name) ? '' : read('expected', `${name}.txt`),
+    verdict: verdictOf(language, name),
   };
+}
+
+/** What a compiler would refuse, an interpreter finds when it runs. */
+function verdictOf(language: string, name: string): Verdict {
+  if (name === 'compile-error' && languages.get(language)?.compile) return 'COMPILE_ERROR';
+  return FAILING.includes(name) ? 'RUNTIME_ERROR' : 'ACCEPTED';
 }
 
 function languageOf(file: string): string {

@@ -81,13 +81,10 @@ async function runProgram(container: Container, language: Language, program: Pro
     arguments: [],
   });
   const compile = plan.compile && (await container.exec(plan.compile));
-  if (compile?.exitCode) return { compile, run: undefined, correct: false };
+  if (compile?.exitCode) return { compile, run: undefined, correct: program.verdict === 'COMPILE_ERROR' };
   const run = await container.exec(plan.run, program.stdin);
-  return {
-    compile,
-    run,
-    correct: run.exitCode === 0 && run.stdout === program.expected,
-  };
+  const verdict = run.exitCode === 0 ? 'ACCEPTED' : 'RUNTIME_ERROR';
+  return { compile, run, correct: verdict === program.verdict && run.stdout === program.expected };
 }
 
 const command = new Command('node test/corpus/verify.ts')

@@ -1,15 +1,31 @@
+import { join } from 'node:path';
 import { afterAll, describe, expect, inject, test } from 'vitest';
+import { readCatalog } from '#libs/catalog/catalog.ts';
+import { ROOT } from '../../deploy/local/root.ts';
 import { connectGrpc, connectHttp } from '../api.ts';
-import { corpus } from '../corpus/corpus.ts';
+import { corpus, type Program } from '../corpus/corpus.ts';
 
 const platform = inject('platform');
 const grpc = connectGrpc(platform, platform.apiKey);
 const http = connectHttp(platform, platform.apiKey);
+const { languages } = readCatalog(join(ROOT, 'deploy/images/catalog.json'));
 afterAll(() => grpc[Symbol.dispose]());
 
 const hello = corpus.filter(({ name }) => name === 'hello');
+const starved = corpus.filter(({ name }) => name === 'out-of-memory');
+const failing = corpus.filter(({ verdict, name }) => verdict !== 'ACCEPTED' && name !== 'out-of-memory');
 
-describe('hello world over HTTP', () => {
+const run = ({ language, files, entrypoint, stdin }: Program, expectedOutput?: string) =>
+  grpc.runCode({
+    language,
+    files: files.map(({ name, text }) => ({ name, content: { $case: 'text' as const, value: text } })),
+    entrypoint,
+    stdin,
+    expectedOutput,
+    comparison: 'EXACT',
+  });
+
+describe.concurrent('hello world over HTTP', () => {
   test.each(hello)('$language', async ({ language, files, expected }) => {
     const { body } = await http('POST', '/v1/executions:run', {
       language,
@@ -19,20 +35,28 @@ describe('hello world over HTTP', () => {
   });
 });
 
-describe('the corpus over gRPC', () => {
-  test.each(corpus)('$language: $name', async ({ language, files, entrypoint, stdin, expected }) => {
-    const execution = await grpc.runCode({
-      language,
-      files: files.map(({ name, text }) => ({
-        name,
-        content: { $case: 'text' as const, value: text },
-      })),
-      entrypoint,
-      stdin,
-      expectedOutput: expected,
-      comparison: 'EXACT',
-    });
-    expect(execution, execution.compile?.stderr || execution.stderr).toMatchObject({ verdict: 'ACCEPTED' });
+describe.concurrent('the corpus over gRPC', () => {
+  test.each(corpus.filter(({ verdict }) => verdict === 'ACCEPTED'))('$language: $name', async (program) => {
+    const execution = await run(program, program.expected);
+    const { verdict, stdout } = execution;
+    const words = execution.compile?.stderr || execution.stderr;
+    expect({ verdict, stdout }, words).toEqual({ verdict: 'ACCEPTED', stdout: program.expected });
+  });
+});
+
+describe.concurrent('a program that fails says so, with the words of its compiler or runtime', () => {
+  test.each(failing)('$language: $name', async (program) => {
+    const { verdict, stdout, stderr, compile } = await run(program);
+    expect({ verdict, stdout }).toEqual({ verdict: program.verdict, stdout: program.expected });
+    if (verdict === 'COMPILE_ERROR') expect(`${compile?.stdout}${compile?.stderr}`).toMatch(/harbour/i);
+    else expect(stderr).not.toBe('');
+  });
+});
+
+describe.concurrent('a runtime that cannot allocate says what the catalogue knows of it', () => {
+  test.each(starved)('$language', async (program) => {
+    const { stderr } = await run(program);
+    expect(stderr).toContain(languages.get(program.language)?.outOfMemory);
   });
 });
 
@@ -41,13 +65,4 @@ test('every language of the API has a hello world', async () => {
   expect(body.languages.map(({ name }: { name: string }) => name).sort()).toEqual(
     hello.map(({ language }) => language).sort(),
   );
-});
-
-test('a program that does not compile is told so, with the compiler’s words', async () => {
-  const execution = await grpc.runCode({
-    language: 'c',
-    source: 'int main() { return nothing; }',
-  });
-  expect(execution.verdict).toBe('COMPILE_ERROR');
-  expect(execution.compile?.stderr).toMatch(/nothing/);
 });

@@ -1,0 +1,5 @@
+BEGIN {
+    print "before"
+    harbour["Kiel"] = 12
+    print harbour + 1
+}

@@ -1,0 +1,2 @@
+for port in Kiel Brest; do
+  echo "$port"

@@ -1,0 +1,4 @@
+set -o errexit
+echo before
+echo 'the harbour is closed' >/dev/stderr
+false

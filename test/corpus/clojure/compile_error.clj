@@ -1,0 +1,4 @@
+(defn berth [ship]
+  (str "berth of " ship)
+
+(println (berth "Gorch Fock"))

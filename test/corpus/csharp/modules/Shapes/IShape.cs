@@ -1,0 +1,8 @@
+namespace Shapes
+{
+    public interface IShape
+    {
+        string Name { get; }
+        double Area { get; }
+    }
+}

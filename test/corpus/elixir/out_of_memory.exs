@@ -1,0 +1,1 @@
+String.duplicate("x", 2 ** 45)

@@ -1,0 +1,9 @@
+package main
+
+import "fmt"
+
+func main() {
+	fmt.Println("before")
+	var berths map[string]int
+	berths["Kiel"] = 12
+}

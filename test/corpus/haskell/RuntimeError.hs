@@ -1,0 +1,6 @@
+module Main (main) where
+
+main :: IO ()
+main = do
+  putStrLn "before"
+  error "the harbour is closed"

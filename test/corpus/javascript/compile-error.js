@@ -1,0 +1,4 @@
+function berth(ship) {
+  return `berth of ${ship}`;
+
+console.log(berth('Gorch Fock'));

@@ -1,0 +1,3 @@
+console.log('before');
+const harbour = undefined;
+console.log(harbour.berths);

@@ -1,0 +1,2 @@
+for _, port in ipairs({ "Kiel", "Brest" }) do
+  print(port)

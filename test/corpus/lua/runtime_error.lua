@@ -1,0 +1,3 @@
+print("before")
+local harbour
+print(harbour.berths)

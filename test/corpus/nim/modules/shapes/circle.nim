@@ -1,0 +1,3 @@
+import std/math
+
+func circleArea*(radius: float): float = PI * radius * radius

@@ -1,0 +1,1 @@
+func squareArea*(side: float): float = side * side

@@ -1,0 +1,1 @@
+echo newString(1 shl 45).len

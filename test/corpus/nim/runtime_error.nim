@@ -1,0 +1,2 @@
+echo "before"
+raise newException(ValueError, "the harbour is closed")

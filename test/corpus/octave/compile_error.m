@@ -1,0 +1,2 @@
+berths = [12, 7;
+printf("%d\n", sum(berths));

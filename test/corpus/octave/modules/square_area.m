@@ -1,0 +1,3 @@
+function area = square_area(side)
+  area = side ^ 2;
+end

@@ -1,0 +1,1 @@
+kept = zeros(1e6, 1e6);

@@ -1,0 +1,5 @@
+program CompileError;
+
+begin
+  WriteLn(Harbour);
+end.

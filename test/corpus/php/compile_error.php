@@ -1,0 +1,4 @@
+<?php
+
+$ports = ['Kiel', 'Brest';
+echo count($ports), "\n";

@@ -1,0 +1,3 @@
+<?php
+
+str_repeat('x', 1 << 45);

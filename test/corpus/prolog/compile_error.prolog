@@ -1,0 +1,5 @@
+:- initialization(main, main).
+
+main :-
+    writeln("berths: "),
+    writeln(12.

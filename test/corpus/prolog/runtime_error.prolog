@@ -1,0 +1,5 @@
+:- initialization(main, main).
+
+main :-
+    writeln(before),
+    existence_error(harbour, kiel).

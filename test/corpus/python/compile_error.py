@@ -1,0 +1,4 @@
+def berth(ship):
+    return "berth of " + ship
+
+print(berth("Gorch Fock")

@@ -1,0 +1,3 @@
+print("before")
+ports = ["Kiel", "Brest"]
+print(ports[2])

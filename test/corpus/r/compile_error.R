@@ -1,0 +1,4 @@
+berth <- function(ship) {
+  paste("berth of", ship
+
+cat(berth("Gorch Fock"), "\n")

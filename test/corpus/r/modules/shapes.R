@@ -1,0 +1,3 @@
+square <- function(side) side^2
+
+circle <- function(radius) pi * radius^2

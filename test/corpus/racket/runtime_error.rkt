@@ -1,0 +1,4 @@
+#lang racket/base
+
+(displayln "before")
+(error "the harbour is closed")

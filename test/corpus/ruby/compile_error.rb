@@ -1,0 +1,4 @@
+def berth(ship)
+  "berth of #{ship}"
+
+puts berth("Gorch Fock")

@@ -1,0 +1,5 @@
+fn main() {
+    println!("before");
+    let berths: Vec<u32> = Vec::new();
+    println!("{}", berths[2]);
+}

@@ -1,0 +1,3 @@
+object CompileError extends App {
+  println(harbour)
+}

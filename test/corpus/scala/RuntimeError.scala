@@ -1,0 +1,4 @@
+object RuntimeError extends App {
+  println("before")
+  sys.error("the harbour is closed")
+}

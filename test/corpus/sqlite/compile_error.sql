@@ -1,0 +1,1 @@
+SELECT 'berths: ' || (12;

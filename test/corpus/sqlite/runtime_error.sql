@@ -1,0 +1,2 @@
+SELECT 'before';
+SELECT berths FROM harbour;

@@ -1,0 +1,3 @@
+import { berths } from './harbour.ts';
+
+console.log(berths);
