@@ -101,9 +101,12 @@ export function createReporter(
   };
 }
 
-/** Destroys sandboxes of this executor that session has put on record as stopped. */
-export function followSession(events: Events, sandboxes: Sandboxes, log: Logger): Disposable {
-  return events.subscribe(CHANGED_SUBJECT, async (data) => {
+/**
+ * Destroys sandboxes of this executor that session has put on record as stopped, also those that it did while this executor
+ * was away and taken for lost.
+ */
+export function followSession(events: Events, sandboxes: Sandboxes, missedSince: Date, log: Logger): Disposable {
+  const handle = async (data: Uint8Array) => {
     const { sandboxId, organizationId, state } = SandboxChanged.decode(data);
     if (state !== 'STOPPED') return;
     try {
@@ -114,5 +117,9 @@ export function followSession(events: Events, sandboxes: Sandboxes, log: Logger)
     }
     log.info({ sandboxId }, 'stopped sandbox destroyed');
     await sandboxes.destroy(sandboxId);
-  });
+  };
+  const parts = new DisposableStack();
+  parts.use(events.subscribe(CHANGED_SUBJECT, handle));
+  parts.use(events.follow({ stream: 'SESSION', subject: CHANGED_SUBJECT, since: missedSince, handle }));
+  return parts;
 }

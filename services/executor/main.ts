@@ -16,6 +16,7 @@ import { createDockerBackend } from './docker/backend.ts';
 import { createExecutor } from './executor.ts';
 import { createFiles } from './files.ts';
 import { createInstances } from './instances.ts';
+import { followLife } from './last-alive.ts';
 import { createLeases } from './leases.ts';
 import { createPool } from './pool.ts';
 import { createProcesses } from './processes.ts';
@@ -55,6 +56,7 @@ await run(log, async (shutdown) => {
   // Released in reverse order: calls drain first, then the pool, NATS last.
   await using events = connectEvents({ url: config.natsUrl, name: `executor-${config.id}`, log });
   events.keepStream('EXECUTOR', ['drydock.executor.>']);
+  events.keepStream('SESSION', ['drydock.session.>']);
   await using reporter = createReporter(events, config.id, log);
   const { report } = reporter;
   const { leaseIdleMs: idleMs } = config;
@@ -80,7 +82,8 @@ await run(log, async (shutdown) => {
   });
   await using _deadlines = every(DEADLINE_INTERVAL_MS, log, () => enforceDeadlines(everything));
   await using _leases = every(DEADLINE_INTERVAL_MS, log, async () => leases.sweep(Date.now()));
-  using _session = followSession(events, sandboxes, log);
+  await using life = await followLife(dataDirectory, log);
+  using _session = followSession(events, sandboxes, life.missedSince, log);
   await using announcer = createAnnouncer({
     events,
     sandboxes,
