@@ -1,7 +1,8 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Docker from 'dockerode';
-import { startChild, until } from './child.ts';
+import { execa } from 'execa';
+import { type Child, startChild, until } from './child.ts';
 
 const READY_MS = 30_000;
 const DEFAULT_SOCKET = '/var/run/docker.sock';
@@ -16,28 +17,34 @@ export type Engine = AsyncDisposable & {
  * A Docker engine: the one of `DOCKER_HOST`, the machine's own where one runs, else one of ours with its own data and
  * socket. Ours has no networks: sandboxes have none.
  */
-export async function ensureEngine(options: {
-  dataDirectory: string;
-  runDirectory: string;
-  dockerHost: string | undefined;
-  onLine?: (line: string) => void;
-  onExit?: (reason: string) => void;
-}): Promise<Engine> {
+export async function ensureEngine(options: EngineOptions & { dockerHost: string | undefined }): Promise<Engine> {
   const given = options.dockerHost?.replace(/^unix:\/\//, '');
   for (const socket of given ? [given] : [DEFAULT_SOCKET])
     if (await answers(socket)) return { socket, own: false, async [Symbol.asyncDispose]() {} };
   if (given)
     throw new Error(`DOCKER_HOST is ${options.dockerHost}, where no engine answers: start it, or unset DOCKER_HOST`);
+  return startEngine(options);
+}
 
+export type EngineOptions = {
+  dataDirectory: string;
+  runDirectory: string;
+  onLine?: (line: string) => void;
+  onExit?: (reason: string) => void;
+};
+
+/** An engine of our own. Its containers outlive it, so that it may be started again below them. */
+export async function startEngine(options: EngineOptions): Promise<Engine & Pick<Child, 'stop'>> {
   const { runDirectory, dataDirectory } = options;
   await mkdir(runDirectory, { recursive: true });
   const socket = join(runDirectory, 'docker.sock');
+  const dataRoot = join(dataDirectory, 'engine');
   const child = await startChild({
     name: 'dockerd',
     runDirectory,
     command: 'dockerd',
     args: [
-      `--data-root=${join(dataDirectory, 'engine')}`,
+      `--data-root=${dataRoot}`,
       `--exec-root=${join(runDirectory, 'engine')}`,
       `--host=unix://${socket}`,
       `--pidfile=${join(runDirectory, 'engine.pid')}`,
@@ -57,10 +64,20 @@ export async function ensureEngine(options: {
   return {
     socket,
     own: true,
+    stop: child.stop,
     async [Symbol.asyncDispose]() {
       await child.stop();
+      await unmountBelow(dataRoot);
     },
   };
+}
+
+/** An engine that was killed once leaves mounts, its data root over itself among them, which the next one does not take away. */
+async function unmountBelow(directory: string): Promise<void> {
+  const table = await readFile('/proc/self/mountinfo', 'utf8');
+  const points = table.split('\n').map((line) => line.split(' ')[4] ?? '');
+  const below = points.filter((point) => point === directory || point.startsWith(`${directory}/`));
+  for (const point of below.reverse()) await execa('umount', [point]);
 }
 
 export async function answers(socket: string): Promise<boolean> {

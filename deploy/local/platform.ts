@@ -33,6 +33,8 @@ export type Ports = {
 export type PlatformOptions = {
   dataDirectory: string;
   dockerSocket: string;
+  /** Where executors have engines of their own: the socket of each, in their order. */
+  dockerSockets?: string[];
   ports: Ports;
   /** Sets executors apart from those of other platforms on the same engine. */
   name: string;
@@ -88,7 +90,8 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   };
   started.defer(async () => {
     for (const name of inOrder(processes.keys())) await processes.get(name)!.stop();
-    await removeContainers(options.dockerSocket, executorIds(options));
+    for (const socket of new Set([options.dockerSocket, ...(options.dockerSockets ?? [])]))
+      await removeContainers(socket, executorIds(options));
   });
 
   let { databaseUrl = '', natsUrl = '' } = options;
@@ -165,7 +168,7 @@ function executorIds({ name, ports }: PlatformOptions): string[] {
 }
 
 function servicesOf(options: PlatformOptions, shared: Record<string, string>): Service[] {
-  const { ports, dataDirectory, dockerSocket } = options;
+  const { ports, dataDirectory, dockerSocket, dockerSockets = [] } = options;
   const at = (port: number) => `127.0.0.1:${port}`;
   const environment = {
     ...shared,
@@ -195,7 +198,7 @@ function servicesOf(options: PlatformOptions, shared: Record<string, string>): S
       EXECUTOR_ADDRESS: at(port),
       EXECUTOR_METRICS_ADDRESS: at(metrics),
       EXECUTOR_DATA_DIR: join(dataDirectory, `executor-${index + 1}`),
-      DOCKER_SOCKET: dockerSocket,
+      DOCKER_SOCKET: dockerSockets[index] ?? dockerSocket,
     },
   }));
   return [...plain, ...executors];

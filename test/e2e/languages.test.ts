@@ -53,10 +53,11 @@ describe.concurrent('a program that fails says so, with the words of its compile
   });
 });
 
-describe.concurrent('a runtime that cannot allocate says what the catalogue knows of it', () => {
+describe.concurrent('a program whose runtime cannot allocate has used more memory than it may', () => {
   test.each(starved)('$language', async (program) => {
-    const { stderr } = await run(program);
+    const { verdict, stderr } = await run(program);
     expect(stderr).toContain(languages.get(program.language)?.outOfMemory);
+    expect(verdict).toBe('MEMORY_EXCEEDED');
   });
 });
 
