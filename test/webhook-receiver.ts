@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 
@@ -25,28 +26,34 @@ export type Received = {
 
 export type Receiver = {
   url: string;
+  port: number;
   /** What came, in order; an entry is there before its answer. */
   received: Received[];
 } & AsyncDisposable;
 
-type Answer = (response: ServerResponse, received: Received, request: IncomingMessage) => unknown;
+type Answer = (response: ServerResponse, received: Received) => unknown;
 
-/** An HTTP server of the loopback interface that keeps what it is sent. Default answer: 200. */
-export async function startReceiver(answer: Answer = (response) => response.end()): Promise<Receiver> {
+/** An HTTP server of the loopback interface, with `tls` one of HTTPS, that keeps what it is sent. Default answer: 200. */
+export async function startReceiver(
+  answer: Answer = (response) => response.end(),
+  tls?: { cert: Buffer; key: Buffer },
+): Promise<Receiver> {
   const received: Received[] = [];
-  const server = createServer(async (request, response) => {
+  const handle = async (request: IncomingMessage, response: ServerResponse) => {
     const pieces: Buffer[] = [];
     for await (const piece of request) pieces.push(piece);
     const body = Buffer.concat(pieces);
     const event = body.length > 0 ? JSON.parse(body.toString()) : undefined;
     const one = { path: request.url ?? '', headers: request.headers, body, event };
     received.push(one);
-    answer(response, one, request);
-  });
+    answer(response, one);
+  };
+  const server = tls ? createTlsServer(tls, handle) : createServer(handle);
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `${tls ? 'https' : 'http'}://127.0.0.1:${port}`,
+    port,
     received,
     async [Symbol.asyncDispose]() {
       const closed = new Promise((resolve) => server.close(resolve));
