@@ -1,4 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises';
+import { setGlobalProxyFromEnv } from 'node:http';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -70,13 +71,11 @@ describe('a post', () => {
   test('uses no proxy of the environment', async () => {
     await using proxy = await startReceiver();
     await using receiver = await startReceiver();
-    const variables = ['http_proxy', 'HTTP_PROXY', 'NODE_USE_ENV_PROXY'];
-    for (const name of variables)
-      process.env[name] = name.endsWith('PROXY') && name.startsWith('NODE') ? '1' : proxy.url;
+    const restore = setGlobalProxyFromEnv({ http_proxy: proxy.url, https_proxy: proxy.url });
     try {
       expect(await post(receiver.url)).toEqual({ statusCode: 200, error: '' });
     } finally {
-      for (const name of variables) delete process.env[name];
+      restore();
     }
     expect(proxy.received).toEqual([]);
     expect(receiver.received).toHaveLength(1);
