@@ -77,7 +77,7 @@ async function send(url: URL, { headers, body }: Outgoing, addresses: string[], 
       answered.resolve(response);
     })
     .end(body);
-  const response = await answered.promise;
+  const response = await abortable(signal, answered.promise);
   // The status says it all: how the rest ends changes nothing.
   await readSome(response).catch(() => {});
   return response.statusCode!;
