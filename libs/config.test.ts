@@ -14,3 +14,13 @@ test('an empty variable takes the default', () => {
   expect(env.integer('PORT', 7000)).toBe(7000);
   env.check();
 });
+
+test('a list holds what was read of each value, and every one that cannot be is named', () => {
+  const env = readEnvironment({ PORTS: ' 1, 2,,3 ', BAD: '1,two,three' });
+  const parse = (text: string) => BigInt(text);
+  expect(env.list('PORTS', parse)).toEqual([1n, 2n, 3n]);
+  expect(env.list('ABSENT', parse)).toEqual([]);
+  env.check();
+  env.list('BAD', parse);
+  expect(() => env.check()).toThrow(/BAD: cannot use 'two'\n {2}BAD: cannot use 'three'/);
+});

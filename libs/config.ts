@@ -26,6 +26,18 @@ export function readEnvironment(env: Environment) {
       if (value && !values.includes(value)) problems.push(`${name}: cannot use '${value}', only ${values.join(', ')}`);
       return value;
     },
+    /** Values separated by commas, each as `parse` reads it; none where the variable is absent. `parse` throws where it cannot. */
+    list<T>(name: string, parse: (text: string) => T): T[] {
+      const texts = (env[name] ?? '').split(',').map((text) => text.trim());
+      return texts.filter(Boolean).flatMap((text) => {
+        try {
+          return [parse(text)];
+        } catch {
+          problems.push(`${name}: cannot use '${text}'`);
+          return [];
+        }
+      });
+    },
     check(): void {
       if (problems.length > 0) throw new Error(`bad configuration\n  ${problems.join('\n  ')}`);
     },

@@ -12,6 +12,8 @@ export type ServiceProcess = {
   logged(message: string): Promise<void>;
   /** SIGTERM; answers with the exit code. */
   stop(): Promise<number | null>;
+  /** Ends it as a crash would. */
+  kill(): Promise<void>;
 } & AsyncDisposable;
 
 /** Starts a service as `npm start` does: a process of its own, configured by its environment. */
@@ -54,6 +56,10 @@ export function startService(name: string, environment: Record<string, string>):
     listening,
     logged: async (message) => void (await line(message)),
     stop,
+    async kill() {
+      child.kill('SIGKILL');
+      await exited;
+    },
     [Symbol.asyncDispose]: async () => void (await stop()),
   };
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { type Environment, readEnvironment } from '#libs/config.ts';
+import { parseRange } from './webhooks/addresses.ts';
 
 const DESCRIPTORS = join(import.meta.dirname, '../../.build/descriptors.binpb');
 
@@ -20,6 +21,12 @@ export function loadConfig(variables: Environment) {
     rate: {
       perSecond: env.integer('GATEWAY_CALLS_PER_SECOND', 2_000, { min: 1, max: 1_000_000 }),
       burst: env.integer('GATEWAY_CALLS_BURST', 4_000, { min: 1, max: 1_000_000 }),
+    },
+    webhooks: {
+      /** Deliveries that are sent at one time. */
+      concurrency: env.integer('GATEWAY_WEBHOOK_CONCURRENCY', 32, { min: 1, max: 1_000 }),
+      /** Where webhooks may be sent to though it is not the public internet. */
+      allowedRanges: env.list('GATEWAY_WEBHOOK_ALLOWED_RANGES', parseRange),
     },
   };
   env.check();

@@ -9,6 +9,7 @@ import { createLogger } from '#libs/log.ts';
 import { startTelemetry } from '#libs/telemetry.ts';
 import { CredentialServiceDefinition } from '#proto/drydock/internal/v1/auth.ts';
 import { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
+import { WebhookDeliveryServiceDefinition } from '#proto/drydock/internal/v1/webhook.ts';
 import { TemplateServiceDefinition } from '#proto/drydock/v1/template.ts';
 import { createAuthentication } from './authentication.ts';
 import { loadConfig } from './config.ts';
@@ -21,6 +22,10 @@ import { createRateLimit } from './rate-limit.ts';
 import { createReadiness } from './readiness.ts';
 import { watchRevocations } from './revocations.ts';
 import { watchSandboxRoutes } from './sandbox-routes.ts';
+import { createAddressRules } from './webhooks/addresses.ts';
+import { createPost } from './webhooks/post.ts';
+import { createResolver } from './webhooks/resolver.ts';
+import { sendWebhooks } from './webhooks/sender.ts';
 
 const log = createLogger('gateway');
 
@@ -35,6 +40,7 @@ await run(log, async (shutdown) => {
   using credentials = createClient(CredentialServiceDefinition, authAddress, { name: 'auth', tls });
   using records = createClient(RecordServiceDefinition, sessionAddress, { name: 'session', tls });
   using templates = createClient(TemplateServiceDefinition, sessionAddress, { name: 'session', tls });
+  using deliveries = createClient(WebhookDeliveryServiceDefinition, sessionAddress, { name: 'session', tls });
   using connections = openConnections(tls);
   using directory = watchExecutors(events);
   using routes = watchSandboxRoutes(records, events);
@@ -50,6 +56,12 @@ await run(log, async (shutdown) => {
       routes,
     }),
   });
+  const post = createPost({
+    isAllowed: createAddressRules(config.webhooks.allowedRanges),
+    resolve: createResolver(),
+  });
+  await using webhooks = sendWebhooks({ deliveries, post, concurrency: config.webhooks.concurrency, log });
+  using _webhooksDue = events.subscribe('drydock.webhooks.due', webhooks.trigger);
   const ready = createReadiness({ credentials, templates });
   await using grpc = await startServer({
     address: config.address,

@@ -5,6 +5,7 @@ import { FileServiceDefinition } from '#proto/drydock/v1/file.ts';
 import { ProcessServiceDefinition } from '#proto/drydock/v1/process.ts';
 import { SandboxServiceDefinition } from '#proto/drydock/v1/sandbox.ts';
 import { TemplateServiceDefinition } from '#proto/drydock/v1/template.ts';
+import { WebhookServiceDefinition } from '#proto/drydock/v1/webhook.ts';
 
 /** Who answers a method. `executor` is the one that holds the sandbox which the request names. */
 export type Owner = 'auth' | 'session' | 'scheduler' | 'executor';
@@ -72,6 +73,15 @@ export const PUBLIC_METHODS: readonly PublicMethod[] = [
     cancelExecution: ['session', 'executions'],
     watchExecution: ['session', 'executions'],
     readExecutionOutput: ['session', 'executions'],
+  }),
+  ...methods(WebhookServiceDefinition, {
+    createWebhook: ['session', 'executions'],
+    getWebhook: ['session', 'executions'],
+    listWebhooks: ['session', 'executions'],
+    deleteWebhook: ['session', 'executions'],
+    rotateWebhookSecret: ['session', 'executions'],
+    listWebhookDeliveries: ['session', 'executions'],
+    redeliverWebhook: ['session', 'executions'],
   }),
 ];
 

@@ -9,6 +9,8 @@ export function loadConfig(variables: Environment) {
     databaseUrl: env.string('DATABASE_URL'),
     natsUrl: env.string('NATS_URL'),
     catalogFile: env.string('CATALOG_FILE', join(import.meta.dirname, '../../deploy/images/catalog.json')),
+    /** A FileDescriptorSet of the protos. */
+    descriptorsFile: env.string('DESCRIPTORS_FILE', join(import.meta.dirname, '../../.build/descriptors.binpb')),
     tlsDirectory: env.optional('TLS_DIR'),
     queue: {
       maxQueued: env.integer('SESSION_MAX_QUEUED_EXECUTIONS', 1_000_000, { min: 1 }),

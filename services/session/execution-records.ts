@@ -7,6 +7,7 @@ import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import type { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
 import { Execution, RunCodeRequest } from '#proto/drydock/v1/execution.ts';
 import { type Admission, checkSameRequest, contentHash, quotaExceeded } from './admission.ts';
+import { announceEnds, DELIVERIES, type Ended } from './execution-ends.ts';
 import { ownSpec, toSpec } from './execution-spec.ts';
 import { type CheckedExecution, checkExecution } from './execution-validation.ts';
 import type { Dependencies } from './records.ts';
@@ -15,7 +16,9 @@ import { type ExecutionRow, encodeResult, hasEnded, toExecution } from './rows.t
 type ExecutionRecords = Pick<Rpc<RecordServiceDefinition>, 'insertExecution' | 'completeExecution'>;
 
 /** Executions that are waited for, and the results of all. */
-export function createExecutionRecords({ db, catalog, settling }: Dependencies): ExecutionRecords {
+export function createExecutionRecords(dependencies: Dependencies): ExecutionRecords {
+  const { db, catalog, settling } = dependencies;
+
   /** What the first call with a request id came to, once it has. */
   const repeated = (caller: Caller, id: string, sha256: Buffer, signal: AbortSignal) =>
     settling.until(id, signal, async () => {
@@ -44,10 +47,10 @@ export function createExecutionRecords({ db, catalog, settling }: Dependencies):
       checkExecutionId(execution.id);
       // A run that was waited for and cut off, by its caller or by us, gives its request id back: trying again with it
       // runs the program.
-      const [row] = await db.query<ExecutionRow>(
+      const [row] = await db.query<Ended>(
         `update executions set state = $3, result = $4, stdout = $5, stderr = $6, finish_time = now(), spec = null,
            request_id = case when $7 and lease_expire is null then null else request_id end
-         where id = $1 and organization_id = $2 and attempt = $8 and state = 'RUNNING' returning *`,
+         where id = $1 and organization_id = $2 and attempt = $8 and state = 'RUNNING' returning *, ${DELIVERIES}`,
         [
           execution.id,
           organizationId,
@@ -59,7 +62,7 @@ export function createExecutionRecords({ db, catalog, settling }: Dependencies):
           attempt,
         ],
       );
-      if (row) settling.settled(row.id);
+      if (row) announceEnds(dependencies, [row]);
       return { execution: toExecution(row ?? (await findExecution(db, organizationId, execution.id))) };
     },
   };

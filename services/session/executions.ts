@@ -18,6 +18,7 @@ import {
 } from '#proto/drydock/v1/execution.ts';
 import type { Duration } from '#proto/google/protobuf/duration.ts';
 import { contentHash } from './admission.ts';
+import { announceEnds, DELIVERIES, type Ended } from './execution-ends.ts';
 import { checkExecutionId, findExecution } from './execution-records.ts';
 import { toSpec } from './execution-spec.ts';
 import { checkExecution } from './execution-validation.ts';
@@ -47,6 +48,8 @@ export type Dependencies = {
   depth: QueueDepth;
   /** There are events to send. */
   changed: () => void;
+  /** There are deliveries to webhooks to send. */
+  webhooksDue: () => void;
 };
 
 type Executions = Omit<Rpc<ExecutionServiceDefinition>, 'runCode' | 'streamCode'>;
@@ -106,16 +109,16 @@ export function createExecutions(dependencies: Dependencies): Executions {
       const { organizationId } = callerOf(call);
       checkExecutionId(executionId);
       const cancelled = await db.transaction(async (tx) => {
-        const [row] = await tx.query<ExecutionRow>(
+        const [row] = await tx.query<Ended>(
           `update executions set state = 'CANCELLED', finish_time = now(), result = $3, spec = null
-           where id = $1 and organization_id = $2 and state = any('{QUEUED,RUNNING}') returning ${SUMMARY}`,
+           where id = $1 and organization_id = $2 and state = any('{QUEUED,RUNNING}') returning ${SUMMARY}, ${DELIVERIES}`,
           [executionId, organizationId, CANCELLED],
         );
         if (row) await writeOutbox(tx, CANCELLED_SUBJECT, ExecutionCancelled.encode({ executionId }).finish());
         return row;
       });
       if (!cancelled) return { execution: toExecution(await shown(call, executionId)) };
-      settling.settled(executionId);
+      announceEnds(dependencies, [cancelled]);
       changed();
       return { execution: toExecution(cancelled) };
     },

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readCatalog } from '#libs/catalog/catalog.ts';
 import { migrate, openDatabase } from '#libs/database.ts';
@@ -11,9 +12,11 @@ import { untilReady } from '#libs/ready.ts';
 import { startTelemetry } from '#libs/telemetry.ts';
 import { EXECUTION_QUEUE, openWorkQueue } from '#libs/work-queue.ts';
 import { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
+import { WebhookDeliveryServiceDefinition } from '#proto/drydock/internal/v1/webhook.ts';
 import { ExecutionServiceDefinition } from '#proto/drydock/v1/execution.ts';
 import { SandboxServiceDefinition } from '#proto/drydock/v1/sandbox.ts';
 import { TemplateServiceDefinition } from '#proto/drydock/v1/template.ts';
+import { WebhookServiceDefinition } from '#proto/drydock/v1/webhook.ts';
 import { loadConfig } from './config.ts';
 import { consumeEnded } from './ended.ts';
 import { createExecutions } from './executions.ts';
@@ -25,6 +28,9 @@ import { createSubmissions } from './submissions.ts';
 import { sweep } from './sweep.ts';
 import { createTemplates } from './templates.ts';
 import { replaceLostTurns } from './turns.ts';
+import { openEventPrinter } from './webhook-events.ts';
+import { createWebhookLeases } from './webhook-leases.ts';
+import { createWebhooks } from './webhooks.ts';
 
 const MIGRATIONS = join(import.meta.dirname, '../../migrations/session');
 const SWEEP_INTERVAL_MS = 1_000;
@@ -36,6 +42,7 @@ await run(log, async (shutdown) => {
   const config = loadConfig(process.env);
   const tls = readTls(config.tlsDirectory, 'session');
   const catalog = readCatalog(config.catalogFile);
+  const print = openEventPrinter(await readFile(config.descriptorsFile));
 
   // Released in reverse order: calls drain first, what they need goes last.
   await using db = openDatabase(config.databaseUrl, 'session', log);
@@ -45,7 +52,8 @@ await run(log, async (shutdown) => {
   await untilReady(log, shutdown, () => migrate(config.databaseUrl, 'session', MIGRATIONS, log));
   await using relay = relayOutbox(db, events, log);
   using settling = createSettling(events);
-  const dependencies = { db, catalog, settling, changed: relay.trigger };
+  const webhooksDue = () => events.publish('drydock.webhooks.due', new Uint8Array());
+  const dependencies = { db, catalog, settling, changed: relay.trigger, webhooksDue };
   await using _ended = consumeEnded({ ...dependencies, events });
   await using _sweep = every(SWEEP_INTERVAL_MS, log, () => sweep(dependencies, config.retentionMs));
   const queue = openWorkQueue(events, EXECUTION_QUEUE);
@@ -63,6 +71,8 @@ await run(log, async (shutdown) => {
       service(SandboxServiceDefinition, createSandboxes(db), forAll),
       service(ExecutionServiceDefinition, createExecutions({ ...dependencies, submissions, depth }), forAll),
       service(TemplateServiceDefinition, createTemplates(catalog), forAll),
+      service(WebhookServiceDefinition, createWebhooks(dependencies), forAll),
+      service(WebhookDeliveryServiceDefinition, createWebhookLeases({ db, print }), forAll),
     ],
     log,
     tls,

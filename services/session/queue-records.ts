@@ -4,6 +4,7 @@ import { callerOf } from '#libs/grpc/server.ts';
 import type { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
 import { ExecutionSpec } from '#proto/drydock/internal/v1/spec.ts';
 import { Execution } from '#proto/drydock/v1/execution.ts';
+import { announceEnds, DELIVERIES, type Ended } from './execution-ends.ts';
 import { ownSpec } from './execution-spec.ts';
 import type { Dependencies } from './records.ts';
 import { type ExecutionRow, encodeResult, toExecution } from './rows.ts';
@@ -17,17 +18,19 @@ const MAX_FAILURES = 5;
 type QueueRecords = Pick<Rpc<RecordServiceDefinition>, 'takeExecution' | 'extendExecutions' | 'returnExecution'>;
 
 /** The queue as those who run it see it. Every step is one statement that moves a row from a state that it expects. */
-export function createQueueRecords({ db, settling, changed }: Dependencies): QueueRecords {
+export function createQueueRecords(dependencies: Dependencies): QueueRecords {
+  const { db, settling, changed } = dependencies;
+
   /** Ends what was lost too often, with what its last host said. */
   const giveUp = async ({ id, organization_id, failures, message }: ExecutionRow): Promise<void> => {
     const reason = `given up after ${failures} attempts were lost${message ? `; the last one: ${message}` : ''}`;
     const result = Execution.create({ state: 'FINISHED', verdict: 'INTERNAL_ERROR', message: reason });
-    await db.query(
+    const ended = await db.query<Ended>(
       `update executions set state = 'FINISHED', finish_time = now(), result = $3, spec = null
-       where id = $1 and organization_id = $2 and state = 'RUNNING'`,
+       where id = $1 and organization_id = $2 and state = 'RUNNING' returning id, ${DELIVERIES}`,
       [id, organization_id, encodeResult(result)],
     );
-    settling.settled(id);
+    announceEnds(dependencies, ended);
   };
 
   return {

@@ -55,10 +55,12 @@ describe('a submission', () => {
     await submit(call, { requestId: 'first' });
     await take(call);
     await expect
-      .poll(() =>
-        submit(call)
-          .then(({ state }) => state)
-          .catch(({ reason }) => reason),
+      .poll(
+        () =>
+          submit(call)
+            .then(({ state }) => state)
+            .catch(({ reason }) => reason),
+        { timeout: 5_000 },
       )
       .toBe('QUEUED');
   });
@@ -68,10 +70,12 @@ describe('a submission', () => {
     const { id } = await submit(call);
     await age('executions', id, 'create_time', '2 hours');
     await expect
-      .poll(() =>
-        submit(call)
-          .then(({ state }) => state)
-          .catch(({ reason }) => reason),
+      .poll(
+        () =>
+          submit(call)
+            .then(({ state }) => state)
+            .catch(({ reason }) => reason),
+        { timeout: 5_000 },
       )
       .toBe('QUEUE_FULL');
   });

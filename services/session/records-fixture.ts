@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Metadata } from 'nice-grpc-common';
 import pino from 'pino';
@@ -20,11 +21,15 @@ import { createSandboxes } from './sandboxes.ts';
 import { createSettling, type Settling } from './settling.ts';
 import { createSubmissions, type Submissions } from './submissions.ts';
 import { sweep } from './sweep.ts';
+import { openEventPrinter } from './webhook-events.ts';
+import { createWebhookLeases } from './webhook-leases.ts';
+import { createWebhooks } from './webhooks.ts';
 
 const log = pino({ level: 'silent' });
 const migrations = join(import.meta.dirname, '../../migrations/session');
 const catalog = readCatalog(join(import.meta.dirname, '../../deploy/images/catalog.json'));
 const changed = () => {};
+const print = openEventPrinter(readFileSync(join(import.meta.dirname, '../../.build/descriptors.binpb')));
 const HOUR_MS = 3_600_000;
 
 /** A call of an organisation that nobody else has. */
@@ -43,6 +48,10 @@ export function useRecords() {
   let settling: Settling & Disposable;
   let depth: QueueDepth & AsyncDisposable;
   let submissions: Submissions;
+  let timesDue = 0;
+  const webhooksDue = () => {
+    timesDue += 1;
+  };
 
   beforeAll(async () => {
     [postgres, nats] = await Promise.all([startPostgres(), startNats()]);
@@ -62,16 +71,20 @@ export function useRecords() {
     await Promise.all([postgres[Symbol.asyncDispose](), nats[Symbol.asyncDispose]()]);
   });
 
-  const records = () => createRecords({ db, catalog, settling, changed });
+  const records = () => createRecords({ db, catalog, settling, changed, webhooksDue });
   const reads = () => ({
     sandboxes: createSandboxes(db),
-    executions: createExecutions({ db, catalog, settling, submissions, depth, changed }),
+    executions: createExecutions({ db, catalog, settling, submissions, depth, changed, webhooksDue }),
   });
   return {
     records,
     reads,
+    webhooks: () => createWebhooks({ db, webhooksDue }),
+    leases: () => createWebhookLeases({ db, print }),
+    /** How often senders to webhooks were woken. */
+    timesDue: () => timesDue,
     query: (sql: string, values?: unknown[]) => db.query(sql, values),
-    sweepOnce: () => sweep({ db, settling, changed }, 24 * HOUR_MS),
+    sweepOnce: () => sweep({ db, settling, changed, webhooksDue }, 24 * HOUR_MS),
 
     insertSandbox: (call: Call, request: Partial<CreateSandboxRequest> = {}) =>
       records().insertSandbox({ request: CreateSandboxRequest.create({ template: 'python', ...request }) }, call),
@@ -107,7 +120,7 @@ export function useRecords() {
       };
       return {
         waits: waits.promise,
-        replica: createRecords({ db, catalog, settling: { ...settling, until }, changed }),
+        replica: createRecords({ db, catalog, settling: { ...settling, until }, changed, webhooksDue }),
       };
     },
     /** Another replica with a connection of its own, so that only NATS can tell it that something is over. */
@@ -116,7 +129,7 @@ export function useRecords() {
       const remoteSettling = createSettling(remoteEvents);
       while (!(events.connected() && remoteEvents.connected())) await new Promise(setImmediate);
       return {
-        replica: createRecords({ db, catalog, settling: remoteSettling, changed }),
+        replica: createRecords({ db, catalog, settling: remoteSettling, changed, webhooksDue }),
         async [Symbol.asyncDispose]() {
           remoteSettling[Symbol.dispose]();
           await remoteEvents[Symbol.asyncDispose]();
@@ -124,7 +137,7 @@ export function useRecords() {
       };
     },
     /** Moves a time of a row into the past. */
-    age: (table: 'sandboxes' | 'executions', id: string, column: string, interval: string) =>
+    age: (table: 'sandboxes' | 'executions' | 'webhook_deliveries', id: string, column: string, interval: string) =>
       db.query(`update ${table} set ${column} = ${column} - $2::interval where id = $1`, [id, interval]),
     /** What the outbox says of a sandbox. */
     async told(sandboxId: string): Promise<SandboxChanged[]> {

@@ -13,6 +13,8 @@ export type Dependencies = {
   settling: Pick<Settling, 'settled' | 'until'>;
   /** There are events to send. */
   changed: () => void;
+  /** There are deliveries to webhooks to send. */
+  webhooksDue: () => void;
 };
 
 export function createRecords(dependencies: Dependencies): Rpc<RecordServiceDefinition> {

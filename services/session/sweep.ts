@@ -1,6 +1,7 @@
 import type { Database } from '#libs/database.ts';
 import { Execution } from '#proto/drydock/v1/execution.ts';
 import { announce } from './announce.ts';
+import { announceEnds, DELIVERIES, type Ended } from './execution-ends.ts';
 import type { Dependencies } from './records.ts';
 import { encodeResult, LIVE, type SandboxRow } from './rows.ts';
 
@@ -20,19 +21,18 @@ const LOST = encodeResult(
  * Ends what is over: sandboxes past their deadline, sandboxes that never started, executions that nobody completed; and
  * forgets what ended longer ago than it is kept. Replicas share the work: a row that one has locked is skipped by the others.
  */
-export async function sweep(
-  { db, settling, changed }: Omit<Dependencies, 'catalog'>,
-  retentionMs: number,
-): Promise<void> {
+export async function sweep(dependencies: Omit<Dependencies, 'catalog'>, retentionMs: number): Promise<void> {
+  const { db, settling, changed } = dependencies;
   let stopped: string[];
   do {
     stopped = await stopOverdueSandboxes(db);
     for (const id of stopped) settling.settled(id);
     if (stopped.length > 0) changed();
   } while (stopped.length === BATCH);
-  for (const id of await endLostExecutions(db)) settling.settled(id);
+  announceEnds(dependencies, await endLostExecutions(db));
   await forget(db, 'executions', 'finish_time', retentionMs);
   await forget(db, 'sandboxes', 'stop_time', retentionMs);
+  await forgetDeletedWebhooks(db);
 }
 
 async function forget(db: Database, table: string, column: string, retentionMs: number): Promise<void> {
@@ -68,15 +68,31 @@ function stopOverdueSandboxes(db: Database): Promise<string[]> {
   });
 }
 
-async function endLostExecutions(db: Database): Promise<string[]> {
-  const rows = await db.query<{ id: string }>(
+function endLostExecutions(db: Database): Promise<Ended[]> {
+  return db.query<Ended>(
     `update executions set state = 'FINISHED', finish_time = now(), result = $1, spec = null,
        request_id = case when lease_expire is null then null end
      where id in (
        select id from executions where state = 'RUNNING' and deadline < now() - interval '${OVERDUE_GRACE}'
        limit ${BATCH} for update skip locked
-     ) returning id`,
+     ) returning id, ${DELIVERIES}`,
     [LOST],
   );
-  return rows.map(({ id }) => id);
+}
+
+/** Their deliveries first, some at a time: there may be as many as there are executions. */
+async function forgetDeletedWebhooks(db: Database): Promise<void> {
+  let forgotten: unknown[];
+  do {
+    forgotten = await db.query(
+      `delete from webhook_deliveries where id in (
+         select id from webhook_deliveries where webhook_id in (select id from webhooks where delete_time is not null)
+         limit ${BATCH} for update skip locked
+       ) returning id`,
+    );
+  } while (forgotten.length === BATCH);
+  await db.query(
+    `delete from webhooks where delete_time is not null
+       and not exists (select from webhook_deliveries where webhook_id = webhooks.id)`,
+  );
 }
