@@ -53,19 +53,21 @@ const STEPS: Step[] = [
   {
     name: 'agent',
     inputs: ['services/agent/**/*.go', 'services/agent/go.sum', 'proto/drydock/agent/**/*.proto'],
-    outputs: ['.build/bin/drydock-agent', '.build/bin/raw-exec'],
+    outputs: ['.build/bin/drydock-agent', '.build/bin/cell', '.build/bin/raw-exec'],
     make: async () => {
       await goBuild('drydock-agent', '.');
+      await goBuild('cell', './cmd/cell');
       await goBuild('raw-exec', './cmd/raw-exec');
     },
   },
   {
-    name: 'seccomp profile',
+    name: 'seccomp profiles',
     inputs: ['services/agent/cmd/seccomp-profile/*.go', 'services/agent/go.sum'],
-    outputs: ['.build/seccomp.json'],
+    outputs: ['.build/seccomp.json', '.build/seccomp-cells.json'],
     make: async () => {
-      const { stdout } = await go(['run', './cmd/seccomp-profile'], AGENT);
-      await writeFile(join(BUILD, 'seccomp.json'), stdout);
+      const profile = async (...kind: string[]) => (await go(['run', './cmd/seccomp-profile', ...kind], AGENT)).stdout;
+      await writeFile(join(BUILD, 'seccomp.json'), await profile());
+      await writeFile(join(BUILD, 'seccomp-cells.json'), await profile('cells'));
     },
   },
 ];

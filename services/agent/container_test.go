@@ -24,7 +24,11 @@ func (s *sandbox) launchContainer(options sandboxOptions) {
 	}
 	directory := filepath.Dir(s.socket)
 	profile := filepath.Join(directory, "seccomp.json")
-	build := exec.Command("sh", "-c", `go build -o "$1" . && go run ./cmd/seccomp-profile > "$2"`, "sh", s.binary, profile)
+	kind := ""
+	if options.cells {
+		kind = "cells"
+	}
+	build := exec.Command("sh", "-c", `go build -o "$1" . && go run ./cmd/seccomp-profile $3 > "$2"`, "sh", s.binary, profile, kind)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	must(t, os.Remove(s.binary))
 	if output, err := build.CombinedOutput(); err != nil {
@@ -36,6 +40,11 @@ func (s *sandbox) launchContainer(options sandboxOptions) {
 		"--volume", s.binary + ":/run/drydock/agent:ro", "--volume", directory + ":/run/drydock/link:ro",
 		"--tmpfs", "/home/user:rw,nosuid,nodev,exec,uid=1000,gid=1000,mode=0755,size=64m", "--tmpfs", "/tmp:size=16m",
 		"--user", strconv.Itoa(s.user) + ":" + strconv.Itoa(s.user),
+	}
+	if options.cells {
+		// A cell's own /proc can only be had where the sandbox's has no masks; it masks its own.
+		arguments = append(arguments, "--security-opt", "systempaths=unconfined", "--security-opt", "apparmor=unconfined",
+			"--volume", filepath.Join(directory, "cell")+":/run/drydock/cell:ro")
 	}
 	if !options.sameUser {
 		arguments = append(arguments, "--cap-add", "SETUID", "--cap-add", "SETGID", "--cap-add", "KILL")

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	pb "drydock.dev/agent/internal/agentv1"
+	"drydock.dev/agent/internal/programs"
 )
 
 const (
@@ -26,7 +27,7 @@ func (s *filesystemService) MakeDirectory(_ context.Context, request *pb.MakeDir
 	info, err := onFiles(func() (*pb.FileInfo, error) {
 		if err := os.MkdirAll(path, 0o755); err != nil {
 			if errors.Is(err, unix.ENOTDIR) {
-				return nil, status.Errorf(codes.AlreadyExists, "%s: a file is in the way", printable(path))
+				return nil, status.Errorf(codes.AlreadyExists, "%s: a file is in the way", programs.Printable(path))
 			}
 			return nil, err
 		}
@@ -68,12 +69,12 @@ func listDirectory(path, after string, limit int) (*pb.ListDirectoryResponse, er
 // firstNames finds the first names after a given one, without holding more than a few thousand of what may be millions.
 // They are ordered as they are shown, so that a page can begin after a name that is no text.
 func firstNames(directory *os.File, after string, count int) ([]string, error) {
-	byShown := func(a, b string) int { return strings.Compare(printable(a), printable(b)) }
+	byShown := func(a, b string) int { return strings.Compare(programs.Printable(a), programs.Printable(b)) }
 	var names []string
 	for {
 		batch, err := directory.Readdirnames(namesAtATime)
 		for _, name := range batch {
-			if printable(name) > after {
+			if programs.Printable(name) > after {
 				names = append(names, strings.Clone(name))
 			}
 		}

@@ -11,7 +11,7 @@ import (
 // markerVariable tells whose child a process is when it has left its session and its parent is gone.
 const markerVariable = "DRYDOCK_PROCESS_ID"
 
-// environmentOf lists a process's variables: ours, then the sandbox's, then its own.
+// environmentOf lists a process's variables: ours, then the sandbox's, then its own. Not the marker, which is nobody's to set.
 func environmentOf(bound map[string]string, request *pb.StartRequest) []string {
 	variables := map[string]string{
 		"HOME": homeDir, "USER": "user", "LOGNAME": "user", "LANG": "C.UTF-8",
@@ -22,7 +22,7 @@ func environmentOf(bound map[string]string, request *pb.StartRequest) []string {
 	}
 	maps.Copy(variables, bound)
 	maps.Copy(variables, request.Environment)
-	variables[markerVariable] = request.ProcessId
+	delete(variables, markerVariable)
 	list := make([]string, 0, len(variables))
 	for _, name := range slices.Sorted(maps.Keys(variables)) {
 		list = append(list, name+"="+variables[name])

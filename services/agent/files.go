@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	pb "drydock.dev/agent/internal/agentv1"
+	"drydock.dev/agent/internal/programs"
 )
 
 type filesystemService struct {
@@ -89,7 +90,7 @@ func openRegular(path string) (*os.File, error) {
 	}
 	info, err := file.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = status.Errorf(codes.FailedPrecondition, "%s: is not a regular file", printable(path))
+		err = status.Errorf(codes.FailedPrecondition, "%s: is not a regular file", programs.Printable(path))
 	}
 	if err != nil {
 		_ = file.Close()
@@ -143,12 +144,12 @@ func describe(path string) (*pb.FileInfo, error) {
 		return nil, err
 	}
 	described := &pb.FileInfo{
-		Name: printable(info.Name()), Path: printable(path), SizeBytes: info.Size(), Mode: uint32(info.Mode().Perm()),
+		Name: programs.Printable(info.Name()), Path: programs.Printable(path), SizeBytes: info.Size(), Mode: uint32(info.Mode().Perm()),
 		ModifyUnixMicroseconds: info.ModTime().UnixMicro(), Type: typeOf(info.Mode()),
 	}
 	if described.Type == pb.FileType_FILE_TYPE_SYMLINK {
 		target, _ := os.Readlink(path)
-		described.LinkTarget = printable(target)
+		described.LinkTarget = programs.Printable(target)
 	}
 	return described, nil
 }
@@ -178,7 +179,7 @@ func fileStatus(err error) error {
 	if errors.As(err, &number) {
 		code = codeOf(number)
 	}
-	return status.Error(code, printable(err.Error()))
+	return status.Error(code, programs.Printable(err.Error()))
 }
 
 func codeOf(number syscall.Errno) codes.Code {

@@ -18,7 +18,7 @@ func (t *processTable) killAll() {
 	t.endAll()
 }
 
-// killAllFor does so because of a process, unless that has ended: what was started since then is not meant.
+// killAllFor does so because of a process, unless that has ended.
 func (t *processTable) killAllFor(p *process) {
 	t.gate.Lock()
 	defer t.gate.Unlock()

@@ -34,7 +34,7 @@ func (p *process) watch(done <-chan struct{}) {
 	}
 	for {
 		if p.limits.cpu > 0 {
-			left := p.limits.cpu - (p.table.counters.cpuNanoseconds() - p.before.CpuNanoseconds)
+			left := p.limits.cpu - (p.counters.cpuNanoseconds() - p.before.CpuNanoseconds)
 			if left <= 0 {
 				p.exceed(pb.LimitKind_LIMIT_KIND_CPU_TIME)
 				return

@@ -27,7 +27,7 @@ type agent struct {
 	processes *processTable
 }
 
-func newAgent() *agent {
+func newAgent(socket string) *agent {
 	processes := newProcessTable()
 	server := grpc.NewServer(
 		grpc.ReadBufferSize(8<<10), grpc.WriteBufferSize(8<<10), grpc.SharedWriteBuffer(true),
@@ -39,6 +39,7 @@ func newAgent() *agent {
 	)
 	pb.RegisterControlServiceServer(server, &controlService{processes: processes})
 	pb.RegisterProcessServiceServer(server, &processService{processes: processes})
+	pb.RegisterCellServiceServer(server, newCellService(processes, socket))
 	pb.RegisterFilesystemServiceServer(server, &filesystemService{})
 	pb.RegisterTunnelServiceServer(server, &tunnelService{})
 	return &agent{server: server, processes: processes}

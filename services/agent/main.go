@@ -46,7 +46,7 @@ func run(arguments []string) error {
 	if err := prepareProcess(); err != nil {
 		return err
 	}
-	agent := newAgent()
+	agent := newAgent(socket)
 	go func() {
 		<-terminations()
 		agent.stop()

@@ -3,7 +3,6 @@ package main
 import (
 	"os"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/creack/pty"
@@ -11,7 +10,6 @@ import (
 	"google.golang.org/grpc/status"
 
 	pb "drydock.dev/agent/internal/agentv1"
-	"drydock.dev/agent/internal/spawn"
 )
 
 const (
@@ -23,13 +21,26 @@ const (
 
 var errEnded = status.Error(codes.FailedPrecondition, "the process has ended")
 
+// home is where processes run: the sandbox itself, or a cell in it.
+type home interface {
+	// launch makes a process with its standard streams. Its end is told to p.reaped.
+	launch(p *process, request *pb.StartRequest, environment []string, files []*os.File) error
+	// sweep ends what a process that has ended left behind.
+	sweep(p *process)
+	// killTree ends a process with everything that it started.
+	killTree(p *process)
+	// killAllFor ends everything because of a process, unless that has ended: what was started since then is not meant.
+	killAllFor(p *process)
+}
+
 // process is one started command. What is above the mutex is settled once ready is closed.
 type process struct {
 	id       string
 	command  []string
 	detached bool
 	limits   limits
-	table    *processTable
+	home     home
+	counters *counters
 	started  time.Time
 	before   *pb.Usage
 	input    *input
@@ -50,9 +61,9 @@ type process struct {
 	exited         *pb.Exited
 }
 
-func newProcess(table *processTable, request *pb.StartRequest) *process {
+func newProcess(home home, counters *counters, request *pb.StartRequest) *process {
 	p := &process{
-		id: request.ProcessId, command: request.Command, detached: request.Detached, table: table,
+		id: request.ProcessId, command: request.Command, detached: request.Detached, home: home, counters: counters,
 		limits:  limits{wall: request.WallNanoseconds, cpu: request.CpuNanoseconds},
 		changed: make(chan struct{}), ready: make(chan struct{}), reaped: make(chan waitStatus, 1),
 	}
@@ -65,23 +76,15 @@ func newProcess(table *processTable, request *pb.StartRequest) *process {
 
 // start makes the process. What it opens for the program is closed again here, whatever happens.
 func (p *process) start(request *pb.StartRequest, environment []string) error {
-	program, err := resolve(request, environment)
-	if err != nil {
-		return err
-	}
 	theirs, outputs, err := p.openFiles(request)
 	defer closeAll(theirs)
 	if err != nil {
 		p.abandon(outputs)
 		return status.Errorf(codes.ResourceExhausted, "standard streams cannot be made: %v", err)
 	}
-	attributes := &spawn.Attributes{
-		Directory: absolute(request.WorkingDirectory), Environment: environment, Files: descriptors(theirs),
-		Terminal: p.terminal != nil, Credential: credential(), Limits: kernelLimits(request),
-	}
-	p.before = p.table.counters.read()
+	p.before = p.counters.read()
 	p.started = time.Now()
-	if err := p.table.reaper.fork(p, p.table.gate.RLocker(), program, attributes); err != nil {
+	if err := p.home.launch(p, request, environment, theirs); err != nil {
 		p.abandon(outputs)
 		return err
 	}
@@ -161,13 +164,13 @@ func (p *process) run(outputs []*os.File) {
 	}
 	pumps.Wait()
 	if !p.detached {
-		p.table.sweep(p)
+		p.home.sweep(p)
 	}
 	p.finish(ended, wall, stillOpen[0] || stillOpen[1])
 }
 
 func (p *process) finish(ended waitStatus, wall time.Duration, stillOpen bool) {
-	after := p.table.counters.read()
+	after := p.counters.read()
 	exited := &pb.Exited{
 		ExitCode: -1, WallNanoseconds: wall.Nanoseconds(),
 		CpuNanoseconds: after.CpuNanoseconds - p.before.CpuNanoseconds, PeakMemoryBytes: after.PeakMemoryBytes,
@@ -214,18 +217,10 @@ func (p *process) release() {
 	p.stderr.release()
 }
 
-func (p *process) signal(number syscall.Signal) error {
-	if number == syscall.SIGKILL {
-		p.kill()
-		return nil
-	}
-	return p.table.reaper.signalGroup(p, number)
-}
-
 // kill ends the process with everything that it started, and frees a pump that waits for a reader to come.
 func (p *process) kill() {
 	p.markKilled()
-	p.table.killTree(p)
+	p.home.killTree(p)
 }
 
 func (p *process) markKilled() {
@@ -242,7 +237,7 @@ func (p *process) exceed(limit pb.LimitKind) {
 		p.limit = limit
 	}
 	p.mutex.Unlock()
-	p.table.killAllFor(p)
+	p.home.killAllFor(p)
 }
 
 // broadcast wakes everybody who waits for a change. The mutex is held.
@@ -298,11 +293,4 @@ func closeAll(files []*os.File) {
 	for _, file := range files {
 		_ = file.Close()
 	}
-}
-
-func descriptors(files []*os.File) (fds [3]uintptr) {
-	for i, file := range files {
-		fds[i] = file.Fd()
-	}
-	return fds
 }

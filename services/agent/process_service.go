@@ -166,7 +166,7 @@ func (s *processService) Signal(_ context.Context, request *pb.SignalRequest) (*
 	if err != nil {
 		return nil, err
 	}
-	return &pb.SignalResponse{}, p.signal(syscall.Signal(request.Signal))
+	return &pb.SignalResponse{}, s.processes.signal(p, syscall.Signal(request.Signal))
 }
 
 func (s *processService) Resize(_ context.Context, request *pb.ResizeRequest) (*pb.ResizeResponse, error) {

@@ -99,7 +99,7 @@ func TestLimitsThatTheKernelKeeps(t *testing.T) {
 
 func TestOutputOfAProgramThatEndedBeforeItsStartWasToldIsKept(t *testing.T) {
 	table := &processTable{counters: &counters{}}
-	p := newProcess(table, &pb.StartRequest{})
+	p := newProcess(table, table.counters, &pb.StartRequest{})
 	p.before = table.counters.read()
 	p.stdout.append([]byte("out"))
 	p.finish(waitStatus{}, 0, false)

@@ -29,10 +29,12 @@ type waitStatus struct {
 type reaper struct {
 	mutex sync.Mutex
 	byPid map[int]*process
+	// cells are the first processes of cells. Each channel is closed when that has ended, and the cell with it.
+	cells map[int]chan struct{}
 }
 
 func newReaper() *reaper {
-	r := &reaper{byPid: map[int]*process{}}
+	r := &reaper{byPid: map[int]*process{}, cells: map[int]chan struct{}{}}
 	exits := make(chan os.Signal, 1)
 	signal.Notify(exits, syscall.SIGCHLD)
 	go func() {
@@ -93,6 +95,27 @@ func (r *reaper) forget(p *process) {
 	}
 }
 
+// forkCell makes the first process of a cell.
+func (r *reaper) forkCell(program string, arguments []string, attributes *syscall.ProcAttr) (pid int, gone <-chan struct{}, err error) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if pid, err = syscall.ForkExec(program, arguments, attributes); err != nil {
+		return 0, nil, err
+	}
+	ended := make(chan struct{})
+	r.cells[pid] = ended
+	return pid, ended, nil
+}
+
+// signalCell sends a signal to the first process of a cell, unless that has ended.
+func (r *reaper) signalCell(pid int, number syscall.Signal) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if r.cells[pid] != nil {
+		_ = syscall.Kill(pid, number)
+	}
+}
+
 func (r *reaper) reap() {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
@@ -108,6 +131,9 @@ func (r *reaper) reap() {
 		if p := r.byPid[pid]; p != nil {
 			delete(r.byPid, pid)
 			p.reaped <- ended
+		} else if gone := r.cells[pid]; gone != nil {
+			delete(r.cells, pid)
+			close(gone)
 		}
 	}
 }

@@ -47,7 +47,11 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "agent:", run([]string{mode, socket}))
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if path, err := buildCell(); err == nil {
+		_ = os.Remove(path)
+	}
+	os.Exit(code)
 }
 
 // confine makes the sandbox around the process that it then becomes.
@@ -79,7 +83,11 @@ func confine() error {
 		}
 	}
 	_ = os.Setenv(stageVariable, "agent")
-	return syscall.Exec("/proc/self/exe", []string{"drydock-agent"}, os.Environ())
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	return syscall.Exec(self, []string{"drydock-agent"}, os.Environ())
 }
 
 func loopbackUp() error {
@@ -96,6 +104,7 @@ func loopbackUp() error {
 type sandboxOptions struct {
 	listen    bool
 	sameUser  bool
+	cells     bool
 	processes int
 	memory    int64
 }
@@ -112,6 +121,7 @@ type sandbox struct {
 	control pb.ControlServiceClient
 	process pb.ProcessServiceClient
 	files   pb.FilesystemServiceClient
+	cells   pb.CellServiceClient
 	tunnel  pb.TunnelServiceClient
 }
 
@@ -136,6 +146,9 @@ func newSandbox(t testing.TB, options sandboxOptions) *sandbox {
 	// Where another user can reach it.
 	s.binary = filepath.Join(directory, "drydock-agent")
 	must(t, link("/proc/self/exe", s.binary))
+	if options.cells {
+		must(t, os.Link(cellBinary(t), filepath.Join(directory, "cell")))
+	}
 	connections := make(chan net.Conn, 8)
 	if options.listen {
 		mode, s.socket = "listen", "@drydock-test"
@@ -167,9 +180,27 @@ func newSandbox(t testing.TB, options sandboxOptions) *sandbox {
 	t.Cleanup(func() { _ = client.Close() })
 	s.control, s.process = pb.NewControlServiceClient(client), pb.NewProcessServiceClient(client)
 	s.files, s.tunnel = pb.NewFilesystemServiceClient(client), pb.NewTunnelServiceClient(client)
+	s.cells = pb.NewCellServiceClient(client)
 	_, err = s.control.Ping(s.context(10*time.Second), &pb.PingRequest{})
 	must(t, err)
 	return s
+}
+
+var buildCell = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(os.TempDir(), fmt.Sprintf("drydock-cell-test-%d", os.Getpid()))
+	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, "./cmd/cell")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%s", output)
+	}
+	return path, nil
+})
+
+func cellBinary(t testing.TB) string {
+	t.Helper()
+	path, err := buildCell()
+	must(t, err)
+	return path
 }
 
 func (s *sandbox) accept(listener net.Listener, to chan<- net.Conn) {
@@ -191,7 +222,7 @@ func (s *sandbox) launch(mode string, options sandboxOptions) {
 	}
 	gateEnd, gate, err := os.Pipe()
 	must(t, err)
-	command := exec.Command("/proc/self/exe")
+	command := exec.Command(s.binary)
 	command.Env = append(os.Environ(), stageVariable+"=confine", modeVariable+"="+mode, socketVariable+"="+s.socket,
 		userVariable+"="+strconv.Itoa(s.user))
 	command.ExtraFiles = []*os.File{gateEnd}

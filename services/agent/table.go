@@ -1,14 +1,17 @@
 package main
 
 import (
+	"os"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	pb "drydock.dev/agent/internal/agentv1"
+	"drydock.dev/agent/internal/spawn"
 )
 
 const (
@@ -28,6 +31,8 @@ type processTable struct {
 	environment map[string]string
 	byID        map[string]*process
 	order       []*process
+	// forCells says that what runs here runs in cells.
+	forCells bool
 	// leaves says that a detached process was started. What it leaves behind may live on.
 	leaves bool
 }
@@ -42,12 +47,29 @@ func (t *processTable) setEnvironment(environment map[string]string) {
 	t.environment = environment
 }
 
+func (t *processTable) environmentOf(request *pb.StartRequest) []string {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	return environmentOf(t.environment, request)
+}
+
+// leaveToCells says that nothing runs here from now on but in cells.
+func (t *processTable) leaveToCells() {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	t.forCells = true
+}
+
 // start makes a process, or finds the one that an earlier request with this id made.
 func (t *processTable) start(request *pb.StartRequest) (p *process, found bool, err error) {
 	if len(request.Command) == 0 || request.ProcessId == "" {
 		return nil, false, status.Error(codes.InvalidArgument, "command and process_id are required")
 	}
 	t.mutex.Lock()
+	if t.forCells {
+		t.mutex.Unlock()
+		return nil, false, status.Error(codes.FailedPrecondition, "the sandbox is for cells")
+	}
 	if p := t.byID[request.ProcessId]; p != nil {
 		t.mutex.Unlock()
 		<-p.ready
@@ -58,11 +80,11 @@ func (t *processTable) start(request *pb.StartRequest) (p *process, found bool, 
 		t.mutex.Unlock()
 		return nil, false, status.Errorf(codes.ResourceExhausted, "the sandbox has %d processes", maxProcesses)
 	}
-	p = newProcess(t, request)
+	p = newProcess(t, t.counters, request)
 	t.byID[p.id] = p
 	t.order = append(t.order, p)
 	t.leaves = t.leaves || p.detached
-	environment := environmentOf(t.environment, request)
+	environment := append(environmentOf(t.environment, request), markerVariable+"="+p.id)
 	t.mutex.Unlock()
 	p.failure = p.start(request, environment)
 	close(p.ready)
@@ -71,6 +93,33 @@ func (t *processTable) start(request *pb.StartRequest) (p *process, found bool, 
 		return nil, false, p.failure
 	}
 	return p, false, nil
+}
+
+func (t *processTable) launch(p *process, request *pb.StartRequest, environment []string, files []*os.File) error {
+	program, err := resolve(request, environment)
+	if err != nil {
+		return err
+	}
+	return t.reaper.fork(p, t.gate.RLocker(), program, &spawn.Attributes{
+		Directory: absolute(request.WorkingDirectory), Environment: environment, Files: descriptors(files),
+		Terminal: p.terminal != nil, Credential: credential(), Limits: kernelLimits(request),
+	})
+}
+
+func descriptors(files []*os.File) (fds [3]uintptr) {
+	for i, file := range files {
+		fds[i] = file.Fd()
+	}
+	return fds
+}
+
+// signal reaches a process's group, and its whole tree to end it.
+func (t *processTable) signal(p *process, number syscall.Signal) error {
+	if number == syscall.SIGKILL {
+		p.kill()
+		return nil
+	}
+	return t.reaper.signalGroup(p, number)
 }
 
 func (t *processTable) find(id string) (*process, error) {

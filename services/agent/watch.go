@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	pb "drydock.dev/agent/internal/agentv1"
+	"drydock.dev/agent/internal/programs"
 )
 
 const (
@@ -103,7 +104,7 @@ func (w *watch) tell(event fsnotify.Event) error {
 }
 
 func (w *watch) send(kind pb.WatchResponse_Kind, path string) error {
-	return w.stream.Send(&pb.WatchResponse{Kind: kind, Path: printable(path)})
+	return w.stream.Send(&pb.WatchResponse{Kind: kind, Path: programs.Printable(path)})
 }
 
 // add watches a path, with what is below it where that is asked for, and lists what it found there.

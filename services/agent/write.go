@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	pb "drydock.dev/agent/internal/agentv1"
+	"drydock.dev/agent/internal/programs"
 )
 
 const (
@@ -50,7 +51,7 @@ func (s *filesystemService) Write(stream grpc.ClientStreamingServer[pb.WriteRequ
 
 func beginUpload(path string) (*upload, error) {
 	if info, err := os.Lstat(path); err == nil && info.IsDir() {
-		return nil, status.Errorf(codes.FailedPrecondition, "%s: is a directory", printable(path))
+		return nil, status.Errorf(codes.FailedPrecondition, "%s: is a directory", programs.Printable(path))
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err

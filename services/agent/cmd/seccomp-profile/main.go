@@ -1,5 +1,8 @@
 // Command seccomp-profile prints the filter under which sandboxes run, as the JSON that engines take: the engines'
 // default profile of today, which older engines do not have, without what programs in a sandbox have no business with.
+//
+//	seccomp-profile          for sandboxes that run processes
+//	seccomp-profile cells    for sandboxes that run cells
 package main
 
 import (
@@ -30,20 +33,30 @@ var denied = []string{
 	"socketcall",
 }
 
+// forCells are what the agent makes a cell with. Each cell takes them away again before a program starts in it. Entering
+// namespaces, or leaving a mount, is no part of that.
+var forCells = []string{"clone", "mount", "mount_setattr", "sethostname"}
+
 func main() {
 	encoder := json.NewEncoder(os.Stdout)
 	encoder.SetIndent("", " ")
-	if err := encoder.Encode(profile()); err != nil {
+	if err := encoder.Encode(profile(slices.Equal(os.Args[1:], []string{"cells"}))); err != nil {
 		fmt.Fprintln(os.Stderr, "seccomp-profile:", err)
 		os.Exit(1)
 	}
 }
 
-func profile() *seccomp.Seccomp {
+func profile(cells bool) *seccomp.Seccomp {
+	replaced := []string{"socket"}
+	if cells {
+		replaced = append(replaced, forCells...)
+	}
 	profile := seccomp.DefaultProfile()
 	var kept []*seccomp.Syscall
 	for _, call := range profile.Syscalls {
-		call.Names = slices.DeleteFunc(call.Names, func(name string) bool { return name == "socket" || slices.Contains(denied, name) })
+		call.Names = slices.DeleteFunc(call.Names, func(name string) bool {
+			return slices.Contains(replaced, name) || slices.Contains(denied, name)
+		})
 		if len(call.Names) > 0 {
 			kept = append(kept, call)
 		}
@@ -53,6 +66,9 @@ func profile() *seccomp.Seccomp {
 			Names: []string{"socket"}, Action: specs.ActAllow,
 			Args: []specs.LinuxSeccompArg{{Index: 0, Value: family, Op: specs.OpEqualTo}},
 		}})
+	}
+	if cells {
+		kept = append(kept, &seccomp.Syscall{LinuxSyscall: specs.LinuxSyscall{Names: forCells, Action: specs.ActAllow}})
 	}
 	profile.Syscalls = kept
 	// A call made as another architecture has other numbers and arguments. It ends the program that makes it.

@@ -1,0 +1,292 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	pb "drydock.dev/agent/internal/agentv1"
+	"drydock.dev/agent/internal/cells"
+)
+
+const (
+	// cellUserID is what a cell's first process has outside. Nothing else has it, and root cannot be in a cell.
+	cellUserID = 64001
+	// How long the first process of a cell may take to answer. It is busy with a fork at most.
+	cellTimeout = 10 * time.Second
+	cellFlags   = unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWIPC | unix.CLONE_NEWNET | unix.CLONE_NEWUTS
+)
+
+var errCellEnded = status.Error(codes.Aborted, "the cell has ended by itself")
+
+// cellEnvironment keeps the first process small.
+var cellEnvironment = []string{"GOMAXPROCS=1", "GOGC=off", "GOMEMLIMIT=16MiB"}
+
+// cell is a set of namespaces, and the connection to the first process in them.
+type cell struct {
+	reaper *reaper
+	pid    int
+	link   *net.UnixConn
+	// gone is closed when nothing of the cell is left.
+	gone <-chan struct{}
+
+	mutex sync.Mutex
+	// step is what runs, until it is swept.
+	step *process
+	// ended says that the cell was signalled to end it with all that it started; alone, that it left nothing behind.
+	ended, alone bool
+	// stuck ends a cell that does not do so.
+	stuck *time.Timer
+}
+
+// newCell makes a cell as far as it can be without knowing what it is for.
+func newCell(r *reaper, program string, hidden []string) (*cell, error) {
+	link, theirs, err := cellLink()
+	if err != nil {
+		return nil, status.Errorf(codes.ResourceExhausted, "a socket for a cell: %v", err)
+	}
+	defer theirs.Close()
+	pid, gone, err := r.forkCell(program, append([]string{"cell"}, hidden...), cellAttributes(theirs))
+	if err != nil {
+		_ = link.Close()
+		return nil, cellStatus(fmt.Errorf("namespaces, with %s in them: %w", program, err))
+	}
+	c := &cell{reaper: r, pid: pid, link: link, gone: gone}
+	if _, _, err := c.answer(cells.Ready); err != nil {
+		c.close()
+		return nil, cellStatus(err)
+	}
+	return c, nil
+}
+
+func cellLink() (ours *net.UnixConn, theirs *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	theirs = os.NewFile(uintptr(fds[1]), "cell")
+	file := os.NewFile(uintptr(fds[0]), "agent")
+	defer file.Close()
+	connection, err := net.FileConn(file)
+	if err != nil {
+		return nil, nil, errors.Join(err, theirs.Close())
+	}
+	return connection.(*net.UnixConn), theirs, nil
+}
+
+func cellAttributes(link *os.File) *syscall.ProcAttr {
+	mappings := []syscall.SysProcIDMap{
+		{ContainerID: 0, HostID: cellUserID, Size: 1}, {ContainerID: userID, HostID: userID, Size: 1},
+	}
+	return &syscall.ProcAttr{
+		Dir: "/", Env: cellEnvironment, Files: []uintptr{0, 1, 2, link.Fd()},
+		Sys: &syscall.SysProcAttr{
+			Cloneflags: cellFlags, UidMappings: mappings, GidMappings: mappings, GidMappingsEnableSetgroups: true,
+			Credential: &syscall.Credential{Uid: 0, Gid: 0, Groups: []uint32{}},
+		},
+	}
+}
+
+// cellStatus tells apart what there is none of now and what there is none of here.
+func cellStatus(err error) error {
+	code := codes.Unimplemented
+	for _, number := range []error{unix.EAGAIN, unix.ENOMEM, unix.EMFILE, unix.ENFILE, os.ErrDeadlineExceeded, io.EOF} {
+		if errors.Is(err, number) {
+			code = codes.ResourceExhausted
+		}
+	}
+	return status.Errorf(code, "no cell: %v", err)
+}
+
+// open gives the cell its file systems, and us the directory of its program.
+func (c *cell) open(sizes cells.Sizes) (program *os.File, err error) {
+	if err := c.send(sizes.Message(), nil); err != nil {
+		return nil, cellStatus(err)
+	}
+	_, files, err := c.answer(cells.Opened)
+	if err != nil {
+		return nil, cellStatus(err)
+	}
+	if len(files) != 1 {
+		return nil, status.Error(codes.Internal, "the cell gave no directory")
+	}
+	return files[0], nil
+}
+
+func (c *cell) launch(p *process, request *pb.StartRequest, environment []string, files []*os.File) error {
+	step := cells.Step{
+		Command: request.Command, Environment: environment,
+		Directory: absoluteIn(cells.ProgramDirectory, request.WorkingDirectory), Limits: kernelLimits(request),
+	}
+	if err := c.send(step.Message(), files); err != nil {
+		return errCellEnded
+	}
+	started, _, err := c.answer(cells.Started)
+	if err != nil {
+		return stepStatus(err)
+	}
+	p.mutex.Lock()
+	p.pid = int(started.Numbers[0])
+	p.mutex.Unlock()
+	c.mutex.Lock()
+	c.step, c.ended, c.alone = p, false, false
+	c.mutex.Unlock()
+	go c.await(p)
+	return nil
+}
+
+// stepStatus tells apart a command that cannot be executed, a sandbox without room, and a cell that is no more.
+func stepStatus(err error) error {
+	var number unix.Errno
+	switch {
+	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.ENOMEM):
+		return status.Error(codes.ResourceExhausted, "the sandbox has as many processes as it may")
+	case errors.As(err, &number):
+		return status.Error(codes.InvalidArgument, err.Error())
+	}
+	return errCellEnded
+}
+
+// await waits for the end of a step. The cell's own end is one.
+func (c *cell) await(p *process) {
+	_ = c.link.SetReadDeadline(time.Time{})
+	ended := waitStatus{status: syscall.WaitStatus(unix.SIGKILL)}
+	message, _, err := c.receive()
+	var end cells.End
+	if err == nil {
+		end, err = message.End()
+	}
+	if err == nil {
+		ended.status = syscall.WaitStatus(end.Status)
+		ended.usage = syscall.Rusage{Utime: syscall.NsecToTimeval(end.CPU), Maxrss: end.PeakBytes >> 10}
+		c.mutex.Lock()
+		c.alone = end.Alone
+		c.mutex.Unlock()
+	} else {
+		c.kill()
+	}
+	p.reaped <- ended
+}
+
+func (c *cell) sweep(*process) {
+	c.mutex.Lock()
+	ended, alone := c.ended, c.alone
+	c.step = nil
+	if ended {
+		c.stuck.Stop()
+	}
+	c.mutex.Unlock()
+	if alone && !ended {
+		return
+	}
+	err := c.send(cells.Sweeping(ended), nil)
+	if err == nil {
+		_, _, err = c.answer(cells.Swept)
+	}
+	if err != nil {
+		c.kill()
+		<-c.gone
+	}
+}
+
+func (c *cell) killTree(*process) { c.kill() }
+
+func (c *cell) killAllFor(p *process) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if c.step != p || c.ended {
+		return
+	}
+	c.ended = true
+	p.markKilled()
+	c.reaper.signalCell(c.pid, cells.EndAll)
+	c.stuck = time.AfterFunc(cellTimeout, c.kill)
+}
+
+func (c *cell) living() bool {
+	select {
+	case <-c.gone:
+		return false
+	default:
+		return true
+	}
+}
+
+// kill ends the cell with all that is in it.
+func (c *cell) kill() { c.reaper.signalCell(c.pid, syscall.SIGKILL) }
+
+// close ends the cell, and waits until nothing of it is left.
+func (c *cell) close() {
+	c.kill()
+	_ = c.link.Close()
+	<-c.gone
+}
+
+func (c *cell) send(message cells.Message, files []*os.File) error {
+	var control []byte
+	if len(files) > 0 {
+		fds := make([]int, len(files))
+		for i, file := range files {
+			fds[i] = int(file.Fd())
+		}
+		control = unix.UnixRights(fds...)
+	}
+	_ = c.link.SetWriteDeadline(time.Now().Add(cellTimeout))
+	bytes := message.Encode()
+	count, _, err := c.link.WriteMsgUnix(bytes, control, nil)
+	if err == nil && count < len(bytes) {
+		_, err = c.link.Write(bytes[count:])
+	}
+	return err
+}
+
+// answer waits for a message that must come soon.
+func (c *cell) answer(kind cells.Kind) (message cells.Message, files []*os.File, err error) {
+	_ = c.link.SetReadDeadline(time.Now().Add(cellTimeout))
+	message, files, err = c.receive()
+	if err == nil && message.Kind != kind {
+		closeAll(files)
+		return message, nil, message.Unexpected()
+	}
+	return message, files, err
+}
+
+func (c *cell) receive() (cells.Message, []*os.File, error) {
+	reader := descriptorReader{link: c.link}
+	message, err := cells.Read(&reader)
+	if err != nil {
+		closeAll(reader.files)
+	}
+	return message, reader.files, err
+}
+
+// descriptorReader keeps the descriptors that come with what it reads.
+type descriptorReader struct {
+	link  *net.UnixConn
+	files []*os.File
+}
+
+func (r *descriptorReader) Read(to []byte) (int, error) {
+	control := make([]byte, unix.CmsgSpace(4))
+	count, controlCount, _, _, err := r.link.ReadMsgUnix(to, control)
+	if count == 0 && err == nil {
+		err = io.EOF
+	}
+	if controlCount == 0 || err != nil {
+		return count, err
+	}
+	fds, err := cells.Descriptors(control[:controlCount])
+	for _, fd := range fds {
+		r.files = append(r.files, os.NewFile(uintptr(fd), "cell"))
+	}
+	return count, err
+}

@@ -1,0 +1,259 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	pb "drydock.dev/agent/internal/agentv1"
+	"drydock.dev/agent/internal/cells"
+)
+
+type cellService struct {
+	pb.UnimplementedCellServiceServer
+	processes *processTable
+	// program is the file of a cell's first process; hidden are directories of ours that are empty in a cell.
+	program string
+	hidden  []string
+
+	mutex sync.Mutex
+	taken bool
+	// spare was made in advance. Who makes one holds making.
+	spare  *cell
+	making sync.Mutex
+}
+
+// newCellService expects the cell's first process beside the agent. Its socket is none of a program's business.
+func newCellService(processes *processTable, socket string) *cellService {
+	s := &cellService{processes: processes}
+	if self, err := os.Executable(); err == nil {
+		s.program = filepath.Join(filepath.Dir(self), "cell")
+		s.hidden = append(s.hidden, filepath.Dir(self))
+	}
+	if directory := filepath.Dir(socket); filepath.IsAbs(directory) && (len(s.hidden) == 0 || directory != s.hidden[0]) {
+		s.hidden = append(s.hidden, directory)
+	}
+	return s
+}
+
+func (s *cellService) Prepare(context.Context, *pb.PrepareRequest) (*pb.PrepareResponse, error) {
+	return &pb.PrepareResponse{}, s.prepare()
+}
+
+// prepare makes the next cell unless there is one.
+func (s *cellService) prepare() error {
+	s.making.Lock()
+	defer s.making.Unlock()
+	if s.inUse() || s.spare != nil && s.spare.living() {
+		return nil
+	}
+	made, err := s.make()
+	s.spare = made
+	return err
+}
+
+func (s *cellService) make() (*cell, error) {
+	if !separated {
+		return nil, status.Error(codes.Unimplemented, "no cell: the agent may not change its user")
+	}
+	s.processes.leaveToCells()
+	return newCell(s.processes.reaper, s.program, s.hidden)
+}
+
+// take gives the cell that was made in advance, or a new one.
+func (s *cellService) take() (*cell, error) {
+	s.making.Lock()
+	defer s.making.Unlock()
+	made := s.spare
+	s.spare = nil
+	if made != nil && made.living() {
+		return made, nil
+	}
+	return s.make()
+}
+
+func (s *cellService) Run(stream grpc.BidiStreamingServer[pb.RunRequest, pb.RunResponse]) error {
+	request, err := stream.Recv()
+	if err != nil {
+		return err
+	}
+	open := request.GetOpen()
+	if open.GetHomeBytes() < 1 || open.GetTemporaryBytes() < 1 || open.GetSharedMemoryBytes() < 1 {
+		return status.Error(codes.InvalidArgument, "the first request opens a cell with sizes of at least 1")
+	}
+	if !s.enter() {
+		return status.Error(codes.ResourceExhausted, "the sandbox has a cell")
+	}
+	defer s.leave()
+	c, err := s.take()
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	program, err := c.open(cells.Sizes{Home: open.HomeBytes, Temporary: open.TemporaryBytes, SharedMemory: open.SharedMemoryBytes})
+	if err != nil {
+		return err
+	}
+	run := cellRun{cell: c, service: s, stream: stream, files: cellFiles{directory: program}}
+	defer run.files.close()
+	if err := stream.Send(&pb.RunResponse{Event: &pb.RunResponse_Opened{Opened: &pb.CellOpened{}}}); err != nil {
+		return err
+	}
+	return run.serve()
+}
+
+func (s *cellService) enter() bool {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	entered := !s.taken
+	s.taken = true
+	return entered
+}
+
+func (s *cellService) inUse() bool {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.taken
+}
+
+// leave makes the next cell while nobody waits for it.
+func (s *cellService) leave() {
+	s.mutex.Lock()
+	s.taken = false
+	s.mutex.Unlock()
+	go func() { _ = s.prepare() }()
+}
+
+// cellRun is one call.
+type cellRun struct {
+	cell    *cell
+	service *cellService
+	stream  grpc.BidiStreamingServer[pb.RunRequest, pb.RunResponse]
+	files   cellFiles
+	// requests are closed at their end; stepped says that files are settled.
+	requests chan *pb.RunRequest
+	stepped  bool
+}
+
+func (r *cellRun) serve() error {
+	r.requests = make(chan *pb.RunRequest)
+	go r.receive()
+	for request := range r.requests {
+		var err error
+		switch request := request.Request.(type) {
+		case *pb.RunRequest_File:
+			if r.stepped {
+				return status.Error(codes.InvalidArgument, "files come before the first step")
+			}
+			err = r.files.write(request.File)
+		case *pb.RunRequest_Start:
+			err = r.step(request.Start)
+		case *pb.RunRequest_Input:
+			// It came too late for its step.
+		default:
+			err = status.Error(codes.InvalidArgument, "a cell is opened once")
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return r.stream.Context().Err()
+}
+
+// receive hands on what is asked for, as long as the call lasts.
+func (r *cellRun) receive() {
+	defer close(r.requests)
+	for {
+		request, err := r.stream.Recv()
+		if err != nil {
+			return
+		}
+		select {
+		case r.requests <- request:
+		case <-r.stream.Context().Done():
+			return
+		}
+	}
+}
+
+func (r *cellRun) step(request *pb.StartRequest) error {
+	if len(request.Command) == 0 || request.Terminal != nil || request.Detached {
+		return status.Error(codes.InvalidArgument, "a step has a command, and neither a terminal nor a life of its own")
+	}
+	r.stepped = true
+	r.files.close()
+	table := r.service.processes
+	p := newProcess(r.cell, table.counters, request)
+	err := p.start(request, table.environmentOf(request))
+	if status.Code(err) == codes.InvalidArgument {
+		message := status.Convert(err).Message()
+		return r.stream.Send(&pb.RunResponse{Event: &pb.RunResponse_Refused{Refused: &pb.StepRefused{Message: message}}})
+	}
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(r.stream.Context())
+	fed := make(chan error, 1)
+	go func() {
+		wrong := r.feed(ctx, p)
+		if wrong != nil {
+			cancel()
+		}
+		fed <- wrong
+	}()
+	err = p.follow(ctx, p.starter, runEvents{r.stream})
+	cancel()
+	if wrong := <-fed; wrong != nil {
+		err = wrong
+	}
+	switch {
+	case err != nil:
+		p.kill()
+	case !r.cell.living():
+		err = errCellEnded
+	}
+	return err
+}
+
+// feed gives a step the input that comes while it runs. What it does not read is its own affair.
+func (r *cellRun) feed(ctx context.Context, p *process) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case request, more := <-r.requests:
+			input := request.GetInput()
+			if more && input == nil {
+				return status.Error(codes.InvalidArgument, "a step runs")
+			}
+			if p.input != nil {
+				_ = p.input.write(ctx, input.GetData(), input.GetClose() || !more)
+			}
+			if !more {
+				return nil
+			}
+		}
+	}
+}
+
+type runEvents struct {
+	to grpc.BidiStreamingServer[pb.RunRequest, pb.RunResponse]
+}
+
+func (e runEvents) started(v *pb.Started) error {
+	return e.to.Send(&pb.RunResponse{Event: &pb.RunResponse_Started{Started: v}})
+}
+func (e runEvents) stdout(v *pb.Output) error {
+	return e.to.Send(&pb.RunResponse{Event: &pb.RunResponse_Stdout{Stdout: v}})
+}
+func (e runEvents) stderr(v *pb.Output) error {
+	return e.to.Send(&pb.RunResponse{Event: &pb.RunResponse_Stderr{Stderr: v}})
+}
+func (e runEvents) exited(v *pb.Exited) error {
+	return e.to.Send(&pb.RunResponse{Event: &pb.RunResponse_Exited{Exited: v}})
+}

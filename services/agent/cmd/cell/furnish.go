@@ -1,0 +1,137 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"drydock.dev/agent/internal/cells"
+)
+
+const (
+	hostName = "sandbox"
+	owner    = "uid=1000,gid=1000"
+	nowhere  = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
+)
+
+// Files that tell about the machine or the engine, as engines mask them. A kernel has some of them.
+var (
+	maskedFiles = []string{
+		"/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/sched_debug", "/proc/timer_list",
+		"/proc/timer_stats",
+	}
+	maskedDirectories = []string{"/proc/acpi", "/proc/asound", "/proc/scsi", "/sys/devices/virtual/powercap", "/sys/firmware"}
+)
+
+// furnish makes what is the same in every cell. It gives a /proc that can be written to, which nothing else in the cell
+// reaches.
+func furnish(hidden []string) (proc int, err error) {
+	// All that the sandbox has becomes read-only at once. What follows is the cell's own.
+	attributes := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID, Propagation: unix.MS_PRIVATE}
+	if err := unix.MountSetattr(unix.AT_FDCWD, "/", unix.AT_RECURSIVE, &attributes); err != nil {
+		return 0, fmt.Errorf("a read-only root, which takes Linux 5.12 and a filter that allows mount_setattr: %w", err)
+	}
+	if proc, err = mountProc(); err != nil {
+		return 0, fmt.Errorf("an own /proc, which takes one without masks outside: %w", err)
+	}
+	if err := hide(hidden); err != nil {
+		return 0, err
+	}
+	if err := unix.Sethostname([]byte(hostName)); err != nil {
+		return 0, fmt.Errorf("a host name: %w", err)
+	}
+	if err := raiseLoopback(); err != nil {
+		return 0, fmt.Errorf("a loopback interface: %w", err)
+	}
+	return proc, nil
+}
+
+// mountProc makes a /proc of the cell's own processes, where each user sees their own ones, and lays a read-only view of it
+// over it.
+func mountProc() (proc int, err error) {
+	if err := unix.Mount("proc", "/proc", "proc", nowhere, "hidepid=invisible"); err != nil {
+		return 0, err
+	}
+	if proc, err = unix.Open("/proc", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
+		return 0, err
+	}
+	err = unix.Mount("/proc", "/proc", "", unix.MS_BIND, "")
+	if err == nil {
+		err = unix.Mount("", "/proc", "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY|nowhere, "")
+	}
+	return proc, err
+}
+
+// hide puts nothing where programs have nothing to look for.
+func hide(hidden []string) error {
+	empty := ""
+	for _, directory := range append(hidden, maskedDirectories...) {
+		var err error
+		if empty == "" {
+			err = unix.Mount("tmpfs", directory, "tmpfs", unix.MS_RDONLY|nowhere, "size=4k,mode=0555")
+		} else {
+			err = unix.Mount(empty, directory, "", unix.MS_BIND, "")
+		}
+		switch {
+		case err == nil:
+			empty = directory
+		case !errors.Is(err, unix.ENOENT):
+			return fmt.Errorf("hiding %s: %w", directory, err)
+		}
+	}
+	for _, file := range maskedFiles {
+		if err := unix.Mount(os.DevNull, file, "", unix.MS_BIND, ""); err != nil && !errors.Is(err, unix.ENOENT) {
+			return fmt.Errorf("hiding %s: %w", file, err)
+		}
+	}
+	return nil
+}
+
+// mountOwn makes what programs can write to, and gives their directory.
+func mountOwn(sizes cells.Sizes) (program int, err error) {
+	for _, own := range []struct {
+		directory, kind, options string
+		flags                    uintptr
+		bytes                    int64
+		optional                 bool
+	}{
+		{"/home/user", "tmpfs", "mode=0755," + owner, unix.MS_NOSUID | unix.MS_NODEV, sizes.Home, false},
+		{"/tmp", "tmpfs", "mode=1777", unix.MS_NOSUID | unix.MS_NODEV, sizes.Temporary, false},
+		{"/dev/shm", "tmpfs", "mode=1777", nowhere, sizes.SharedMemory, true},
+		{"/dev/mqueue", "mqueue", "", nowhere, 0, true},
+	} {
+		options := own.options
+		if own.kind == "tmpfs" {
+			options += ",size=" + strconv.FormatInt(own.bytes, 10)
+		}
+		err := unix.Mount(own.kind, own.directory, own.kind, own.flags, options)
+		if err != nil && !(own.optional && errors.Is(err, unix.ENOENT)) {
+			return 0, fmt.Errorf("an own %s: %w", own.directory, err)
+		}
+	}
+	err = unix.Mkdir(cells.ProgramDirectory, 0o755)
+	if err == nil {
+		err = unix.Chown(cells.ProgramDirectory, userID, groupID)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", cells.ProgramDirectory, err)
+	}
+	return unix.Open(cells.ProgramDirectory, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+}
+
+func raiseLoopback() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	request, err := unix.NewIfreq("lo")
+	if err != nil {
+		return err
+	}
+	request.SetUint16(unix.IFF_UP | unix.IFF_RUNNING)
+	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, request)
+}
