@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 	"google.golang.org/grpc/codes"
@@ -13,17 +14,22 @@ import (
 	"drydock.dev/agent/internal/programs"
 )
 
-// cellFiles writes the program of a cell, with its user's rights, before anything runs there.
+// cellFiles writes the program of a cell, with its user's rights, while nothing runs there.
 type cellFiles struct {
 	directory *os.File
 	// current is the file that was written last, and may be written on.
 	current *os.File
 	path    string
+	// stepped says that something has run, which may have put links anywhere.
+	stepped bool
 }
 
 func (f *cellFiles) write(request *pb.CellFile) error {
 	if !filepath.IsLocal(request.Path) || filepath.Clean(request.Path) == "." {
 		return status.Errorf(codes.InvalidArgument, "%s: is not below the program's directory", programs.Printable(request.Path))
+	}
+	if f.stepped && strings.ContainsRune(request.Path, '/') {
+		return status.Errorf(codes.InvalidArgument, "%s: after a step files go into the program's directory itself", programs.Printable(request.Path))
 	}
 	_, err := onFiles(func() (any, error) {
 		if f.current == nil || f.path != request.Path {
@@ -37,13 +43,16 @@ func (f *cellFiles) write(request *pb.CellFile) error {
 	return err
 }
 
-// open creates a file with its parents, or goes on with one. Its mode is that of its first piece.
+// open creates a file with its parents, or goes on with one; after a step it replaces what has the name, a link rather than
+// its target. Its mode is that of its first piece.
 func (f *cellFiles) open(path string, mode uint32) error {
-	if f.current != nil {
-		_ = f.current.Close()
-		f.current = nil
-	}
+	f.finish()
 	directory := int(f.directory.Fd())
+	if f.stepped {
+		if err := unix.Unlinkat(directory, path, 0); err != nil && err != unix.ENOENT {
+			return &os.PathError{Op: "replace", Path: path, Err: err}
+		}
+	}
 	for end := range path {
 		if path[end] != '/' {
 			continue
@@ -80,9 +89,20 @@ func openBelow(directory int, path string, flags, mode uint64) (*os.File, error)
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-func (f *cellFiles) close() {
+// settle is for when a step begins.
+func (f *cellFiles) settle() {
+	f.finish()
+	f.stepped = true
+}
+
+func (f *cellFiles) finish() {
 	if f.current != nil {
 		_ = f.current.Close()
+		f.current = nil
 	}
+}
+
+func (f *cellFiles) close() {
+	f.finish()
 	_ = f.directory.Close()
 }

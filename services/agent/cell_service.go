@@ -135,9 +135,8 @@ type cellRun struct {
 	service *cellService
 	stream  grpc.BidiStreamingServer[pb.RunRequest, pb.RunResponse]
 	files   cellFiles
-	// requests are closed at their end; stepped says that files are settled.
+	// requests are closed at their end.
 	requests chan *pb.RunRequest
-	stepped  bool
 }
 
 func (r *cellRun) serve() error {
@@ -147,9 +146,6 @@ func (r *cellRun) serve() error {
 		var err error
 		switch request := request.Request.(type) {
 		case *pb.RunRequest_File:
-			if r.stepped {
-				return status.Error(codes.InvalidArgument, "files come before the first step")
-			}
 			err = r.files.write(request.File)
 		case *pb.RunRequest_Start:
 			err = r.step(request.Start)
@@ -185,8 +181,7 @@ func (r *cellRun) step(request *pb.StartRequest) error {
 	if len(request.Command) == 0 || request.Terminal != nil || request.Detached {
 		return status.Error(codes.InvalidArgument, "a step has a command, and neither a terminal nor a life of its own")
 	}
-	r.stepped = true
-	r.files.close()
+	r.files.settle()
 	table := r.service.processes
 	p := newProcess(r.cell, table.counters, request)
 	err := p.start(request, table.environmentOf(request))

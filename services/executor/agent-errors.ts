@@ -55,6 +55,11 @@ export function isSilence(error: unknown): error is DrydockError {
   return (code === Status.INTERNAL || code === Status.CANCELLED) && /RST_STREAM|dropped|closed|cancel/i.test(details);
 }
 
+/** Whether the cell that was asked has ended by itself, as one may whose step ran out of memory. */
+export function isCellGone(error: unknown): boolean {
+  return error instanceof DrydockError && statusOf(error).code === Status.ABORTED;
+}
+
 /** Whether the sandbox turns out to have ended: the news take a moment longer than the broken connection. */
 export async function endsSoon(ended: AbortSignal): Promise<boolean> {
   if (!ended.aborted) {

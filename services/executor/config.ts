@@ -21,7 +21,7 @@ export function loadConfig(variables: Environment) {
     dockerSocket: env.string('DOCKER_SOCKET', '/var/run/docker.sock'),
     agentBinary: env.string('AGENT_BINARY', join(ROOT, '.build/bin/drydock-agent')),
     seccompProfile: env.string('SECCOMP_PROFILE', join(ROOT, '.build/seccomp.json')),
-    cellBinary: env.string('CELL_BINARY', join(ROOT, '.build/bin/drydock-cell')),
+    cellBinary: env.string('CELL_BINARY', join(ROOT, '.build/bin/cell')),
     cellSeccompProfile: env.string('CELL_SECCOMP_PROFILE', join(ROOT, '.build/seccomp-cells.json')),
     catalogFile: env.string('CATALOG_FILE', join(ROOT, 'deploy/images/catalog.json')),
     maxSandboxes: env.integer('EXECUTOR_MAX_SANDBOXES', 200, { min: 1, max: 10_000 }),

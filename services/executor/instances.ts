@@ -5,8 +5,6 @@ import type { Logger } from '#libs/log.ts';
 import { durationHistogram } from '#libs/telemetry.ts';
 import { type AgentLink, linkDirectory, openLink, removeLink } from './agent-link.ts';
 import type { Backend, Purpose } from './backend.ts';
-import { openCell } from './cell.ts';
-import { cellSizes } from './file-systems.ts';
 
 const READY_DEADLINE_MS = 20_000;
 
@@ -24,7 +22,7 @@ export type Instance = {
 
 export type Instances = {
   /**
-   * Makes an instance and waits until its agent answers; one for cells has made a first one by then. Errors:
+   * Makes an instance and waits until its agent answers; one for cells has made the first one by then. Errors:
    * SANDBOX_START_FAILED; NOT_IMPLEMENTED where the template can have no cells.
    */
   create(template: Template, limits: SandboxLimits, purpose: Purpose, signal: AbortSignal): Promise<Instance>;
@@ -65,10 +63,9 @@ export function createInstances(dependencies: {
   };
 
   /** Nobody's program has run there yet, so that what the agent says of itself can be believed. */
-  const tryCell = async ({ link, limits, template }: Instance, signal: AbortSignal): Promise<void> => {
+  const prepareCell = async ({ link, template }: Instance, signal: AbortSignal): Promise<void> => {
     try {
-      const cell = await openCell(link.cells, cellSizes(limits), signal);
-      if (!(await cell.close())) throw notReady(template.id);
+      await link.cells.prepare({}, { signal, deadlineMs: READY_DEADLINE_MS });
       cells.set(template.id, true);
     } catch (error) {
       if (!hasReason(error, 'NOT_IMPLEMENTED')) throw error;
@@ -105,7 +102,7 @@ export function createInstances(dependencies: {
           signal,
         );
         await ready(instance, signal);
-        if (purpose === 'cells') await tryCell(instance, signal);
+        if (purpose === 'cells') await prepareCell(instance, signal);
         end();
         return instance;
       } catch (error) {

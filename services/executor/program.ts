@@ -2,6 +2,7 @@ import { DrydockError } from '#libs/errors.ts';
 import type { RunExecutionResponse } from '#proto/drydock/internal/v1/executor.ts';
 import type { ExecutionStep } from '#proto/drydock/internal/v1/spec.ts';
 import type { SourceFile } from '#proto/drydock/v1/execution.ts';
+import { isCellGone } from './agent-errors.ts';
 import { runStep, type StepOptions } from './step.ts';
 import type { Ended } from './verdict.ts';
 import type { Workplace } from './workplace.ts';
@@ -53,11 +54,17 @@ export async function openProgram(
     isolation: workplace.isolation,
     compile,
     async *run(step, { files = [], ...options }) {
-      if (lost) await beginAgain(options.signal);
-      if (files.length > 0) await workplace.write(files, options.signal);
-      const ended = yield* runStep(workplace, step, options);
-      lost = ended.lost !== undefined;
-      return ended;
+      for (let again = lost; ; again = true) {
+        if (again) await beginAgain(options.signal);
+        try {
+          if (files.length > 0) await workplace.write(files, options.signal);
+          const ended = yield* runStep(workplace, step, options);
+          lost = ended.lost !== undefined;
+          return ended;
+        } catch (error) {
+          if (again || !isCellGone(error)) throw error;
+        }
+      }
     },
     [Symbol.asyncDispose]: () => workplace[Symbol.asyncDispose](),
   };

@@ -6,7 +6,7 @@ import { Exited, StartRequest } from '#proto/drydock/agent/v1/agent.ts';
 import type { RunExecutionResponse } from '#proto/drydock/internal/v1/executor.ts';
 import type { ExecutionStep } from '#proto/drydock/internal/v1/spec.ts';
 import type { Output } from '#proto/drydock/v1/resources.ts';
-import { endsSoon, noAnswer } from './agent-errors.ts';
+import { endsSoon, isCellGone, noAnswer } from './agent-errors.ts';
 import { createOutput } from './output.ts';
 import type { Ended } from './verdict.ts';
 import { PROGRAM_DIRECTORY, type StepEvent, type Workplace } from './workplace.ts';
@@ -113,8 +113,8 @@ function wrap(name: 'stdout' | 'stderr') {
 
 /** A sandbox that ended by itself was ended by its program. One that somebody stopped is no result. */
 async function whyLost({ ended }: Workplace, error: unknown): Promise<Ended['lost']> {
-  // Files that a cell was given before are found not to fit when it begins.
-  if (hasReason(error, 'DISK_FULL')) throw error;
+  // Of a cell both come to light when a step is to begin: that files did not fit, and that the last step was its end.
+  if (hasReason(error, 'DISK_FULL') || isCellGone(error)) throw error;
   if (!(await endsSoon(ended))) throw noAnswer(error);
   const { stopReason } = (ended.reason as DrydockError).details.metadata ?? {};
   if (stopReason === 'OUT_OF_MEMORY' || stopReason === 'EXITED') return stopReason;

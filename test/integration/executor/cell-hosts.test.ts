@@ -60,7 +60,8 @@ describe('a sandbox for cells', () => {
     };
     const namesOf = ({ names }: { names: string[] }) => names;
     const added = namesIn(profile!).difference(namesIn(ordinary.HostConfig.SecurityOpt[1]));
-    for (const name of added) expect(['mount', 'umount2', 'unshare', 'sethostname', 'pivot_root']).toContain(name);
+    for (const name of added)
+      expect(['mount', 'mount_setattr', 'umount2', 'unshare', 'sethostname', 'pivot_root']).toContain(name);
     for (const name of ['bpf', 'keyctl', 'io_uring_setup', 'open_tree', 'move_mount', 'userfaultfd', 'setns'])
       expect(namesIn(profile!).has(name), name).toBe(false);
   });
