@@ -32,7 +32,7 @@ export type Dependencies = {
   maxSandboxes: number;
   memoryBytes: number;
   /** Once aborted, no new sandboxes are taken. */
-  shutdown: AbortSignal;
+  leaving: AbortSignal;
   log: Logger;
 };
 
@@ -46,7 +46,7 @@ export type Announcer = AsyncDisposable & {
  * drain: an executor that falls silent is lost, with all its sandboxes.
  */
 export function createAnnouncer(dependencies: Dependencies): Announcer {
-  const { events, sandboxes, leases, room, slots, pool, shutdown, log } = dependencies;
+  const { events, sandboxes, leases, room, slots, pool, leaving, log } = dependencies;
   const parts = new AsyncDisposableStack();
   const announce = () => {
     // What is idle gives way to whoever comes, so that for those who ask it is free.
@@ -60,7 +60,7 @@ export function createAnnouncer(dependencies: Dependencies): Announcer {
       memoryBytes: dependencies.memoryBytes,
       freeMemoryBytes: Math.max(0, room.freeMemoryBytes() + idleBytes),
       warm: Object.fromEntries(pool().sizes('sandbox')),
-      draining: shutdown.aborted,
+      draining: leaving.aborted,
       executionSlots: slots.total,
       executions: slots.taken(),
       cells: dependencies.hasCells(),
@@ -72,7 +72,7 @@ export function createAnnouncer(dependencies: Dependencies): Announcer {
       parts.use(every(INTERVAL_MS, log, async () => announce()));
       parts.use(events.subscribe(DISCOVER_SUBJECT, announce));
       parts.use(events.onConnect(announce));
-      shutdown.addEventListener('abort', announce, { once: true });
+      leaving.addEventListener('abort', announce, { once: true });
     },
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   };

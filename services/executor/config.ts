@@ -24,6 +24,7 @@ export function loadConfig(variables: Environment) {
     cellBinary: env.string('CELL_BINARY', join(ROOT, '.build/bin/cell')),
     cellSeccompProfile: env.string('CELL_SECCOMP_PROFILE', join(ROOT, '.build/seccomp-cells.json')),
     catalogFile: env.string('CATALOG_FILE', join(ROOT, 'deploy/images/catalog.json')),
+    drainMs: env.integer('EXECUTOR_DRAIN_SECONDS', 3_600, { min: 1 }) * 1_000,
     maxSandboxes: env.integer('EXECUTOR_MAX_SANDBOXES', 200, { min: 1, max: 10_000 }),
     executionSlots: env.integer('EXECUTOR_EXECUTION_SLOTS', SLOTS_PER_CORE * availableParallelism(), {
       min: 1,

@@ -2,15 +2,19 @@ import { invalidField } from '#libs/errors.ts';
 import type { Rpc } from '#libs/grpc/rpc.ts';
 import { callerOf } from '#libs/grpc/server.ts';
 import type { ExecutorServiceDefinition } from '#proto/drydock/internal/v1/executor.ts';
-import { type Dependencies, runExecution } from './execution.ts';
+import type { Drain } from './drain.ts';
+import { type Dependencies as ExecutionDependencies, runExecution } from './execution.ts';
 
 const CLAIM_LIMIT_MS = 60_000;
 
+export type Dependencies = ExecutionDependencies & { drain: Pick<Drain, 'check'> };
+
 /** What the scheduler asks of an executor. Claims go on when their caller is gone: unless confirmed, they end by themselves. */
 export function createExecutor(dependencies: Dependencies): Rpc<ExecutorServiceDefinition> {
-  const { sandboxes } = dependencies;
+  const { sandboxes, drain } = dependencies;
   return {
     async claimSandbox({ spec }) {
+      drain.check();
       const { warm } = await sandboxes.claim(required(spec), AbortSignal.timeout(CLAIM_LIMIT_MS));
       return { warm };
     },
@@ -26,8 +30,10 @@ export function createExecutor(dependencies: Dependencies): Rpc<ExecutorServiceD
       await sandboxes.destroy(sandboxId);
       return {};
     },
-    runExecution: ({ spec, streamOutput }, { signal }) =>
-      runExecution(dependencies, required(spec), streamOutput, signal),
+    runExecution({ spec, streamOutput }, { signal }) {
+      drain.check();
+      return runExecution(dependencies, required(spec), streamOutput, signal);
+    },
   };
 }
 

@@ -13,6 +13,7 @@ import { createAnnouncer, createReporter, followSession } from './announcements.
 import { openClaims } from './claims.ts';
 import { loadConfig } from './config.ts';
 import { createDockerBackend } from './docker/backend.ts';
+import { drainOnSignal, untilEmpty } from './drain.ts';
 import { createExecutor } from './executor.ts';
 import { createFiles } from './files.ts';
 import { createInstances } from './instances.ts';
@@ -52,6 +53,8 @@ await run(log, async (shutdown) => {
   const room = createRoom({ maxSandboxes, memoryBytes, giveWay: () => leases.giveWay() });
   const sandboxes = createSandboxes({ backend, instances, pool: () => pool, claims, room, catalog, log });
   const slots = createSlots(executionSlots);
+  using drain = drainOnSignal(log);
+  const leaving = AbortSignal.any([shutdown, drain.begun]);
 
   // Released in reverse order: calls drain first, then the pool, NATS last.
   await using events = connectEvents({ url: config.natsUrl, name: `executor-${config.id}`, log });
@@ -68,7 +71,7 @@ await run(log, async (shutdown) => {
     catalog,
     instances,
     log,
-    hasRoom: ({ limits }) => room.fits(limits.memoryBytes),
+    hasRoom: ({ limits }) => !drain.begun.aborted && room.fits(limits.memoryBytes),
     isBusy: () => sandboxes.isMaking() || leases.isMaking(),
   });
   await using reconciliation = every(RECONCILE_INTERVAL_MS, log, () => reconcile(everything));
@@ -96,14 +99,14 @@ await run(log, async (shutdown) => {
     address: config.advertisedAddress,
     maxSandboxes,
     memoryBytes,
-    shutdown,
+    leaving,
     log,
   });
 
   await using server = await startServer({
     address: config.address,
     services: [
-      service(ExecutorServiceDefinition, createExecutor({ sandboxes, leases, instances, slots, backend, log }), {
+      service(ExecutorServiceDefinition, createExecutor({ sandboxes, leases, instances, slots, backend, drain, log }), {
         allow: ['scheduler'],
       }),
       service(ProcessServiceDefinition, createProcesses(sandboxes), { allow: ['gateway'] }),
@@ -134,5 +137,6 @@ await run(log, async (shutdown) => {
 
   announcer.begin();
   log.info({ port: server.port, executorId: config.id }, 'listening');
-  await aborted(shutdown);
+  await aborted(leaving);
+  if (drain.begun.aborted) await untilEmpty({ sandboxes, slots, report, limitMs: config.drainMs, log }, shutdown);
 });
