@@ -56,7 +56,6 @@ type process struct {
 	pid            int
 	stdout, stderr stream
 	readers        map[*reader]struct{}
-	followed       bool
 	limit          pb.LimitKind
 	killed         bool
 	exited         *pb.Exited
@@ -203,10 +202,9 @@ func (p *process) finish(ended waitStatus, wall time.Duration, stillOpen bool) {
 	p.broadcast()
 }
 
-// letGo frees the output of a process that has ended and cannot be joined usefully. The mutex is held. A quick process
-// may end before the caller who started it is its first reader.
+// letGo frees the output of a process that has ended and cannot be joined usefully. The mutex is held.
 func (p *process) letGo() {
-	if p.exited != nil && !p.detached && p.followed && len(p.readers) == 0 {
+	if p.exited != nil && !p.detached && len(p.readers) == 0 {
 		p.stdout.release()
 		p.stderr.release()
 	}

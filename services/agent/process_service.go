@@ -67,7 +67,6 @@ type events interface {
 func (p *process) follow(ctx context.Context, r *reader, to events) error {
 	p.mutex.Lock()
 	p.readers[r] = struct{}{}
-	p.followed = true
 	pid := p.pid
 	p.mutex.Unlock()
 	defer p.leave(r)
