@@ -41,7 +41,7 @@ export async function startTestPlatform(
   }
 }
 
-async function freePorts(executors: number): Promise<Ports> {
+export async function freePorts(executors: number): Promise<Ports> {
   const port = freePort;
   return {
     postgres: await port(),

@@ -1,0 +1,84 @@
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Platform, startPlatform } from '../../deploy/local/platform.ts';
+import { freePorts, startTestPlatform } from '../platform.ts';
+import { newTenant, type Tenant } from './patient-tenant.ts';
+
+const TENANTS = 4;
+const EACH = 60;
+
+let first: Platform;
+let second: Platform;
+let directory: string;
+
+beforeAll(async () => {
+  const environment = { LOG_LEVEL: 'warn' };
+  first = await startTestPlatform({ environment });
+  // The same database, NATS, certificates and executors: another of each of the other services.
+  directory = await mkdtemp('/tmp/drydock-');
+  await cp(first.tlsDirectory, join(directory, 'tls'), { recursive: true });
+  await writeFile(join(directory, 'api-key'), first.apiKey);
+  second = await startPlatform({
+    dataDirectory: directory,
+    dockerSocket: process.env.DOCKER_SOCKET ?? '/var/run/docker.sock',
+    ports: await freePorts(0),
+    name: 'none',
+    databaseUrl: first.databaseUrl,
+    natsUrl: first.natsUrl,
+    environment,
+  });
+});
+afterAll(async () => {
+  await second?.[Symbol.asyncDispose]();
+  await first?.[Symbol.asyncDispose]();
+  await rm(directory, { recursive: true, force: true });
+});
+
+const submitAll = (tenant: Tenant, name: string) =>
+  Promise.all(Array.from({ length: EACH }, (_, n) => tenant.submit(`${name}-${n}`, `print(${n})`)));
+const expected = Array.from({ length: EACH }, (_, n) => ['ACCEPTED', `${n}\n`]);
+
+test('two of each service share the work, and restart one after the other under load without losing any', async () => {
+  const tenants = await Promise.all(
+    Array.from({ length: TENANTS }, (_, n) => newTenant(n % 2 ? first : second, { concurrentExecutions: 8 })),
+  );
+  const runs = tenants.map(async (tenant) => {
+    const ids = await submitAll(tenant, 'rolling');
+    return Promise.all(ids.map((id) => tenant.ended(id)));
+  });
+  for (const service of ['session', 'scheduler', 'gateway', 'auth'])
+    for (const platform of [first, second]) await platform.restart(service);
+  for (const executor of ['executor-1', 'executor-2']) await first.restart(executor);
+  for (const executions of await Promise.all(runs))
+    expect(executions.map(({ verdict, stdout }) => [verdict, stdout])).toEqual(expected);
+  for (const platform of [first, second]) {
+    const text = await (await fetch(platform.metricsUrls.get('scheduler')!)).text();
+    expect(Number(/^scheduler_turns_total (\d+)/m.exec(text)?.[1])).toBeGreaterThan(0);
+  }
+  for (const tenant of tenants) tenant[Symbol.dispose]();
+});
+
+test('what waits is run though NATS has lost everything that it had', async () => {
+  using tenant = await newTenant(first, { concurrentExecutions: 8 });
+  for (const executor of ['executor-1', 'executor-2']) await first.kill(executor);
+  const ids = await submitAll(tenant, 'lost');
+  await loseEverything(first.natsUrl);
+  for (const executor of ['executor-1', 'executor-2']) await first.restart(executor);
+  const executions = await Promise.all(ids.map((id) => tenant.ended(id)));
+  expect(executions.map(({ verdict, stdout }) => [verdict, stdout])).toEqual(expected);
+});
+
+/** As a NATS whose disk is gone. */
+async function loseEverything(url: string): Promise<void> {
+  const { host, username, password } = new URL(url);
+  const connection = await connect({ servers: host, user: username, pass: password });
+  try {
+    const manager = await jetstreamManager(connection, { checkAPI: false });
+    for await (const { config } of manager.streams.list()) await manager.streams.delete(config.name);
+  } finally {
+    await connection.close();
+  }
+}
