@@ -114,15 +114,18 @@ async function endLeftover(pidFile: string): Promise<void> {
   // A pid file of another shape is somebody else's.
   if (!commandOf(text)) return;
   const end = Date.now() + STOP_MS;
-  for (let left = leftoverOf(text); left; left = leftoverOf(text)) {
-    send(left.pid, Date.now() < end ? left.stopSignal : 'SIGKILL');
+  let left = leftoverOf(text);
+  // Once: some take a second signal for impatience, and leave in bad order.
+  if (left) send(left.pid, left.stopSignal);
+  for (; left; left = leftoverOf(text)) {
+    if (Date.now() > end) send(left.pid, 'SIGKILL');
     await pause(POLL_MS);
   }
   await rm(pidFile, { force: true });
 }
 
 /** Sends a signal, unless the process has ended just now. */
-function send(pid: number, signal: NodeJS.Signals): void {
+export function send(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch (error) {

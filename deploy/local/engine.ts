@@ -1,7 +1,8 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import Docker from 'dockerode';
-import { startChild, until } from './child.ts';
+import { execa } from 'execa';
+import { commandLineOf, send, startChild, until } from './child.ts';
 
 const READY_MS = 30_000;
 const DEFAULT_SOCKET = '/var/run/docker.sock';
@@ -32,21 +33,28 @@ export async function ensureEngine(options: {
   const { runDirectory, dataDirectory } = options;
   await mkdir(runDirectory, { recursive: true });
   const socket = join(runDirectory, 'docker.sock');
+  const dataRoot = join(dataDirectory, 'engine');
+  const execRoot = join(runDirectory, 'engine');
+  const pidFile = join(runDirectory, 'engine.pid');
+  // Of one that was killed; its id may have gone to somebody else, which the engine would take for itself.
+  await rm(pidFile, { force: true });
   const child = await startChild({
     name: 'dockerd',
     runDirectory,
     command: 'dockerd',
     args: [
-      `--data-root=${join(dataDirectory, 'engine')}`,
-      `--exec-root=${join(runDirectory, 'engine')}`,
+      `--data-root=${dataRoot}`,
+      `--exec-root=${execRoot}`,
       `--host=unix://${socket}`,
-      `--pidfile=${join(runDirectory, 'engine.pid')}`,
+      `--pidfile=${pidFile}`,
       '--bridge=none',
       '--iptables=false',
       '--ip-masq=false',
       '--live-restore',
       '--log-level=warn',
     ],
+    // Killed, it would leave a mount, and containers that the next one does not know.
+    killSignal: 'SIGTERM',
     ...(options.onLine ? { onLine: options.onLine } : {}),
     ...(options.onExit ? { onExit: options.onExit } : {}),
   });
@@ -59,8 +67,26 @@ export async function ensureEngine(options: {
     own: true,
     async [Symbol.asyncDispose]() {
       await child.stop();
+      await endOrphans(execRoot);
+      await unmount(dataRoot);
     },
   };
+}
+
+/** A container that was being made when an earlier engine was killed is known to no engine: its shim goes, and what that holds. */
+async function endOrphans(execRoot: string): Promise<void> {
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    const [program = '', ...args] = commandLineOf(pid).split('\0');
+    if (!program.includes('containerd-shim') || !args.some((arg) => arg.startsWith(`${execRoot}/`))) continue;
+    const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
+    for (const each of [...children.trim().split(' ').filter(Boolean), pid]) send(Number(each), 'SIGKILL');
+  }
+}
+
+/** The engine mounts its data on themselves, and leaves that to whoever comes next where it ended with containers running. */
+async function unmount(directory: string): Promise<void> {
+  const mounts = (await readFile('/proc/self/mounts', 'utf8')).split('\n');
+  if (mounts.some((line) => line.split(' ')[1] === directory)) await execa('umount', [directory]);
 }
 
 export async function answers(socket: string): Promise<boolean> {
