@@ -1,5 +1,6 @@
-import { expect, vi } from 'vitest';
+import { afterAll, expect, vi } from 'vitest';
 import { connectGrpc, connectHttp, type Endpoints } from './api.ts';
+import { connectWire } from './refusals.ts';
 
 /** An organisation of its own, with the secret of its first key and clients that use it. */
 export async function createTenant(platform: Endpoints & { apiKey: string }, concurrentSandboxes = 10) {
@@ -25,4 +26,21 @@ export async function expectNothingLeft({ api, http, organization }: Tenant, sta
   const quota = organization!.quota!.concurrentSandboxes!;
   const made = await Promise.all(Array.from({ length: quota }, () => api.createSandbox()));
   await Promise.all(made.map(({ id }) => api.deleteSandbox(id)));
+}
+
+/** A tenant for one test file, which must have left nothing when the file ends but executions in these states. */
+export async function tenantOfFile(
+  platform: Endpoints & { apiKey: string },
+  concurrentSandboxes: number,
+  states: string[] = [],
+) {
+  const tenant = await createTenant(platform, concurrentSandboxes);
+  const wire = connectWire(platform, tenant.secret);
+  // Hooks of the file itself come first.
+  afterAll(async () => {
+    await expectNothingLeft(tenant, states);
+    wire[Symbol.dispose]();
+    tenant[Symbol.dispose]();
+  });
+  return { tenant, wire };
 }

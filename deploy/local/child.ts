@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { execa } from 'execa';
@@ -21,6 +21,8 @@ export type ChildOptions = {
   workingDirectory?: string;
   /** What asks it to end in good order. Default `SIGTERM`. */
   stopSignal?: NodeJS.Signals;
+  /** What ends it at once, with everything that it started. Default `SIGKILL`. */
+  killSignal?: NodeJS.Signals;
   /** Every line that it prints. */
   onLine?: (line: string) => void;
   /** It ended though nobody asked it to. */
@@ -40,7 +42,8 @@ export type Child = AsyncDisposable & {
  * left behind under this name is ended first.
  */
 export async function startChild(options: ChildOptions): Promise<Child> {
-  const { name, runDirectory, command, args, environment = {}, stopSignal = 'SIGTERM' } = options;
+  const { name, runDirectory, command, args, environment = {} } = options;
+  const { stopSignal = 'SIGTERM', killSignal = 'SIGKILL' } = options;
   await mkdir(runDirectory, { recursive: true });
   const pidFile = join(runDirectory, `${name}${SUFFIX}`);
   await endLeftover(pidFile);
@@ -58,7 +61,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   });
   if (running.pid === undefined) throw new Error(`${command} could not be started: ${(await running).message}`);
   const { pid } = running;
-  await writeFile(pidFile, [pid, stopSignal, command].join('\n'));
+  await writeFile(pidFile, [pid, stopSignal, killSignal, command].join('\n'));
   let stopping = false;
   let failure: string | undefined;
   const lastLines: string[] = [];
@@ -90,39 +93,66 @@ export async function startChild(options: ChildOptions): Promise<Child> {
 
 /** Ends, in good order, what an earlier run that was killed left behind. Nobody else may use the directory meanwhile. */
 export async function endLeftovers(runDirectory: string): Promise<void> {
-  for (const file of await pidFiles(runDirectory)) await endLeftover(file);
+  for (const file of pidFiles(runDirectory)) await endLeftover(file);
 }
 
 /** Kills everything that runs, and leaves the rest to whoever starts next. */
 export function killChildren(runDirectory: string): void {
-  for (const file of readdirSync(runDirectory).filter((name) => name.endsWith(SUFFIX))) {
-    const pid = leftoverOf(readFileSync(join(runDirectory, file), 'utf8'))?.pid;
-    if (pid) process.kill(pid, 'SIGKILL');
+  for (const file of pidFiles(runDirectory)) {
+    const left = leftoverOf(readFileSync(file, 'utf8'));
+    if (left) send(left.pid, left.killSignal);
   }
 }
 
-async function pidFiles(runDirectory: string): Promise<string[]> {
-  const names = existsSync(runDirectory) ? await readdir(runDirectory) : [];
+function pidFiles(runDirectory: string): string[] {
+  const names = existsSync(runDirectory) ? readdirSync(runDirectory) : [];
   return names.filter((name) => name.endsWith(SUFFIX)).map((name) => join(runDirectory, name));
 }
 
 async function endLeftover(pidFile: string): Promise<void> {
-  const text = await readFile(pidFile, 'utf8').catch(() => '');
+  const text = existsSync(pidFile) ? await readFile(pidFile, 'utf8') : '';
+  // A pid file of another shape is somebody else's.
+  if (!commandOf(text)) return;
   const end = Date.now() + STOP_MS;
-  for (let left = leftoverOf(text); left; left = leftoverOf(text)) {
-    process.kill(left.pid, Date.now() < end ? left.stopSignal : 'SIGKILL');
+  let left = leftoverOf(text);
+  // Once: some take a second signal for impatience, and leave in bad order.
+  if (left) send(left.pid, left.stopSignal);
+  for (; left; left = leftoverOf(text)) {
+    if (Date.now() > end) send(left.pid, 'SIGKILL');
     await pause(POLL_MS);
   }
   await rm(pidFile, { force: true });
 }
 
+/** Sends a signal, unless the process has ended just now. */
+export function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
 /** The process of a pid file, where it still runs: its id may have gone to somebody else since. */
-function leftoverOf(pidFile: string): { pid: number; stopSignal: NodeJS.Signals } | undefined {
-  const [pid = '', stopSignal, command] = pidFile.split('\n');
-  if (!command || !existsSync(`/proc/${pid}/cmdline`)) return undefined;
-  const name = command.split('/').at(-1) ?? command;
-  if (!readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(name)) return undefined;
-  return { pid: Number(pid), stopSignal: stopSignal as NodeJS.Signals };
+function leftoverOf(pidFile: string): Leftover | undefined {
+  const [pid = '', stopSignal, killSignal] = pidFile.split('\n');
+  const name = commandOf(pidFile)?.split('/').at(-1);
+  if (!name || !commandLineOf(pid).includes(name)) return undefined;
+  return { pid: Number(pid), stopSignal: stopSignal as NodeJS.Signals, killSignal: killSignal as NodeJS.Signals };
+}
+
+type Leftover = { pid: number; stopSignal: NodeJS.Signals; killSignal: NodeJS.Signals };
+
+const commandOf = (pidFile: string) => pidFile.split('\n')[3];
+
+/** Empty where there is no such process, or it ends while it is looked at, or has ended and nobody has noticed. */
+export function commandLineOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch (error) {
+    if (!['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    return '';
+  }
 }
 
 /** Waits until a child is ready, asking again and again, since it tells nobody. Throws where it ends instead. */

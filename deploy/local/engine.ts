@@ -1,8 +1,8 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import Docker from 'dockerode';
 import { execa } from 'execa';
-import { type Child, startChild, until } from './child.ts';
+import { type Child, commandLineOf, send, startChild, until } from './child.ts';
 
 const READY_MS = 30_000;
 const DEFAULT_SOCKET = '/var/run/docker.sock';
@@ -39,21 +39,27 @@ export async function startEngine(options: EngineOptions): Promise<Engine & Pick
   await mkdir(runDirectory, { recursive: true });
   const socket = join(runDirectory, 'docker.sock');
   const dataRoot = join(dataDirectory, 'engine');
+  const execRoot = join(runDirectory, 'engine');
+  const pidFile = join(runDirectory, 'engine.pid');
+  // Of one that was killed; its id may have gone to somebody else, which the engine would take for itself.
+  await rm(pidFile, { force: true });
   const child = await startChild({
     name: 'dockerd',
     runDirectory,
     command: 'dockerd',
     args: [
       `--data-root=${dataRoot}`,
-      `--exec-root=${join(runDirectory, 'engine')}`,
+      `--exec-root=${execRoot}`,
       `--host=unix://${socket}`,
-      `--pidfile=${join(runDirectory, 'engine.pid')}`,
+      `--pidfile=${pidFile}`,
       '--bridge=none',
       '--iptables=false',
       '--ip-masq=false',
       '--live-restore',
       '--log-level=warn',
     ],
+    // Killed, it would leave a mount, and containers that the next one does not know.
+    killSignal: 'SIGTERM',
     ...(options.onLine ? { onLine: options.onLine } : {}),
     ...(options.onExit ? { onExit: options.onExit } : {}),
   });
@@ -67,9 +73,20 @@ export async function startEngine(options: EngineOptions): Promise<Engine & Pick
     stop: child.stop,
     async [Symbol.asyncDispose]() {
       await child.stop();
+      await endOrphans(execRoot);
       await unmountBelow(dataRoot);
     },
   };
+}
+
+/** A container that was being made when an earlier engine was killed is known to no engine: its shim goes, and what that holds. */
+async function endOrphans(execRoot: string): Promise<void> {
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    const [program = '', ...args] = commandLineOf(pid).split('\0');
+    if (!program.includes('containerd-shim') || !args.some((arg) => arg.startsWith(`${execRoot}/`))) continue;
+    const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
+    for (const each of [...children.trim().split(' ').filter(Boolean), pid]) send(Number(each), 'SIGKILL');
+  }
 }
 
 /** An engine that was killed once leaves mounts, its data root over itself among them, which the next one does not take away. */

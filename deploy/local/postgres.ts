@@ -4,7 +4,7 @@ import { chown, cp, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import pg from 'pg';
-import { type Child, startChild, until } from './child.ts';
+import { type Child, commandLineOf, startChild, until } from './child.ts';
 
 const DATABASE = 'drydock';
 const USER = 'postgres';
@@ -33,6 +33,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   const user = await findUser();
   const { initdb, postgres } = await findPrograms(join(dataDirectory, 'postgres-programs'), user !== undefined);
   if (!existsSync(join(databaseDirectory, 'PG_VERSION'))) await initialise(initdb, databaseDirectory, password, user);
+  await removeStaleLock(join(databaseDirectory, 'postmaster.pid'));
 
   const child = await startChild({
     name: 'postgres',
@@ -43,6 +44,8 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
     workingDirectory: dataDirectory,
     // Ends connections; SIGTERM would wait for them.
     stopSignal: 'SIGINT',
+    // Its own processes would outlive a SIGKILL for a moment.
+    killSignal: 'SIGQUIT',
     ...(onLine ? { onLine } : {}),
     ...(onExit ? { onExit } : {}),
   });
@@ -125,6 +128,13 @@ async function initialise(initdb: string, directory: string, password: string, u
   } finally {
     await rm(passwordFile);
   }
+}
+
+/** PostgreSQL takes an id that has gone to somebody else, or whose process nobody has reaped, for a server that runs. */
+async function removeStaleLock(file: string): Promise<void> {
+  if (!existsSync(file)) return;
+  const [pid = ''] = (await readFile(file, 'utf8')).split('\n');
+  if (!commandLineOf(pid).includes('postgres')) await rm(file);
 }
 
 async function accepts(url: string): Promise<boolean> {

@@ -215,13 +215,15 @@ function observed(
 }
 
 const IDS = ['sandboxId', 'executionId', 'processId'] as const;
+const MAX_LOGGED_ID = 64;
 type Ids = { [name in (typeof IDS)[number]]?: unknown };
 
 /** The ids that a request names, for the log. Nothing else of a request is for the log: it may hold secrets. */
-function idsOf(request: unknown): Ids {
+function idsOf(request: unknown): { [name: string]: string } {
   const { spec, ...rest } = (request ?? {}) as Ids & { spec?: Ids };
   const named = { ...spec, ...rest };
-  return Object.fromEntries(IDS.filter((name) => named[name]).map((name) => [name, named[name]]));
+  const given = IDS.filter((name) => named[name]);
+  return Object.fromEntries(given.map((name) => [name, String(named[name]).slice(0, MAX_LOGGED_ID)]));
 }
 
 function toServerError(log: Logger, fields: object, error: unknown): unknown {

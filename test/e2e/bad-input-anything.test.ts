@@ -1,18 +1,12 @@
 import fc from 'fast-check';
-import { afterAll, describe, expect, inject, test } from 'vitest';
-import { CALLS, connectWire } from '../refusals.ts';
-import { createTenant, expectNothingLeft } from '../tenants.ts';
+import { describe, expect, inject, test } from 'vitest';
+import { CALLS } from '../refusals.ts';
+import { tenantOfFile } from '../tenants.ts';
 
 const MiB = 1024 * 1024;
 
 const platform = inject('platform');
-const tenant = await createTenant(platform, 3);
-const wire = connectWire(platform, tenant.secret);
-afterAll(async () => {
-  await expectNothingLeft(tenant);
-  wire[Symbol.dispose]();
-  tenant[Symbol.dispose]();
-});
+const { wire } = await tenantOfFile(platform, 3);
 
 const CREATE = ['POST', '/v1/sandboxes'] as const;
 const RUN = ['POST', '/v1/executions:run'] as const;

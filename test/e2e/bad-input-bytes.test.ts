@@ -1,15 +1,9 @@
-import { afterAll, describe, expect, inject, test } from 'vitest';
-import { CALLS, connectWire, framed, messageOf, refusalOf } from '../refusals.ts';
-import { createTenant, expectNothingLeft } from '../tenants.ts';
+import { describe, expect, inject, test } from 'vitest';
+import { CALLS, framed, messageOf, refusalOf } from '../refusals.ts';
+import { tenantOfFile } from '../tenants.ts';
 
 const platform = inject('platform');
-const tenant = await createTenant(platform, 3);
-const wire = connectWire(platform, tenant.secret);
-afterAll(async () => {
-  await expectNothingLeft(tenant);
-  wire[Symbol.dispose]();
-  tenant[Symbol.dispose]();
-});
+const { tenant, wire } = await tenantOfFile(platform, 3);
 
 const MALFORMED = { code: 3, reason: 'MALFORMED_REQUEST' };
 const CREATE = ['POST', '/v1/sandboxes'] as const;
@@ -30,11 +24,14 @@ describe('a gRPC message that is not one is refused', () => {
     });
   });
 
-  test('as a later message of a stream', async () => {
+  test('as a later message of a stream, and nothing of the stream is kept', async () => {
+    const { id: sandboxId } = await tenant.api.createSandbox();
     const stream = wire.open(CALLS.writeFile.grpc);
-    const first = messageOf(CALLS.writeFile.grpc, { sandboxId: 'sbx_01jv0000000000000000000000', path: 'a' });
+    const first = messageOf(CALLS.writeFile.grpc, { sandboxId, path: 'a' });
     stream.end(Buffer.concat([framed(first), framed(Buffer.from('\x0a\x7f'))]));
-    expect((await refusalOf(stream)).reason).toMatch(/SANDBOX_NOT_FOUND|MALFORMED_REQUEST/);
+    expect(await refusalOf(stream)).toMatchObject(MALFORMED);
+    await expect(tenant.api.readFile(sandboxId, 'a')).rejects.toMatchObject({ reason: 'FILE_NOT_FOUND' });
+    await tenant.api.deleteSandbox(sandboxId);
   });
 
   test('an empty stream', async () => {

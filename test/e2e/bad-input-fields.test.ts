@@ -1,22 +1,16 @@
 import type { JsonObject } from '@bufbuild/protobuf';
-import { afterAll, afterEach, describe, expect, inject, test } from 'vitest';
-import { CALLS, connectWire } from '../refusals.ts';
+import { afterEach, describe, expect, inject, test } from 'vitest';
+import { CALLS } from '../refusals.ts';
 import { type Case, expectRefused, INVALID, notFound } from '../refused.ts';
-import { createTenant, expectNothingLeft } from '../tenants.ts';
+import { tenantOfFile } from '../tenants.ts';
 
 const MiB = 1024 * 1024;
 
 const platform = inject('platform');
-const tenant = await createTenant(platform, 1);
-const wire = connectWire(platform, tenant.secret);
+const { tenant, wire } = await tenantOfFile(platform, 1);
 afterEach(async () => {
   expect((await tenant.http('GET', '/v1/sandboxes')).body.sandboxes).toEqual([]);
   expect((await tenant.http('GET', '/v1/executions')).body.executions).toEqual([]);
-});
-afterAll(async () => {
-  await expectNothingLeft(tenant);
-  wire[Symbol.dispose]();
-  tenant[Symbol.dispose]();
 });
 
 const create = (more: JsonObject): JsonObject => ({ template: 'python', ...more });

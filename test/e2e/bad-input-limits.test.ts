@@ -2,21 +2,15 @@ import { once } from 'node:events';
 import { type ClientRequest, type OutgoingHttpHeaders, request } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { afterAll, describe, expect, inject, test } from 'vitest';
+import { describe, expect, inject, test } from 'vitest';
 import { CALLS, connectWire, framed, messageOf, refusalOf, refusalOfJson } from '../refusals.ts';
-import { createTenant, expectNothingLeft } from '../tenants.ts';
+import { tenantOfFile } from '../tenants.ts';
 
 const MiB = 1024 * 1024;
 
 const platform = inject('platform');
-const tenant = await createTenant(platform, 3);
-const wire = connectWire(platform, tenant.secret);
+const { tenant, wire } = await tenantOfFile(platform, 3, ['CANCELLED', 'FINISHED']);
 const authorization = `Bearer ${tenant.secret}`;
-afterAll(async () => {
-  await expectNothingLeft(tenant, ['CANCELLED', 'FINISHED']);
-  wire[Symbol.dispose]();
-  tenant[Symbol.dispose]();
-});
 
 const MALFORMED = { code: 3, reason: 'MALFORMED_REQUEST' };
 const TOO_LARGE = { code: 8, reason: 'REQUEST_TOO_LARGE' };

@@ -1,12 +1,11 @@
 import type { JsonObject } from '@bufbuild/protobuf';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { CALLS, connectWire, type PublicCall } from '../refusals.ts';
+import { CALLS, type PublicCall } from '../refusals.ts';
 import { type Case, expectRefused, INVALID, notFound, type Wrong } from '../refused.ts';
-import { createTenant, expectNothingLeft } from '../tenants.ts';
+import { tenantOfFile } from '../tenants.ts';
 
 const platform = inject('platform');
-const tenant = await createTenant(platform, 1);
-const wire = connectWire(platform, tenant.secret);
+const { tenant, wire } = await tenantOfFile(platform, 1);
 let sandboxId = '';
 beforeAll(async () => {
   sandboxId = (await tenant.api.createSandbox()).id;
@@ -16,9 +15,6 @@ afterAll(async () => {
   expect((await tenant.http('GET', `/v1/sandboxes/${sandboxId}/processes`)).body.processes).toEqual([]);
   expect((await tenant.http('GET', `/v1/sandboxes/${sandboxId}/files:list`)).body.files).toEqual([]);
   await tenant.api.deleteSandbox(sandboxId);
-  await expectNothingLeft(tenant);
-  wire[Symbol.dispose]();
-  tenant[Symbol.dispose]();
 });
 
 const processId = 'prc_01jv0000000000000000000000';

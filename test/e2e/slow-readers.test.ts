@@ -3,8 +3,8 @@ import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import type { Readable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { CALLS, connectWire, framed, messageOf } from '../refusals.ts';
-import { createTenant, expectNothingLeft } from '../tenants.ts';
+import { CALLS, framed, messageOf } from '../refusals.ts';
+import { tenantOfFile } from '../tenants.ts';
 
 const MiB = 1024 * 1024;
 const OUTPUT = ['bash', '-c', 'yes 0123456789abcde | head -c 1073741824'];
@@ -14,17 +14,13 @@ const MOST_GROWTH = 96 * MiB;
 const PASSING_THROUGH = ['gateway', 'executor-1', 'executor-2'];
 
 const platform = inject('platform');
-const tenant = await createTenant(platform, 1);
-const wire = connectWire(platform, tenant.secret);
+const { tenant, wire } = await tenantOfFile(platform, 1);
 let sandboxId = '';
 beforeAll(async () => {
   sandboxId = (await tenant.api.createSandbox()).id;
 });
 afterAll(async () => {
   await tenant.api.deleteSandbox(sandboxId);
-  await expectNothingLeft(tenant);
-  wire[Symbol.dispose]();
-  tenant[Symbol.dispose]();
 });
 
 async function residentBytes(): Promise<number[]> {
