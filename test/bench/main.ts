@@ -172,6 +172,10 @@ await record(
   }),
 );
 
+// It reads the engine's socket as it is loaded.
+const { measureExecutions } = await import('./executions.ts');
+await measureExecutions(engine.socket, iterations, record);
+
 const memory = await footprint(platform);
 const derived = ratios(all, memory);
 const table = new Table({
