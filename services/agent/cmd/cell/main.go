@@ -1,10 +1,5 @@
 // Command cell is the first process of a cell. It is started by the agent in namespaces of its own, makes its surroundings,
 // gives up what it no longer needs, and then runs one step after the other.
-
-// How many processors the sandbox may use is nothing to it, and takes long to find out.
-//
-//go:debug containermaxprocs=0
-//go:debug updatemaxprocs=0
 package main
 
 import (
