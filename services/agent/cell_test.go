@@ -308,16 +308,16 @@ func TestCellRefusesRequestsOutOfOrder(t *testing.T) {
 		requests []*pb.RunRequest
 		code     codes.Code
 	}{
-		"nothing opened":     {[]*pb.RunRequest{file("a")}, codes.InvalidArgument},
-		"no size":            {[]*pb.RunRequest{{Request: &pb.RunRequest_Open{Open: &pb.OpenCell{HomeBytes: 1}}}}, codes.InvalidArgument},
-		"opened twice":       {[]*pb.RunRequest{open, open}, codes.InvalidArgument},
-		"a path that leaves": {[]*pb.RunRequest{open, file("a/../../b")}, codes.InvalidArgument},
-		"an absolute path":   {[]*pb.RunRequest{open, file("/tmp/b")}, codes.InvalidArgument},
-		"no path":            {[]*pb.RunRequest{open, file("")}, codes.InvalidArgument},
-		"a file too late":    {[]*pb.RunRequest{open, start(&pb.StartRequest{Command: []string{"true"}}), file("a")}, codes.InvalidArgument},
-		"a terminal":         {[]*pb.RunRequest{open, start(&pb.StartRequest{Command: []string{"true"}, Terminal: &pb.TerminalSize{}})}, codes.InvalidArgument},
-		"detached":           {[]*pb.RunRequest{open, start(&pb.StartRequest{Command: []string{"true"}, Detached: true})}, codes.InvalidArgument},
-		"no command":         {[]*pb.RunRequest{open, start(&pb.StartRequest{})}, codes.InvalidArgument},
+		"nothing opened":       {[]*pb.RunRequest{file("a")}, codes.InvalidArgument},
+		"no size":              {[]*pb.RunRequest{{Request: &pb.RunRequest_Open{Open: &pb.OpenCell{HomeBytes: 1}}}}, codes.InvalidArgument},
+		"opened twice":         {[]*pb.RunRequest{open, open}, codes.InvalidArgument},
+		"a path that leaves":   {[]*pb.RunRequest{open, file("a/../../b")}, codes.InvalidArgument},
+		"an absolute path":     {[]*pb.RunRequest{open, file("/tmp/b")}, codes.InvalidArgument},
+		"no path":              {[]*pb.RunRequest{open, file("")}, codes.InvalidArgument},
+		"a directory too late": {[]*pb.RunRequest{open, start(&pb.StartRequest{Command: []string{"true"}}), file("a/b")}, codes.InvalidArgument},
+		"a terminal":           {[]*pb.RunRequest{open, start(&pb.StartRequest{Command: []string{"true"}, Terminal: &pb.TerminalSize{}})}, codes.InvalidArgument},
+		"detached":             {[]*pb.RunRequest{open, start(&pb.StartRequest{Command: []string{"true"}, Detached: true})}, codes.InvalidArgument},
+		"no command":           {[]*pb.RunRequest{open, start(&pb.StartRequest{})}, codes.InvalidArgument},
 		"too much": {[]*pb.RunRequest{open, {Request: &pb.RunRequest_File{File: &pb.CellFile{
 			Path: "big", Data: make([]byte, 1100<<10)}}}}, codes.ResourceExhausted},
 	} {
