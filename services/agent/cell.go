@@ -16,6 +16,7 @@ import (
 
 	pb "drydock.dev/agent/internal/agentv1"
 	"drydock.dev/agent/internal/cells"
+	"drydock.dev/agent/internal/spawn"
 )
 
 const (
@@ -23,13 +24,21 @@ const (
 	cellUserID = 64001
 	// How long the first process of a cell may take to answer. It is busy with a fork at most.
 	cellTimeout = 10 * time.Second
-	cellFlags   = unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWIPC | unix.CLONE_NEWNET | unix.CLONE_NEWUTS
+	// Programs are chosen before it when memory runs out, and it before the agent: its end frees what they wrote.
+	cellScore      = spawn.FirstChoice - 100
+	cellNamespaces = unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWIPC | unix.CLONE_NEWNET | unix.CLONE_NEWUTS
 )
 
 var errCellEnded = status.Error(codes.Aborted, "the cell has ended by itself")
 
-// cellEnvironment keeps the first process small.
-var cellEnvironment = []string{"GOMAXPROCS=1", "GOGC=off", "GOMEMLIMIT=16MiB"}
+var (
+	// What the first process needs to furnish a cell, until it gives most of it up.
+	cellCapabilities = []uintptr{
+		unix.CAP_SYS_ADMIN, unix.CAP_NET_ADMIN, unix.CAP_SETPCAP, unix.CAP_SETUID, unix.CAP_SETGID, unix.CAP_KILL,
+	}
+	// It is to be small.
+	cellEnvironment = []string{"GOMAXPROCS=1", "GOGC=off", "GOMEMLIMIT=16MiB"}
+)
 
 // cell is a set of namespaces, and the connection to the first process in them.
 type cell struct {
@@ -55,17 +64,33 @@ func newCell(r *reaper, program string, hidden []string) (*cell, error) {
 		return nil, status.Errorf(codes.ResourceExhausted, "a socket for a cell: %v", err)
 	}
 	defer theirs.Close()
-	pid, gone, err := r.forkCell(program, append([]string{"cell"}, hidden...), cellAttributes(theirs))
+	pid, gone, err := r.forkCell(program, cellAttributes(theirs))
 	if err != nil {
 		_ = link.Close()
 		return nil, cellStatus(fmt.Errorf("namespaces, with %s in them: %w", program, err))
 	}
 	c := &cell{reaper: r, pid: pid, link: link, gone: gone}
-	if _, _, err := c.answer(cells.Ready); err != nil {
+	if err := c.begin(hidden); err != nil {
 		c.close()
 		return nil, cellStatus(err)
 	}
 	return c, nil
+}
+
+// begin gives the namespace its ids: one for the first process, and that of programs. Root's would take a capability. Users
+// come last: for a moment these files belong to whoever is root in there.
+func (c *cell) begin(hidden []string) error {
+	for _, kind := range []string{"gid_map", "uid_map"} {
+		text := fmt.Sprintf("0 %d 1\n%d %d 1\n", cellUserID, userID, userID)
+		if err := os.WriteFile(fmt.Sprintf("/proc/%d/%s", c.pid, kind), []byte(text), 0); err != nil {
+			return err
+		}
+	}
+	if err := c.send(cells.Message{Kind: cells.Begin, Texts: hidden}, nil); err != nil {
+		return err
+	}
+	_, _, err := c.answer(cells.Ready)
+	return err
 }
 
 func cellLink() (ours *net.UnixConn, theirs *os.File, err error) {
@@ -83,16 +108,12 @@ func cellLink() (ours *net.UnixConn, theirs *os.File, err error) {
 	return connection.(*net.UnixConn), theirs, nil
 }
 
-func cellAttributes(link *os.File) *syscall.ProcAttr {
-	mappings := []syscall.SysProcIDMap{
-		{ContainerID: 0, HostID: cellUserID, Size: 1}, {ContainerID: userID, HostID: userID, Size: 1},
-	}
-	return &syscall.ProcAttr{
-		Dir: "/", Env: cellEnvironment, Files: []uintptr{0, 1, 2, link.Fd()},
-		Sys: &syscall.SysProcAttr{
-			Cloneflags: cellFlags, UidMappings: mappings, GidMappings: mappings, GidMappingsEnableSetgroups: true,
-			Credential: &syscall.Credential{Uid: 0, Gid: 0, Groups: []uint32{}},
-		},
+func cellAttributes(link *os.File) *spawn.Attributes {
+	return &spawn.Attributes{
+		Directory: "/", Environment: cellEnvironment, Files: []uintptr{0, 1, 2, link.Fd()}, Score: cellScore,
+		Namespaces: cellNamespaces, Capabilities: cellCapabilities,
+		// It has the agent's user until it is a program, and nobody's after that.
+		Share: true,
 	}
 }
 

@@ -131,34 +131,30 @@ func (s *cellService) leave() {
 
 // cellRun is one call.
 type cellRun struct {
-	cell    *cell
-	service *cellService
-	stream  grpc.BidiStreamingServer[pb.RunRequest, pb.RunResponse]
-	files   cellFiles
-	// requests are closed at their end.
+	cell     *cell
+	service  *cellService
+	stream   grpc.BidiStreamingServer[pb.RunRequest, pb.RunResponse]
+	files    cellFiles
 	requests chan *pb.RunRequest
+	// next came while a step ran, and is for after it.
+	next *pb.RunRequest
 }
 
 func (r *cellRun) serve() error {
 	r.requests = make(chan *pb.RunRequest)
 	go r.receive()
-	for request := range r.requests {
-		var err error
-		switch request := request.Request.(type) {
-		case *pb.RunRequest_File:
-			err = r.files.write(request.File)
-		case *pb.RunRequest_Start:
-			err = r.step(request.Start)
-		case *pb.RunRequest_Input:
-			// It came too late for its step.
-		default:
-			err = status.Error(codes.InvalidArgument, "a cell is opened once")
+	for {
+		request, more := r.next, true
+		r.next = nil
+		if request == nil {
+			if request, more = <-r.requests; !more {
+				return r.stream.Context().Err()
+			}
 		}
-		if err != nil {
+		if err := r.answer(request); err != nil {
 			return err
 		}
 	}
-	return r.stream.Context().Err()
 }
 
 // receive hands on what is asked for, as long as the call lasts.
@@ -177,6 +173,19 @@ func (r *cellRun) receive() {
 	}
 }
 
+func (r *cellRun) answer(request *pb.RunRequest) error {
+	switch request := request.Request.(type) {
+	case *pb.RunRequest_File:
+		return r.files.write(request.File)
+	case *pb.RunRequest_Start:
+		return r.step(request.Start)
+	case *pb.RunRequest_Input:
+		// It came too late for its step.
+		return nil
+	}
+	return status.Error(codes.InvalidArgument, "a cell is opened once")
+}
+
 func (r *cellRun) step(request *pb.StartRequest) error {
 	if len(request.Command) == 0 || request.Terminal != nil || request.Detached {
 		return status.Error(codes.InvalidArgument, "a step has a command, and neither a terminal nor a life of its own")
@@ -186,51 +195,45 @@ func (r *cellRun) step(request *pb.StartRequest) error {
 	p := newProcess(r.cell, table.counters, request)
 	err := p.start(request, table.environmentOf(request))
 	if status.Code(err) == codes.InvalidArgument {
-		message := status.Convert(err).Message()
-		return r.stream.Send(&pb.RunResponse{Event: &pb.RunResponse_Refused{Refused: &pb.StepRefused{Message: message}}})
+		refused := &pb.StepRefused{Message: status.Convert(err).Message()}
+		return r.stream.Send(&pb.RunResponse{Event: &pb.RunResponse_Refused{Refused: refused}})
 	}
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(r.stream.Context())
-	fed := make(chan error, 1)
-	go func() {
-		wrong := r.feed(ctx, p)
-		if wrong != nil {
-			cancel()
-		}
-		fed <- wrong
-	}()
-	err = p.follow(ctx, p.starter, runEvents{r.stream})
+	var fed sync.WaitGroup
+	fed.Go(func() { r.feed(ctx, p) })
+	err = p.follow(r.stream.Context(), p.starter, runEvents{r.stream})
 	cancel()
-	if wrong := <-fed; wrong != nil {
-		err = wrong
-	}
-	switch {
-	case err != nil:
+	fed.Wait()
+	if err != nil {
 		p.kill()
-	case !r.cell.living():
-		err = errCellEnded
+		return err
 	}
-	return err
+	if !r.cell.living() {
+		return errCellEnded
+	}
+	return nil
 }
 
 // feed gives a step the input that comes while it runs. What it does not read is its own affair.
-func (r *cellRun) feed(ctx context.Context, p *process) error {
+func (r *cellRun) feed(ctx context.Context, p *process) {
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case request, more := <-r.requests:
-			input := request.GetInput()
-			if more && input == nil {
-				return status.Error(codes.InvalidArgument, "a step runs")
+			if more && request.GetInput() == nil {
+				r.next = request
+				return
 			}
+			input := request.GetInput()
 			if p.input != nil {
 				_ = p.input.write(ctx, input.GetData(), input.GetClose() || !more)
 			}
 			if !more {
-				return nil
+				return
 			}
 		}
 	}

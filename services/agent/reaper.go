@@ -96,15 +96,18 @@ func (r *reaper) forget(p *process) {
 }
 
 // forkCell makes the first process of a cell.
-func (r *reaper) forkCell(program string, arguments []string, attributes *syscall.ProcAttr) (pid int, gone <-chan struct{}, err error) {
+func (r *reaper) forkCell(program string, attributes *spawn.Attributes) (pid int, gone <-chan struct{}, err error) {
 	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	if pid, err = syscall.ForkExec(program, arguments, attributes); err != nil {
+	child, err := spawn.Start(program, []string{"cell"}, attributes)
+	ended := make(chan struct{})
+	if err == nil {
+		r.cells[child.Pid] = ended
+	}
+	r.mutex.Unlock()
+	if err != nil {
 		return 0, nil, err
 	}
-	ended := make(chan struct{})
-	r.cells[pid] = ended
-	return pid, ended, nil
+	return child.Pid, ended, child.Wait()
 }
 
 // signalCell sends a signal to the first process of a cell, unless that has ended.

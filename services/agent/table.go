@@ -102,11 +102,12 @@ func (t *processTable) launch(p *process, request *pb.StartRequest, environment 
 	}
 	return t.reaper.fork(p, t.gate.RLocker(), program, &spawn.Attributes{
 		Directory: absolute(request.WorkingDirectory), Environment: environment, Files: descriptors(files),
-		Terminal: p.terminal != nil, Credential: credential(), Limits: kernelLimits(request),
+		Terminal: p.terminal != nil, Credential: credential(), Limits: kernelLimits(request), Score: spawn.FirstChoice,
 	})
 }
 
-func descriptors(files []*os.File) (fds [3]uintptr) {
+func descriptors(files []*os.File) []uintptr {
+	fds := make([]uintptr, len(files))
 	for i, file := range files {
 		fds[i] = file.Fd()
 	}

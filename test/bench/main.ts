@@ -145,6 +145,10 @@ await record(
   }),
 );
 
+// It reads the engine's socket as it is loaded.
+const { measureExecutions } = await import('./executions.ts');
+await measureExecutions(machine.engineSocket, iterations, record);
+
 const memory = await footprint(platform);
 await report(series, ratios(series, memory), json, { memory });
 await grpc.deleteSandbox(sandboxId);

@@ -203,9 +203,12 @@ test('it announces itself, and that it drains', async () => {
     address: executor.address,
     capacity: 200,
     draining: false,
+    executions: 0,
+    cells: false,
   });
   expect(last.memoryBytes - last.freeMemoryBytes).toBe(300 * MiB);
   expect(Object.keys(last.warm)).toEqual(['python']);
+  expect(last.executionSlots).toBeGreaterThan(0);
 
   const call = executor.start(sandboxId, ['sleep', '3'])[Symbol.asyncIterator]();
   await call.next();

@@ -10,6 +10,20 @@ import (
 // kept are what it takes to start programs as another user, and to end them.
 var kept = []uint{unix.CAP_SETUID, unix.CAP_SETGID, unix.CAP_KILL}
 
+// identify takes the ids that the namespace has by now. Until then they are nobody's.
+func identify() error {
+	if _, _, number := unix.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0); number != 0 {
+		return fmt.Errorf("no groups: %w", number)
+	}
+	if _, _, number := unix.RawSyscall(unix.SYS_SETRESGID, 0, 0, 0); number != 0 {
+		return fmt.Errorf("a group: %w", number)
+	}
+	if _, _, number := unix.RawSyscall(unix.SYS_SETRESUID, 0, 0, 0); number != 0 {
+		return fmt.Errorf("a user: %w", number)
+	}
+	return nil
+}
+
 // confine gives up what a cell was made with: capabilities, so that no program can gain any, and the calls that make
 // namespaces and mounts.
 func confine() error {

@@ -112,11 +112,8 @@ func mountOwn(sizes cells.Sizes) (program int, err error) {
 			return 0, fmt.Errorf("an own %s: %w", own.directory, err)
 		}
 	}
-	err = unix.Mkdir(cells.ProgramDirectory, 0o755)
-	if err == nil {
-		err = unix.Chown(cells.ProgramDirectory, userID, groupID)
-	}
-	if err != nil {
+	defer actAs(userID, groupID)()
+	if err := unix.Mkdir(cells.ProgramDirectory, 0o755); err != nil {
 		return 0, fmt.Errorf("%s: %w", cells.ProgramDirectory, err)
 	}
 	return unix.Open(cells.ProgramDirectory, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)

@@ -3,9 +3,6 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-	"io"
 	"os"
 	"runtime"
 
@@ -17,23 +14,32 @@ import (
 func main() {
 	// What is given up is the thread's, so all is done by this one: its children inherit from it.
 	runtime.LockOSThread()
-	if err := run(&link{socket: cells.Socket}, os.Args[1:]); err != nil && !errors.Is(err, io.EOF) {
-		fmt.Fprintln(os.Stderr, "cell:", err)
+	if err := run(&link{socket: cells.Socket}); err != nil {
+		// The agent has gone, or it no longer wants the cell.
 		os.Exit(1)
 	}
 }
 
-func run(agent *link, hidden []string) error {
+func run(agent *link) error {
 	unix.CloseOnExec(agent.socket)
-	proc, err := furnish(hidden)
+	request, err := agent.receive()
+	if err != nil {
+		return err
+	}
+	if request.Kind != cells.Begin {
+		return request.Unexpected()
+	}
+	proc := 0
+	if err = identify(); err == nil {
+		proc, err = furnish(request.Texts)
+	}
 	if err != nil {
 		return agent.send(cells.Failure(cells.Failed, err))
 	}
 	if err := agent.send(cells.Message{Kind: cells.Ready}); err != nil {
 		return err
 	}
-	request, err := agent.receive()
-	if err != nil {
+	if request, err = agent.receive(); err != nil {
 		return err
 	}
 	sizes, err := request.Sizes()

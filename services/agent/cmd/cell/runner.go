@@ -97,8 +97,8 @@ func (r *runner) start(step cells.Step, files []int) (pid int, err error) {
 	}
 	attributes := spawn.Attributes{
 		Directory: step.Directory, Environment: step.Environment, Limits: step.Limits, Proc: r.proc,
-		Files:      [3]uintptr{uintptr(files[0]), uintptr(files[1]), uintptr(files[2])},
-		Credential: &spawn.Credential{User: userID, Group: groupID},
+		Files:      []uintptr{uintptr(files[0]), uintptr(files[1]), uintptr(files[2])},
+		Credential: &spawn.Credential{User: userID, Group: groupID}, Score: spawn.FirstChoice,
 		// Nothing runs between steps.
 		Share: true,
 	}
@@ -126,13 +126,18 @@ func find(step cells.Step) (string, error) {
 			path = value
 		}
 	}
-	_, _, _ = unix.RawSyscall(unix.SYS_SETFSGID, groupID, 0, 0)
-	_, _, _ = unix.RawSyscall(unix.SYS_SETFSUID, userID, 0, 0)
-	defer func() {
-		_, _, _ = unix.RawSyscall(unix.SYS_SETFSUID, 0, 0, 0)
-		_, _, _ = unix.RawSyscall(unix.SYS_SETFSGID, 0, 0, 0)
-	}()
+	defer actAs(userID, groupID)()
 	return programs.Find(step.Command[0], step.Directory, path)
+}
+
+// actAs makes this thread somebody else for files.
+func actAs(user, group uintptr) (restore func()) {
+	set := func(user, group uintptr) {
+		_, _, _ = unix.RawSyscall(unix.SYS_SETFSGID, group, 0, 0)
+		_, _, _ = unix.RawSyscall(unix.SYS_SETFSUID, user, 0, 0)
+	}
+	set(user, group)
+	return func() { set(0, 0) }
 }
 
 // await reaps everything until a process has ended, and tells whether that was the last one.

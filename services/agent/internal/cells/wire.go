@@ -12,12 +12,14 @@ import (
 	"drydock.dev/agent/internal/spawn"
 )
 
-// Kind of a message. A cell begins with Ready, or Failed. After that the agent asks and the cell answers: Open with Opened, a
-// step with Started or Refused and, when that has ended, with Ended; Sweep with Swept.
+// Kind of a message. The agent asks and the cell answers: Begin with Ready, Open with Opened, either with Failed where there
+// can be no cell; a step with Started or Refused and, when that has ended, with Ended; Sweep with Swept.
 type Kind uint32
 
 const (
-	Ready Kind = iota + 1
+	// Begin comes when the namespace has its ids, with the directories that are to be empty.
+	Begin Kind = iota + 1
+	Ready
 	// Failed and Refused come with the number of an error, and words.
 	Failed
 	Open

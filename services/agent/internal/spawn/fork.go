@@ -25,13 +25,11 @@ func afterForkInChild()
 func clone(flags uintptr) (result uintptr)
 
 const (
-	// failedDescriptor comes after the three standard ones.
-	failedDescriptor = 3
-	exitFailed       = 253
-	maxErrno         = 4095
+	exitFailed = 253
+	maxErrno   = 4095
+	// A descriptor from here on is none of the child's files.
+	spareDescriptor = 16
 )
-
-var firstChoice = []byte("1000")
 
 // fork makes the child, where it does not return. The child has no runtime: it can neither allocate nor let its stack grow,
 // and makes system calls only.
@@ -51,7 +49,7 @@ func fork(o *order) (pid uintptr, number syscall.Errno) {
 	}
 	afterForkInChild()
 	number = become(o)
-	_, _, _ = syscall.RawSyscall(syscall.SYS_WRITE, failedDescriptor, uintptr(unsafe.Pointer(&number)), unsafe.Sizeof(number))
+	_, _, _ = syscall.RawSyscall(syscall.SYS_WRITE, uintptr(len(o.files)), uintptr(unsafe.Pointer(&number)), unsafe.Sizeof(number))
 	for {
 		_, _, _ = syscall.RawSyscall(syscall.SYS_EXIT_GROUP, exitFailed, 0, 0)
 	}
@@ -62,60 +60,106 @@ func fork(o *order) (pid uintptr, number syscall.Errno) {
 //go:norace
 //go:nocheckptr
 //go:nosplit
-func become(o *order) syscall.Errno {
-	for i, file := range o.files {
-		if _, _, number := syscall.RawSyscall(syscall.SYS_DUP3, file, uintptr(i), 0); number != 0 {
-			return number
-		}
-	}
-	if o.failed != failedDescriptor {
-		_, _, _ = syscall.RawSyscall(syscall.SYS_DUP3, o.failed, failedDescriptor, syscall.O_CLOEXEC)
+func become(o *order) (number syscall.Errno) {
+	if number = arrangeFiles(o); number != 0 {
+		return number
 	}
 	_, _, _ = syscall.RawSyscall(syscall.SYS_SETSID, 0, 0, 0)
 	if o.terminal {
-		if _, _, number := syscall.RawSyscall(syscall.SYS_IOCTL, 0, syscall.TIOCSCTTY, 0); number != 0 {
+		if _, _, number = syscall.RawSyscall(syscall.SYS_IOCTL, 0, syscall.TIOCSCTTY, 0); number != 0 {
 			return number
 		}
 	}
 	raiseScore(o)
 	for i := range o.limits {
-		_, _, number := syscall.RawSyscall6(syscall.SYS_PRLIMIT64, 0, o.limits[i].resource, uintptr(unsafe.Pointer(&o.limits[i].value)), 0, 0, 0)
+		_, _, number = syscall.RawSyscall6(syscall.SYS_PRLIMIT64, 0, o.limits[i].resource, uintptr(unsafe.Pointer(&o.limits[i].value)), 0, 0, 0)
 		if number != 0 {
 			return number
 		}
 	}
-	if number := identify(o.credential); number != 0 {
+	if number = keepCapabilities(o); number != 0 {
 		return number
 	}
-	if _, _, number := syscall.RawSyscall(syscall.SYS_CHDIR, uintptr(unsafe.Pointer(o.directory)), 0, 0); number != 0 {
+	if number = identify(o.credential); number != 0 {
 		return number
 	}
-	_, _, number := syscall.RawSyscall(syscall.SYS_EXECVE, uintptr(unsafe.Pointer(o.program)),
+	if _, _, number = syscall.RawSyscall(syscall.SYS_CHDIR, uintptr(unsafe.Pointer(o.directory)), 0, 0); number != 0 {
+		return number
+	}
+	_, _, number = syscall.RawSyscall(syscall.SYS_EXECVE, uintptr(unsafe.Pointer(o.program)),
 		uintptr(unsafe.Pointer(&o.arguments[0])), uintptr(unsafe.Pointer(&o.environment[0])))
 	return number
 }
 
-// raiseScore makes the child the first choice when memory runs out. Memory of its own is made such that it may be looked at by
-// whoever has its user, since only then its file belongs to it; what the parent had open is closed before.
+// arrangeFiles gives the child its files, after them where to tell of a failure, then proc where there is one, and nothing
+// else of what the parent had open.
+//
+//go:norace
+//go:nocheckptr
+//go:nosplit
+func arrangeFiles(o *order) syscall.Errno {
+	count := uintptr(len(o.files))
+	failed, _, number := syscall.RawSyscall(syscall.SYS_FCNTL, o.failed, syscall.F_DUPFD_CLOEXEC, spareDescriptor)
+	if number != 0 {
+		return number
+	}
+	proc := uintptr(0)
+	if o.proc != 0 {
+		if proc, _, number = syscall.RawSyscall(syscall.SYS_FCNTL, o.proc, syscall.F_DUPFD_CLOEXEC, spareDescriptor); number != 0 {
+			return number
+		}
+	}
+	for i := range count {
+		if o.files[i] == i {
+			_, _, number = syscall.RawSyscall(syscall.SYS_FCNTL, i, syscall.F_SETFD, 0)
+		} else {
+			_, _, number = syscall.RawSyscall(syscall.SYS_DUP3, o.files[i], i, 0)
+		}
+		if number != 0 {
+			return number
+		}
+	}
+	_, _, _ = syscall.RawSyscall(syscall.SYS_DUP3, failed, count, syscall.O_CLOEXEC)
+	if o.proc != 0 {
+		_, _, _ = syscall.RawSyscall(syscall.SYS_DUP3, proc, count+1, syscall.O_CLOEXEC)
+		count++
+	}
+	_, _, _ = syscall.RawSyscall(unix.SYS_CLOSE_RANGE, count+1, math.MaxUint32, 0)
+	return 0
+}
+
+// raiseScore says how soon the child is chosen when memory runs out. Memory of its own is made such that it may be looked at
+// by whoever has its user, since only then the file belongs to it.
 //
 //go:norace
 //go:nocheckptr
 //go:nosplit
 func raiseScore(o *order) {
-	first := uintptr(failedDescriptor + 1)
-	if o.proc != 0 {
-		_, _, _ = syscall.RawSyscall(syscall.SYS_DUP3, o.proc, first, syscall.O_CLOEXEC)
-		first++
-	}
-	_, _, _ = syscall.RawSyscall(unix.SYS_CLOSE_RANGE, first, math.MaxUint32, 0)
 	if o.flags&syscall.CLONE_VM == 0 {
 		_, _, _ = syscall.RawSyscall6(syscall.SYS_PRCTL, syscall.PR_SET_DUMPABLE, 1, 0, 0, 0, 0)
 	}
-	fd, _, number := syscall.RawSyscall6(syscall.SYS_OPENAT, failedDescriptor+1, uintptr(unsafe.Pointer(o.score)),
+	fd, _, number := syscall.RawSyscall6(syscall.SYS_OPENAT, uintptr(len(o.files)+1), uintptr(unsafe.Pointer(o.scoreFile)),
 		syscall.O_WRONLY|syscall.O_CLOEXEC, 0, 0, 0)
 	if number == 0 {
-		_, _, _ = syscall.RawSyscall(syscall.SYS_WRITE, fd, uintptr(unsafe.Pointer(&firstChoice[0])), uintptr(len(firstChoice)))
+		_, _, _ = syscall.RawSyscall(syscall.SYS_WRITE, fd, uintptr(unsafe.Pointer(o.score)), o.scoreBytes)
 	}
+}
+
+// keepCapabilities lets the program have some of those that the child got with a user namespace of its own, though nobody
+// there has an id yet.
+//
+//go:norace
+//go:nocheckptr
+//go:nosplit
+func keepCapabilities(o *order) syscall.Errno {
+	if len(o.capabilities) == 0 {
+		return 0
+	}
+	_, _, number := syscall.RawSyscall(syscall.SYS_CAPSET, uintptr(unsafe.Pointer(&o.capabilityHeader)), uintptr(unsafe.Pointer(&o.capabilitySets)), 0)
+	for i := 0; i < len(o.capabilities) && number == 0; i++ {
+		_, _, number = syscall.RawSyscall6(syscall.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, o.capabilities[i], 0, 0, 0)
+	}
+	return number
 }
 
 //go:norace

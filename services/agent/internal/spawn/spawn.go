@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"os"
 	"runtime"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -21,19 +22,27 @@ const startTimeout = time.Second
 type Attributes struct {
 	Directory   string
 	Environment []string
-	// Files become descriptors 0, 1 and 2. They are none of these themselves.
-	Files [3]uintptr
+	// Files become the first descriptors.
+	Files []uintptr
 	// Terminal makes descriptor 0 the controlling terminal.
 	Terminal bool
 	// Credential is whom the program runs as, without other groups; nil leaves that as it is.
 	Credential *Credential
 	Limits     Limits
+	// Score says how soon it is chosen when memory runs out: FirstChoice or less.
+	Score int
 	// Share lets the child use its parent's memory until it is a program, which is quicker by a third. For where nobody else
 	// could stop it, and its file oom_score_adj is the parent's to write.
 	Share bool
 	// Proc is a descriptor of a /proc that can be written to; 0 is the one at its usual place.
 	Proc int
+	// Namespaces are the clone flags of those that are its own, and Capabilities what it may do in them.
+	Namespaces   uintptr
+	Capabilities []uintptr
 }
+
+// FirstChoice is the highest score.
+const FirstChoice = 1000
 
 type Credential struct{ User, Group int }
 
@@ -46,7 +55,7 @@ type Child struct {
 	failed *os.File
 }
 
-// Start makes a child in a session of its own. It is the kernel's first choice when memory runs out, and leaves no dump.
+// Start makes a child in a session of its own. It leaves no dump.
 func Start(program string, arguments []string, attributes *Attributes) (*Child, error) {
 	o, err := newOrder(program, arguments, attributes)
 	if err != nil {
@@ -87,36 +96,49 @@ type limit struct {
 
 // order is what a child does, all of it made before the fork.
 type order struct {
-	program, directory, score *byte
-	arguments, environment    []*byte
-	files                     [3]uintptr
-	failed, proc, flags       uintptr
-	limits                    []limit
-	terminal                  bool
-	credential                *Credential
+	program, directory, scoreFile, score *byte
+	scoreBytes                           uintptr
+	arguments, environment               []*byte
+	files                                []uintptr
+	failed, proc, flags                  uintptr
+	limits                               []limit
+	terminal                             bool
+	credential                           *Credential
+	capabilities                         []uintptr
+	capabilityHeader                     unix.CapUserHeader
+	capabilitySets                       [2]unix.CapUserData
 }
 
-func newOrder(program string, arguments []string, a *Attributes) (o *order, err error) {
-	o = &order{
+func newOrder(program string, arguments []string, a *Attributes) (*order, error) {
+	o := &order{
 		files: a.Files, terminal: a.Terminal, credential: a.Credential, limits: a.Limits.list(), proc: uintptr(a.Proc),
-		flags: uintptr(syscall.SIGCHLD),
+		flags: uintptr(syscall.SIGCHLD) | a.Namespaces, capabilities: a.Capabilities,
+		capabilityHeader: unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3},
 	}
 	if a.Share {
 		o.flags |= syscall.CLONE_VM | syscall.CLONE_VFORK
 	}
-	score := "/proc/self/oom_score_adj"
+	for _, capability := range a.Capabilities {
+		set := &o.capabilitySets[capability/32]
+		set.Permitted |= 1 << (capability % 32)
+		set.Effective, set.Inheritable = set.Permitted, set.Permitted
+	}
+	scoreFile, score := "/proc/self/oom_score_adj", strconv.Itoa(a.Score)
 	if a.Proc != 0 {
-		score = "self/oom_score_adj"
+		scoreFile = "self/oom_score_adj"
 	}
-	if o.score, err = syscall.BytePtrFromString(score); err != nil {
-		return nil, err
+	o.scoreBytes = uintptr(len(score))
+	for _, text := range []struct {
+		to   **byte
+		from string
+	}{{&o.program, program}, {&o.directory, a.Directory}, {&o.scoreFile, scoreFile}, {&o.score, score}} {
+		pointer, err := syscall.BytePtrFromString(text.from)
+		if err != nil {
+			return nil, err
+		}
+		*text.to = pointer
 	}
-	if o.program, err = syscall.BytePtrFromString(program); err != nil {
-		return nil, err
-	}
-	if o.directory, err = syscall.BytePtrFromString(a.Directory); err != nil {
-		return nil, err
-	}
+	var err error
 	if o.arguments, err = syscall.SlicePtrFromStrings(arguments); err != nil {
 		return nil, err
 	}
