@@ -9,7 +9,7 @@ const GiB = 1024 * MiB;
 export async function measureExecutions(
   socket: string,
   iterations: number,
-  record: (measured: Promise<Measured>) => Promise<void>,
+  record: (measured: Promise<Measured>) => Promise<unknown>,
 ): Promise<void> {
   await using baselines = await openEngineBaselines(socket, iterations);
   await using executor = await startExecutor({
