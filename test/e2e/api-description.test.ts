@@ -105,6 +105,7 @@ describe('without a credential, over gRPC', async () => {
     'ProcessService',
     'SandboxService',
     'TemplateService',
+    'WebhookService',
   ];
 
   test('reflection lists the public services and no other', async () => {
