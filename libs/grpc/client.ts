@@ -25,6 +25,8 @@ export type ClientOptions = {
   metadata?: Record<string, string>;
   /** Bytes of the largest answer that is taken. Default: what services send each other, `MAX_MESSAGE_BYTES`. */
   maxMessageBytes?: number;
+  /** Ends streams of requests with `END_OF_REQUESTS`, as our servers want it. Default true. */
+  marksEnd?: boolean;
   /** Hears of the trailing metadata of every call, in the call's own trace context. */
   onTrailer?: (method: string, trailer: Metadata) => void;
 };
@@ -38,7 +40,7 @@ const NEVER = new AbortController().signal;
 export function createClient<D extends Definition>(
   definition: D,
   address: string,
-  { name, tls, metadata, onTrailer, maxMessageBytes = MAX_MESSAGE_BYTES }: ClientOptions = {},
+  { name, tls, metadata, onTrailer, marksEnd = true, maxMessageBytes = MAX_MESSAGE_BYTES }: ClientOptions = {},
 ): Client<D> & Disposable {
   const channel = createChannel(
     address,
@@ -60,7 +62,7 @@ export function createClient<D extends Definition>(
   for (const [method, { name, requestStream, responseStream }] of Object.entries(definition.methods)) {
     const heard = onTrailer && ((trailer: Metadata) => onTrailer(name, trailer));
     const call: RawMethod = (request, options) =>
-      raw[method]!(requestStream ? withEnd(request as AsyncIterable<unknown>) : request, {
+      raw[method]!(requestStream && marksEnd ? withEnd(request as AsyncIterable<unknown>) : request, {
         ...options,
         ...(heard ? { onTrailer: telemetry.bind(telemetry.active(), heard) } : {}),
       });

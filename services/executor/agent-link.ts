@@ -48,7 +48,8 @@ export async function openLink(dataDirectory: string, instanceId: string): Promi
   const bridgeServer = await listen(bridge, pair.client);
 
   const address = `unix://${bridge}`;
-  const options = { onTrailer: recordAgentSpan, maxMessageBytes: MAX_MESSAGE_BYTES };
+  // The agent's own messages say where a stream is complete.
+  const options = { onTrailer: recordAgentSpan, maxMessageBytes: MAX_MESSAGE_BYTES, marksEnd: false };
   const control = createClient(ControlServiceDefinition, address, options);
   const processes = createClient(ProcessServiceDefinition, address, options);
   const files = createClient(FilesystemServiceDefinition, address, options);
