@@ -25,13 +25,17 @@ export async function* dispatch(
     const signal = AbortSignal.any([options.signal, alive]);
     const events = executors.at(executor.address).runExecution({ spec, streamOutput }, { ...options, signal });
     const rest = events[Symbol.asyncIterator]();
-    return { first: await orLost(rest.next(), alive), rest, executor, alive };
+    return { first: await orWhy(rest.next(), alive, options.signal), rest, executor, alive };
   });
   placed();
   try {
     if (first.done) return;
     yield first.value;
-    for (let next = await orLost(rest.next(), alive); !next.done; next = await orLost(rest.next(), alive))
+    for (
+      let next = await orWhy(rest.next(), alive, options.signal);
+      !next.done;
+      next = await orWhy(rest.next(), alive, options.signal)
+    )
       yield next.value;
   } finally {
     // Until the executor says so itself; if it has meanwhile, this counts for nothing.
@@ -40,11 +44,12 @@ export async function* dispatch(
   }
 }
 
-/** What became of a call, or that its executor was lost. */
-async function orLost<T>(answer: Promise<T>, alive: AbortSignal): Promise<T> {
+/** What became of a call; where it was cut off, why: no other executor is to be tried for a caller who has left. */
+async function orWhy<T>(answer: Promise<T>, alive: AbortSignal, signal: AbortSignal): Promise<T> {
   try {
     return await answer;
   } catch (error) {
+    if (signal.aborted) throw signal.reason;
     throw alive.aborted ? alive.reason : error;
   }
 }

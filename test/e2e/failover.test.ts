@@ -41,14 +41,23 @@ afterEach(async () => {
   for (const { id } of await living()) await api.deleteSandbox(id);
 });
 
+const metricsOf = async (executor: string) => (await fetch(platform.metricsUrls.get(executor)!)).text();
+
 async function held(executor: string): Promise<number> {
-  const metrics = await (await fetch(platform.metricsUrls.get(executor)!)).text();
-  return Number(/^executor_sandboxes (\d+)/m.exec(metrics)?.[1]);
+  return Number(/^executor_sandboxes (\d+)/m.exec(await metricsOf(executor))?.[1]);
+}
+
+/** Until then the one that is warm first gets more than its share. */
+async function untilWarm(executor: string): Promise<void> {
+  const warm = async () =>
+    Number(/^executor_warm_sandboxes\{template="python"\} (\d+)/m.exec(await metricsOf(executor))?.[1]);
+  await expect.poll(warm, { timeout: 60_000 }).toBeGreaterThanOrEqual(MAX_SANDBOXES / 2);
 }
 
 /** Sandboxes with a file each, until both executors have some. */
 async function fillBoth(): Promise<string[]> {
   const ids: string[] = [];
+  await Promise.all(EXECUTORS.map(untilWarm));
   for (let index = 0; index < MAX_SANDBOXES; index++) {
     const { id } = await api.createSandbox();
     await api.writeFile(id, 'kept.txt', id);

@@ -81,7 +81,7 @@ describe('with a collector of traces', () => {
         'RunCode',
         CALLS.runCode,
         () => ({ language: 'python', source: 'print(1)' }),
-        'agent/Start',
+        'agent/Run',
         ['gateway', 'scheduler', 'executor'],
       ],
     ])('%s is one trace, from the caller to the agent', async (name, call, request, agent, path) => {
