@@ -32,7 +32,19 @@ func (s *sandbox) openCell() *testCell {
 	return c
 }
 
+// openBigCell has room for so much in /tmp.
+func (s *sandbox) openBigCell(bytes int64) *testCell {
+	s.t.Helper()
+	c, err := s.tryCellOf(s.context(60*time.Second), &pb.OpenCell{HomeBytes: 1 << 20, TemporaryBytes: bytes, SharedMemoryBytes: 1 << 20})
+	must(s.t, err)
+	return c
+}
+
 func (s *sandbox) tryCell(ctx context.Context) (*testCell, error) {
+	return s.tryCellOf(ctx, &pb.OpenCell{HomeBytes: 64 << 20, TemporaryBytes: 16 << 20, SharedMemoryBytes: 16 << 20})
+}
+
+func (s *sandbox) tryCellOf(ctx context.Context, open *pb.OpenCell) (*testCell, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	stream, err := s.cells.Run(ctx)
 	if err != nil {
@@ -40,7 +52,6 @@ func (s *sandbox) tryCell(ctx context.Context) (*testCell, error) {
 		return nil, err
 	}
 	c := &testCell{t: s.t, stream: stream, cancel: cancel}
-	open := &pb.OpenCell{HomeBytes: 64 << 20, TemporaryBytes: 16 << 20, SharedMemoryBytes: 16 << 20}
 	// What is wrong with it is told by the answer.
 	_ = stream.Send(&pb.RunRequest{Request: &pb.RunRequest_Open{Open: open}})
 	response, err := stream.Recv()
@@ -71,7 +82,10 @@ type stepResult struct {
 
 // finish reads what the step does to its end.
 func (c *testCell) finish() (r stepResult, err error) {
-	r.stdout, c.seen = c.seen, ""
+	var stdout strings.Builder
+	stdout.WriteString(c.seen)
+	c.seen = ""
+	defer func() { r.stdout = stdout.String() }()
 	for {
 		response, err := c.stream.Recv()
 		if err != nil {
@@ -79,10 +93,10 @@ func (c *testCell) finish() (r stepResult, err error) {
 		}
 		switch event := response.Event.(type) {
 		case *pb.RunResponse_Stdout:
-			if event.Stdout.Offset != int64(len(r.stdout)) {
-				return r, fmt.Errorf("stdout offset %d after %d bytes", event.Stdout.Offset, len(r.stdout))
+			if event.Stdout.Offset != int64(stdout.Len()) {
+				return r, fmt.Errorf("stdout offset %d after %d bytes", event.Stdout.Offset, stdout.Len())
 			}
-			r.stdout += string(event.Stdout.Data)
+			stdout.Write(event.Stdout.Data)
 		case *pb.RunResponse_Stderr:
 			r.stderr += string(event.Stderr.Data)
 		case *pb.RunResponse_Refused:

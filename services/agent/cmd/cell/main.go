@@ -22,6 +22,7 @@ func main() {
 
 func run(agent *link) error {
 	unix.CloseOnExec(agent.socket)
+	startThreads()
 	request, err := agent.receive()
 	if err != nil {
 		return err
@@ -57,5 +58,5 @@ func run(agent *link) error {
 		return err
 	}
 	_ = unix.Close(program)
-	return newRunner(agent, proc).serve()
+	return runner{agent: agent, proc: proc}.serve()
 }

@@ -29,6 +29,8 @@ const (
 	RunStep
 	Started
 	Refused
+	// EndAll ends a step and what it started, which is told by Ended as ever.
+	EndAll
 	Ended
 	Sweep
 	Swept
@@ -39,8 +41,6 @@ const (
 	ProgramDirectory = "/home/user/program"
 	// Socket is the descriptor of the cell's end.
 	Socket = 3
-	// EndAll is the signal that makes the cell end everything but its first process, once for each step at most.
-	EndAll = unix.SIGTERM
 
 	wordBytes = 8
 	maxBytes  = 4 << 20
@@ -209,9 +209,6 @@ func (m Message) End() (End, error) {
 	}
 	return End{unix.WaitStatus(m.Numbers[0]), m.Numbers[1], m.Numbers[2], m.Numbers[3] == 1}, nil
 }
-
-// Sweeping asks for the end of what a step left behind, and to be told of that only after EndAll where it was sent.
-func Sweeping(ended bool) Message { return Message{Kind: Sweep, Numbers: []int64{word(ended)}} }
 
 func word(is bool) int64 {
 	if is {
