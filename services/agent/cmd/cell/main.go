@@ -22,7 +22,6 @@ func main() {
 
 func run(agent *link) error {
 	unix.CloseOnExec(agent.socket)
-	startThreads()
 	request, err := agent.receive()
 	if err != nil {
 		return err

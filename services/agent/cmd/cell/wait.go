@@ -1,8 +1,6 @@
 package main
 
 import (
-	"runtime"
-	"sync"
 	"time"
 	"unsafe"
 
@@ -12,25 +10,8 @@ import (
 )
 
 // A fork bomb leaves no room for another thread, and the Go runtime ends the process when it cannot make one that it wants.
-// It wants one for whatever else could run while a system call lasts; so those that wait are made without its knowledge,
-// and for the others there are threads that have nothing to do.
-const idleThreads = 2
-
-func startThreads() {
-	var running, release sync.WaitGroup
-	release.Add(1)
-	for range idleThreads {
-		running.Add(1)
-		go func() {
-			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
-			running.Done()
-			release.Wait()
-		}()
-	}
-	running.Wait()
-	release.Done()
-}
+// It wants one for whatever else could run while a system call lasts, and has one for that which it made at the start; the
+// calls that wait are made without its knowledge.
 
 const pollForever = time.Duration(-1)
 
