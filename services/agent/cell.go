@@ -157,9 +157,11 @@ func (c *cell) launch(p *process, request *pb.StartRequest, environment []string
 	if err != nil {
 		return stepStatus(err)
 	}
-	p.mutex.Lock()
-	p.pid = int(started.Numbers[0])
-	p.mutex.Unlock()
+	if len(started.Numbers) == 1 {
+		p.mutex.Lock()
+		p.pid = int(started.Numbers[0])
+		p.mutex.Unlock()
+	}
 	c.mutex.Lock()
 	c.step, c.alone = p, false
 	c.mutex.Unlock()
@@ -169,14 +171,14 @@ func (c *cell) launch(p *process, request *pb.StartRequest, environment []string
 
 // stepStatus tells apart a command that cannot be executed, a sandbox without room, and a cell that is no more.
 func stepStatus(err error) error {
-	var number unix.Errno
+	var told cells.Told
 	switch {
-	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.ENOMEM):
+	case !errors.As(err, &told):
+		return errCellEnded
+	case told.Number == unix.EAGAIN, told.Number == unix.ENOMEM:
 		return status.Error(codes.ResourceExhausted, "the sandbox has as many processes as it may")
-	case errors.As(err, &number):
-		return status.Error(codes.InvalidArgument, err.Error())
 	}
-	return errCellEnded
+	return status.Error(codes.InvalidArgument, told.Text)
 }
 
 // await waits for the end of a step. The cell's own end is one.

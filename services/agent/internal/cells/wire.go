@@ -125,19 +125,19 @@ func Failure(kind Kind, err error) Message {
 	return Message{Kind: kind, Numbers: []int64{int64(number)}, Texts: []string{err.Error()}}
 }
 
-// failure is what the other end says went wrong.
-type failure struct {
-	text   string
-	number unix.Errno
+// Told is what the other end says went wrong, with the number of its error, or 0.
+type Told struct {
+	Text   string
+	Number unix.Errno
 }
 
-func (f failure) Error() string { return f.text }
-func (f failure) Unwrap() error { return f.number }
+func (t Told) Error() string { return t.Text }
+func (t Told) Unwrap() error { return t.Number }
 
 // Unexpected is the error of a message that was not waited for, in its own words where it has any.
 func (m Message) Unexpected() error {
 	if (m.Kind == Failed || m.Kind == Refused) && len(m.Numbers) == 1 && len(m.Texts) == 1 {
-		return failure{m.Texts[0], unix.Errno(m.Numbers[0])}
+		return Told{m.Texts[0], unix.Errno(m.Numbers[0])}
 	}
 	return fmt.Errorf("unexpected message %d", m.Kind)
 }
