@@ -51,10 +51,10 @@ type cell struct {
 	mutex sync.Mutex
 	// step is what runs, until it is swept.
 	step *process
-	// ended says that the cell was signalled to end it with all that it started; alone, that it left nothing behind.
-	ended, alone bool
-	// stuck ends a cell that does not do so.
-	stuck *time.Timer
+	// alone says that it left nothing behind.
+	alone bool
+	// ending ends the cell when it was told to end the step with all that it started, and does not.
+	ending *time.Timer
 }
 
 // newCell makes a cell as far as it can be without knowing what it is for.
@@ -117,11 +117,13 @@ func cellAttributes(link *os.File) *spawn.Attributes {
 	}
 }
 
-// cellStatus tells apart what there is none of now and what there is none of here.
+// cellStatus tells apart what there is none of here and what there is none of now. A cell that does not answer was ended.
 func cellStatus(err error) error {
 	code := codes.Unimplemented
-	for _, number := range []error{unix.EAGAIN, unix.ENOMEM, unix.EMFILE, unix.ENFILE, os.ErrDeadlineExceeded, io.EOF} {
-		if errors.Is(err, number) {
+	for _, scarcity := range []error{
+		unix.EAGAIN, unix.ENOMEM, unix.EMFILE, unix.ENFILE, unix.ECONNRESET, unix.EPIPE, io.EOF, os.ErrDeadlineExceeded,
+	} {
+		if errors.Is(err, scarcity) {
 			code = codes.ResourceExhausted
 		}
 	}
@@ -155,11 +157,13 @@ func (c *cell) launch(p *process, request *pb.StartRequest, environment []string
 	if err != nil {
 		return stepStatus(err)
 	}
-	p.mutex.Lock()
-	p.pid = int(started.Numbers[0])
-	p.mutex.Unlock()
+	if len(started.Numbers) == 1 {
+		p.mutex.Lock()
+		p.pid = int(started.Numbers[0])
+		p.mutex.Unlock()
+	}
 	c.mutex.Lock()
-	c.step, c.ended, c.alone = p, false, false
+	c.step, c.alone = p, false
 	c.mutex.Unlock()
 	go c.await(p)
 	return nil
@@ -167,14 +171,14 @@ func (c *cell) launch(p *process, request *pb.StartRequest, environment []string
 
 // stepStatus tells apart a command that cannot be executed, a sandbox without room, and a cell that is no more.
 func stepStatus(err error) error {
-	var number unix.Errno
+	var told cells.Told
 	switch {
-	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.ENOMEM):
+	case !errors.As(err, &told):
+		return errCellEnded
+	case told.Number == unix.EAGAIN, told.Number == unix.ENOMEM:
 		return status.Error(codes.ResourceExhausted, "the sandbox has as many processes as it may")
-	case errors.As(err, &number):
-		return status.Error(codes.InvalidArgument, err.Error())
 	}
-	return errCellEnded
+	return status.Error(codes.InvalidArgument, told.Text)
 }
 
 // await waits for the end of a step. The cell's own end is one.
@@ -199,17 +203,10 @@ func (c *cell) await(p *process) {
 }
 
 func (c *cell) sweep(*process) {
-	c.mutex.Lock()
-	ended, alone := c.ended, c.alone
-	c.step = nil
-	if ended {
-		c.stuck.Stop()
-	}
-	c.mutex.Unlock()
-	if alone && !ended {
+	if c.settle() {
 		return
 	}
-	err := c.send(cells.Sweeping(ended), nil)
+	err := c.send(cells.Message{Kind: cells.Sweep}, nil)
 	if err == nil {
 		_, _, err = c.answer(cells.Swept)
 	}
@@ -219,18 +216,31 @@ func (c *cell) sweep(*process) {
 	}
 }
 
+// settle says that the step is over, so that no limit of its own ends the next one, and whether it left nothing behind.
+func (c *cell) settle() (alone bool) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.step = nil
+	if c.ending != nil {
+		c.ending.Stop()
+		c.ending = nil
+	}
+	return c.alone
+}
+
 func (c *cell) killTree(*process) { c.kill() }
 
 func (c *cell) killAllFor(p *process) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	if c.step != p || c.ended {
+	if c.step != p || c.ending != nil {
 		return
 	}
-	c.ended = true
 	p.markKilled()
-	c.reaper.signalCell(c.pid, cells.EndAll)
-	c.stuck = time.AfterFunc(cellTimeout, c.kill)
+	c.ending = time.AfterFunc(cellTimeout, c.kill)
+	if c.send(cells.Message{Kind: cells.EndAll}, nil) != nil {
+		c.kill()
+	}
 }
 
 func (c *cell) living() bool {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -14,6 +15,8 @@ import (
 	"drydock.dev/agent/internal/cells"
 )
 
+const cancelGrace = 50 * time.Millisecond
+
 type cellService struct {
 	pb.UnimplementedCellServiceServer
 	processes *processTable
@@ -21,8 +24,8 @@ type cellService struct {
 	program string
 	hidden  []string
 
-	mutex sync.Mutex
-	taken bool
+	mutex    sync.Mutex
+	occupied *occupancy
 	// spare was made in advance. Who makes one holds making.
 	spare  *cell
 	making sync.Mutex
@@ -65,16 +68,24 @@ func (s *cellService) make() (*cell, error) {
 	return newCell(s.processes.reaper, s.program, s.hidden)
 }
 
-// take gives the cell that was made in advance, or a new one.
-func (s *cellService) take() (*cell, error) {
+// open gives the cell that was made in advance, or a new one.
+func (s *cellService) open(sizes cells.Sizes) (c *cell, program *os.File, err error) {
 	s.making.Lock()
 	defer s.making.Unlock()
-	made := s.spare
-	s.spare = nil
-	if made != nil && made.living() {
-		return made, nil
+	if c, s.spare = s.spare, nil; c != nil {
+		if program, err = c.open(sizes); err == nil {
+			return c, program, nil
+		}
+		// It may have ended long ago.
+		c.close()
 	}
-	return s.make()
+	if c, err = s.make(); err != nil {
+		return nil, nil, err
+	}
+	if program, err = c.open(sizes); err != nil {
+		c.close()
+	}
+	return c, program, err
 }
 
 func (s *cellService) Run(stream grpc.BidiStreamingServer[pb.RunRequest, pb.RunResponse]) error {
@@ -86,19 +97,15 @@ func (s *cellService) Run(stream grpc.BidiStreamingServer[pb.RunRequest, pb.RunR
 	if open.GetHomeBytes() < 1 || open.GetTemporaryBytes() < 1 || open.GetSharedMemoryBytes() < 1 {
 		return status.Error(codes.InvalidArgument, "the first request opens a cell with sizes of at least 1")
 	}
-	if !s.enter() {
-		return status.Error(codes.ResourceExhausted, "the sandbox has a cell")
+	if err := s.enter(stream.Context()); err != nil {
+		return err
 	}
 	defer s.leave()
-	c, err := s.take()
+	c, program, err := s.open(cells.Sizes{Home: open.HomeBytes, Temporary: open.TemporaryBytes, SharedMemory: open.SharedMemoryBytes})
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	program, err := c.open(cells.Sizes{Home: open.HomeBytes, Temporary: open.TemporaryBytes, SharedMemory: open.SharedMemoryBytes})
-	if err != nil {
-		return err
-	}
 	run := cellRun{cell: c, service: s, stream: stream, files: cellFiles{directory: program}}
 	defer run.files.close()
 	if err := stream.Send(&pb.RunResponse{Event: &pb.RunResponse_Opened{Opened: &pb.CellOpened{}}}); err != nil {
@@ -107,26 +114,59 @@ func (s *cellService) Run(stream grpc.BidiStreamingServer[pb.RunRequest, pb.RunR
 	return run.serve()
 }
 
-func (s *cellService) enter() bool {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	entered := !s.taken
-	s.taken = true
-	return entered
+// occupancy is a call that has the sandbox.
+type occupancy struct {
+	cancelled <-chan struct{}
+	over      chan struct{}
 }
 
-func (s *cellService) inUse() bool {
+// enter takes the sandbox. Who comes while a cancelled call is cleared away waits for that; the news of its cancellation may
+// come a little later than the next call.
+func (s *cellService) enter(ctx context.Context) error {
+	for {
+		earlier := s.occupy(ctx)
+		if earlier == nil {
+			return nil
+		}
+		select {
+		case <-earlier.over:
+			continue
+		case <-earlier.cancelled:
+		case <-time.After(cancelGrace):
+			return status.Error(codes.ResourceExhausted, "the sandbox has a cell")
+		}
+		select {
+		case <-earlier.over:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// occupy gives the call that has the sandbox already.
+func (s *cellService) occupy(ctx context.Context) (earlier *occupancy) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	return s.taken
+	if s.occupied == nil {
+		s.occupied = &occupancy{cancelled: ctx.Done(), over: make(chan struct{})}
+		return nil
+	}
+	return s.occupied
 }
 
 // leave makes the next cell while nobody waits for it.
 func (s *cellService) leave() {
 	s.mutex.Lock()
-	s.taken = false
+	close(s.occupied.over)
+	s.occupied = nil
 	s.mutex.Unlock()
 	go func() { _ = s.prepare() }()
+}
+
+func (s *cellService) inUse() bool {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.occupied != nil
 }
 
 // cellRun is one call.

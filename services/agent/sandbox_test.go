@@ -186,23 +186,6 @@ func newSandbox(t testing.TB, options sandboxOptions) *sandbox {
 	return s
 }
 
-var buildCell = sync.OnceValues(func() (string, error) {
-	path := filepath.Join(os.TempDir(), fmt.Sprintf("drydock-cell-test-%d", os.Getpid()))
-	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, "./cmd/cell")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if output, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%s", output)
-	}
-	return path, nil
-})
-
-func cellBinary(t testing.TB) string {
-	t.Helper()
-	path, err := buildCell()
-	must(t, err)
-	return path
-}
-
 func (s *sandbox) accept(listener net.Listener, to chan<- net.Conn) {
 	for {
 		connection, err := listener.Accept()

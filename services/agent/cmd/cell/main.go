@@ -57,5 +57,5 @@ func run(agent *link) error {
 		return err
 	}
 	_ = unix.Close(program)
-	return newRunner(agent, proc).serve()
+	return runner{agent: agent, proc: proc}.serve()
 }

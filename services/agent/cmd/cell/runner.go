@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
-	"os/signal"
 	"strings"
 	"time"
 
@@ -21,31 +19,21 @@ const (
 
 	forkRetries = 200
 	forkPause   = 10 * time.Millisecond
+
+	// How long an orphan that has ended may count as a process.
+	orphanPauseFirst = time.Millisecond
+	orphanPauseLast  = 32 * time.Millisecond
 )
 
 // runner runs one step after the other.
 type runner struct {
 	agent *link
 	proc  int
-	// ended tells that all was ended at the agent's signal.
-	ended chan struct{}
 }
 
-func newRunner(agent *link, proc int) *runner {
-	r := &runner{agent: agent, proc: proc, ended: make(chan struct{}, 1)}
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, cells.EndAll)
-	go func() {
-		for range signals {
-			_ = unix.Kill(-1, unix.SIGKILL)
-			r.ended <- struct{}{}
-		}
-	}()
-	return r
-}
-
-func (r *runner) serve() error {
+func (r runner) serve() error {
 	for {
+		waitFor(pollForever, r.agent.socket)
 		request, err := r.agent.receive()
 		if err != nil {
 			return err
@@ -53,10 +41,9 @@ func (r *runner) serve() error {
 		switch request.Kind {
 		case cells.RunStep:
 			err = r.run(request)
+		case cells.EndAll:
+			killAll()
 		case cells.Sweep:
-			if request.Numbers[0] == 1 {
-				<-r.ended
-			}
 			sweep()
 			err = r.agent.send(cells.Message{Kind: cells.Swept})
 		default:
@@ -68,7 +55,7 @@ func (r *runner) serve() error {
 	}
 }
 
-func (r *runner) run(request cells.Message) error {
+func (r runner) run(request cells.Message) error {
 	files := r.agent.files
 	step, err := request.Step()
 	pid := 0
@@ -84,10 +71,44 @@ func (r *runner) run(request cells.Message) error {
 	if err := r.agent.send(cells.Message{Kind: cells.Started, Numbers: []int64{int64(pid)}}); err != nil {
 		return err
 	}
-	return r.agent.send(await(pid).Message())
+	end, err := r.await(pid)
+	if err != nil {
+		return err
+	}
+	return r.agent.send(end.Message())
 }
 
-func (r *runner) start(step cells.Step, files []int) (pid int, err error) {
+// await waits for the end of a step, at the agent's word with all that it started. Orphans are reaped meanwhile.
+func (r runner) await(pid int) (cells.End, error) {
+	ended, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return cells.End{}, err
+	}
+	defer unix.Close(ended)
+	for pause := orphanPauseFirst; ; pause = min(2*pause, orphanPauseLast) {
+		asked := waitFor(pause, r.agent.socket, ended)
+		end, over, reaped := reap(pid)
+		if over {
+			return end, nil
+		}
+		if reaped {
+			pause = orphanPauseFirst
+		}
+		if !asked {
+			continue
+		}
+		request, err := r.agent.receive()
+		if err != nil {
+			return end, err
+		}
+		if request.Kind != cells.EndAll {
+			return end, request.Unexpected()
+		}
+		killAll()
+	}
+}
+
+func (r runner) start(step cells.Step, files []int) (pid int, err error) {
 	if len(files) != mostFiles {
 		return 0, errors.New("no standard streams")
 	}
@@ -112,7 +133,7 @@ func (r *runner) start(step cells.Step, files []int) (pid int, err error) {
 			if err = child.Wait(); err == nil {
 				return child.Pid, nil
 			}
-			await(child.Pid)
+			wait4(child.Pid, nil, 0, nil)
 		}
 		return 0, fmt.Errorf("%s: %w", programs.Printable(step.Command[0]), err)
 	}
@@ -138,49 +159,4 @@ func actAs(user, group uintptr) (restore func()) {
 	}
 	set(user, group)
 	return func() { set(0, 0) }
-}
-
-// await reaps everything until a process has ended, and tells whether that was the last one.
-func await(pid int) (end cells.End) {
-	for {
-		var status unix.WaitStatus
-		var usage unix.Rusage
-		ended, err := unix.Wait4(-1, &status, 0, &usage)
-		if err == unix.ECHILD {
-			return end
-		}
-		if ended != pid {
-			continue
-		}
-		end = cells.End{Status: status, CPU: usage.Utime.Nano() + usage.Stime.Nano(), PeakBytes: usage.Maxrss << 10}
-		end.Alone = reapEnded()
-		return end
-	}
-}
-
-// reapEnded reaps what has ended already, and says whether nothing is left.
-func reapEnded() bool {
-	for {
-		ended, err := unix.Wait4(-1, nil, unix.WNOHANG, nil)
-		if err == unix.ECHILD {
-			return true
-		}
-		if ended == 0 && err == nil {
-			return false
-		}
-	}
-}
-
-// sweep ends everything beside this process: one signal to all is atomic, so that no fork escapes it.
-func sweep() {
-	for {
-		_ = unix.Kill(-1, unix.SIGKILL)
-		for {
-			if _, err := unix.Wait4(-1, nil, 0, nil); err == unix.ECHILD {
-				return
-			} else if err != nil {
-				break
-			}
-		}
-	}
 }

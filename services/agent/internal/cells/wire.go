@@ -29,6 +29,8 @@ const (
 	RunStep
 	Started
 	Refused
+	// EndAll ends a step and what it started, which is told by Ended as ever.
+	EndAll
 	Ended
 	Sweep
 	Swept
@@ -39,8 +41,6 @@ const (
 	ProgramDirectory = "/home/user/program"
 	// Socket is the descriptor of the cell's end.
 	Socket = 3
-	// EndAll is the signal that makes the cell end everything but its first process, once for each step at most.
-	EndAll = unix.SIGTERM
 
 	wordBytes = 8
 	maxBytes  = 4 << 20
@@ -125,19 +125,19 @@ func Failure(kind Kind, err error) Message {
 	return Message{Kind: kind, Numbers: []int64{int64(number)}, Texts: []string{err.Error()}}
 }
 
-// failure is what the other end says went wrong.
-type failure struct {
-	text   string
-	number unix.Errno
+// Told is what the other end says went wrong, with the number of its error, or 0.
+type Told struct {
+	Text   string
+	Number unix.Errno
 }
 
-func (f failure) Error() string { return f.text }
-func (f failure) Unwrap() error { return f.number }
+func (t Told) Error() string { return t.Text }
+func (t Told) Unwrap() error { return t.Number }
 
 // Unexpected is the error of a message that was not waited for, in its own words where it has any.
 func (m Message) Unexpected() error {
 	if (m.Kind == Failed || m.Kind == Refused) && len(m.Numbers) == 1 && len(m.Texts) == 1 {
-		return failure{m.Texts[0], unix.Errno(m.Numbers[0])}
+		return Told{m.Texts[0], unix.Errno(m.Numbers[0])}
 	}
 	return fmt.Errorf("unexpected message %d", m.Kind)
 }
@@ -209,9 +209,6 @@ func (m Message) End() (End, error) {
 	}
 	return End{unix.WaitStatus(m.Numbers[0]), m.Numbers[1], m.Numbers[2], m.Numbers[3] == 1}, nil
 }
-
-// Sweeping asks for the end of what a step left behind, and to be told of that only after EndAll where it was sent.
-func Sweeping(ended bool) Message { return Message{Kind: Sweep, Numbers: []int64{word(ended)}} }
 
 func word(is bool) int64 {
 	if is {

@@ -70,7 +70,7 @@ func become(o *order) (number syscall.Errno) {
 			return number
 		}
 	}
-	raiseScore(o)
+	setScore(o)
 	for i := range o.limits {
 		_, _, number = syscall.RawSyscall6(syscall.SYS_PRLIMIT64, 0, o.limits[i].resource, uintptr(unsafe.Pointer(&o.limits[i].value)), 0, 0, 0)
 		if number != 0 {
@@ -128,13 +128,13 @@ func arrangeFiles(o *order) syscall.Errno {
 	return 0
 }
 
-// raiseScore says how soon the child is chosen when memory runs out. Memory of its own is made such that it may be looked at
+// setScore says how soon the child is chosen when memory runs out. Memory of its own is made such that it may be looked at
 // by whoever has its user, since only then the file belongs to it.
 //
 //go:norace
 //go:nocheckptr
 //go:nosplit
-func raiseScore(o *order) {
+func setScore(o *order) {
 	if o.flags&syscall.CLONE_VM == 0 {
 		_, _, _ = syscall.RawSyscall6(syscall.SYS_PRCTL, syscall.PR_SET_DUMPABLE, 1, 0, 0, 0, 0)
 	}

@@ -52,7 +52,7 @@ type Limits struct{ StackBytes, FileBytes, OpenFiles uint64 }
 // Child is a process that is about to become a program. Its exit is the caller's to reap, also where it could not.
 type Child struct {
 	Pid    int
-	failed *os.File
+	failed int
 }
 
 // Start makes a child in a session of its own. It leaves no dump.
@@ -75,15 +75,23 @@ func Start(program string, arguments []string, attributes *Attributes) (*Child, 
 		_ = unix.Close(pipe[0])
 		return nil, number
 	}
-	return &Child{Pid: int(pid), failed: os.NewFile(uintptr(pipe[0]), "child")}, nil
+	return &Child{Pid: int(pid), failed: pipe[0]}, nil
 }
 
 // Wait waits until the child is its program or has ended, and tells why it could not be.
 func (c *Child) Wait() error {
-	defer c.failed.Close()
-	_ = c.failed.SetReadDeadline(time.Now().Add(startTimeout))
 	var number [8]byte
-	if count, err := c.failed.Read(number[:]); err != nil || count < len(number) {
+	count, err := unix.Read(c.failed, number[:])
+	if err == unix.EAGAIN {
+		// Of a child that shares our memory, all is known by now.
+		file := os.NewFile(uintptr(c.failed), "child")
+		defer file.Close()
+		_ = file.SetReadDeadline(time.Now().Add(startTimeout))
+		count, err = file.Read(number[:])
+	} else {
+		_ = unix.Close(c.failed)
+	}
+	if err != nil || count < len(number) {
 		return nil
 	}
 	return syscall.Errno(binary.NativeEndian.Uint64(number[:]))
