@@ -5,7 +5,7 @@ import { tableOf } from '../bench/report.ts';
 import { startTestPlatform } from '../platform.ts';
 import { newTenant, type Tenant } from './patient-tenant.ts';
 
-const FLOOD = Number(process.env.CHAOS_FLOOD ?? 400);
+const FLOOD = Number(process.env.CHAOS_FLOOD ?? 200);
 const FEW = 10;
 
 let platform: Platform;

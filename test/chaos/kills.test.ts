@@ -5,7 +5,7 @@ import { startTestPlatform } from '../platform.ts';
 import { newTenant, type Tenant } from './patient-tenant.ts';
 
 const ORGANIZATIONS = 20;
-const EACH = Number(process.env.CHAOS_EXECUTIONS ?? 2_000) / ORGANIZATIONS;
+const EACH = Number(process.env.CHAOS_EXECUTIONS ?? 400) / ORGANIZATIONS;
 const VICTIMS = ['gateway', 'scheduler', 'session', 'executor-1', 'nats', 'postgres', 'executor-2', 'scheduler'];
 
 let platform: Platform;
