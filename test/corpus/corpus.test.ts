@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { readCatalog } from '#libs/catalog/catalog.ts';
-import { corpus } from './corpus.ts';
+import { corpus, EXCESSES, excesses } from './corpus.ts';
 
 const { languages } = readCatalog(join(import.meta.dirname, '../../deploy/images/catalog.json'));
 
@@ -12,6 +12,11 @@ test.each([...languages.values()])('$name has a program of every kind', ({ name,
   expect(programs).toEqual(expect.arrayContaining(KINDS));
   expect(programs.includes('out-of-memory')).toBe(outOfMemory !== undefined);
   expect(new Set(programs).size).toBe(programs.length);
+});
+
+test.each([...languages.values()])('$name has a program for every limit', ({ name }) => {
+  const programs = excesses.filter(({ language }) => language === name).map(({ name }) => name);
+  expect(programs.sort()).toEqual(Object.keys(EXCESSES).sort());
 });
 
 test('every language of the corpus is one of the catalogue', () => {

@@ -66,17 +66,32 @@ export type Program = {
   verdict: Verdict;
 };
 
+/** What a program that never ends is stopped by. Times in seconds. */
+export type Limits = { cpuTime: number; wallTime: number; outputBytes?: number };
+
+/** Programs that run into a limit, by name: the verdict of each in every language, and the limits it is run with. */
+export const EXCESSES: Record<string, { verdict: Verdict; limits: Limits }> = {
+  spin: { verdict: 'CPU_TIME_EXCEEDED', limits: { cpuTime: 1, wallTime: 20 } },
+  flood: { verdict: 'OUTPUT_EXCEEDED', limits: { cpuTime: 20, wallTime: 20, outputBytes: 64 * 1024 } },
+};
+
 /** Programs that fail; everything else is accepted. */
 const FAILING = ['compile-error', 'runtime-error', 'out-of-memory'];
 const SILENT = ['compile-error', 'out-of-memory'];
 
-/** Every program: one file, or a directory whose entry point is called main. Hello world comes first. */
-export const corpus: Program[] = [
+/** One file, or a directory whose entry point is called main. Hello world comes first. */
+const programs: Program[] = [
   ...filesBelow(join(HERE, 'hello')).map((file) => describe(languageOf(file), 'hello', 'hello', [file])),
   ...directories(HERE)
     .filter((name) => !NOT_LANGUAGES.includes(name))
     .flatMap(programsIn),
 ];
+
+/** Every program that ends by itself. */
+export const corpus = programs.filter(({ name }) => !EXCESSES[name]);
+
+/** Every program that runs into a limit. */
+export const excesses = programs.filter(({ name }) => EXCESSES[name]);
 
 function programsIn(language: string): Program[] {
   const directory = join(HERE, language);
@@ -97,13 +112,15 @@ function describe(language: string, name: string, directory: string, names: stri
     files: names.map((file) => ({ name: file, text: read(directory, file) })),
     entrypoint,
     stdin: input ? read('input', input) : '',
-    expected: SILENT.includes(name) ? '' : read('expected', `${name}.txt`),
+    expected: SILENT.includes(name) || EXCESSES[name] ? '' : read('expected', `${name}.txt`),
     verdict: verdictOf(language, name),
   };
 }
 
 /** What a compiler would refuse, an interpreter finds when it runs. */
 function verdictOf(language: string, name: string): Verdict {
+  const excess = EXCESSES[name];
+  if (excess) return excess.verdict;
   if (name === 'compile-error' && languages.get(language)?.compile) return 'COMPILE_ERROR';
   return FAILING.includes(name) ? 'RUNTIME_ERROR' : 'ACCEPTED';
 }

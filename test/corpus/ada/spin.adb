@@ -1,0 +1,6 @@
+procedure Spin is
+begin
+   loop
+      null;
+   end loop;
+end Spin;

@@ -1,0 +1,3 @@
+int main(void) {
+  for (volatile unsigned turns = 0;; turns++);
+}

@@ -1,0 +1,3 @@
+int main() {
+  for (volatile unsigned turns = 0;;) turns = turns + 1;
+}

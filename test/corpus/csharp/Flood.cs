@@ -1,0 +1,5 @@
+static class Flood {
+    static void Main() {
+        while (true) System.Console.WriteLine("harbour");
+    }
+}

@@ -1,0 +1,5 @@
+static class Spin {
+    static void Main() {
+        while (true) {}
+    }
+}

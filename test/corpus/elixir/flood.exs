@@ -1,0 +1,1 @@
+Stream.cycle(["harbour"]) |> Enum.each(&IO.puts/1)

@@ -1,0 +1,1 @@
+Stream.cycle([:harbour]) |> Stream.run()

@@ -1,0 +1,4 @@
+-module(spin).
+-export([main/1]).
+
+main(Arguments) -> main(Arguments).

@@ -1,0 +1,5 @@
+program flood
+  do
+    print '(a)', 'harbour'
+  end do
+end program flood

@@ -1,0 +1,5 @@
+class Spin {
+    public static void main(String[] arguments) {
+        while (true) {}
+    }
+}

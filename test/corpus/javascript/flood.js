@@ -1,0 +1,3 @@
+const { writeSync } = require('node:fs');
+
+for (;;) writeSync(1, 'harbour\n');

@@ -1,0 +1,39 @@
+import { RunCodeRequest, type Verdict } from '#proto/drydock/v1/execution.ts';
+import { corpus, EXCESSES, excesses, type Program } from './corpus.ts';
+
+export type Judgement = { language: string; kind: string; verdict: Verdict; request: RunCodeRequest };
+
+const ENDING = ['hello', 'compile-error', 'runtime-error'];
+const seconds = (seconds: number) => ({ seconds, nanos: 0 });
+
+/** Every language with every verdict that it is to be given, and what to ask for. */
+export const judgements: Judgement[] = [
+  ...corpus
+    .filter(({ name }) => ENDING.includes(name))
+    .map((program) =>
+      judgementOf(program, { expectedOutput: program.verdict === 'ACCEPTED' ? program.expected : undefined }),
+    ),
+  ...corpus
+    .filter(({ name }) => name === 'hello')
+    .map((program) => ({
+      ...judgementOf(program, { expectedOutput: `not ${program.expected}` }),
+      kind: 'wrong-answer',
+      verdict: 'WRONG_ANSWER' as const,
+    })),
+  ...excesses.map((program) => {
+    const { cpuTime, wallTime, outputBytes } = EXCESSES[program.name]!.limits;
+    const limits = { cpuTime: seconds(cpuTime), wallTime: seconds(wallTime), outputBytes };
+    return judgementOf(program, { limits: limits as never });
+  }),
+];
+
+function judgementOf(program: Program, asked: Partial<RunCodeRequest>): Judgement {
+  const { language, name, verdict, entrypoint, stdin } = program;
+  const files = program.files.map(({ name, text }) => ({ name, content: { $case: 'text' as const, value: text } }));
+  return {
+    language,
+    kind: name,
+    verdict,
+    request: RunCodeRequest.create({ language, files, entrypoint, stdin, comparison: 'EXACT', ...asked }),
+  };
+}

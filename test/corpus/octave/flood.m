@@ -1,0 +1,3 @@
+while true
+  printf("harbour\n");
+end

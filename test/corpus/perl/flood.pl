@@ -1,0 +1,1 @@
+print "harbour\n" while 1;

@@ -1,0 +1,4 @@
+#lang racket/base
+(let turn ()
+  (displayln "harbour")
+  (turn))

@@ -1,0 +1,3 @@
+object Flood {
+  def main(arguments: Array[String]): Unit = while (true) println("harbour")
+}

@@ -1,0 +1,3 @@
+object Spin {
+  def main(arguments: Array[String]): Unit = while (true) {}
+}

@@ -1,0 +1,1 @@
+WITH RECURSIVE turns(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM turns) SELECT n FROM turns WHERE n < 0;

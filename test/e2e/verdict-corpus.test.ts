@@ -1,0 +1,14 @@
+import { afterAll, describe, expect, inject, test } from 'vitest';
+import { connectGrpc } from '../api.ts';
+import { judgements } from '../corpus/judgements.ts';
+
+const platform = inject('platform');
+const api = connectGrpc(platform, platform.apiKey);
+afterAll(() => api[Symbol.dispose]());
+
+describe.concurrent('every language comes to every verdict', () => {
+  test.each(judgements)('$language: $kind is $verdict', async ({ request, verdict }) => {
+    const execution = await api.runCode(request);
+    expect(execution.verdict, execution.compile?.stderr || execution.stderr).toBe(verdict);
+  });
+});
