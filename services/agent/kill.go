@@ -8,7 +8,7 @@ import (
 
 const (
 	killPause   = time.Millisecond
-	killTimeout = 10 * time.Second
+	killTimeout = 30 * time.Second
 )
 
 // killAll ends every process of the sandbox but the agent, whatever it did to escape, and waits until none is left.
@@ -102,9 +102,10 @@ func (t *processTable) killDescendants(p *process) {
 	killUntilGone(func() []int { return t.descendants(p) })
 }
 
-// killUntilGone kills what find finds until it finds nothing: children may be made while it looks.
+// killUntilGone kills what find finds until it finds nothing: children may be made while it looks. All are stopped before
+// any is killed, since one that is stopped keeps its place in the process limit, and one that is gone leaves it to others.
 func killUntilGone(find func() []int) {
-	killed := map[int]bool{}
+	stopped := map[int]bool{}
 	for deadline := time.Now().Add(killTimeout); time.Now().Before(deadline); {
 		found := find()
 		if len(found) == 0 {
@@ -112,12 +113,17 @@ func killUntilGone(find func() []int) {
 		}
 		fresh := false
 		for _, pid := range found {
+			if !stopped[pid] {
+				stopped[pid], fresh = true, true
+				_ = syscall.Kill(pid, syscall.SIGSTOP)
+			}
+		}
+		if fresh {
+			continue
+		}
+		for _, pid := range found {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
-			fresh = fresh || !killed[pid]
-			killed[pid] = true
 		}
-		if !fresh {
-			time.Sleep(killPause)
-		}
+		time.Sleep(killPause)
 	}
 }

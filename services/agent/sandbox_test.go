@@ -411,7 +411,7 @@ func (s *sandbox) processes() int {
 
 func (s *sandbox) eventually(what string, holds func() bool) {
 	s.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			s.t.Fatalf("not so: %s", what)
 		}
