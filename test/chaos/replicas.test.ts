@@ -37,8 +37,12 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-const submitAll = (tenant: Tenant, name: string) =>
-  Promise.all(Array.from({ length: EACH }, (_, n) => tenant.submit(`${name}-${n}`, `print(${n})`)));
+const submitAll = (tenant: Tenant, name: string, first = '') =>
+  Promise.all(Array.from({ length: EACH }, (_, n) => tenant.submit(`${name}-${n}`, `${first}print(${n})`)));
+async function turnsOf({ metricsUrls }: Platform): Promise<number> {
+  const text = await (await fetch(metricsUrls.get('scheduler')!)).text();
+  return Number(/^scheduler_turns_total (\d+)/m.exec(text)?.[1]);
+}
 const expected = Array.from({ length: EACH }, (_, n) => ['ACCEPTED', `${n}\n`]);
 
 test('two of each service share the work, and restart one after the other under load without losing any', async () => {
@@ -46,18 +50,16 @@ test('two of each service share the work, and restart one after the other under 
     Array.from({ length: TENANTS }, (_, n) => newTenant(n % 2 ? first : second, { concurrentExecutions: 8 })),
   );
   const runs = tenants.map(async (tenant) => {
-    const ids = await submitAll(tenant, 'rolling');
+    const ids = await submitAll(tenant, 'rolling', 'import time; time.sleep(0.5); ');
     return Promise.all(ids.map((id) => tenant.ended(id)));
   });
+  for (const platform of [first, second])
+    await expect.poll(() => turnsOf(platform), { timeout: 30_000 }).toBeGreaterThan(0);
   for (const service of ['session', 'scheduler', 'gateway', 'auth'])
     for (const platform of [first, second]) await platform.restart(service);
   for (const executor of ['executor-1', 'executor-2']) await first.restart(executor);
   for (const executions of await Promise.all(runs))
     expect(executions.map(({ verdict, stdout }) => [verdict, stdout])).toEqual(expected);
-  for (const platform of [first, second]) {
-    const text = await (await fetch(platform.metricsUrls.get('scheduler')!)).text();
-    expect(Number(/^scheduler_turns_total (\d+)/m.exec(text)?.[1])).toBeGreaterThan(0);
-  }
   for (const tenant of tenants) tenant[Symbol.dispose]();
 });
 
