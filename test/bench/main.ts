@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { ResourceLimits } from '#proto/drydock/v1/resources.ts';
 import { connectGrpc, connectHttp } from '../api.ts';
 import { openExecutor } from './direct.ts';
 import { openEngineBaselines } from './engine-baselines.ts';
@@ -29,8 +30,10 @@ await using machine = await prepareMachine();
 await using platform = await startBenchPlatform();
 using grpc = connectGrpc(platform, platform.apiKey);
 const http = connectHttp(platform, platform.apiKey);
+// The containers that it is compared with have no limit of CPU.
 const { id: sandboxId } = await grpc.createSandbox({
   lifetime: { seconds: 3600, nanos: 0 },
+  limits: ResourceLimits.create({ cpus: 2 }),
 });
 await using baselines = await openEngineBaselines(machine.engineSocket, iterations);
 using executor = await openExecutor(platform, sandboxId);
