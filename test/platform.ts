@@ -23,7 +23,7 @@ export async function startTestPlatform(
     const platform = await startPlatform({
       dataDirectory,
       dockerSocket,
-      ports: await freePorts(options.executors ?? EXECUTORS),
+      ports: await platformPorts(options.executors ?? EXECUTORS),
       name: dataDirectory.split('-').at(-1)!,
       onLine,
       ...options,
@@ -41,7 +41,7 @@ export async function startTestPlatform(
   }
 }
 
-export async function freePorts(executors: number): Promise<Ports> {
+export async function platformPorts(executors: number): Promise<Ports> {
   const port = freePort;
   return {
     postgres: await port(),

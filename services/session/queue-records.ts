@@ -1,4 +1,4 @@
-import type { Database, Queryable } from '#libs/database.ts';
+import type { Queryable } from '#libs/database.ts';
 import type { Rpc } from '#libs/grpc/rpc.ts';
 import { callerOf } from '#libs/grpc/server.ts';
 import type { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
@@ -76,7 +76,7 @@ export function createQueueRecords(dependencies: Dependencies): QueueRecords {
 }
 
 /** The organisation's next one: what its holder lost first, else the first of the highest priority. */
-async function takeNext(db: Queryable | Database, organizationId: string): Promise<ExecutionRow | undefined> {
+async function takeNext(db: Queryable, organizationId: string): Promise<ExecutionRow | undefined> {
   const [row] = await db.query<ExecutionRow>(
     `with lost as (
        select id from executions

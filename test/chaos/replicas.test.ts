@@ -4,7 +4,7 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Platform, startPlatform } from '../../deploy/local/platform.ts';
-import { freePorts, startTestPlatform } from '../platform.ts';
+import { platformPorts, startTestPlatform } from '../platform.ts';
 import { newTenant, type Tenant } from './patient-tenant.ts';
 
 const TENANTS = 4;
@@ -24,7 +24,7 @@ beforeAll(async () => {
   second = await startPlatform({
     dataDirectory: directory,
     dockerSocket: process.env.DOCKER_SOCKET ?? '/var/run/docker.sock',
-    ports: await freePorts(0),
+    ports: await platformPorts(0),
     name: 'none',
     databaseUrl: first.databaseUrl,
     natsUrl: first.natsUrl,
