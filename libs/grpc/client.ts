@@ -84,7 +84,7 @@ async function* withEnd(requests: AsyncIterable<unknown>): AsyncIterable<unknown
 }
 
 async function unary(call: RawMethod, request: unknown, options: CallOptions = {}, base?: Record<string, string>) {
-  const limit = timeLimit(options);
+  using limit = timeLimit(options);
   try {
     return await call(request, { signal: limit.signal, metadata: metadataOf(options, base) });
   } catch (error) {
@@ -98,7 +98,7 @@ async function* streaming(
   options: CallOptions = {},
   base?: Record<string, string>,
 ): AsyncIterable<unknown> {
-  const limit = timeLimit(options);
+  using limit = timeLimit(options);
   try {
     yield* call(request, { signal: limit.signal, metadata: metadataOf(options, base) });
   } catch (error) {
@@ -112,15 +112,18 @@ function metadataOf({ caller }: CallOptions, base: Record<string, string> = {}):
   return metadata;
 }
 
+/** A deadline that lasts no longer than its call. */
 function timeLimit({ signal = NEVER, deadlineMs }: CallOptions) {
-  if (deadlineMs === undefined) return { signal, explain: (error: unknown) => error };
-  const deadline = AbortSignal.timeout(deadlineMs);
+  if (deadlineMs === undefined) return { signal, explain: (error: unknown) => error, [Symbol.dispose]() {} };
+  const deadline = new AbortController();
+  const timer = setTimeout(() => deadline.abort(), deadlineMs);
   return {
-    signal: AbortSignal.any([signal, deadline]),
+    signal: signal === NEVER ? deadline.signal : AbortSignal.any([signal, deadline.signal]),
     explain: (error: unknown) =>
-      deadline.aborted && !signal.aborted
+      deadline.signal.aborted && !signal.aborted
         ? new DrydockError('DEADLINE_TOO_SHORT', `no answer within ${deadlineMs} ms`)
         : error,
+    [Symbol.dispose]: () => clearTimeout(timer),
   };
 }
 

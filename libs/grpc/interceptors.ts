@@ -1,31 +1,53 @@
-import { Metadata, ServerInterceptingCall, type ServerInterceptor, ServerListenerBuilder } from '@grpc/grpc-js';
+import type { Http2Session, ServerHttp2Stream } from 'node:http2';
+import {
+  Metadata,
+  ServerInterceptingCall,
+  type ServerInterceptingCallInterface,
+  type ServerInterceptor,
+  ServerListenerBuilder,
+} from '@grpc/grpc-js';
 import { explainStatus } from '#libs/grpc/status.ts';
 
 /** Metadata in which handlers find the name of the service that calls, where its certificate says one. */
 export const PEER_METADATA = 'drydock-peer-service';
 const DETAILS_METADATA = 'grpc-status-details-bin';
 
-/** Puts the name in the peer's certificate where handlers find it, over whatever the peer wrote there itself. */
-export const namePeer: ServerInterceptor = (_method, call) =>
-  new ServerInterceptingCall(call, {
+/**
+ * Names the peer of every call, and explains what grpc-js answers itself. Both reach under what grpc-js shows to
+ * interceptors, so this must be the first of them.
+ */
+export const nameAndExplain: ServerInterceptor = (_method, call) => {
+  explainOwnStatus(call);
+  return new ServerInterceptingCall(call, {
     start: (next) =>
       next(
         new ServerListenerBuilder()
           .withOnReceiveMetadata((metadata, proceed) => {
-            const name = call.getAuthContext().sslPeerCertificate?.subject?.CN;
-            metadata.remove(PEER_METADATA);
-            if (typeof name === 'string') metadata.set(PEER_METADATA, name);
+            namePeer(call, metadata);
             proceed(metadata);
           })
           .build(),
       ),
   });
+};
 
-/**
- * Gives a reason to what grpc-js answers itself: a deadline that has passed, a message that is too large. It does so
- * below every interceptor, so this must be the first of them, and reaches under it.
- */
-export const explainOwnStatus: ServerInterceptor = (_method, call) => {
+const peers = new WeakMap<Http2Session, string>();
+
+/** Puts the name in the peer's certificate where handlers find it, over whatever the peer wrote there itself. */
+function namePeer(call: ServerInterceptingCallInterface, metadata: Metadata): void {
+  const { session } = (call as unknown as { stream: ServerHttp2Stream }).stream;
+  let name = session && peers.get(session);
+  // Reading a certificate takes longer than the rest of a short call, so it is read once for each connection.
+  if (name === undefined) {
+    name = String(call.getAuthContext().sslPeerCertificate?.subject?.CN ?? '');
+    if (session) peers.set(session, name);
+  }
+  metadata.remove(PEER_METADATA);
+  if (name) metadata.set(PEER_METADATA, name);
+}
+
+/** Gives a reason to what grpc-js answers itself: a deadline that has passed, a message that is too large. */
+function explainOwnStatus(call: ServerInterceptingCallInterface): void {
   const send = call.sendStatus.bind(call);
   call.sendStatus = (status) => {
     const explained = status.metadata?.get(DETAILS_METADATA).length ? undefined : explainStatus(status.code ?? 0);
@@ -34,5 +56,4 @@ export const explainOwnStatus: ServerInterceptor = (_method, call) => {
     metadata.set(DETAILS_METADATA, explained.details);
     send({ code: status.code, details: explained.message, metadata });
   };
-  return new ServerInterceptingCall(call);
-};
+}

@@ -7,7 +7,7 @@ import { openTelemetryServerMiddleware } from 'nice-grpc-opentelemetry';
 import { HealthDefinition, HealthServiceImpl, HealthState } from 'nice-grpc-server-health';
 import { ServerReflection, ServerReflectionService } from 'nice-grpc-server-reflection';
 import { DrydockError, STATUS_OF } from '#libs/errors.ts';
-import { explainOwnStatus, namePeer, PEER_METADATA } from '#libs/grpc/interceptors.ts';
+import { nameAndExplain, PEER_METADATA } from '#libs/grpc/interceptors.ts';
 import {
   CALLER_METADATA,
   type Call,
@@ -82,7 +82,7 @@ export async function startServer(options: ServerOptions): Promise<{ port: numbe
     'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
     'grpc.keepalive_permit_without_calls': 1,
     'grpc.max_concurrent_streams': 1000,
-    interceptors: [explainOwnStatus, namePeer],
+    interceptors: [nameAndExplain],
   } as Parameters<typeof createServer>[0])
     .use(openTelemetryServerMiddleware())
     .use(errorDetailsServerMiddleware);

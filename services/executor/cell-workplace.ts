@@ -43,11 +43,6 @@ async function workplaceIn(lease: Lease, { limits }: SandboxSpec, dependencies: 
   const confines = confinesOf(backend, lease.instance.id, lease);
   if (!(await confines.limit(limits!))) throw new Error('too much memory is in use before anything runs');
   const cell = await openCell(lease.instance.link.cells, cellSizes(limits!), ended);
-  const leave = async (): Promise<void> => {
-    if (await cell.close()) leases.giveBack(lease);
-    else discard(lease, dependencies);
-  };
-  let left: Promise<void> | undefined;
   return {
     isolation: 'CELL',
     ended,
@@ -63,7 +58,10 @@ async function workplaceIn(lease: Lease, { limits }: SandboxSpec, dependencies: 
     // The agent has ended what an earlier step started before it told of that one's end.
     async clear() {},
     start: (command, stdin, signal) => start(cell, command, stdin, signal, ended),
-    [Symbol.asyncDispose]: () => (left ??= leave()),
+    async [Symbol.asyncDispose]() {
+      // Nobody waits for it but who wants the sandbox next.
+      void leases.leave(lease, cell.close());
+    },
   };
 }
 

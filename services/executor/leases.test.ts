@@ -62,18 +62,46 @@ afterEach(() => leases[Symbol.asyncDispose]());
 
 const take = (organizationId: string, memoryBytes = 256 * MiB): Promise<Lease> =>
   leases.take({ organizationId, template: 'python', limits: { ...limits, memoryBytes } }, signal);
+const giveBack = (lease: Lease): Promise<void> => leases.leave(lease, Promise.resolve(true));
 const use = async (organizationId: string, memoryBytes?: number): Promise<string> => {
   const lease = await take(organizationId, memoryBytes);
-  leases.giveBack(lease);
+  await giveBack(lease);
   return lease.instance.id;
 };
 
 test('one in use is nobody else’s, and an idle one only its own organisation’s', async () => {
   const [first, second] = [await take('a'), await take('a')];
   expect(first.instance.id).not.toBe(second.instance.id);
-  leases.giveBack(first);
+  await giveBack(first);
   expect(await use('b')).toBe('ins_2');
   expect(await use('a')).toBe('ins_0');
+});
+
+test('one whose cell is being closed is waited for, and only by those who can have it', async () => {
+  const lease = await take('a');
+  const gone = Promise.withResolvers<boolean>();
+  const left = leases.leave(lease, gone.promise);
+  const next = take('a');
+  expect(await use('b')).toBe('ins_1');
+  gone.resolve(true);
+  expect((await next).instance.id).toBe('ins_0');
+  await left;
+});
+
+test('one whose cell may still be there is nobody’s', async () => {
+  const lease = await take('a');
+  const gone = Promise.withResolvers<boolean>();
+  void leases.leave(lease, gone.promise);
+  const next = take('a');
+  gone.resolve(false);
+  expect((await next).instance.id).toBe('ins_1');
+  expect(destroyed).toEqual(['ins_0']);
+});
+
+test('two at once do not get the same one', async () => {
+  await use('a');
+  const [first, second] = await Promise.all([take('a'), take('a')]);
+  expect(first.instance.id).not.toBe(second.instance.id);
 });
 
 test('after a thousand executions it is given up', async () => {
@@ -92,7 +120,7 @@ test('it is given up when it was idle for too long, or is too old', async () => 
   const lease = await take('a');
   leases.sweep(Date.now() + 31 * MINUTE);
   expect(destroyed).toEqual(['ins_0']);
-  leases.giveBack(lease);
+  await giveBack(lease);
   leases.sweep(Date.now() + 31 * MINUTE);
   expect(destroyed).toEqual(['ins_0', 'ins_1']);
 });
@@ -106,8 +134,11 @@ test('those that were idle longest give way, those in use never', async () => {
   await take('e');
   expect(destroyed).toEqual(['ins_1', 'ins_2']);
   await expect(take('f')).rejects.toMatchObject({ reason: 'NO_CAPACITY' });
-  leases.giveBack(used);
-  await take('f');
+  const gone = Promise.withResolvers<boolean>();
+  const left = leases.leave(used, gone.promise);
+  const next = take('f');
+  gone.resolve(true);
+  await Promise.all([left, next]);
   expect(destroyed).toEqual(['ins_1', 'ins_2', 'ins_0']);
 });
 

@@ -28,6 +28,8 @@ export type Lease = {
   idleSince: number | undefined;
   /** Aborted when it ends, with the error that says why. */
   readonly ended: AbortController;
+  /** Set while its cell is being closed; resolves when it is idle or given up. */
+  leaving: Promise<void> | undefined;
   /** Set while it is being removed. */
   removal: Promise<void> | undefined;
 };
@@ -36,15 +38,18 @@ export type Wanted = { organizationId: string; template: string; limits: Sandbox
 
 export type Leases = AsyncDisposable & {
   /**
-   * A sandbox for cells that is the organisation's alone: one that it has already, or a fresh one. Errors: NO_CAPACITY,
-   * SANDBOX_START_FAILED; NOT_IMPLEMENTED where the template can have no cells.
+   * A sandbox for cells that is the organisation's alone: one that it has already or is just leaving, or a fresh one.
+   * Errors: NO_CAPACITY, SANDBOX_START_FAILED; NOT_IMPLEMENTED where the template can have no cells.
    */
   take(wanted: Wanted, signal: AbortSignal): Promise<Lease>;
-  /** The cell is gone, and the sandbox may serve its organisation again. */
-  giveBack(lease: Lease): void;
+  /**
+   * The cell is being closed. Once that is known to be `gone` the sandbox may serve its organisation again; where it is not,
+   * nobody ever gets it. Resolves when either is so; nobody has to wait for it.
+   */
+  leave(lease: Lease, gone: Promise<boolean>): Promise<void>;
   /** Ends a lease with its sandbox, which nobody else ever gets. */
   discard(lease: Lease): Promise<void>;
-  /** Gives up the lease that was idle longest. False where none is idle. */
+  /** Gives up the lease that was idle longest, or is the first to be so. False where none is. */
   giveWay(): Promise<boolean>;
   /** An instance ended by itself: whether it was leased. */
   instanceEnded(instanceId: string, reason: EndedReason): Promise<boolean>;
@@ -89,15 +94,24 @@ export function createLeases(dependencies: {
     remove(lease).catch((error) => log.warn({ err: error, instanceId: lease.instance.id }, 'lease not removed yet'));
   };
 
-  /** One with the same limits first, since changing them costs a little. */
-  const findIdle = ({ organizationId, template, limits }: Wanted): Lease | undefined => {
-    const own = [...held].filter(
-      (lease) =>
-        lease.idleSince !== undefined &&
-        lease.organizationId === organizationId &&
-        lease.instance.template.id === template,
-    );
-    return own.find((lease) => sameLimits(lease.limits, limits)) ?? own.at(-1);
+  const settle = async (lease: Lease, gone: Promise<boolean>): Promise<void> => {
+    const isGone = await gone;
+    lease.leaving = undefined;
+    const worn = lease.executions >= MAX_EXECUTIONS || Date.now() - lease.since > MAX_AGE_MS;
+    if (!isGone || worn || lease.ended.signal.aborted) removeLater(lease);
+    else lease.idleSince = Date.now();
+  };
+
+  const giveWay = async (): Promise<boolean> => {
+    const oldest = [...held].filter(isIdle).sort((a, b) => a.idleSince - b.idleSince)[0];
+    if (oldest) {
+      await remove(oldest).catch((error) => log.warn({ err: error }, 'lease that gave way not removed yet'));
+      return true;
+    }
+    const leaving = [...held].find((lease) => lease.leaving);
+    if (!leaving) return false;
+    await leaving.leaving;
+    return giveWay();
   };
 
   const reuse = async (lease: Lease, { limits }: Wanted): Promise<Lease> => {
@@ -110,6 +124,21 @@ export function createLeases(dependencies: {
       lease.idleSince = idleSince;
       throw error;
     }
+  };
+
+  /** One with the same limits first, since changing them costs a little. Closing a cell takes less than making a sandbox. */
+  const takeOwn = async (wanted: Wanted): Promise<Lease | undefined> => {
+    const { organizationId, template, limits } = wanted;
+    const own = [...held].filter(
+      (lease) => lease.organizationId === organizationId && lease.instance.template.id === template,
+    );
+    const idle = own.filter(isIdle);
+    const best = idle.find((lease) => sameLimits(lease.limits, limits)) ?? idle.at(-1);
+    if (best) return reuse(best, wanted);
+    const leaving = own.find((lease) => lease.leaving);
+    if (!leaving) return undefined;
+    await leaving.leaving;
+    return takeOwn(wanted);
   };
 
   const make = async (template: Template, signal: AbortSignal): Promise<Instance> => {
@@ -136,6 +165,7 @@ export function createLeases(dependencies: {
         executions: 0,
         idleSince: undefined,
         ended,
+        leaving: undefined,
         removal: undefined,
       };
       held.add(lease);
@@ -151,24 +181,16 @@ export function createLeases(dependencies: {
     async take(wanted, signal) {
       const template = catalog.templates.get(wanted.template);
       if (!template) throw new DrydockError('SANDBOX_START_FAILED', `this executor has no template ${wanted.template}`);
-      const idle = findIdle(wanted);
-      const lease = idle ? await reuse(idle, wanted) : await begin(template, wanted, signal);
+      const lease = (await takeOwn(wanted)) ?? (await begin(template, wanted, signal));
       lease.executions++;
       return lease;
     },
-    giveBack(lease) {
-      const worn = lease.executions >= MAX_EXECUTIONS || Date.now() - lease.since > MAX_AGE_MS;
-      if (worn || lease.ended.signal.aborted) removeLater(lease);
-      else lease.idleSince = Date.now();
+    leave(lease, gone) {
+      lease.leaving ??= settle(lease, gone);
+      return lease.leaving;
     },
     discard: remove,
-    async giveWay() {
-      const idle = [...held].filter(({ idleSince }) => idleSince !== undefined);
-      const oldest = idle.sort((a, b) => a.idleSince! - b.idleSince!)[0];
-      if (!oldest) return false;
-      await remove(oldest).catch((error) => log.warn({ err: error }, 'lease that gave way not removed yet'));
-      return true;
-    },
+    giveWay,
     async instanceEnded(instanceId, reason) {
       const lease = [...held].find(({ instance }) => instance.id === instanceId);
       if (!lease) return false;
@@ -184,7 +206,6 @@ export function createLeases(dependencies: {
       }
     },
     idleAndUsed() {
-      const isIdle = ({ idleSince }: Lease) => idleSince !== undefined;
       return [[...held].filter(isIdle), [...held].filter((lease) => !isIdle(lease))];
     },
     isMaking: () => making > 0,
@@ -192,4 +213,8 @@ export function createLeases(dependencies: {
       await Promise.all([...held].map(remove));
     },
   };
+}
+
+function isIdle(lease: Lease): lease is Lease & { idleSince: number } {
+  return lease.idleSince !== undefined;
 }

@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { access, open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SandboxLimits } from '#libs/catalog/catalog.ts';
@@ -54,8 +55,9 @@ function version1(paths: Map<string, string>): ControlGroup {
     },
     async measurePeak() {
       const peak = memory('memory.max_usage_in_bytes');
-      await writeFile(peak, '0');
-      return { read: () => numberIn(readFile(peak, 'utf8')), async [Symbol.asyncDispose]() {} };
+      // A counter in the kernel answers sooner than a thread would be found to ask it.
+      writeFileSync(peak, '0');
+      return { read: () => numberIn(async () => readFileSync(peak, 'utf8')), async [Symbol.asyncDispose]() {} };
     },
   };
 }
@@ -82,15 +84,15 @@ function version2(directory: string): ControlGroup {
         const { bytesRead, buffer } = await file.read(Buffer.alloc(32), 0, 32, 0);
         return buffer.toString('latin1', 0, bytesRead);
       };
-      return { read: () => numberIn(read()), [Symbol.asyncDispose]: () => file.close() };
+      return { read: () => numberIn(read), [Symbol.asyncDispose]: () => file.close() };
     },
   };
 }
 
 /** The number in a file; nothing where the group is gone. */
-async function numberIn(text: Promise<string>): Promise<number | undefined> {
+async function numberIn(read: () => Promise<string>): Promise<number | undefined> {
   try {
-    return Number(await text);
+    return Number(await read());
   } catch {
     return undefined;
   }

@@ -120,7 +120,7 @@ print(found, sorted(os.listdir("/home/user/program")), sum(p.isdigit() for p in 
 test('one that nobody uses is given up after a while', async () => {
   await start({ environment: { EXECUTOR_LEASE_IDLE_MS: '1000' } });
   await run('org_a');
-  expect(await idle()).toBe(1);
+  await expect.poll(idle).toBe(1);
   await expect.poll(containers, { timeout: 10_000 }).toEqual([]);
   expect(await idle()).toBe(0);
 });
