@@ -40,7 +40,11 @@ export function openDatabase(url: string, schema: string, log: Logger): Database
   });
   pool.on('error', (error) => log.warn({ err: error }, 'database connection lost'));
   return {
-    query: (sql, values) => run(pool, sql, values),
+    query: (sql, values) =>
+      run<never>(pool, sql, values).catch((error) => {
+        if (!isOutdated(error.cause)) throw error;
+        return run(pool, sql, values);
+      }),
     async transaction(work) {
       const client = await pool.connect().catch((error) => {
         throw explain(error);
@@ -80,12 +84,32 @@ async function takeRole(client: pg.ClientBase, schema: string): Promise<void> {
   );
 }
 
+const names = new Map<string, string>();
+let namesGiven = 0;
+
+/** Statements are constants of this code, so that each connection plans one once. */
+function nameOf(sql: string): string {
+  let name = names.get(sql);
+  if (!name) {
+    name = `statement_${++namesGiven}`;
+    names.set(sql, name);
+  }
+  return name;
+}
+
 async function run<T>(on: pg.Pool | pg.ClientBase, sql: string, values?: unknown[]): Promise<T[]> {
   try {
-    return (await on.query(sql, values as never)).rows;
+    return (await on.query<never>(values ? { name: nameOf(sql), text: sql, values } : sql)).rows;
   } catch (error) {
+    // By another name it is planned anew.
+    if (isOutdated(error)) names.delete(sql);
     throw explain(error);
   }
+}
+
+/** A newer version has migrated the schema under a statement that was planned before. */
+function isOutdated(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && /cached plan must not change/.test(error.message);
 }
 
 // Class 08: connection; 53: out of resources; 57: shut down or cancelled by the operator.
@@ -95,7 +119,7 @@ function explain(error: unknown): unknown {
   const code = (error as { code?: string }).code ?? '';
   const lost = /ECONN|ENOENT|EPIPE|ETIMEDOUT|ENOTFOUND/.test(code) || AWAY.test(code);
   const timedOut = error instanceof Error && /timeout|connection (terminated|error)/i.test(error.message);
-  if (!lost && !timedOut) return error;
+  if (!lost && !timedOut && !isOutdated(error)) return error;
   return new DrydockError('SERVICE_UNAVAILABLE', 'the database cannot be reached; try again', {
     retryAfterMs: RETRY_AFTER_MS,
     cause: error,

@@ -102,19 +102,20 @@ export function createReporter(
 }
 
 /**
- * Destroys sandboxes of this executor that session has put on record as stopped, also those that it did while this executor
- * was away and taken for lost.
+ * Does with sandboxes of this executor what session has put on record: confirms what runs, and destroys what has stopped,
+ * also where that was done while this executor was away and taken for lost.
  */
 export function followSession(events: Events, sandboxes: Sandboxes, missedSince: Date, log: Logger): Disposable {
   const handle = async (data: Uint8Array) => {
     const { sandboxId, organizationId, state } = SandboxChanged.decode(data);
-    if (state !== 'STOPPED') return;
     try {
-      sandboxes.get(sandboxId, organizationId);
+      const sandbox = sandboxes.get(sandboxId, organizationId);
+      if (state === 'RUNNING' && !sandbox.confirmed) await sandboxes.confirm(sandbox);
     } catch (error) {
       if (hasReason(error, 'SANDBOX_NOT_FOUND')) return;
       throw error;
     }
+    if (state !== 'STOPPED') return;
     log.info({ sandboxId }, 'stopped sandbox destroyed');
     await sandboxes.destroy(sandboxId);
   };

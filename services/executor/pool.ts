@@ -7,6 +7,8 @@ import type { Instance, Instances } from './instances.ts';
 
 const REFILL_INTERVAL_MS = 1_000;
 const REFILL_WORKERS = 2;
+// Making one keeps every core busy; whoever took the last one is served first while there are others.
+const REFILL_LATER_MS = 50;
 const PAUSE_AFTER_FAILURE_MS = 2_000;
 // Demand is claims per second over this time, and the pool covers this much of it ahead.
 const DEMAND_WINDOW_MS = 10_000;
@@ -102,12 +104,20 @@ export function createPool(dependencies: {
     await shrink();
   });
 
+  let later: NodeJS.Timeout | undefined;
+  const refillNow = () => {
+    clearTimeout(later);
+    later = undefined;
+    refill.trigger();
+  };
+
   return {
     take(template, purpose) {
       const stock = find(template, purpose);
       stock?.claims.push(Date.now());
       const instance = stock?.warm.shift();
-      refill.trigger();
+      if (stock?.warm.length) later ??= setTimeout(refillNow, REFILL_LATER_MS);
+      else refillNow();
       return instance;
     },
     sizes: (purpose) =>
@@ -122,6 +132,7 @@ export function createPool(dependencies: {
       return undefined;
     },
     async [Symbol.asyncDispose]() {
+      clearTimeout(later);
       await refill[Symbol.asyncDispose]();
       const all = stocks.flatMap(({ warm }) => warm.splice(0));
       await Promise.all(all.map((instance) => instances.destroy(instance)));

@@ -23,8 +23,8 @@ export type Dependencies = {
 };
 
 /**
- * Takes back what an earlier process held. Confirmed claims live on or, where their instance is gone, are reported;
- * everything else, leased sandboxes among it, is of unknown history and goes.
+ * Takes back what an earlier process held. Confirmed claims live on; the others, and those whose instance is gone, are
+ * reported. Everything else, leased sandboxes among it, is of unknown history and goes.
  */
 export async function adoptInstances(dependencies: Dependencies): Promise<void> {
   const { backend, instances, sandboxes, claims, catalog, report, log } = dependencies;
@@ -44,7 +44,7 @@ export async function adoptInstances(dependencies: Dependencies): Promise<void> 
     }
     await instances.destroyUnknown(instanceId);
     // The claim goes last: until then a crash makes this be done again.
-    if (claim?.confirmed) report(claim, 'EXITED');
+    if (claim) report(claim, 'EXITED');
     await claims.remove(instanceId);
   };
   const ids = new Set([...existing.map(({ instanceId }) => instanceId), ...(await claims.list())]);
@@ -92,10 +92,17 @@ export async function instanceEnded(
 }
 
 /** Ends sandboxes whose time is over or whose claim nobody confirmed, also while the rest of the platform is away. */
-export async function enforceDeadlines({ sandboxes, log }: Pick<Dependencies, 'sandboxes' | 'log'>): Promise<void> {
-  await eachOf(sandboxes.overdue(Date.now()), async ({ sandboxId, confirmed }) => {
+export async function enforceDeadlines({
+  sandboxes,
+  report,
+  log,
+}: Pick<Dependencies, 'sandboxes' | 'report' | 'log'>): Promise<void> {
+  await eachOf(sandboxes.overdue(Date.now()), async (sandbox) => {
+    const { sandboxId, confirmed } = sandbox;
     log.info({ sandboxId, confirmed }, 'overdue sandbox destroyed');
     await sandboxes.destroy(sandboxId);
+    // On record it may run, where the news of that is what did not come.
+    if (!confirmed) report(sandbox, 'EXITED');
   });
 }
 

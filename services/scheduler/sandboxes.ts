@@ -21,6 +21,12 @@ export function createSandboxes({ session, executors, directory, log }: Dependen
       .destroySandbox({ sandboxId }, options)
       .catch((error) => log.warn({ err: error, sandboxId }, 'abandoned sandbox not destroyed yet'));
 
+  /** Nobody waits for it: session's event confirms too. Where neither arrives, the executor ends the sandbox and says so. */
+  const confirm = (executor: ExecutorClient, sandboxId: string, options: CallOptions) =>
+    executor
+      .confirmSandbox({ sandboxId }, options)
+      .catch((error) => log.warn({ err: error, sandboxId }, 'sandbox not confirmed yet'));
+
   const start = async (spec: SandboxSpec, options: CallOptions): Promise<Sandbox> => {
     const { sandboxId } = spec;
     const demand = { template: spec.template, memoryBytes: spec.limits?.memoryBytes ?? 0 };
@@ -29,7 +35,7 @@ export function createSandboxes({ session, executors, directory, log }: Dependen
       await executor.claimSandbox({ spec }, { ...options, deadlineMs: CLAIM_DEADLINE_MS });
       try {
         const { sandbox } = await session.markSandboxRunning({ sandboxId, executorId }, options);
-        await executor.confirmSandbox({ sandboxId }, options);
+        void confirm(executor, sandboxId, options);
         return sandbox!;
       } catch (error) {
         void abandon(executor, sandboxId, options);

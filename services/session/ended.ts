@@ -21,7 +21,10 @@ export function consumeEnded({
       if (!isId('sbx', sandboxId)) return;
       await db.transaction(async (tx) => {
         const [row] = await tx.query<SandboxRow>(
-          `update sandboxes set state = 'STOPPED', stop_reason = $3, stop_time = now()
+          // What ends before it ran has failed to start, and gives its request id back.
+          `update sandboxes set state = 'STOPPED', stop_time = now(),
+             stop_reason = case state when 'PENDING' then 'FAILED_TO_START' else $3 end,
+             request_id = case state when 'PENDING' then null else request_id end
            where id = $1 and organization_id = $2 and state = any($4) returning *`,
           [sandboxId, organizationId, reason, LIVE],
         );

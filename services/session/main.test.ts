@@ -81,6 +81,17 @@ test('two replicas start before database and NATS, share their work, and survive
       ['STOPPED', 'OUT_OF_MEMORY'],
     ]);
 
+  // One that ended before it ran: its request id is free again.
+  const again = { ...request, requestId: 'again' };
+  const { sandbox: early } = await records.insertSandbox({ request: again }, { caller });
+  const endedEarly = { ...ended, sandboxId: early!.id };
+  await events.publishDurable('drydock.executor.sandbox.stopped', SandboxEnded.encode(endedEarly).finish(), newId('evt'));
+  await expect
+    .poll(() => sandboxes.getSandbox({ sandboxId: early!.id }, { caller }), { timeout: 10_000 })
+    .toMatchObject({ sandbox: { state: 'STOPPED', stopReason: 'FAILED_TO_START' } });
+  const { sandbox: late } = await records.insertSandbox({ request: again }, { caller });
+  expect(late!.id).not.toBe(early!.id);
+
   await Promise.all([postgres.stop(), nats.stop()]);
   await expect(records.insertSandbox({ request }, { caller })).rejects.toMatchObject({
     reason: 'SERVICE_UNAVAILABLE',

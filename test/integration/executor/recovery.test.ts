@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { connectEvents, type Events } from '#libs/events.ts';
@@ -85,6 +85,7 @@ test('after a crash what was confirmed lives on, and everything else is gone', a
   await expect(executor.command(unconfirmed.sandboxId, ['true'])).rejects.toMatchObject({
     reason: 'SANDBOX_NOT_FOUND',
   });
+  await expect.poll(() => ended).toMatchObject([{ sandboxId: unconfirmed.sandboxId, reason: 'EXITED' }]);
   expect((await joined(sandboxId, processId)).stdout).toBe(COUNTED);
   await settled();
   const after = await containers();
@@ -165,23 +166,32 @@ test('strange containers go, and what ended while the engine could not be heard 
   expect((await executor.command(sandboxId, ['echo', 'here'])).stdout).toBe('here\n');
 });
 
+/** What session says of a sandbox. */
+function changed(sandboxId: string, organizationId: string, state: SandboxChanged['state']): void {
+  const event = SandboxChanged.create({ sandboxId, organizationId, executorId: executor.id, state });
+  events.publish('drydock.session.sandbox.changed', SandboxChanged.encode(event).finish());
+}
+
 test('a sandbox that is on record as stopped is destroyed', async () => {
   const sandboxId = await executor.sandbox();
-  const changed = (organizationId: string) =>
-    events.publish(
-      'drydock.session.sandbox.changed',
-      SandboxChanged.encode({
-        sandboxId,
-        organizationId,
-        executorId: executor.id,
-        state: 'STOPPED',
-        reason: 'EXPIRED',
-      }).finish(),
-    );
-  changed('org_theirs');
-  changed(CALLER.organizationId);
+  changed(sandboxId, 'org_theirs', 'STOPPED');
+  changed(sandboxId, CALLER.organizationId, 'STOPPED');
   await expect.poll(() => executor.metric('executor_sandboxes')).toBe(0);
   expect(ended).toEqual([]);
+});
+
+test('a claim that is on record as running is confirmed, and outlives a crash', async () => {
+  const { sandboxId } = await executor.claim();
+  changed(sandboxId, CALLER.organizationId, 'RUNNING');
+  const claims = join(executor.dataDirectory, 'claims');
+  const confirmed = async () =>
+    Promise.all(
+      (await readdir(claims)).map(async (name) => JSON.parse(await readFile(join(claims, name), 'utf8')).confirmed),
+    );
+  await expect.poll(confirmed).toEqual([true]);
+  await executor.kill();
+  await executor.restart();
+  expect((await executor.command(sandboxId, ['echo', 'here'])).stdout).toBe('here\n');
 });
 
 test('a claim that nobody confirms is destroyed after 30 s', async () => {
@@ -189,6 +199,7 @@ test('a claim that nobody confirms is destroyed after 30 s', async () => {
   await executor.command(sandboxId, ['sleep', '25']);
   expect(await executor.metric('executor_sandboxes')).toBe(1);
   await expect.poll(() => executor.metric('executor_sandboxes'), { timeout: 15_000 }).toBe(0);
+  await expect.poll(() => ended).toMatchObject([{ sandboxId, reason: 'EXITED' }]);
 });
 
 test('it announces itself, and that it drains', async () => {
