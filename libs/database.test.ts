@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import pino from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { migrate, openDatabase, type Queryable } from '#libs/database.ts';
+import { migrate, openDatabase } from '#libs/database.ts';
 import { type Postgres, startPostgres } from '../test/postgres.ts';
 
 const log = pino({ level: 'silent' });
@@ -63,22 +63,17 @@ test('a transaction that throws leaves nothing', async () => {
   expect(await db.query('select * from things')).toEqual([]);
 });
 
-test('a statement that was planned before a newer version migrated the schema is planned again', async () => {
+test('a prepared statement outlives a migration by newer code', async () => {
   const { url, db } = await opened();
   await using _db = db;
   const newer = new pg.Client({ connectionString: url });
   await newer.connect();
-  const all = (on: Queryable) => on.query('select * from things where id <> $1', ['b']);
+  const find = () => db.queryPrepared('select * from things where id = $1', ['a']);
   await db.query('insert into things values ($1)', ['a']);
-  expect(await all(db)).toEqual([{ id: 'a' }]);
+  expect(await find()).toEqual([{ id: 'a' }]);
   await newer.query('alter table house.things add column size int');
-  expect(await all(db)).toEqual([{ id: 'a', size: null }]);
-
-  expect(await db.transaction(all)).toHaveLength(1);
-  await newer.query('alter table house.things add column colour text');
-  // Its first half may have depended on what it read: whoever asked tries all of it again.
-  await expect(db.transaction(all)).rejects.toMatchObject({ reason: 'SERVICE_UNAVAILABLE' });
-  expect(await db.transaction(all)).toEqual([{ id: 'a', size: null, colour: null }]);
+  expect(await find()).toEqual([{ id: 'a', size: null }]);
+  expect(await find()).toEqual([{ id: 'a', size: null }]);
   await newer.end();
 });
 

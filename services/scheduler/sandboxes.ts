@@ -35,7 +35,8 @@ export function createSandboxes({ session, executors, directory, log }: Dependen
       await executor.claimSandbox({ spec }, { ...options, deadlineMs: CLAIM_DEADLINE_MS });
       try {
         const { sandbox } = await session.markSandboxRunning({ sandboxId, executorId }, options);
-        void confirm(executor, sandboxId, options);
+        // The answer goes out first.
+        setImmediate(confirm, executor, sandboxId, options);
         return sandbox!;
       } catch (error) {
         void abandon(executor, sandboxId, options);

@@ -47,7 +47,7 @@ export function createExecutionRecords(dependencies: Dependencies): ExecutionRec
       checkExecutionId(execution.id);
       // A run that was waited for and cut off, by its caller or by us, gives its request id back: trying again with it
       // runs the program.
-      const [row] = await db.query<Ended>(
+      const [row] = await db.queryPrepared<Ended>(
         `update executions set state = $3, result = $4, stdout = $5, stderr = $6, finish_time = now(), spec = null,
            request_id = case when $7 and lease_expire is null then null else request_id end
          where id = $1 and organization_id = $2 and attempt = $8 and state = 'RUNNING' returning *, ${DELIVERIES}`,
@@ -76,7 +76,7 @@ async function insertExecution(
   { language, template, lifetimeMs }: CheckedExecution,
   sha256: Buffer,
 ): Promise<ExecutionRow & Admission> {
-  const [row] = await db.query<ExecutionRow & Admission>(
+  const [row] = await db.queryPrepared<ExecutionRow & Admission>(
     `with admitted as materialized (
        select * from admit($2, $3, 'execution')
      ), inserted as (

@@ -85,7 +85,11 @@ test('two replicas start before database and NATS, share their work, and survive
   const again = { ...request, requestId: 'again' };
   const { sandbox: early } = await records.insertSandbox({ request: again }, { caller });
   const endedEarly = { ...ended, sandboxId: early!.id };
-  await events.publishDurable('drydock.executor.sandbox.stopped', SandboxEnded.encode(endedEarly).finish(), newId('evt'));
+  await events.publishDurable(
+    'drydock.executor.sandbox.stopped',
+    SandboxEnded.encode(endedEarly).finish(),
+    newId('evt'),
+  );
   await expect
     .poll(() => sandboxes.getSandbox({ sandboxId: early!.id }, { caller }), { timeout: 10_000 })
     .toMatchObject({ sandbox: { state: 'STOPPED', stopReason: 'FAILED_TO_START' } });

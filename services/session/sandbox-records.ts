@@ -56,7 +56,7 @@ export function createSandboxRecords({ db, catalog, settling, changed }: Depende
         state: 'RUNNING',
         stop_reason: 'STOP_REASON_UNSPECIFIED',
       });
-      const [row] = await db.query<SandboxRow>(
+      const [row] = await db.queryPrepared<SandboxRow>(
         `with moved as (
            update sandboxes set state = 'RUNNING', executor_id = $3, start_time = now()
            where id = $1 and organization_id = $2 and state = 'PENDING' returning *
@@ -148,7 +148,7 @@ async function insertSandbox(
   { template, limits, lifetimeMs }: CheckedSandbox,
   sha256: Buffer,
 ): Promise<SandboxRow & Admission> {
-  const [row] = await db.query<SandboxRow & Admission>(
+  const [row] = await db.queryPrepared<SandboxRow & Admission>(
     `with admitted as materialized (
        select * from admit($2, $3, 'sandbox')
      ), inserted as (

@@ -23,7 +23,7 @@ export async function measureExecutions(
   await record(baselines.raw('raw fork+exec, python print(1)', PYTHON));
   for (const concurrency of [1, 8]) {
     const series = { iterations: iterations * concurrency, concurrency, warmUp: 10 };
-    await record(measure({ ...series, name: 'executor, cell', once: () => judge('CELL') }));
+    await record(measure({ ...series, warmUp: 200, name: 'executor, cell', once: () => judge('CELL') }));
     await record(measure({ ...series, iterations, name: 'executor, fresh sandbox', once: () => judge('SANDBOX') }));
     await record(
       measure({ ...series, iterations, name: 'docker run, python print(1)', once: () => baselines.run(PYTHON) }),
