@@ -5,12 +5,17 @@ import { type Measured, measure } from './measure.ts';
 const PYTHON = ['/usr/bin/python3', '-c', 'print(1)'];
 const GiB = 1024 * MiB;
 
-/** `python print(1)` from source to verdict, against what the engine alone does: one by one, and eight at a time. */
+type Compared = { cell: Measured; sandbox: Measured; engine: Measured };
+
+/**
+ * `python print(1)` from source to verdict at the executor itself, against what the engine alone does: one by one, and eight
+ * at a time.
+ */
 export async function measureExecutions(
   socket: string,
   iterations: number,
-  record: (measured: Promise<Measured>) => Promise<unknown>,
-): Promise<void> {
+  record: (measured: Promise<Measured>) => Promise<Measured>,
+): Promise<{ raw: Measured; one: Compared; eight: Compared }> {
   await using baselines = await openEngineBaselines(socket, iterations);
   await using executor = await startExecutor({
     pool: { floor: 3, ceiling: 16, cells: { floor: 1, ceiling: 8 } },
@@ -20,23 +25,18 @@ export async function measureExecutions(
     const { verdict } = await executor.run({ isolation, source: 'print(1)', expectedOutput: '1' });
     if (verdict !== 'ACCEPTED') throw new Error(verdict);
   };
-  await record(baselines.raw('raw fork+exec, python print(1)', PYTHON));
-  for (const concurrency of [1, 8]) {
-    const series = { iterations: iterations * concurrency, concurrency, warmUp: 10 };
-    await record(measure({ ...series, warmUp: 200, name: 'executor, cell', once: () => judge('CELL') }));
-    await record(measure({ ...series, iterations, name: 'executor, fresh sandbox', once: () => judge('SANDBOX') }));
-    await record(
-      measure({ ...series, iterations, name: 'docker run, python print(1)', once: () => baselines.run(PYTHON) }),
-    );
-  }
-}
-
-if (import.meta.main) {
-  const socket = process.env.DOCKER_SOCKET ?? '/var/run/docker.sock';
-  await measureExecutions(socket, Number(process.argv[2] ?? 50), async (measured) => {
-    const { name, concurrency, p50, p95, perSecond, success } = await measured;
-    process.stdout.write(
-      `${name}, ${concurrency} at once: p50 ${p50.toFixed(1)} ms, p95 ${p95.toFixed(1)} ms, ${perSecond.toFixed(1)}/s, ${success * 100} %\n`,
-    );
-  });
+  const compare = async (concurrency: number): Promise<Compared> => {
+    const each = { iterations, concurrency };
+    const cells = { iterations: iterations * concurrency, concurrency, warmUp: 200 };
+    return {
+      cell: await record(measure({ ...cells, name: 'executor, cell', once: () => judge('CELL') })),
+      sandbox: await record(measure({ ...each, name: 'executor, fresh sandbox', once: () => judge('SANDBOX') })),
+      engine: await record(measure({ ...each, name: 'docker run', warmUp: 2, once: () => baselines.run(PYTHON) })),
+    };
+  };
+  return {
+    raw: await record(baselines.raw('raw fork+exec', PYTHON)),
+    one: await compare(1),
+    eight: await compare(8),
+  };
 }

@@ -156,9 +156,5 @@ await record(
   }),
 );
 
-// It reads the engine's socket as it is loaded.
-const { measureExecutions } = await import('./executions.ts');
-await measureExecutions(machine.engineSocket, iterations, record);
-
 await report(series, ratios(series, memory), json, { memory });
 await grpc.deleteSandbox(sandboxId);

@@ -2,13 +2,11 @@ import { Command } from 'commander';
 import { type Execution, SubmitExecutionRequest } from '#proto/drydock/v1/execution.ts';
 import type { Platform } from '../../deploy/local/platform.ts';
 import { connectGrpc } from '../api.ts';
-import { openEngineBaselines } from './engine-baselines.ts';
 import { prepareMachine, startBenchPlatform } from './machine.ts';
 import { type Measured, measure, summarize } from './measure.ts';
 import type { Aim } from './ratios.ts';
 import { atLeast, atMost, recorder, report } from './report.ts';
 
-const PYTHON = ['/usr/bin/python3', '-c', 'print(1)'];
 const PROGRAM = { language: 'python', source: 'print(1)' };
 const WAIT = { seconds: 60, nanos: 0 };
 const BATCH = 100;
@@ -28,7 +26,17 @@ await using machine = await prepareMachine();
 const { series, record } = recorder();
 const aims: Aim[] = [];
 await acceptance();
-await running();
+const { begun, drained } = await running();
+// It reads the engine's socket as it is loaded.
+const { measureExecutions } = await import('./executions.ts');
+const { raw, one, eight } = await measureExecutions(machine.engineSocket, Math.ceil(executions / 5), record);
+aims.push(
+  atMost('queue to start when idle, p50', begun.p50, 10, 'ms'),
+  atLeast('drain rate / executor, 8 at once', (drained.perSecond / eight.cell.perSecond) * 100, 90, '%'),
+  atMost('python in a cell above raw, p50', one.cell.p50 - raw.p50, 8, 'ms'),
+  atLeast('cells / docker run, 8 at once', eight.cell.perSecond / eight.engine.perSecond, 15),
+  atLeast('cells / fresh sandboxes, 8 at once', eight.cell.perSecond / eight.sandbox.perSecond, 5),
+);
 await report(series, aims, json);
 
 /** A tenant whose queue is as long as may be. */
@@ -65,49 +73,21 @@ async function acceptance(): Promise<void> {
   );
 }
 
-async function running(): Promise<void> {
+/** The queue with programs that run. */
+async function running() {
   await using platform = await startBenchPlatform();
   using api = await tenantOf(platform);
-  await using baselines = await openEngineBaselines(machine.engineSocket, executions);
-  const run = (isolation: 'CELL' | 'SANDBOX') => async () => {
-    const { verdict, message } = await api.runCode({ ...PROGRAM, isolation });
+  const run = async () => {
+    const { verdict, message } = await api.runCode({ ...PROGRAM, isolation: 'CELL' });
     if (verdict !== 'ACCEPTED') throw new Error(`${verdict} ${message}`);
   };
-  const raw = await record(baselines.raw('raw fork+exec, python', PYTHON));
-  const compare = async (concurrency: number) => ({
-    engine: await record(
-      measure({
-        name: 'docker run, python',
-        concurrency,
-        iterations: Math.ceil(executions / 5),
-        warmUp: 2,
-        once: () => baselines.run(PYTHON),
-      }),
-    ),
-    sandbox: await record(
-      measure({
-        name: 'RunCode in a fresh sandbox',
-        concurrency,
-        iterations: Math.ceil(executions / 2),
-        warmUp: 3,
-        once: run('SANDBOX'),
-      }),
-    ),
-    cell: await record(
-      measure({ name: 'RunCode in a cell', concurrency, iterations: executions, warmUp: 100, once: run('CELL') }),
-    ),
-  });
-  const one = await compare(1);
-  const eight = await compare(8);
+  for (const concurrency of [1, 8])
+    await record(
+      measure({ name: 'RunCode, whole stack', concurrency, iterations: executions, warmUp: 100, once: run }),
+    );
   const begun = await record(idleLatency(api));
   const drained = await record(drain(platform, api));
-  aims.push(
-    atMost('RunCode in a cell above raw, python, p50', one.cell.p50 - raw.p50, 8, 'ms'),
-    atLeast('cells / docker run, 8 at once', eight.cell.perSecond / eight.engine.perSecond, 15),
-    atLeast('cells / fresh sandboxes, 8 at once', eight.cell.perSecond / eight.sandbox.perSecond, 5),
-    atMost('queue to start when idle, p50', begun.p50, 10, 'ms'),
-    atLeast('drain rate / RunCode, 8 at once', (drained.perSecond / eight.cell.perSecond) * 100, 90, '%'),
-  );
+  return { begun, drained };
 }
 
 /** From the commit of a submission to the attempt's begin, by the database's clock, with nothing else to do. */

@@ -21,7 +21,6 @@ export function ratios(series: Measured[], { idleSandboxMiB = Number.NaN, servic
       met: ms <= limit,
     };
   };
-  const eightAtOnce = (name: string) => find(name, 8).perSecond;
   const commands = Math.max(...[1, 8, 32].map((concurrency) => find('commands', concurrency).perSecond));
   return [
     over('command over gRPC above raw, true', '(e) whole stack, gRPC, true', '(a) raw fork+exec, true', 5),
@@ -31,9 +30,6 @@ export function ratios(series: Measured[], { idleSandboxMiB = Number.NaN, servic
     atLeast('docker run / warm create', p50('(b) docker run --rm, true') / p50('create to usable, warm'), 15),
     atLeast('docker run / RunCode, python', p50('(b) docker run --rm, python') / p50('RunCode, python'), 10),
     atLeast('commands per second / docker exec', commands / find('(c) docker exec, true').perSecond, 20),
-    over('python in a cell above raw', 'executor, cell', 'raw fork+exec, python print(1)', 8),
-    atLeast('docker run / cell, 8 at once', eightAtOnce('executor, cell') / eightAtOnce('docker run'), 15),
-    atLeast('fresh sandbox / cell, 8 at once', eightAtOnce('executor, cell') / eightAtOnce('executor, fresh'), 5),
     atMost('idle sandbox', idleSandboxMiB, 8, 'MiB'),
     ...Object.entries(servicesMiB).map(([name, value]) => atMost(`${name}, resident`, value, 150, 'MiB')),
   ];
