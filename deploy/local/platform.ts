@@ -7,7 +7,7 @@ import { type Child, startChild, until } from './child.ts';
 import { removeContainers } from './engine.ts';
 import { startNats } from './nats.ts';
 import { startPostgres } from './postgres.ts';
-import { ROOT } from './root.ts';
+import { BUILD, ROOT } from './root.ts';
 
 const READY_MS = 60_000;
 const NODE = join(ROOT, 'node_modules/.bin/node');
@@ -171,6 +171,8 @@ function servicesOf(options: PlatformOptions, shared: Record<string, string>): S
   const { ports, dataDirectory, dockerSocket, dockerSockets = [] } = options;
   const at = (port: number) => `127.0.0.1:${port}`;
   const environment = {
+    // Stripping types takes a fifth of a service's memory, and half of its start.
+    NODE_COMPILE_CACHE: join(BUILD, 'compile-cache'),
     ...shared,
     GATEWAY_ADDRESS: at(ports.gateway),
     GATEWAY_HTTP_ADDRESS: at(ports.http),
@@ -209,7 +211,8 @@ function startService({ name, directory, environment }: Service, runDirectory: s
     name,
     runDirectory,
     command: NODE,
-    args: [join(ROOT, 'services', directory, 'main.ts')],
+    // MiB for new objects. Node's own default would be a sixth of a service's memory, for nothing.
+    args: ['--max-semi-space-size=8', join(ROOT, 'services', directory, 'main.ts')],
     environment,
     ...listeners(options, name),
   });

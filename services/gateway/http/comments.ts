@@ -1,4 +1,4 @@
-import type { AnyDesc, DescEnum, DescMessage } from '@bufbuild/protobuf';
+import type { AnyDesc, DescEnum, DescFile, DescMessage } from '@bufbuild/protobuf';
 
 // Field numbers of FileDescriptorProto and its parts, which the paths of source locations are made of.
 const FILE = { message: 4, enum: 5, service: 6 };
@@ -8,10 +8,22 @@ const ENUM_VALUE = 2;
 
 /** The comment above something in a proto file, as one paragraph of plain text; empty where there is none. */
 export function commentOf(descriptor: AnyDesc): string {
-  const path = pathOf(descriptor)?.join('.');
-  const file = descriptor.kind === 'file' ? descriptor : fileOf(descriptor);
-  const location = file.proto.sourceCodeInfo?.location.find((each) => each.path.join('.') === path);
-  return (location?.leadingComments ?? '').replaceAll(/\s+/g, ' ').trim();
+  const path = pathOf(descriptor)?.join('.') ?? '';
+  const comment = commentsIn(descriptor.kind === 'file' ? descriptor : fileOf(descriptor)).get(path);
+  return (comment ?? '').replaceAll(/\s+/g, ' ').trim();
+}
+
+const commentsOf = new WeakMap<DescFile, Map<string, string>>();
+
+/** By path. Looking through the locations for each would take their square. */
+function commentsIn(file: DescFile): Map<string, string> {
+  let comments = commentsOf.get(file);
+  if (!comments) {
+    const locations = file.proto.sourceCodeInfo?.location ?? [];
+    comments = new Map(locations.map(({ path, leadingComments }) => [path.join('.'), leadingComments]));
+    commentsOf.set(file, comments);
+  }
+  return comments;
 }
 
 function fileOf(descriptor: Exclude<AnyDesc, { kind: 'file' }>) {
