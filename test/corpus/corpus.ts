@@ -64,20 +64,29 @@ export type Program = {
   expected: string;
   /** What comes of it. */
   verdict: Verdict;
+  /** What ends it, where that is a signal it sends itself. */
+  signal: string | undefined;
 };
 
-/** What a program that never ends is stopped by. Times in seconds. */
-export type Limits = { cpuTime: number; wallTime: number; outputBytes?: number };
+/** What a program is stopped by that would go too far. Times in seconds. */
+export type Limits = { cpuTime: number; wallTime: number; memoryBytes?: number; outputBytes?: number };
 
 /** Programs that run into a limit, by name: the verdict of each in every language, and the limits it is run with. */
 export const EXCESSES: Record<string, { verdict: Verdict; limits: Limits }> = {
-  spin: { verdict: 'CPU_TIME_EXCEEDED', limits: { cpuTime: 1, wallTime: 20 } },
+  spin: { verdict: 'CPU_TIME_EXCEEDED', limits: { cpuTime: 1, wallTime: 60 } },
+  sleep: { verdict: 'WALL_TIME_EXCEEDED', limits: { cpuTime: 10, wallTime: 2 } },
+  'out-of-memory': {
+    verdict: 'MEMORY_EXCEEDED',
+    limits: { cpuTime: 20, wallTime: 60, memoryBytes: 512 * 1024 * 1024 },
+  },
   flood: { verdict: 'OUTPUT_EXCEEDED', limits: { cpuTime: 20, wallTime: 20, outputBytes: 64 * 1024 } },
 };
 
-/** Programs that fail; everything else is accepted. */
-const FAILING = ['compile-error', 'runtime-error', 'out-of-memory'];
-const SILENT = ['compile-error', 'out-of-memory'];
+/** Programs that fail with words; everything else is accepted. */
+const FAILING = ['compile-error', 'runtime-error'];
+
+/** A program is named after the signal that it ends itself by. */
+const SIGNAL = /^sig[a-z]+$/;
 
 /** One file, or a directory whose entry point is called main. Hello world comes first. */
 const programs: Program[] = [
@@ -106,14 +115,17 @@ function describe(language: string, name: string, directory: string, names: stri
   const entrypoint = names.find((file) => /^main\./i.test(file)) ?? names[0];
   if (!entrypoint) throw new Error(`${directory} has no file`);
   const input = INPUTS[name];
+  const signal = SIGNAL.test(name) ? name.toUpperCase() : undefined;
+  const silent = EXCESSES[name] || signal || name === 'compile-error';
   return {
     language,
     name,
     files: names.map((file) => ({ name: file, text: read(directory, file) })),
     entrypoint,
     stdin: input ? read('input', input) : '',
-    expected: SILENT.includes(name) || EXCESSES[name] ? '' : read('expected', `${name}.txt`),
-    verdict: verdictOf(language, name),
+    expected: silent ? '' : read('expected', `${name}.txt`),
+    verdict: signal ? 'RUNTIME_ERROR' : verdictOf(language, name),
+    signal,
   };
 }
 

@@ -3,7 +3,7 @@ import { afterAll, describe, expect, inject, test } from 'vitest';
 import { readCatalog } from '#libs/catalog/catalog.ts';
 import { ROOT } from '../../deploy/local/root.ts';
 import { connectGrpc, connectHttp } from '../api.ts';
-import { corpus, type Program } from '../corpus/corpus.ts';
+import { corpus, excesses, type Program } from '../corpus/corpus.ts';
 
 const platform = inject('platform');
 const grpc = connectGrpc(platform, platform.apiKey);
@@ -12,8 +12,10 @@ const { languages } = readCatalog(join(ROOT, 'deploy/images/catalog.json'));
 afterAll(() => grpc[Symbol.dispose]());
 
 const hello = corpus.filter(({ name }) => name === 'hello');
-const starved = corpus.filter(({ name }) => name === 'out-of-memory');
-const failing = corpus.filter(({ verdict, name }) => verdict !== 'ACCEPTED' && name !== 'out-of-memory');
+const starved = excesses.filter(
+  ({ name, language }) => name === 'out-of-memory' && languages.get(language)?.outOfMemory,
+);
+const failing = corpus.filter(({ verdict, signal }) => verdict !== 'ACCEPTED' && !signal);
 
 const run = ({ language, files, entrypoint, stdin }: Program, expectedOutput?: string) =>
   grpc.runCode({

@@ -7,8 +7,9 @@ const api = connectGrpc(platform, platform.apiKey);
 afterAll(() => api[Symbol.dispose]());
 
 describe.concurrent('every language comes to every verdict', () => {
-  test.each(judgements)('$language: $kind is $verdict', async ({ request, verdict }) => {
+  test.each(judgements)('$language: $kind is $verdict', async ({ request, verdict, signal }) => {
     const execution = await api.runCode(request);
     expect(execution.verdict, execution.compile?.stderr || execution.stderr).toBe(verdict);
+    if (signal) expect(execution.signal).toBe(signal);
   });
 });

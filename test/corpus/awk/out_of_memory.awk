@@ -1,0 +1,4 @@
+BEGIN {
+    kept = "harbour"
+    while (1) kept = kept kept
+}

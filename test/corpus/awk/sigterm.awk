@@ -1,0 +1,1 @@
+BEGIN { system("kill -TERM $PPID") }

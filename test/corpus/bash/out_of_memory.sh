@@ -1,0 +1,2 @@
+kept=harbour
+while :; do kept+=$kept; done

@@ -1,0 +1,3 @@
+(require '[clojure.java.shell :refer [sh]])
+
+(sh "sh" "-c" "kill -KILL $PPID")

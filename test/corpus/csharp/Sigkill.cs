@@ -1,0 +1,7 @@
+using System.Diagnostics;
+
+static class Sigkill {
+    static void Main() {
+        Process.GetCurrentProcess().Kill();
+    }
+}

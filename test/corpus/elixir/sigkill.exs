@@ -1,0 +1,1 @@
+System.shell("kill -KILL #{System.pid()}")

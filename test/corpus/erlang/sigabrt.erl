@@ -1,0 +1,5 @@
+-module(sigabrt).
+-export([main/1]).
+
+main(_) ->
+    erlang:halt(abort).

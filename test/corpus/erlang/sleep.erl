@@ -1,0 +1,5 @@
+-module(sleep).
+-export([main/1]).
+
+main(_) ->
+    timer:sleep(60000).

@@ -1,0 +1,3 @@
+program sigabrt
+  call abort()
+end program sigabrt

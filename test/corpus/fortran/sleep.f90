@@ -1,0 +1,3 @@
+program sleeper
+  call sleep(60)
+end program sleeper

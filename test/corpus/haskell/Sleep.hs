@@ -1,0 +1,6 @@
+module Main where
+
+import Control.Concurrent (threadDelay)
+
+main :: IO ()
+main = threadDelay 60000000

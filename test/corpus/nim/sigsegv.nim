@@ -1,0 +1,2 @@
+var nowhere: ptr int
+echo nowhere[]

@@ -1,0 +1,1 @@
+let () = exit (Sys.command "sleep 60")

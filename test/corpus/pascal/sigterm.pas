@@ -1,0 +1,6 @@
+uses
+  BaseUnix;
+
+begin
+  FpKill(FpGetPid, SIGTERM);
+end.

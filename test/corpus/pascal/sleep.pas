@@ -1,0 +1,6 @@
+uses
+  SysUtils;
+
+begin
+  SysUtils.Sleep(60000);
+end.

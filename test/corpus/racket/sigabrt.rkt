@@ -1,0 +1,4 @@
+#lang racket/base
+(require ffi/unsafe)
+
+((get-ffi-obj "abort" #f (_fun -> _void)))

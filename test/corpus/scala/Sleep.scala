@@ -1,0 +1,3 @@
+object Sleep {
+  def main(arguments: Array[String]): Unit = Thread.sleep(60000)
+}
