@@ -111,6 +111,7 @@ func cellLink() (ours *net.UnixConn, theirs *os.File, err error) {
 func cellAttributes(link *os.File) *spawn.Attributes {
 	return &spawn.Attributes{
 		Directory: "/", Environment: cellEnvironment, Files: []uintptr{0, 1, 2, link.Fd()}, Score: cellScore,
+		TimerSlack: spawn.OurTimerSlack,
 		Namespaces: cellNamespaces, Capabilities: cellCapabilities,
 		// It has the agent's user until it is a program, and nobody's after that.
 		Share: true,

@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"drydock.dev/agent/internal/spawn"
 )
 
 const usage = `drydock-agent runs as the first process of a sandbox.
@@ -71,6 +73,7 @@ func prepareProcess() error {
 	if _, _, number := syscall.AllThreadsSyscall6(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0); number != 0 {
 		return fmt.Errorf("no_new_privs, which needs a build with CGO_ENABLED=0: %w", number)
 	}
+	_, _, _ = syscall.AllThreadsSyscall6(unix.SYS_PRCTL, unix.PR_SET_TIMERSLACK, spawn.OurTimerSlack, 0, 0, 0, 0)
 	// A program must not read or trace the agent: not one of the same user, nor a child before it is another program.
 	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 	scoreIsOurs = unix.Access("/proc/self/oom_score_adj", unix.W_OK) == nil

@@ -115,6 +115,19 @@ func TestEnvironmentLayers(t *testing.T) {
 	}
 }
 
+func TestTimersOfProgramsAreAsExactAsAnywhere(t *testing.T) {
+	s := newSandbox(t, sandboxOptions{cells: true})
+	look := &pb.StartRequest{Command: []string{"cat", "/proc/self/timerslack_ns"}}
+	if r, err := s.run(look); err != nil || r.stdout != "50000\n" {
+		t.Errorf("%+v %v", r, err)
+	}
+	c := s.openCell()
+	if r := c.run(look); r.stdout != "50000\n" {
+		t.Errorf("in a cell: %+v", r)
+	}
+	c.end()
+}
+
 func TestAllOutputArrivesHoweverFastTheProgramEnds(t *testing.T) {
 	s := newSandbox(t, sandboxOptions{})
 	for range 20 {

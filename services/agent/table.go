@@ -103,6 +103,7 @@ func (t *processTable) launch(p *process, request *pb.StartRequest, environment 
 	return t.reaper.fork(p, t.gate.RLocker(), program, &spawn.Attributes{
 		Directory: absolute(request.WorkingDirectory), Environment: environment, Files: descriptors(files),
 		Terminal: p.terminal != nil, Credential: credential(), Limits: kernelLimits(request), Score: spawn.FirstChoice,
+		TimerSlack: spawn.UsualTimerSlack,
 	})
 }
 

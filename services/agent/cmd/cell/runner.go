@@ -120,6 +120,7 @@ func (r runner) start(step cells.Step, files []int) (pid int, err error) {
 		Directory: step.Directory, Environment: step.Environment, Limits: step.Limits, Proc: r.proc,
 		Files:      []uintptr{uintptr(files[0]), uintptr(files[1]), uintptr(files[2])},
 		Credential: &spawn.Credential{User: userID, Group: groupID}, Score: spawn.FirstChoice,
+		TimerSlack: spawn.UsualTimerSlack,
 		// Nothing runs between steps.
 		Share: true,
 	}

@@ -71,6 +71,9 @@ func become(o *order) (number syscall.Errno) {
 		}
 	}
 	setScore(o)
+	if o.timerSlack != 0 {
+		_, _, _ = syscall.RawSyscall6(syscall.SYS_PRCTL, unix.PR_SET_TIMERSLACK, o.timerSlack, 0, 0, 0, 0)
+	}
 	for i := range o.limits {
 		_, _, number = syscall.RawSyscall6(syscall.SYS_PRLIMIT64, 0, o.limits[i].resource, uintptr(unsafe.Pointer(&o.limits[i].value)), 0, 0, 0)
 		if number != 0 {
