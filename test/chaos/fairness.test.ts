@@ -59,4 +59,4 @@ test('ten programs of one organisation pass hundreds of another, in proportion t
   process.stdout.write(
     `${tableOf(['weight against 100', 'idle ms', `with ${FLOOD} waiting ms`, 'times', 'of the flood meanwhile'], rows)}\n`,
   );
-}, 300_000);
+}, 300_000 + 100 * FLOOD);
