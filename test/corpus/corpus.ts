@@ -75,6 +75,12 @@ export type Limits = { cpuTime: number; wallTime: number; memoryBytes?: number; 
 export const EXCESSES: Record<string, { verdict: Verdict; limits: Limits }> = {
   spin: { verdict: 'CPU_TIME_EXCEEDED', limits: { cpuTime: 1, wallTime: 60 } },
   sleep: { verdict: 'WALL_TIME_EXCEEDED', limits: { cpuTime: 10, wallTime: 2 } },
+  // Grows bit by bit, and writes to all that it has: it is stopped only by a limit that is enforced.
+  hog: {
+    verdict: 'MEMORY_EXCEEDED',
+    limits: { cpuTime: 20, wallTime: 60, memoryBytes: 512 * 1024 * 1024 },
+  },
+  // Asks for more than there can be, where the runtime has words for that.
   'out-of-memory': {
     verdict: 'MEMORY_EXCEEDED',
     limits: { cpuTime: 20, wallTime: 60, memoryBytes: 512 * 1024 * 1024 },

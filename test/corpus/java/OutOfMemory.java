@@ -1,8 +1,6 @@
-import java.util.ArrayList;
-
 public class OutOfMemory {
     public static void main(String[] args) {
-        var kept = new ArrayList<byte[]>();
-        while (true) kept.add(new byte[1 << 20]);
+        var kept = new long[Integer.MAX_VALUE - 8];
+        System.out.println(kept.length);
     }
 }

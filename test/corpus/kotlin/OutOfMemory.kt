@@ -1,4 +1,1 @@
-fun main() {
-    val kept = mutableListOf<ByteArray>()
-    while (true) kept += ByteArray(1 shl 20)
-}
+fun main() = println(LongArray(Int.MAX_VALUE - 8).size)

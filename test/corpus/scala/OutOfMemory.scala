@@ -1,3 +1,3 @@
 object OutOfMemory extends App {
-  val kept = Iterator.continually(new Array[Byte](1 << 20)).toList
+  val kept = new Array[Long](Int.MaxValue - 8)
 }

@@ -1,4 +1,0 @@
-BEGIN {
-    kept = "harbour"
-    while (1) kept = kept kept
-}

@@ -1,2 +1,0 @@
-kept=harbour
-while :; do kept+=$kept; done

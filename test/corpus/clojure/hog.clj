@@ -1,0 +1,2 @@
+(loop [kept ()]
+  (recur (conj kept (byte-array 1048576 (byte 1)))))

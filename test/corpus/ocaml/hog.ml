@@ -1,0 +1,3 @@
+let rec keep kept = keep (Bytes.make (1 lsl 20) 'x' :: kept)
+
+let () = keep []

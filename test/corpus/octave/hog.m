@@ -1,0 +1,4 @@
+kept = {};
+while true
+  kept{end + 1} = ones(1, 2 ^ 17);
+end
