@@ -3,8 +3,9 @@ import type { Events } from '#libs/events.ts';
 /** Core NATS: something that somebody may wait for has happened; the payload is its id. */
 const SETTLED_SUBJECT = 'drydock.settled';
 
-// A wake-up is lost while NATS is away.
-const LOOK_AGAIN_MS = 1_000;
+// Wake-ups are lost while NATS is away, and that of a replica which is killed. Thousands may wait at one time.
+const LOOK_AGAIN_MS = 5_000;
+const LOOK_ALONE_MS = 1_000;
 
 export type Settling = {
   /** A sandbox has left PENDING, or an execution has another state: whoever waits for it, on any replica, looks again. */
@@ -14,12 +15,16 @@ export type Settling = {
 };
 
 /** Lets calls wait for what others bring about. */
-export function createSettling(events: Pick<Events, 'publish' | 'subscribe'>): Settling & Disposable {
+export function createSettling(
+  events: Pick<Events, 'publish' | 'subscribe' | 'connected' | 'onConnect'>,
+): Settling & Disposable {
   const waiting = new Map<string, Set<() => void>>();
   const wake = (id: string) => {
     for (const look of waiting.get(id) ?? []) look();
   };
-  const subscription = events.subscribe(SETTLED_SUBJECT, (data) => wake(Buffer.from(data).toString()));
+  const parts = new DisposableStack();
+  parts.use(events.subscribe(SETTLED_SUBJECT, (data) => wake(Buffer.from(data).toString())));
+  parts.use(events.onConnect(() => [...waiting.keys()].forEach(wake)));
 
   /** Resolves at the next wake-up, after a while, or when the signal ends. */
   const next = (id: string, signal: AbortSignal) =>
@@ -32,7 +37,7 @@ export function createSettling(events: Pick<Events, 'publish' | 'subscribe'>): S
         if (others?.size === 0) waiting.delete(id);
         resolve();
       };
-      const timer = setTimeout(done, LOOK_AGAIN_MS);
+      const timer = setTimeout(done, events.connected() ? LOOK_AGAIN_MS : LOOK_ALONE_MS);
       signal.addEventListener('abort', done, { once: true });
       waiting.set(id, (waiting.get(id) ?? new Set()).add(done));
     });
@@ -57,6 +62,6 @@ export function createSettling(events: Pick<Events, 'publish' | 'subscribe'>): S
         answered.abort();
       }
     },
-    [Symbol.dispose]: () => subscription[Symbol.dispose](),
+    [Symbol.dispose]: () => parts.dispose(),
   };
 }
