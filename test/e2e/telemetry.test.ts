@@ -93,9 +93,13 @@ describe('with a collector of traces', () => {
       if (name !== 'StartProcess')
         expect(trace(traceId).filter(({ service }) => service === 'drydock-session')).not.toEqual([]);
       // Every span hangs on another one of the trace, but for the first, which hangs on the caller's.
-      const known = new Set(trace(traceId).map((span) => span.spanId));
-      const roots = trace(traceId).filter(({ parentSpanId }) => !known.has(parentSpanId));
-      expect(roots).toMatchObject([{ service: 'drydock-gateway', parentSpanId: spanId }]);
+      const roots = () => {
+        const known = new Set(trace(traceId).map((span) => span.spanId));
+        return trace(traceId).filter(({ parentSpanId }) => !known.has(parentSpanId));
+      };
+      await expect
+        .poll(roots, { timeout: 10_000 })
+        .toMatchObject([{ service: 'drydock-gateway', parentSpanId: spanId }]);
     });
   });
 

@@ -164,7 +164,7 @@ test('fifty executions, eight at a time, are all accepted, and leave a few idle 
   };
   await Promise.all(Array.from({ length: 8 }, worker));
   expect(verdicts).toEqual(Array.from({ length: 50 }, () => 'ACCEPTED'));
-  expect(await executor.metric('executor_leases{use="used"}')).toBe(0);
+  await expect.poll(() => executor.metric('executor_leases{use="used"}')).toBe(0);
   // No more than ran at one time.
   expect(await idle()).toBeLessThanOrEqual(8);
 });
