@@ -36,7 +36,10 @@ export type Work = {
 };
 
 export type WorkQueue = {
-  /** Messages on each last token of a subject that are not done, those being worked on included. */
+  /**
+   * Messages on each last token of a subject that are not done, those being worked on included. One that NATS kept though it
+   * knows that it is done, as after it was killed, is not among them, and is removed.
+   */
   depths(): Promise<Map<string, number>>;
   /**
    * The next message of a subject; nothing where none comes for 5 s or `signal` ends. At most `concurrency` messages of it
@@ -96,11 +99,18 @@ export function openWorkQueue(events: Events, { name, prefix, ackWaitMs }: WorkQ
 
   return {
     async depths() {
-      const { streams } = await manager();
+      const { streams, consumers } = await manager();
       const { state } = await streams.info(name, { subjects_filter: `${prefix}.*` });
-      return new Map(
-        Object.entries(state.subjects ?? {}).map(([subject, count]) => [subject.slice(prefix.length + 1), count]),
-      );
+      const counts = Object.entries(state.subjects ?? {}).map(async ([subject, count]) => {
+        const token = subject.slice(prefix.length + 1);
+        // Without a consumer nobody has had any of them yet.
+        const consumer = await consumers.info(name, token).catch(() => undefined);
+        if (!consumer) return [token, count] as const;
+        const left = consumer.num_pending + consumer.num_ack_pending;
+        if (left < count) await streams.purge(name, { filter: subject, seq: consumer.ack_floor.stream_seq + 1 });
+        return [token, Math.min(count, left)] as const;
+      });
+      return new Map((await Promise.all(counts)).filter(([, count]) => count > 0));
     },
     async next(token, concurrency, signal) {
       const consumer = await consumerOf(token, concurrency);
