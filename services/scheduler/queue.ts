@@ -9,7 +9,7 @@ import { createTurns } from './turns.ts';
 
 const DRAIN_MS = 10_000;
 
-export type Dependencies = Omit<TurnDependencies, 'attempts' | 'placed' | 'stopping'> & {
+export type Dependencies = Omit<TurnDependencies, 'attempts' | 'placed' | 'left' | 'stopping'> & {
   events: Pick<Events, 'connected' | 'subscribe' | 'onConnect'>;
   work: WorkQueue;
 };
@@ -44,7 +44,11 @@ export function startQueue(dependencies: Dependencies): Queue {
     turns,
     attempts,
     async run(organizationId, turn) {
-      const run = useTurn({ ...dependencies, attempts, placed, stopping: stopping.signal }, organizationId, turn);
+      const run = useTurn(
+        { ...dependencies, attempts, placed, left: turns.offer, stopping: stopping.signal },
+        organizationId,
+        turn,
+      );
       running.add(run);
       await run.finally(() => running.delete(run));
       turns.offer();

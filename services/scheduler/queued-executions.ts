@@ -19,6 +19,8 @@ export type Dependencies = DispatchDependencies & {
   attempts: Attempts;
   /** The slot of a turn is taken by its execution, or is free again. */
   placed: () => void;
+  /** An execution has left its executor; its record is yet to be completed. */
+  left: () => void;
   /** Aborted when running executions are to be given back, since this process ends. */
   stopping: AbortSignal;
 };
@@ -43,7 +45,7 @@ export async function useTurn(dependencies: Dependencies, organizationId: string
 }
 
 async function runAttempt(dependencies: Dependencies, taken: Taken, caller: Caller, placed: () => void): Promise<void> {
-  const { session, cancellations, attempts, stopping, log } = dependencies;
+  const { session, cancellations, attempts, left, stopping, log } = dependencies;
   const { spec, attempt } = taken;
   const { executionId } = spec;
   using held = attempts.hold({ executionId, attempt });
@@ -54,6 +56,7 @@ async function runAttempt(dependencies: Dependencies, taken: Taken, caller: Call
     const options = { caller, signal: AbortSignal.any([given, stopping]) };
     for await (const { event } of dispatch(dependencies, spec, options, { streamOutput: false, placed }))
       if (event?.$case === 'result') result = event.value;
+    left();
     if (!result) throw new DrydockError('INTERNAL', 'the execution ended without a result');
   } catch (error) {
     // It is not ours any more, and session knows why.
