@@ -6,7 +6,8 @@ import type { Platform } from '../../deploy/local/platform.ts';
 import { collect, connectGrpc } from '../api.ts';
 
 const WARM_FLOOR = 3;
-const POLL_MS = 10;
+// Looking keeps the executor from its work.
+const POLL_MS = 50;
 
 /** The executor without the rest of the stack before it, called as the gateway calls it. */
 export async function openExecutor(platform: Platform, sandboxId: string) {

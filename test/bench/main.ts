@@ -13,8 +13,9 @@ const TRUE = ['/usr/bin/true'];
 const PYTHON = ['/usr/bin/python3', '-c', 'print(1)'];
 const BURST = 100;
 /** Node compiles what it has run often: what is measured is a platform that has served for a while. */
-const COMMANDS_BEFORE = 200;
+const COMMANDS_BEFORE = 1_000;
 const CREATES_BEFORE = 40;
+const RUNS_BEFORE = 200;
 
 const command = new Command('npm run bench --')
   .description(
@@ -44,6 +45,11 @@ using executor = await openExecutor(platform, sandboxId);
 const { series, record } = recorder();
 await executor.untilWarm();
 const memory = await footprint(platform);
+const direct = () => executor.command(TRUE);
+const overGrpc = () => grpc.command(sandboxId, TRUE);
+const overHttp = () => http('POST', `/v1/sandboxes/${sandboxId}/processes`, { command: TRUE });
+for (const once of [direct, overGrpc, overHttp])
+  await measure({ name: 'before', iterations: COMMANDS_BEFORE, concurrency: 4, once });
 
 for (const [label, words] of [
   ['true', TRUE],
@@ -70,7 +76,6 @@ for (const [label, words] of [
     measure({
       name: `(d) executor direct, ${label}`,
       iterations,
-      warmUp: COMMANDS_BEFORE,
       once: () => executor.command(words),
     }),
   );
@@ -78,7 +83,6 @@ for (const [label, words] of [
     measure({
       name: `(e) whole stack, gRPC, ${label}`,
       iterations,
-      warmUp: COMMANDS_BEFORE,
       once: () => grpc.command(sandboxId, words),
     }),
   );
@@ -86,7 +90,6 @@ for (const [label, words] of [
     measure({
       name: `(f) whole stack, HTTP, ${label}`,
       iterations,
-      warmUp: COMMANDS_BEFORE,
       once: () =>
         http('POST', `/v1/sandboxes/${sandboxId}/processes`, {
           command: words,
@@ -150,8 +153,7 @@ await record(
   measure({
     name: 'RunCode, python',
     iterations,
-    warmUp: COMMANDS_BEFORE,
-    before: executor.untilWarm,
+    warmUp: RUNS_BEFORE,
     once: () => grpc.runCode({ language: 'python', source: 'print(1)' }),
   }),
 );
