@@ -91,20 +91,20 @@ export function openWorkQueue(events: Events, { name, prefix, ackWaitMs }: WorkQ
     return consumer;
   };
 
-  const concurrencyOf = async (token: string): Promise<number | undefined> => {
-    const { consumers } = await manager();
-    const info = await consumers.info(name, token).catch(() => undefined);
-    return info?.config.max_ack_pending;
-  };
+  /** What NATS knows of a consumer; nothing where there is none. */
+  const infoOf = async (token: string) => (await manager()).consumers.info(name, token).catch(() => undefined);
+
+  const concurrencyOf = async (token: string): Promise<number | undefined> =>
+    (await infoOf(token))?.config.max_ack_pending;
 
   return {
     async depths() {
-      const { streams, consumers } = await manager();
+      const { streams } = await manager();
       const { state } = await streams.info(name, { subjects_filter: `${prefix}.*` });
       const counts = Object.entries(state.subjects ?? {}).map(async ([subject, count]) => {
         const token = subject.slice(prefix.length + 1);
         // Without a consumer nobody has had any of them yet.
-        const consumer = await consumers.info(name, token).catch(() => undefined);
+        const consumer = await infoOf(token);
         if (!consumer) return [token, count] as const;
         const left = consumer.num_pending + consumer.num_ack_pending;
         if (left < count) await streams.purge(name, { filter: subject, seq: consumer.ack_floor.stream_seq + 1 });

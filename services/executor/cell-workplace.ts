@@ -43,6 +43,7 @@ async function workplaceIn(lease: Lease, { limits }: SandboxSpec, dependencies: 
   const confines = confinesOf(backend, lease.instance.id, lease);
   if (!(await confines.limit(limits!))) throw new Error('too much memory is in use before anything runs');
   const cell = await openCell(lease.instance.link.cells, cellSizes(limits!), ended);
+  let left = false;
   return {
     isolation: 'CELL',
     ended,
@@ -59,8 +60,9 @@ async function workplaceIn(lease: Lease, { limits }: SandboxSpec, dependencies: 
     async clear() {},
     start: (command, stdin, signal) => start(cell, command, stdin, signal, ended),
     async [Symbol.asyncDispose]() {
-      // Nobody waits for it but who wants the sandbox next.
-      void leases.leave(lease, cell.close());
+      // Nobody waits for it but who wants the sandbox next. Once only: by the second time it may be somebody's.
+      if (!left) void leases.leave(lease, cell.close());
+      left = true;
     },
   };
 }
