@@ -20,13 +20,14 @@ export async function* dispatch(
   { streamOutput, placed = () => {} }: { streamOutput: boolean; placed?: () => void },
 ): AsyncIterable<RunExecutionResponse> {
   const demand = { template: spec.sandbox?.template ?? '', execution: true as const };
-  const { first, rest, executor, alive } = await place(directory(), demand, log, async (executor) => {
+  const begin = async (executor: ExecutorAnnounced) => {
     const alive = executors.alive(executor.executorId);
     const signal = AbortSignal.any([options.signal, alive]);
     const events = executors.at(executor.address).runExecution({ spec, streamOutput }, { ...options, signal });
     const rest = events[Symbol.asyncIterator]();
     return { first: await orWhy(rest.next(), alive, options.signal), rest, executor, alive };
-  });
+  };
+  const { first, rest, executor, alive } = await place(directory(), demand, log, begin, options.signal);
   placed();
   try {
     if (first.done) return;
@@ -44,7 +45,7 @@ export async function* dispatch(
   }
 }
 
-/** What became of a call; where it was cut off, why: no other executor is to be tried for a caller who has left. */
+/** What became of a call; where it was cut off, why. */
 async function orWhy<T>(answer: Promise<T>, alive: AbortSignal, signal: AbortSignal): Promise<T> {
   try {
     return await answer;

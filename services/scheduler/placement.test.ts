@@ -60,3 +60,16 @@ test('an error that another executor would not mend ends the search', async () =
   });
   expect(tried).toHaveLength(1);
 });
+
+test('no other executor is tried for a caller whose deadline has passed', async () => {
+  const deadline = new AbortController();
+  const tried: string[] = [];
+  const attempt = async ({ executorId }: ExecutorAnnounced) => {
+    tried.push(executorId);
+    deadline.abort(new DrydockError('DEADLINE_TOO_SHORT', 'passed'));
+    throw deadline.signal.reason;
+  };
+  const placed = place([executor('a'), executor('b')], demand, log, attempt, deadline.signal);
+  await expect(placed).rejects.toMatchObject({ reason: 'DEADLINE_TOO_SHORT' });
+  expect(tried).toHaveLength(1);
+});

@@ -43,13 +43,15 @@ export function freeSlots(executors: ExecutorAnnounced[]): number {
 
 /**
  * Tries one executor after the other until `attempt` succeeds. Goes on to the next where an executor is full, gone or
- * could not start a sandbox; throws NO_CAPACITY with `RetryInfo` when none is left, any other error at once.
+ * could not start a sandbox; throws NO_CAPACITY with `RetryInfo` when none is left, any other error at once, and so any
+ * error at all once nobody waits any more.
  */
 export async function place<T>(
   executors: ExecutorAnnounced[],
   demand: Demand,
   log: Logger,
   attempt: (executor: ExecutorAnnounced) => Promise<T>,
+  waiting?: AbortSignal,
 ): Promise<T> {
   let startFailure: DrydockError | undefined;
   for (const executor of candidates(executors, demand)) {
@@ -57,7 +59,7 @@ export async function place<T>(
     try {
       return await attempt(executor);
     } catch (error) {
-      if (!isWorthAnother(error)) throw error;
+      if (waiting?.aborted || !isWorthAnother(error)) throw error;
       log.warn({ err: error, executorId: executor.executorId }, 'executor passed over');
       if (hasReason(error, 'SANDBOX_START_FAILED')) startFailure = error;
     }
