@@ -97,6 +97,17 @@ test('a deadline of the client is told as such', async () => {
   });
 });
 
+test('calls that wait, of whomever, are in nobody’s way inside', async () => {
+  const over = Promise.withResolvers<{ processes: [] }>();
+  await using served = await serve({
+    listProcesses: async ({ sandboxId }) => (sandboxId === 'waits' ? over.promise : { processes: [] }),
+  });
+  const waiting = Array.from({ length: 1_500 }, () => served.client.listProcesses({ sandboxId: 'waits' }));
+  expect(await served.client.listProcesses({ sandboxId: '' }, { deadlineMs: 10_000 })).toEqual({ processes: [] });
+  over.resolve({ processes: [] });
+  await Promise.all(waiting);
+});
+
 test('an internal server refuses to listen to everybody without certificates', async () => {
   await expect(startServer({ address: '0.0.0.0:0', services: [], log })).rejects.toThrow(/TLS_DIR/);
 });

@@ -25,6 +25,8 @@ import type { Logger } from '#libs/log.ts';
 import { durationHistogram, splitAddress } from '#libs/telemetry.ts';
 import { Caller } from '#proto/drydock/internal/v1/caller.ts';
 
+// Of one client’s connection; more calls wait there for those.
+const MAX_PUBLIC_STREAMS = 1_000;
 const DRAIN_MS = 10_000;
 
 const calls = durationHistogram('rpc_server_duration_seconds', 'From the request to the last response.', [
@@ -81,7 +83,8 @@ export async function startServer(options: ServerOptions): Promise<{ port: numbe
     'grpc.max_receive_message_length': options.public ? MAX_PUBLIC_MESSAGE_BYTES : MAX_MESSAGE_BYTES,
     'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
     'grpc.keepalive_permit_without_calls': 1,
-    'grpc.max_concurrent_streams': 1000,
+    // Inside, one connection carries the calls of every caller: what one waits for must not keep out the others.
+    ...(options.public ? { 'grpc.max_concurrent_streams': MAX_PUBLIC_STREAMS } : {}),
     interceptors: [nameAndExplain],
   } as Parameters<typeof createServer>[0])
     .use(openTelemetryServerMiddleware())
