@@ -18,6 +18,7 @@ const usage = `drydock-agent runs as the first process of a sandbox.
   drydock-agent serve SOCKET    dials out to a unix socket and serves gRPC on it, for ever
   drydock-agent listen SOCKET   serves gRPC on a unix socket of its own; @NAME is an abstract one
   drydock-agent connect SOCKET  pipes its standard streams to a listening agent
+  drydock-agent install FILE    copies itself, so that it can be executed there and not read
 `
 
 func main() {
@@ -40,6 +41,8 @@ func run(arguments []string) error {
 	switch mode {
 	case "connect":
 		return connectStdio(socket)
+	case "install":
+		return install(socket)
 	case "serve", "listen":
 	default:
 		fmt.Fprint(os.Stderr, usage)

@@ -1,6 +1,7 @@
-import { mkdir, rm } from 'node:fs/promises';
-import { createServer, type Server, type Socket } from 'node:net';
+import { rmSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { SpanKind, trace } from '@opentelemetry/api';
 import type { Metadata } from 'nice-grpc-common';
 import { createClient } from '#libs/grpc/client.ts';
@@ -11,6 +12,8 @@ import {
   FilesystemServiceDefinition,
   ProcessServiceDefinition,
 } from '#proto/drydock/agent/v1/agent.ts';
+import type { Backend } from './backend.ts';
+import { listen } from './unix-socket.ts';
 
 // The largest answers are a thousand entries of a directory, and of the process table.
 const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
@@ -21,30 +24,28 @@ export type AgentLink = {
   processes: Client<ProcessServiceDefinition>;
   files: Client<FilesystemServiceDefinition>;
   cells: Client<CellServiceDefinition>;
-  /** Resolves when the agent has dialled for the first time. */
+  /** Resolves when the agent was reached for the first time. */
   connected: Promise<void>;
 };
 
 const tracer = trace.getTracer('drydock');
 
-export function linkDirectory(dataDirectory: string, instanceId: string): string {
-  return join(dataDirectory, 'links', instanceId);
-}
-
 /**
- * Listens for an agent, which dials out of its sandbox, and for our own client, and pipes the two together: grpc-js takes
- * an address and not a stream. A pair lives and dies together; the agent dials again, also after this process was replaced.
+ * Joins streams to an agent with a socket that our own client dials: grpc-js takes an address and not a stream. A pair lives
+ * and dies together; the next one is made at once, also after this process was replaced.
  */
-export async function openLink(dataDirectory: string, instanceId: string): Promise<AgentLink & AsyncDisposable> {
-  const directory = linkDirectory(dataDirectory, instanceId);
-  const bridges = join(dataDirectory, 'bridges');
+export async function openLink(
+  dataDirectory: string,
+  instanceId: string,
+  backend: Pick<Backend, 'reach'>,
+): Promise<AgentLink & AsyncDisposable> {
+  const bridges = bridgesOf(dataDirectory);
   const bridge = join(bridges, instanceId);
-  await mkdir(directory, { recursive: true, mode: 0o700 });
   await mkdir(bridges, { recursive: true, mode: 0o700 });
 
   const connected = Promise.withResolvers<void>();
   const pair = pairing(() => connected.resolve());
-  const agentServer = await listen(join(directory, 'agent.sock'), pair.agent);
+  const reached = await backend.reach(instanceId, pair.agent);
   const bridgeServer = await listen(bridge, pair.client);
 
   const address = `unix://${bridge}`;
@@ -63,39 +64,33 @@ export async function openLink(dataDirectory: string, instanceId: string): Promi
     async [Symbol.asyncDispose]() {
       for (const client of [control, processes, files, cells]) client[Symbol.dispose]();
       pair.close();
-      await Promise.all([agentServer, bridgeServer].map((server) => new Promise((resolve) => server.close(resolve))));
+      await Promise.all([reached[Symbol.asyncDispose](), bridgeServer[Symbol.asyncDispose]()]);
     },
   };
 }
 
-/** Removes what a link leaves on the disk. Only after its instance is gone: the directory is mounted there. */
-export async function removeLink(dataDirectory: string, instanceId: string): Promise<void> {
-  await rm(linkDirectory(dataDirectory, instanceId), { recursive: true, force: true });
-  await rm(join(dataDirectory, 'bridges', instanceId), { force: true });
+/** Removes what a process that was killed left of its links. Before the first one is opened. */
+export function removeStaleLinks(dataDirectory: string): void {
+  rmSync(bridgesOf(dataDirectory), { recursive: true, force: true });
 }
 
-async function listen(path: string, onSocket: (socket: Socket) => void): Promise<Server> {
-  await rm(path, { force: true });
-  const server = createServer({ pauseOnConnect: true, allowHalfOpen: false }, onSocket);
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve));
-  return server;
-}
+const bridgesOf = (dataDirectory: string) => join(dataDirectory, 'bridges');
 
-/** Joins each side's newest socket with the other's. */
+/** Joins each side's newest stream with the other's. */
 function pairing(onAgent: () => void) {
-  const waiting: { agent?: Socket; client?: Socket } = {};
-  const open = new Set<Socket>();
+  const waiting: { agent?: Duplex; client?: Duplex } = {};
+  const open = new Set<Duplex>();
   let closed = false;
-  const arrive = (side: 'agent' | 'client') => (socket: Socket) => {
-    if (closed) return void socket.destroy();
-    open.add(socket);
-    socket.on('error', () => {});
-    socket.once('close', () => {
-      open.delete(socket);
-      if (waiting[side] === socket) delete waiting[side];
+  const arrive = (side: 'agent' | 'client') => (stream: Duplex) => {
+    if (closed) return void stream.destroy();
+    open.add(stream);
+    stream.on('error', () => {});
+    stream.once('close', () => {
+      open.delete(stream);
+      if (waiting[side] === stream) delete waiting[side];
     });
     waiting[side]?.destroy();
-    waiting[side] = socket;
+    waiting[side] = stream;
     if (side === 'agent') onAgent();
     const { agent, client } = waiting;
     if (!agent || !client) return;
@@ -111,7 +106,7 @@ function pairing(onAgent: () => void) {
     client: arrive('client'),
     close() {
       closed = true;
-      for (const socket of open) socket.destroy();
+      for (const stream of open) stream.destroy();
     },
   };
 }

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import type { SandboxLimits } from '#libs/catalog/catalog.ts';
 
 /** What an instance is for: it runs either processes, or cells and nothing else. */
@@ -14,14 +15,14 @@ export type InstancePlan = {
   writableRoot: boolean;
   /** Runtime class, null for the backend's default. */
   runtime: string | null;
-  /** Directory on this host whose `agent.sock` the agent dials. */
-  linkDirectory: string;
 };
 
-export type EndedReason = 'OUT_OF_MEMORY' | 'EXITED' | 'EVICTED';
+export type EndedReason = 'OUT_OF_MEMORY' | 'EXITED' | 'EVICTED' | 'HOST_LOST';
 
 /** What not every backend can do. Callers ask before they rely on it. */
 export type Capabilities = {
+  /** Instances for cells can be made. */
+  readonly hostsCells: boolean;
   /** `setLimits` works; else an instance serves only the limits that it was made with. */
   readonly changesLimits: boolean;
   /** `measurePeak` works; else a peak is that of an instance's whole life. */
@@ -44,15 +45,25 @@ export type Watcher = {
 
 /**
  * What runs instances: isolated machines in waiting, each with the agent as its first process. A sandbox is an instance
- * that belongs to somebody. Labels are the backend's only memory. Every method may be repeated.
+ * that belongs to somebody. Labels are the backend's only memory. Every method may be repeated. Disposing leaves what runs.
  */
-export interface Backend {
+export interface Backend extends AsyncDisposable {
   readonly capabilities: Capabilities;
   /**
-   * Makes and starts an instance; its agent dials soon after. Errors: SANDBOX_START_FAILED, and nothing is left then.
-   * Not to be repeated with the same id.
+   * Hands over a stream to the agent of an instance, which may not be made yet, and another whenever that has ended, until
+   * disposed. To be called before `create`.
+   */
+  reach(instanceId: string, accept: (stream: Duplex) => void): Promise<AsyncDisposable>;
+  /**
+   * Makes and starts an instance; its agent can be reached soon after. Errors: SANDBOX_START_FAILED, and nothing is left
+   * then. Not to be repeated with the same id.
    */
   create(plan: InstancePlan, signal: AbortSignal): Promise<void>;
+  /**
+   * What must not answer a running instance before it may have an owner: addresses, an IP and a port each. None where
+   * instances have no network at all.
+   */
+  outOfReach(instanceId: string): string[];
   /** Ends and removes an instance with everything in it. Succeeds when there is none. */
   destroy(instanceId: string): Promise<void>;
   /** Every instance of this executor that exists, also those that an earlier process made. */

@@ -9,6 +9,7 @@ const SLOTS_PER_CORE = 2;
 
 export function loadConfig(variables: Environment) {
   const env = readEnvironment(variables);
+  const backend = env.oneOf('EXECUTOR_BACKEND', ['docker', 'kubernetes'], 'docker');
   const address = env.string('EXECUTOR_ADDRESS', '127.0.0.1:7004');
   const config = {
     id: env.string('EXECUTOR_ID', hostname()),
@@ -18,6 +19,10 @@ export function loadConfig(variables: Environment) {
     natsUrl: env.string('NATS_URL'),
     tlsDirectory: env.optional('TLS_DIR'),
     dataDirectory: env.string('EXECUTOR_DATA_DIR', '/var/lib/drydock/executor'),
+    backend,
+    kubeconfig: env.optional('KUBECONFIG'),
+    namespacePrefix: env.string('KUBERNETES_NAMESPACE_PREFIX', 'drydock'),
+    agentImage: backend === 'kubernetes' ? env.string('KUBERNETES_AGENT_IMAGE') : '',
     dockerSocket: env.string('DOCKER_SOCKET', '/var/run/docker.sock'),
     agentBinary: env.string('AGENT_BINARY', join(ROOT, '.build/bin/drydock-agent')),
     seccompProfile: env.string('SECCOMP_PROFILE', join(ROOT, '.build/seccomp.json')),

@@ -3,10 +3,13 @@ import { DrydockError, hasReason } from '#libs/errors.ts';
 import { newId } from '#libs/ids.ts';
 import type { Logger } from '#libs/log.ts';
 import { durationHistogram } from '#libs/telemetry.ts';
-import { type AgentLink, linkDirectory, openLink, removeLink } from './agent-link.ts';
+import { type AgentLink, openLink, removeStaleLinks } from './agent-link.ts';
 import type { Backend, Purpose } from './backend.ts';
 
 const READY_DEADLINE_MS = 20_000;
+// A policy may come into force a moment after the sandbox does; a connection that nothing forbids takes far less than a probe.
+const ISOLATED_MS = 10_000;
+const PROBE_MS = 300;
 
 const starts = durationHistogram('executor_instance_start_seconds', 'From the engine call to an agent that answers.', [
   'template',
@@ -45,12 +48,14 @@ export function createInstances(dependencies: {
   log: Logger;
 }): Instances {
   const { backend, dataDirectory, log } = dependencies;
+  removeStaleLinks(dataDirectory);
   const known = new Set<string>();
   const cells = new Map<string, boolean>();
+  const hasCells = (template: string) => backend.capabilities.hostsCells && cells.get(template);
 
   const open = async (id: string, template: Template, limits: SandboxLimits): Promise<Instance> => {
     known.add(id);
-    return { id, template, limits, link: await openLink(dataDirectory, id) };
+    return { id, template, limits, link: await openLink(dataDirectory, id, backend) };
   };
 
   const ready = async ({ link, template }: Instance, signal: AbortSignal): Promise<void> => {
@@ -60,6 +65,19 @@ export function createInstances(dependencies: {
     );
     await Promise.race([link.connected, late]);
     await link.control.ping({}, { signal: limit });
+  };
+
+  /** Believed for the same reason as what it says of cells, below. */
+  const proveIsolated = async ({ id, link, template }: Instance, signal: AbortSignal): Promise<void> => {
+    const addresses = backend.outOfReach(id);
+    if (addresses.length === 0) return;
+    const end = Date.now() + ISOLATED_MS;
+    for (;;) {
+      const request = { addresses, wallNanoseconds: PROBE_MS * 1e6 };
+      const { reached } = await link.control.probeNetwork(request, { signal, deadlineMs: READY_DEADLINE_MS });
+      if (reached.length === 0) return;
+      if (Date.now() > end) throw notIsolated(template.id, reached);
+    }
   };
 
   /** Nobody's program has run there yet, so that what the agent says of itself can be believed. */
@@ -78,13 +96,12 @@ export function createInstances(dependencies: {
   const destroy = async (instance: Instance): Promise<void> => {
     await instance.link[Symbol.asyncDispose]();
     await backend.destroy(instance.id);
-    await removeLink(dataDirectory, instance.id);
     known.delete(instance.id);
   };
 
   return {
     async create(template, limits, purpose, signal) {
-      if (purpose === 'cells' && cells.get(template.id) === false) throw noCells(template.id);
+      if (purpose === 'cells' && hasCells(template.id) === false) throw noCells(template.id);
       const end = starts.startTimer({ template: template.id });
       const instance = await open(newId('ins'), template, limits);
       try {
@@ -97,11 +114,11 @@ export function createInstances(dependencies: {
             limits,
             writableRoot: template.writableRoot,
             runtime: template.runtime,
-            linkDirectory: linkDirectory(dataDirectory, instance.id),
           },
           signal,
         );
         await ready(instance, signal);
+        await proveIsolated(instance, signal);
         if (purpose === 'cells') await prepareCell(instance, signal);
         end();
         return instance;
@@ -112,7 +129,7 @@ export function createInstances(dependencies: {
         throw error;
       }
     },
-    hasCells: (template) => cells.get(template),
+    hasCells,
     async adopt(instanceId, template, limits) {
       const instance = await open(instanceId, template, limits);
       try {
@@ -124,16 +141,18 @@ export function createInstances(dependencies: {
       }
     },
     destroy,
-    async destroyUnknown(instanceId) {
-      await backend.destroy(instanceId);
-      await removeLink(dataDirectory, instanceId);
-    },
+    destroyUnknown: (instanceId) => backend.destroy(instanceId),
     known: () => new Set(known),
   };
 }
 
 function notReady(template: string): DrydockError {
   return new DrydockError('SANDBOX_START_FAILED', `template ${template}: the sandbox did not become ready in time`);
+}
+
+function notIsolated(template: string, reached: string[]): DrydockError {
+  const what = `its sandbox reaches ${reached.join(', ')}`;
+  return new DrydockError('SANDBOX_START_FAILED', `template ${template}: network policies are not enforced: ${what}`);
 }
 
 function noCells(template: string): DrydockError {

@@ -12,13 +12,13 @@ import { ProcessServiceDefinition } from '#proto/drydock/v1/process.ts';
 import { createAnnouncer, createReporter, followSession } from './announcements.ts';
 import { openClaims } from './claims.ts';
 import { loadConfig } from './config.ts';
-import { createDockerBackend } from './docker/backend.ts';
 import { drainOnSignal, untilEmpty } from './drain.ts';
 import { createExecutor } from './executor.ts';
 import { createFiles } from './files.ts';
 import { createInstances } from './instances.ts';
 import { followLife } from './last-alive.ts';
 import { createLeases } from './leases.ts';
+import { openBackend } from './open-backend.ts';
 import { createPool } from './pool.ts';
 import { createProcesses } from './processes.ts';
 import { adoptInstances, enforceDeadlines, instanceEnded, reconcile } from './reconcile.ts';
@@ -38,16 +38,7 @@ await run(log, async (shutdown) => {
   const catalog = readCatalog(config.catalogFile);
   await using _hold = await holdDirectory(dataDirectory, 'another executor');
 
-  const backend = createDockerBackend({
-    socket: config.dockerSocket,
-    executorId: config.id,
-    dataDirectory,
-    agentBinary: config.agentBinary,
-    seccompProfile: config.seccompProfile,
-    cellBinary: config.cellBinary,
-    cellSeccompProfile: config.cellSeccompProfile,
-    log,
-  });
+  await using backend = await openBackend(config, log);
   const instances = createInstances({ backend, dataDirectory, catalog, log });
   const claims = await openClaims(dataDirectory);
   const room = createRoom({ maxSandboxes, memoryBytes, giveWay: () => leases.giveWay() });

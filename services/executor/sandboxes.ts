@@ -231,10 +231,16 @@ function toSandbox({ instance, claim, warm }: Claimed, place: Place): Sandbox {
   return { ...claim, instance, place, warm, claimedAt: Date.now(), ended: new AbortController(), removal: undefined };
 }
 
+const WHY: Record<EndedReason, string> = {
+  OUT_OF_MEMORY: 'it ran out of memory',
+  EXITED: 'it ended by itself',
+  EVICTED: 'its host needed the room',
+  HOST_LOST: 'its host was lost',
+};
+
 /** What calls get to hear when an instance ended by itself. */
 export function stoppedBy(stopReason: EndedReason): DrydockError {
-  const why = stopReason === 'OUT_OF_MEMORY' ? 'it ran out of memory' : 'it ended by itself';
-  return new DrydockError('SANDBOX_STOPPED', `the sandbox stopped: ${why}`, { metadata: { stopReason } });
+  return new DrydockError('SANDBOX_STOPPED', `the sandbox stopped: ${WHY[stopReason]}`, { metadata: { stopReason } });
 }
 
 function claimOf({ sandboxId, organizationId, template, limits, expireTime, confirmed }: Sandbox): Claim {

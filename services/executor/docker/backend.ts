@@ -1,11 +1,21 @@
 import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import Docker from 'dockerode';
 import { DrydockError } from '#libs/errors.ts';
 import type { Logger } from '#libs/log.ts';
 import type { Backend, InstancePlan } from '../backend.ts';
+import { listen } from '../unix-socket.ts';
 import { type ControlGroup, openControlGroup } from './cgroup.ts';
-import { containerFor, EXECUTOR_LABEL, type HostFiles, INSTANCE_LABEL, nameOf, updateFor } from './container.ts';
+import {
+  containerFor,
+  EXECUTOR_LABEL,
+  type HostFiles,
+  INSTANCE_LABEL,
+  nameOf,
+  SOCKET_NAME,
+  updateFor,
+} from './container.ts';
 import { watchEngine } from './events.ts';
 
 const HOSTS = '127.0.0.1 localhost sandbox\n::1 localhost sandbox\n';
@@ -24,11 +34,12 @@ export type DockerOptions = {
 
 /** Instances as containers of one Docker engine on this host. */
 export function createDockerBackend(options: DockerOptions): Backend {
-  const { executorId, log } = options;
+  const { executorId, dataDirectory, log } = options;
   const docker = new Docker({ socketPath: options.socket });
   const host = prepareHostFiles(options);
   const groups = new Map<string, ControlGroup | undefined>();
   const label = `${EXECUTOR_LABEL}=${executorId}`;
+  const linkDirectoryOf = (instanceId: string) => join(dataDirectory, 'links', instanceId);
   let appArmor: boolean | undefined;
 
   /** Whether the engine confines containers with AppArmor, whose profile forbids every mount. */
@@ -52,14 +63,26 @@ export function createDockerBackend(options: DockerOptions): Backend {
         // 404: there is none. 409: another call is removing it.
         if (error.statusCode !== 404 && error.statusCode !== 409) throw error;
       });
+    // Last: it is mounted there.
+    await rm(linkDirectoryOf(instanceId), { recursive: true, force: true });
   };
 
   return {
-    capabilities: { changesLimits: true, measuresPeak: true },
+    capabilities: { hostsCells: true, changesLimits: true, measuresPeak: true },
+    async reach(instanceId, accept) {
+      const directory = linkDirectoryOf(instanceId);
+      await mkdir(directory, { recursive: true, mode: 0o700 });
+      return listen(join(directory, SOCKET_NAME), accept);
+    },
     async create(plan, signal) {
       try {
         const container = await docker.createContainer({
-          ...containerFor(plan, executorId, host, await hasAppArmor()),
+          ...containerFor(
+            plan,
+            executorId,
+            { ...host, linkDirectory: linkDirectoryOf(plan.instanceId) },
+            await hasAppArmor(),
+          ),
           abortSignal: signal,
         });
         await container.start({ abortSignal: signal });
@@ -69,6 +92,7 @@ export function createDockerBackend(options: DockerOptions): Backend {
         throw startFailed(plan, error);
       }
     },
+    outOfReach: () => [],
     destroy,
     async list() {
       const containers = await docker.listContainers({ all: true, filters: JSON.stringify({ label: [label] }) });
@@ -92,10 +116,11 @@ export function createDockerBackend(options: DockerOptions): Backend {
     measurePeak: async (instanceId) => (await groupOf(instanceId))?.measurePeak(),
     watch: (watcher) => watchEngine(docker, label, log, watcher),
     ping: async () => void (await docker.ping()),
+    async [Symbol.asyncDispose]() {},
   };
 }
 
-function prepareHostFiles(options: DockerOptions): HostFiles {
+function prepareHostFiles(options: DockerOptions): Omit<HostFiles, 'linkDirectory'> {
   const { dataDirectory, agentBinary, cellBinary } = options;
   const hostsFile = join(dataDirectory, 'hosts');
   writeFileSync(hostsFile, HOSTS, { mode: 0o644 });

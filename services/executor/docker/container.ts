@@ -12,6 +12,8 @@ export const TEMPLATE_LABEL = 'drydock.template';
 const AGENT_PATH = '/run/drydock/agent';
 const LINK_PATH = '/run/drydock/link';
 const CELL_PATH = '/run/drydock/cell';
+/** The socket, in the directory that is mounted there, which the agent dials. */
+export const SOCKET_NAME = 'agent.sock';
 
 // The agent's threads count in the same limit as the programs' processes.
 export const AGENT_PROCESSES = 16;
@@ -21,6 +23,8 @@ export type HostFiles = {
   agentBinary: string;
   cellBinary: string;
   hostsFile: string;
+  /** The instance's own, for the agent's socket. */
+  linkDirectory: string;
   /** Profiles as JSON. */
   seccompProfile: string;
   cellSeccompProfile: string;
@@ -42,7 +46,7 @@ export function containerFor(
   return {
     name: nameOf(plan.instanceId),
     Image: plan.image,
-    Entrypoint: [AGENT_PATH, 'serve', `${LINK_PATH}/agent.sock`],
+    Entrypoint: [AGENT_PATH, 'serve', `${LINK_PATH}/${SOCKET_NAME}`],
     Cmd: [],
     Env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
     Hostname: 'sandbox',
@@ -73,7 +77,7 @@ export function containerFor(
       ReadonlyRootfs: !plan.writableRoot,
       Binds: [
         `${host.agentBinary}:${AGENT_PATH}:ro`,
-        `${plan.linkDirectory}:${LINK_PATH}:ro`,
+        `${host.linkDirectory}:${LINK_PATH}:ro`,
         `${host.hostsFile}:/etc/hosts:ro`,
         ...(plan.purpose === 'cells' ? [`${host.cellBinary}:${CELL_PATH}:ro`] : []),
       ],

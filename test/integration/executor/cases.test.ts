@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ResourceUsage } from '#proto/drydock/v1/resources.ts';
-import { CALLER, executionOf, ISOLATIONS, MiB, startExecutor, type TestExecutor } from './fixture.ts';
+import { CALLER, executionOf, MiB, startExecutor, type TestExecutor } from './fixture.ts';
+import { ISOLATIONS } from './under-test.ts';
 
 let executor: TestExecutor;
 

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Container } from './engine.ts';
+import { type Container, connectEngine } from './engine.ts';
 import { startExecutor, type TestExecutor } from './fixture.ts';
+import { ENGINE_SOCKET } from './under-test.ts';
 
 const ORDINARY_PROFILE = join(import.meta.dirname, '../../../.build/seccomp.json');
 const POOL = { floor: 0, ceiling: 0 };
@@ -14,10 +15,12 @@ describe('a sandbox for cells', () => {
   beforeAll(async () => {
     executor = await startExecutor({ pool: POOL });
     await executor.sandbox();
-    ordinary = await executor.engine.inspect((await executor.engine.list())[0]!);
+    const engine = connectEngine(ENGINE_SOCKET, executor.id);
+    const [first] = await engine.list();
+    ordinary = await engine.inspect(first!);
     await executor.run({ isolation: 'CELL', source: '' });
-    const id = (await executor.engine.list()).find((id) => id !== ordinary.Id);
-    host = await executor.engine.inspect(id!);
+    const second = (await engine.list()).find((id) => id !== first);
+    host = await engine.inspect(second!);
   });
 
   afterAll(() => executor[Symbol.asyncDispose]());

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ISOLATIONS, startExecutor, type TestExecutor } from './fixture.ts';
+import { startExecutor, type TestExecutor } from './fixture.ts';
+import { ISOLATIONS } from './under-test.ts';
 
 let executor: TestExecutor;
 

@@ -1,22 +1,20 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newId } from '#libs/ids.ts';
-import { observeEngine } from './engine.ts';
-import { CALLER, ENGINE_SOCKET, MiB, python, STRANGER, specOf, startExecutor, type TestExecutor } from './fixture.ts';
+import type { Observed } from './engine.ts';
+import { CALLER, MiB, python, STRANGER, specOf, startExecutor, type TestExecutor } from './fixture.ts';
+import { NEEDS_ENGINE, observe } from './under-test.ts';
 
-let directory: string;
-let engine: Awaited<ReturnType<typeof observeEngine>>;
+let observed: Observed;
 let executor: TestExecutor;
 
 beforeAll(async () => {
-  directory = await mkdtemp('/tmp/dd-engine-');
-  const dockerSocket = join(directory, 'docker.sock');
-  engine = await observeEngine(ENGINE_SOCKET, dockerSocket);
+  observed = await observe();
   executor = await startExecutor({
-    dockerSocket,
     pool: { floor: 2, ceiling: 4 },
     environment: {
+      ...observed.variables,
       EXECUTOR_MAX_SANDBOXES: '4',
       EXECUTOR_MEMORY_BYTES: String(2048 * MiB),
     },
@@ -25,8 +23,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await executor[Symbol.asyncDispose]();
-  await engine[Symbol.asyncDispose]();
-  await rm(directory, { recursive: true });
+  await observed[Symbol.asyncDispose]();
 });
 
 const warm = () => executor.metric('executor_warm_sandboxes{');
@@ -41,26 +38,39 @@ const limitsOf = async (sandboxId: string) => {
   };
 };
 
-test('a warm claim asks nothing of the engine, with its own environment and limits', async () => {
+/** What was asked about some instances since then: the pool refills as soon as one is taken. */
+const askedAbout = (instances: string[]) => {
+  const names = instances.map(executor.engine.nameOf);
+  return observed.requests.filter((line) => names.some((name) => line.includes(name)));
+};
+
+test('a warm claim asks nothing of what is below, with its own environment', async () => {
   await expect.poll(warm, { timeout: 20_000 }).toBe(2);
-  // The pool refills as soon as one is taken, so what counts is what was asked about this instance.
-  const before = new Set(await executor.engine.list());
-  engine.requests.length = 0;
-  const limits = { memoryBytes: 320 * MiB, processes: 32, cpus: 0.5 };
-  const claimed = await executor.claim({ environment: { OWNER: 'us' } }, limits);
+  const before = await executor.engine.list();
+  observed.requests.length = 0;
+  const claimed = await executor.claim({ environment: { OWNER: 'us' } });
   expect(claimed.warm).toBe(true);
   const { stdout } = await executor.command(claimed.sandboxId, python('import os; print(os.environ["OWNER"])'));
   expect(stdout).toBe('us\n');
+  expect(askedAbout(before)).toEqual([]);
+  await executor.destroy(claimed.sandboxId);
+});
+
+test('a warm claim with limits of its own asks nothing of the engine either', async ({ skip }) => {
+  if (NEEDS_ENGINE) skip(NEEDS_ENGINE);
+  await expect.poll(warm, { timeout: 20_000 }).toBeGreaterThanOrEqual(2);
+  const before = await executor.engine.list();
+  observed.requests.length = 0;
+  const limits = { memoryBytes: 320 * MiB, processes: 32, cpus: 0.5 };
+  const claimed = await executor.claim({}, limits);
+  expect(claimed.warm).toBe(true);
   expect(await limitsOf(claimed.sandboxId)).toEqual({
     memory: limits.memoryBytes,
     swap: limits.memoryBytes,
     processes: 48,
     quota: 50_000,
   });
-  const names = await Promise.all(
-    [...before].map(async (id) => (await executor.engine.inspect(id)).Config.Labels['drydock.instance']),
-  );
-  expect(engine.requests.filter((line) => names.some((name) => line.includes(name)))).toEqual([]);
+  expect(askedAbout(before)).toEqual([]);
   await executor.destroy(claimed.sandboxId);
 });
 
@@ -125,12 +135,7 @@ test('deleting waits until nothing is left', async () => {
   const sandboxId = await executor.sandbox({}, { diskBytes: 16 * MiB });
   const made = await instanceOf(sandboxId);
   await executor.destroy(sandboxId);
-  const names = await Promise.all(
-    (await executor.engine.list()).map(
-      async (id) => (await executor.engine.inspect(id)).Config?.Labels['drydock.instance'],
-    ),
-  );
-  expect(names).not.toContain(made);
+  expect(await executor.engine.list()).not.toContain(made);
 });
 
 test('what another organisation, or nobody, has is not found', async () => {

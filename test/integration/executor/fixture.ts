@@ -14,23 +14,17 @@ import {
   ExecutionSpec,
   SandboxSpec,
 } from '#proto/drydock/internal/v1/spec.ts';
-import type { Isolation, SourceFile, Verdict } from '#proto/drydock/v1/execution.ts';
+import type { SourceFile, Verdict } from '#proto/drydock/v1/execution.ts';
 import { FileServiceDefinition, WriteFileRequest } from '#proto/drydock/v1/file.ts';
 import { ProcessServiceDefinition, StartProcessRequest } from '#proto/drydock/v1/process.ts';
-import { ensureImage } from '../../../deploy/images/build.ts';
 import { collect, type Finished } from '../../api.ts';
 import { type Nats, startNats } from '../../nats.ts';
 import { freePort } from '../../ports.ts';
-import { connectEngine, type Engine } from './engine.ts';
+import { below, pythonImage, variables as variablesUnderTest } from './under-test.ts';
 
-export const ENGINE_SOCKET = process.env.DOCKER_SOCKET ?? '/var/run/docker.sock';
-const IMAGE_CACHE = process.env.IMAGE_CACHE ?? '/var/lib/drydock/images';
 const ROOT = join(import.meta.dirname, '../../..');
 const STOP_TIMEOUT_MS = 30_000;
 export const MiB = 1024 * 1024;
-
-/** Every kind, for tests of what is alike in both. */
-export const ISOLATIONS = ['CELL', 'SANDBOX'] as const satisfies Isolation[];
 
 export const CALLER: Caller = {
   organizationId: 'org_ours',
@@ -55,8 +49,6 @@ export const LIMITS: AppliedLimits = {
 
 export type Options = {
   pool?: Template['pool'];
-  /** The engine's socket, where a test stands in between. */
-  dockerSocket?: string;
   environment?: Record<string, string>;
 };
 
@@ -80,11 +72,11 @@ type Case = { name?: string; stdin?: string; expectedOutput?: string; limits?: P
 export type TestExecutor = Awaited<ReturnType<typeof startExecutor>>;
 
 /** An executor of its own: process, NATS, data directory and label at the engine. Disposing removes all of it. */
-export async function startExecutor({ pool = { floor: 1, ceiling: 4 }, dockerSocket, environment = {} }: Options = {}) {
+export async function startExecutor({ pool = { floor: 1, ceiling: 4 }, environment = {} }: Options = {}) {
   const id = `test-${newId('evt').slice(-12)}`;
   const directory = await mkdtemp('/tmp/dd-');
   const nats = await startNats();
-  const engine = connectEngine(ENGINE_SOCKET, id);
+  const engine = below(id);
   const [port, metricsPort] = [await freePort(), await freePort()];
   const address = `127.0.0.1:${port}`;
   await writeCatalog(join(directory, 'catalog.json'), pool);
@@ -94,8 +86,8 @@ export async function startExecutor({ pool = { floor: 1, ceiling: 4 }, dockerSoc
     EXECUTOR_METRICS_ADDRESS: `127.0.0.1:${metricsPort}`,
     EXECUTOR_DATA_DIR: join(directory, 'data'),
     CATALOG_FILE: join(directory, 'catalog.json'),
-    DOCKER_SOCKET: dockerSocket ?? ENGINE_SOCKET,
     NATS_URL: nats.url,
+    ...variablesUnderTest(),
     ...environment,
   };
   const clients = {
@@ -266,10 +258,7 @@ export function python(source: string): string[] {
 }
 
 async function writeCatalog(file: string, pool: Template['pool']): Promise<void> {
-  const image = await ensureImage('python', {
-    dockerSocket: ENGINE_SOCKET,
-    cacheDirectory: IMAGE_CACHE,
-  });
+  const image = await pythonImage();
   const { memoryBytes, processes, diskBytes, cpus } = LIMITS;
   const template = {
     id: 'python',
@@ -309,4 +298,4 @@ async function launch(variables: Record<string, string>): Promise<ChildProcess> 
   return child;
 }
 
-export type { Engine, Nats };
+export type { Nats };

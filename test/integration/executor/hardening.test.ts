@@ -1,8 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Container } from './engine.ts';
+import { type Container, connectEngine } from './engine.ts';
 import { LIMITS, MiB, python, startExecutor, type TestExecutor } from './fixture.ts';
+import { ENGINE_SOCKET } from './under-test.ts';
 
 let executor: TestExecutor;
 let sandboxId: string;
@@ -11,7 +12,8 @@ let container: Container;
 beforeAll(async () => {
   executor = await startExecutor({ pool: { floor: 0, ceiling: 0 } });
   sandboxId = await executor.sandbox();
-  container = await executor.engine.inspect((await executor.engine.list())[0]!);
+  const engine = connectEngine(ENGINE_SOCKET, executor.id);
+  container = await engine.inspect((await engine.list())[0]!);
 });
 
 afterAll(() => executor[Symbol.asyncDispose]());

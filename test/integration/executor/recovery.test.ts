@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { connectEvents, type Events } from '#libs/events.ts';
@@ -7,22 +7,18 @@ import { createLogger } from '#libs/log.ts';
 import { ExecutorAnnounced, SandboxChanged, SandboxEnded } from '#proto/drydock/internal/v1/events.ts';
 import type { StartProcessResponse } from '#proto/drydock/v1/process.ts';
 import { collect } from '../../api.ts';
-import { observeEngine } from './engine.ts';
-import { CALLER, ENGINE_SOCKET, MiB, python, startExecutor, type TestExecutor } from './fixture.ts';
+import type { Observed } from './engine.ts';
+import { CALLER, MiB, python, startExecutor, type TestExecutor } from './fixture.ts';
+import { observe, pythonImage } from './under-test.ts';
 
-let directory: string;
-let engine: Awaited<ReturnType<typeof observeEngine>>;
+let observed: Observed;
 let executor: TestExecutor;
 let events: Events & AsyncDisposable;
 let ended: SandboxEnded[];
 
 beforeEach(async () => {
-  directory = await mkdtemp('/tmp/dd-engine-');
-  engine = await observeEngine(ENGINE_SOCKET, join(directory, 'docker.sock'));
-  executor = await startExecutor({
-    dockerSocket: join(directory, 'docker.sock'),
-    pool: { floor: 1, ceiling: 1 },
-  });
+  observed = await observe();
+  executor = await startExecutor({ pool: { floor: 1, ceiling: 1 }, environment: observed.variables });
   events = connectEvents({
     url: executor.nats.url,
     name: 'test',
@@ -41,8 +37,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await events[Symbol.asyncDispose]();
   await executor[Symbol.asyncDispose]();
-  await engine[Symbol.asyncDispose]();
-  await rm(directory, { recursive: true });
+  await observed[Symbol.asyncDispose]();
 });
 
 const containers = () => executor.engine.list();
@@ -155,10 +150,9 @@ test('strange containers go, and what ended while the engine could not be heard 
   const [claimed] = await containers();
   const sandboxId = await executor.sandbox();
   await settled();
-  const image = (await executor.engine.inspect(claimed!)).Config.Image;
-  const orphan = await executor.engine.makeOrphan(image);
+  const orphan = await executor.engine.makeOrphan(await pythonImage());
   const other = (await containers()).find((id) => id !== claimed && id !== orphan);
-  engine.break();
+  observed.break();
   await executor.engine.kill(other!);
   await expect.poll(containers, { timeout: 20_000 }).not.toContain(orphan);
   await settled();

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { millisecondsOf } from '#libs/catalog/limits.ts';
 import type { Verdict } from '#proto/drydock/v1/execution.ts';
-import { ISOLATIONS, MiB, type Program, startExecutor, type TestExecutor } from './fixture.ts';
+import { MiB, type Program, startExecutor, type TestExecutor } from './fixture.ts';
+import { ISOLATIONS } from './under-test.ts';
 
 let executor: TestExecutor;
 

@@ -1,0 +1,41 @@
+import { ApiException } from '@kubernetes/client-node';
+import { DrydockError } from '#libs/errors.ts';
+import { startFailed } from './pod-state.ts';
+
+const RETRY_AFTER_MS = 2_000;
+
+/** What the API server's refusal to make a pod means for whoever asked for a sandbox. */
+export function refusalOf(template: string, cause: unknown): DrydockError {
+  const message = messageOf(cause);
+  if (/exceeded quota/.test(message))
+    return new DrydockError('NO_CAPACITY', `the cluster's quota for sandboxes is used up: ${message}`, {
+      cause,
+      retryAfterMs: RETRY_AFTER_MS,
+    });
+  const runtimeClass = /RuntimeClass "([^"]+)" not found/.exec(message)?.[1];
+  if (runtimeClass) return startFailed(template, `the cluster has no RuntimeClass ${runtimeClass}`, cause);
+  const webhook = /admission webhook "([^"]+)"/.exec(message)?.[1];
+  if (webhook) return startFailed(template, `admission webhook ${webhook} refuses its pods: ${message}`, cause);
+  return startFailed(template, `the cluster refuses its pods: ${message}`, cause);
+}
+
+/** What an API server said, whatever way it failed; a missing right is named by its verb. */
+export function messageOf(error: unknown): string {
+  if (!(error instanceof ApiException)) return (error as Error).message;
+  const message = statusMessageOf(error.body) || `HTTP ${error.code}`;
+  const verb = /cannot (\w+) resource "([^"]+)"/.exec(message);
+  return verb ? `the executor may not ${verb[1]} ${verb[2]}: grant it that verb (${message})` : message;
+}
+
+export function hasCode(error: unknown, ...codes: number[]): boolean {
+  return error instanceof ApiException && codes.includes(error.code);
+}
+
+function statusMessageOf(body: unknown): string {
+  if (typeof body !== 'string') return (body as { message?: string } | undefined)?.message ?? '';
+  try {
+    return (JSON.parse(body) as { message?: string }).message ?? '';
+  } catch {
+    return body.slice(0, 500);
+  }
+}

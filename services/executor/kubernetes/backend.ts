@@ -1,0 +1,162 @@
+import type { Duplex } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import { setTimeout as pause } from 'node:timers/promises';
+import { CoreV1Api, KubeConfig, type V1Pod, VersionApi } from '@kubernetes/client-node';
+import { DrydockError } from '#libs/errors.ts';
+import type { Logger } from '#libs/log.ts';
+import type { Backend, InstancePlan } from '../backend.ts';
+import { hasCode, messageOf, refusalOf } from './api-errors.ts';
+import { openExecStream } from './exec-stream.ts';
+import { keepNamespace } from './namespace.ts';
+import { CONNECT_COMMAND, CONTAINER, EXECUTOR_LABEL, INSTANCE_LABEL, nameOf, podFor } from './pod.ts';
+import { endOf, isRunning, startFailureOf, unschedulable } from './pod-state.ts';
+import { followPods } from './pods.ts';
+
+const START_MS = 20_000;
+const DELETE_MS = 30_000;
+const REACH_AGAIN_MS = [20, 100, 500, 2_000];
+const KUBELET_PORT = 10_250;
+const METADATA_ADDRESS = '169.254.169.254:80';
+
+export type KubernetesOptions = {
+  /** Path of a kubeconfig; default: that of the environment, or the service account of this pod. */
+  kubeconfig: string | undefined;
+  executorId: string;
+  /** What the names of this environment's namespaces begin with. */
+  namespacePrefix: string;
+  agentImage: string;
+  log: Logger;
+};
+
+/** Instances as pods of a cluster, reached by one exec stream each. */
+export async function createKubernetesBackend(options: KubernetesOptions): Promise<Backend> {
+  const { executorId, agentImage, log } = options;
+  const config = loadConfig(options.kubeconfig);
+  const api = config.makeApiClient(CoreV1Api);
+  const namespace = `${options.namespacePrefix}-pool`;
+  const label = `${EXECUTOR_LABEL}=${executorId}`;
+  const list = () => api.listNamespacedPod({ namespace, labelSelector: label });
+  await keepNamespace(config, namespace).catch((error) => {
+    throw new Error(`namespace ${namespace} cannot be kept: ${messageOf(error)}`, { cause: error });
+  });
+  const service = (await api.readNamespacedService({ namespace: 'default', name: 'kubernetes' })).spec;
+  const pods = followPods(config, { namespace, label, list, log });
+  /** Those that end because they are told to. */
+  const ending = new Set<string>();
+
+  const destroy = async (instanceId: string): Promise<void> => {
+    const name = nameOf(instanceId);
+    ending.add(instanceId);
+    try {
+      await api.deleteNamespacedPod({ namespace, name });
+    } catch (error) {
+      if (!hasCode(error, 404)) throw error;
+      ending.delete(instanceId);
+      return;
+    }
+    await pods.until(name, (pod) => (pod ? undefined : true), AbortSignal.timeout(DELETE_MS));
+    ending.delete(instanceId);
+  };
+
+  /** Waits until a pod runs. Errors: SANDBOX_START_FAILED, NO_CAPACITY. */
+  const started = async ({ instanceId, template }: InstancePlan, signal: AbortSignal): Promise<void> => {
+    const name = nameOf(instanceId);
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(START_MS)]);
+    const outcome = (pod: V1Pod | undefined) => pod && (isRunning(pod) ? 'running' : startFailureOf(pod));
+    const result = await pods.until(name, outcome, limit).catch(() => lateBecause(template, pods.get(name)));
+    if (result !== 'running') throw result;
+  };
+
+  return {
+    capabilities: { hostsCells: false, changesLimits: false, measuresPeak: false },
+    async reach(instanceId, accept) {
+      const stop = new AbortController();
+      const pod = nameOf(instanceId);
+      const running = (found: V1Pod | undefined) => (found && isRunning(found) ? true : undefined);
+      let stream: Duplex | undefined;
+      const loop = async () => {
+        for (let failures = 0; !stop.signal.aborted; ) {
+          try {
+            await pods.until(pod, running, stop.signal);
+            stream = await openExecStream(config, { namespace, pod, container: CONTAINER, command: CONNECT_COMMAND });
+            if (stop.signal.aborted) return void stream.destroy();
+            failures = 0;
+            accept(stream);
+            await finished(stream);
+          } catch (error) {
+            if (!stop.signal.aborted) log.debug({ err: error, instanceId }, 'exec stream ended');
+          }
+          const wait = REACH_AGAIN_MS[Math.min(failures++, REACH_AGAIN_MS.length - 1)];
+          await pause(wait, undefined, { signal: stop.signal }).catch(() => {});
+        }
+      };
+      const ended = loop();
+      return {
+        async [Symbol.asyncDispose]() {
+          stop.abort();
+          stream?.destroy();
+          await ended;
+        },
+      };
+    },
+    async create(plan, signal) {
+      if (plan.purpose === 'cells') throw new DrydockError('NOT_IMPLEMENTED', 'a cluster has no instances for cells');
+      try {
+        const body = podFor(plan, { namespace, executorId, agentImage });
+        await api.createNamespacedPod({ namespace, body }).catch((error) => {
+          throw refusalOf(plan.template, error);
+        });
+        await started(plan, signal);
+      } catch (error) {
+        await destroy(plan.instanceId).catch((cause) => log.warn({ err: cause }, 'failed pod not removed yet'));
+        throw error;
+      }
+    },
+    destroy,
+    async list() {
+      const { items } = await list();
+      return items.map((pod) => ({
+        instanceId: pod.metadata?.labels?.[INSTANCE_LABEL] ?? '',
+        running: isRunning(pod),
+      }));
+    },
+    outOfReach(instanceId) {
+      const node = pods.get(nameOf(instanceId))?.status?.hostIP;
+      const [server, port] = [service?.clusterIP, service?.ports?.[0]?.port];
+      return [`${server}:${port}`, `${node}:${KUBELET_PORT}`, METADATA_ADDRESS];
+    },
+    async setLimits() {
+      throw new DrydockError('NOT_IMPLEMENTED', 'the limits of a pod are not changed');
+    },
+    async measurePeak() {
+      return undefined;
+    },
+    watch(watcher) {
+      const listening = pods.onChange((pod, gone) => {
+        const instanceId = pod.metadata?.labels?.[INSTANCE_LABEL];
+        const reason = endOf(pod, gone);
+        if (instanceId && reason && !ending.has(instanceId)) watcher.ended(instanceId, reason);
+      });
+      return { [Symbol.asyncDispose]: async () => listening[Symbol.dispose]() };
+    },
+    ping: async () => void (await config.makeApiClient(VersionApi).getCode()),
+    [Symbol.asyncDispose]: () => pods[Symbol.asyncDispose](),
+  };
+}
+
+function loadConfig(path: string | undefined): KubeConfig {
+  const config = new KubeConfig();
+  if (path) config.loadFromFile(path);
+  else config.loadFromDefault();
+  return config;
+}
+
+/** What a pod that does not start in time waits for. */
+function lateBecause(template: string, pod: V1Pod | undefined): DrydockError {
+  const noRoom = pod && unschedulable(pod);
+  if (noRoom)
+    return new DrydockError('NO_CAPACITY', `the cluster has no room for a sandbox: ${noRoom}`, { retryAfterMs: 2_000 });
+  return new DrydockError('SANDBOX_START_FAILED', `template ${template}: its pod did not start in time`, {
+    retryAfterMs: 1_000,
+  });
+}

@@ -1,0 +1,136 @@
+import type { V1Container, V1Pod, V1ResourceRequirements, V1Volume } from '@kubernetes/client-node';
+import type { SandboxLimits } from '#libs/catalog/catalog.ts';
+import type { InstancePlan } from '../backend.ts';
+import { fileSystemSizes } from '../file-systems.ts';
+
+/** Labels by which an executor finds its own again. */
+export const EXECUTOR_LABEL = 'drydock.dev/executor';
+export const INSTANCE_LABEL = 'drydock.dev/instance';
+export const TEMPLATE_LABEL = 'drydock.dev/template';
+
+export const CONTAINER = 'sandbox';
+const AGENT_DIRECTORY = '/run/drydock';
+const AGENT_PATH = `${AGENT_DIRECTORY}/agent`;
+// A name of the pod's own network namespace: no file system that the sandbox can write to holds it.
+const AGENT_SOCKET = '@drydock-agent';
+/** What an exec stream runs inside. */
+export const CONNECT_COMMAND = [AGENT_PATH, 'connect', AGENT_SOCKET];
+
+const USER = 1000;
+const MiB = 1024 * 1024;
+const AGENT_VOLUME_BYTES = 64 * MiB;
+// The agent ends at SIGTERM, with everything that it started.
+const GRACE_SECONDS = 1;
+// Pods on a node that has gone are deleted after this and not after the usual 5 minutes.
+const LOST_NODE_SECONDS = 5;
+
+export type Placement = {
+  namespace: string;
+  executorId: string;
+  /** Image that holds the agent as `/drydock-agent`. */
+  agentImage: string;
+};
+
+/** A hardened pod that passes Pod Security `restricted`. Everything here is asserted by a test on a real one. */
+export function podFor(plan: InstancePlan, { namespace, executorId, agentImage }: Placement): V1Pod {
+  const resources = resourcesFor(plan.limits, plan.writableRoot);
+  const container = {
+    imagePullPolicy: 'IfNotPresent',
+    resources,
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      capabilities: { drop: ['ALL'] },
+      readOnlyRootFilesystem: true,
+    },
+  } satisfies Partial<V1Container>;
+  return {
+    metadata: {
+      name: nameOf(plan.instanceId),
+      namespace,
+      labels: {
+        [EXECUTOR_LABEL]: executorId,
+        [INSTANCE_LABEL]: plan.instanceId,
+        [TEMPLATE_LABEL]: plan.template,
+      },
+    },
+    spec: {
+      ...(plan.runtime ? { runtimeClassName: plan.runtime } : {}),
+      restartPolicy: 'Never',
+      terminationGracePeriodSeconds: GRACE_SECONDS,
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      hostname: 'sandbox',
+      // No name can be asked for, so that nothing of the cluster's own has to be told.
+      dnsPolicy: 'None',
+      dnsConfig: { nameservers: ['127.0.0.1'] },
+      securityContext: {
+        runAsNonRoot: true,
+        runAsUser: USER,
+        runAsGroup: USER,
+        seccompProfile: { type: 'RuntimeDefault' },
+      },
+      tolerations: ['unreachable', 'not-ready'].map((taint) => ({
+        key: `node.kubernetes.io/${taint}`,
+        operator: 'Exists',
+        effect: 'NoExecute',
+        tolerationSeconds: LOST_NODE_SECONDS,
+      })),
+      volumes: volumesFor(plan.limits),
+      initContainers: [
+        {
+          ...container,
+          name: 'agent',
+          image: agentImage,
+          command: ['/drydock-agent', 'install', AGENT_PATH],
+          volumeMounts: [{ name: 'agent', mountPath: AGENT_DIRECTORY }],
+        },
+      ],
+      containers: [
+        {
+          ...container,
+          name: CONTAINER,
+          image: plan.image,
+          command: [AGENT_PATH, 'listen', AGENT_SOCKET],
+          workingDir: '/',
+          env: [{ name: 'PATH', value: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' }],
+          securityContext: { ...container.securityContext, readOnlyRootFilesystem: !plan.writableRoot },
+          volumeMounts: [
+            { name: 'agent', mountPath: AGENT_DIRECTORY, readOnly: true },
+            { name: 'home', mountPath: '/home/user' },
+            { name: 'tmp', mountPath: '/tmp' },
+            { name: 'shm', mountPath: '/dev/shm' },
+          ],
+        },
+      ],
+    },
+  };
+}
+
+/** The pod's name: one that a cluster takes. */
+export function nameOf(instanceId: string): string {
+  return `drydock-${instanceId.replaceAll('_', '-')}`;
+}
+
+function volumesFor(limits: SandboxLimits): V1Volume[] {
+  const { home, tmp, shm } = fileSystemSizes(limits);
+  const inMemory = (name: string, bytes: number) => ({
+    name,
+    emptyDir: { medium: 'Memory', sizeLimit: String(bytes) },
+  });
+  return [
+    { name: 'agent', emptyDir: { sizeLimit: String(AGENT_VOLUME_BYTES) } },
+    inMemory('home', home),
+    inMemory('tmp', tmp),
+    inMemory('shm', shm),
+  ];
+}
+
+/** What is asked for is what may be used: a node never promises the same memory twice. */
+function resourcesFor({ memoryBytes, diskBytes, cpus }: SandboxLimits, writableRoot: boolean): V1ResourceRequirements {
+  const limits = {
+    cpu: `${Math.round(cpus * 1000)}m`,
+    memory: String(memoryBytes),
+    'ephemeral-storage': String(AGENT_VOLUME_BYTES + (writableRoot ? diskBytes : 0)),
+  };
+  return { limits, requests: limits };
+}

@@ -1,0 +1,23 @@
+import type { Logger } from '#libs/log.ts';
+import type { Backend } from './backend.ts';
+import type { loadConfig } from './config.ts';
+
+/** The backend that is configured. The other one's library, which takes tens of MiB, is not loaded. */
+export async function openBackend(config: ReturnType<typeof loadConfig>, log: Logger): Promise<Backend> {
+  if (config.backend === 'kubernetes') {
+    const { createKubernetesBackend } = await import('./kubernetes/backend.ts');
+    const { id: executorId, kubeconfig, namespacePrefix, agentImage } = config;
+    return createKubernetesBackend({ executorId, kubeconfig, namespacePrefix, agentImage, log });
+  }
+  const { createDockerBackend } = await import('./docker/backend.ts');
+  return createDockerBackend({
+    socket: config.dockerSocket,
+    executorId: config.id,
+    dataDirectory: config.dataDirectory,
+    agentBinary: config.agentBinary,
+    seccompProfile: config.seccompProfile,
+    cellBinary: config.cellBinary,
+    cellSeccompProfile: config.cellSeccompProfile,
+    log,
+  });
+}
