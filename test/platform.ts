@@ -22,7 +22,7 @@ export async function startTestPlatform(
   try {
     const platform = await startPlatform({
       dataDirectory,
-      dockerSocket,
+      backend: { kind: 'docker', sockets: [dockerSocket] },
       ports: await platformPorts(options.executors ?? EXECUTORS),
       name: dataDirectory.split('-').at(-1)!,
       onLine,

@@ -4,10 +4,10 @@ import { execa } from 'execa';
 import { imageTag } from '../images/build.ts';
 import { ensureCertificates } from './certificates.ts';
 import { type Child, startChild, until } from './child.ts';
-import { removeContainers } from './engine.ts';
 import { startNats } from './nats.ts';
 import { startPostgres } from './postgres.ts';
 import { BUILD, ROOT } from './root.ts';
+import { removeSandboxes, type SandboxBackend, variablesFor } from './sandbox-backend.ts';
 
 const READY_MS = 60_000;
 const NODE = join(ROOT, 'node_modules/.bin/node');
@@ -32,11 +32,9 @@ export type Ports = {
 
 export type PlatformOptions = {
   dataDirectory: string;
-  dockerSocket: string;
-  /** Where executors have engines of their own: the socket of each, in their order. */
-  dockerSockets?: string[];
+  backend: SandboxBackend;
   ports: Ports;
-  /** Sets executors apart from those of other platforms on the same engine. */
+  /** Sets executors apart from those of other platforms on the same backend. */
   name: string;
   /** Where PostgreSQL and NATS run already; else they are started. */
   databaseUrl?: string | undefined;
@@ -90,8 +88,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   };
   started.defer(async () => {
     for (const name of inOrder(processes.keys())) await processes.get(name)!.stop();
-    for (const socket of new Set([options.dockerSocket, ...(options.dockerSockets ?? [])]))
-      await removeContainers(socket, executorIds(options));
+    await removeSandboxes(options.backend, executorIds(options));
   });
 
   let { databaseUrl = '', natsUrl = '' } = options;
@@ -168,7 +165,7 @@ function executorIds({ name, ports }: PlatformOptions): string[] {
 }
 
 function servicesOf(options: PlatformOptions, shared: Record<string, string>): Service[] {
-  const { ports, dataDirectory, dockerSocket, dockerSockets = [] } = options;
+  const { ports, dataDirectory, backend } = options;
   const at = (port: number) => `127.0.0.1:${port}`;
   const environment = {
     // Stripping types takes a fifth of a service's memory, and half of its start.
@@ -200,7 +197,7 @@ function servicesOf(options: PlatformOptions, shared: Record<string, string>): S
       EXECUTOR_ADDRESS: at(port),
       EXECUTOR_METRICS_ADDRESS: at(metrics),
       EXECUTOR_DATA_DIR: join(dataDirectory, `executor-${index + 1}`),
-      DOCKER_SOCKET: dockerSockets[index] ?? dockerSocket,
+      ...variablesFor(backend, index),
     },
   }));
   return [...plain, ...executors];
@@ -241,7 +238,7 @@ async function bootstrap(dataDirectory: string, databaseUrl: string): Promise<st
   });
 }
 
-/** The catalogue with images as the engine knows them. */
+/** The catalogue with images as the backend knows them. */
 async function resolveCatalog(dataDirectory: string): Promise<string> {
   const catalog = JSON.parse(await readFile(join(ROOT, 'deploy/images/catalog.json'), 'utf8'));
   for (const template of catalog.templates) template.image = await imageTag(template.image);

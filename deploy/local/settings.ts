@@ -13,6 +13,7 @@ export const VARIABLES = `Environment:
   DATABASE_URL          a PostgreSQL to use instead of an own one
   NATS_URL              a NATS with JetStream to use instead of an own one
   DOCKER_HOST           unix:// socket of a Docker engine to use instead of the machine's or an own one
+  KUBECONFIG            with --backend kubernetes, a cluster to use instead of an own one, which needs root
   OTEL_EXPORTER_OTLP_ENDPOINT  where traces go (nowhere)
   LOG_LEVEL             of the services (info)
 `;

@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { holdDirectory } from '#libs/held-directory.ts';
 import { aborted } from '#libs/lifecycle.ts';
-import { ensureImage, ensureImages } from '../images/build.ts';
+import { listImages } from '../images/build.ts';
 import { endLeftovers, killChildren } from './child.ts';
-import { ensureEngine } from './engine.ts';
 import { describeUse, runFirstProgram } from './first-program.ts';
 import { generate } from './generate.ts';
 import { startPlatform } from './platform.ts';
 import { type Port, takenPorts } from './ports.ts';
+import { BACKENDS, type LocalBackend, openLocalBackend, type SandboxBackend } from './sandbox-backend.ts';
 import { readSettings, type Settings, VARIABLES } from './settings.ts';
 import { ensureSystemPackages } from './system-packages.ts';
 
@@ -20,6 +20,7 @@ const FIRST_IMAGE = 'python';
 const command = new Command('npm start --')
   .description('Starts a whole platform on this machine, runs a first program on it, and serves until Ctrl-C.')
   .option('--executors <number>', `executor processes, 1 to ${MAX_EXECUTORS}`, toExecutors, 1)
+  .addOption(new Option('--backend <name>', 'what runs sandboxes').choices(BACKENDS).default('docker'))
   .option('--once', 'stop after the first program')
   .option('--small', 'only the first, small image: Python alone')
   .addHelpText('after', `\n${VARIABLES}`)
@@ -30,9 +31,10 @@ const say = (line: string) => process.stdout.write(`${line}\n`);
 const progress = (line: string) => say(`[${((performance.now() - started) / 1000).toFixed(1).padStart(5)} s] ${line}`);
 const {
   executors,
+  backend: kind,
   once = false,
   small = false,
-} = command.opts<{ executors: number; once?: boolean; small?: boolean }>();
+} = command.opts<{ executors: number; backend: SandboxBackend['kind']; once?: boolean; small?: boolean }>();
 const stop = new AbortController();
 let failed = false;
 try {
@@ -72,21 +74,22 @@ async function start(settings: Settings, runDirectory: string): Promise<void> {
   const taken = await takenPorts(settings);
   if (taken.length > 0) throw new Error(taken.map(describeTaken).join('\n'));
   await generate(progress);
-  await using engine = await ensureEngine({
+  const { imageCache } = settings;
+  await using local = await openLocalBackend(kind, {
     dataDirectory,
     runDirectory,
-    dockerHost: process.env.DOCKER_HOST,
-    onLine: (line) => onLine('dockerd', line),
-    onExit: (reason) => onExit('dockerd', reason),
+    imageCache,
+    progress,
+    onLine,
+    onExit,
   });
-  progress(`Docker engine: ${engine.own ? 'an own one' : engine.socket}`);
-  const images = { dockerSocket: engine.socket, cacheDirectory: settings.imageCache, onProgress: progress };
-  await ensureImage(FIRST_IMAGE, images);
+  progress(local.description);
+  await local.ensureImage(FIRST_IMAGE);
   if (stop.signal.aborted) return;
 
   await using platform = await startPlatform({
     dataDirectory,
-    dockerSocket: engine.socket,
+    backend: local.backend,
     ports,
     name: nameOf(dataDirectory),
     databaseUrl,
@@ -96,12 +99,17 @@ async function start(settings: Settings, runDirectory: string): Promise<void> {
   });
   if (stop.signal.aborted) return;
   progress('the platform runs');
-  const others = small ? undefined : ensureImages(images).catch((error) => progress(error.message));
+  const others = small ? undefined : ensureOthers(local).catch((error) => progress(error.message));
   say(`\n${await runFirstProgram(platform.httpUrl, platform.apiKey)}`);
   say(describeUse(platform.httpUrl, platform.gatewayAddress, platform.apiKey));
   progress('ready; Ctrl-C stops everything');
   if (once) await others;
   else await aborted(stop.signal);
+}
+
+async function ensureOthers(local: LocalBackend): Promise<void> {
+  // One after the other: a build keeps every core busy by itself.
+  for (const { name } of await listImages()) if (name !== FIRST_IMAGE) await local.ensureImage(name);
 }
 
 /** Sets the containers of one data directory apart from those of others on the same engine. */

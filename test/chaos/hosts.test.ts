@@ -23,7 +23,7 @@ beforeAll(async () => {
   const cacheDirectory = process.env.IMAGE_CACHE ?? '/var/lib/drydock/images';
   await ensureImages({ dockerSocket: engine.socket, cacheDirectory }, ['python']);
   platform = await startTestPlatform({
-    dockerSockets: [process.env.DOCKER_SOCKET ?? '/var/run/docker.sock', engine.socket],
+    backend: { kind: 'docker', sockets: [process.env.DOCKER_SOCKET ?? '/var/run/docker.sock', engine.socket] },
     environment: { LOG_LEVEL: 'warn' },
   });
 }, 300_000);

@@ -23,7 +23,7 @@ beforeAll(async () => {
   await writeFile(join(directory, 'api-key'), first.apiKey);
   second = await startPlatform({
     dataDirectory: directory,
-    dockerSocket: process.env.DOCKER_SOCKET ?? '/var/run/docker.sock',
+    backend: { kind: 'docker', sockets: [process.env.DOCKER_SOCKET ?? '/var/run/docker.sock'] },
     ports: await platformPorts(0),
     name: 'none',
     databaseUrl: first.databaseUrl,

@@ -63,7 +63,10 @@ export async function createKubernetesBackend(options: KubernetesOptions): Promi
     const name = nameOf(instanceId);
     const limit = AbortSignal.any([signal, AbortSignal.timeout(START_MS)]);
     const outcome = (pod: V1Pod | undefined) => pod && (isRunning(pod) ? 'running' : startFailureOf(pod));
-    const result = await pods.until(name, outcome, limit).catch(() => lateBecause(template, pods.get(name)));
+    const result = await pods.until(name, outcome, limit).catch((error) => {
+      if (signal.aborted) throw error;
+      return lateBecause(template, pods.get(name));
+    });
     if (result !== 'running') throw result;
   };
 

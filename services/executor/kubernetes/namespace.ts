@@ -1,6 +1,8 @@
 import { type KubeConfig, type KubernetesObject, KubernetesObjectApi, PatchStrategy } from '@kubernetes/client-node';
 
 const FIELD_MANAGER = 'drydock-executor';
+/** Of every sandbox; it may do nothing, and its token reaches none. */
+export const SERVICE_ACCOUNT = 'drydock-sandbox';
 
 /**
  * Makes and keeps a namespace for sandboxes: Pod Security `restricted`, and nothing comes in or goes out. May be repeated,
@@ -20,6 +22,13 @@ function objectsOf(namespace: string): KubernetesObject[] {
       kind: 'Namespace',
       metadata: { name: namespace, labels: Object.fromEntries(enforced) },
     },
+    // Not the namespace's default one: that is there only after a while.
+    {
+      apiVersion: 'v1',
+      kind: 'ServiceAccount',
+      metadata: { name: SERVICE_ACCOUNT, namespace },
+      automountServiceAccountToken: false,
+    } as KubernetesObject,
     {
       apiVersion: 'networking.k8s.io/v1',
       kind: 'NetworkPolicy',

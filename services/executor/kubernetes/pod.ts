@@ -2,6 +2,7 @@ import type { V1Container, V1Pod, V1ResourceRequirements, V1Volume } from '@kube
 import type { SandboxLimits } from '#libs/catalog/catalog.ts';
 import type { InstancePlan } from '../backend.ts';
 import { fileSystemSizes } from '../file-systems.ts';
+import { SERVICE_ACCOUNT } from './namespace.ts';
 
 /** Labels by which an executor finds its own again. */
 export const EXECUTOR_LABEL = 'drydock.dev/executor';
@@ -57,6 +58,7 @@ export function podFor(plan: InstancePlan, { namespace, executorId, agentImage }
       ...(plan.runtime ? { runtimeClassName: plan.runtime } : {}),
       restartPolicy: 'Never',
       terminationGracePeriodSeconds: GRACE_SECONDS,
+      serviceAccountName: SERVICE_ACCOUNT,
       automountServiceAccountToken: false,
       enableServiceLinks: false,
       hostname: 'sandbox',

@@ -1,0 +1,111 @@
+import { join } from 'node:path';
+import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
+import { ensureCluster } from '../dev-cluster/cluster.ts';
+import { makeAgentImage } from '../images/agent-image.ts';
+import { ensureArchive, ensureImage, imageTag } from '../images/build.ts';
+import { ensureEngine, removeContainers } from './engine.ts';
+import { BUILD, type Progress } from './root.ts';
+
+export const BACKENDS = ['docker', 'kubernetes'] as const;
+
+/** What runs the sandboxes of a platform. */
+export type SandboxBackend =
+  /** The socket of each executor's engine, in their order; the first one is that of the others. */
+  | { kind: 'docker'; sockets: [string, ...string[]] }
+  | { kind: 'kubernetes'; kubeconfig: string; namespacePrefix: string; agentImage: string };
+
+/** What the executor of an index has to be told. */
+export function variablesFor(backend: SandboxBackend, index: number): Record<string, string> {
+  if (backend.kind === 'docker') return { DOCKER_SOCKET: backend.sockets[index] ?? backend.sockets[0] };
+  return {
+    EXECUTOR_BACKEND: 'kubernetes',
+    KUBECONFIG: backend.kubeconfig,
+    KUBERNETES_NAMESPACE_PREFIX: backend.namespacePrefix,
+    KUBERNETES_AGENT_IMAGE: backend.agentImage,
+  };
+}
+
+/** Removes what executors left: those that end leave sandboxes to the ones that follow. */
+export async function removeSandboxes(backend: SandboxBackend, executorIds: string[]): Promise<void> {
+  if (backend.kind === 'docker') {
+    for (const socket of new Set(backend.sockets)) await removeContainers(socket, executorIds);
+    return;
+  }
+  const config = new KubeConfig();
+  config.loadFromFile(backend.kubeconfig);
+  await config.makeApiClient(CoreV1Api).deleteCollectionNamespacedPod({
+    namespace: `${backend.namespacePrefix}-pool`,
+    labelSelector: `drydock.dev/executor in (${executorIds.join(',')})`,
+  });
+}
+
+export type LocalBackend = AsyncDisposable & {
+  backend: SandboxBackend;
+  /** In a word or two. */
+  description: string;
+  /** Makes sure that sandboxes can be made of an image. */
+  ensureImage(name: string): Promise<unknown>;
+};
+
+export type LocalBackendOptions = {
+  dataDirectory: string;
+  runDirectory: string;
+  imageCache: string;
+  progress: Progress;
+  onLine: (process: string, line: string) => void;
+  onExit: (process: string, reason: string) => void;
+};
+
+/** The one that is there, by `DOCKER_HOST` or `KUBECONFIG` or by itself; else one of ours. */
+export function openLocalBackend(kind: SandboxBackend['kind'], options: LocalBackendOptions): Promise<LocalBackend> {
+  return kind === 'docker' ? openEngine(options) : openCluster(options);
+}
+
+async function openEngine({ dataDirectory, runDirectory, ...options }: LocalBackendOptions): Promise<LocalBackend> {
+  const engine = await ensureEngine({
+    dataDirectory,
+    runDirectory,
+    dockerHost: process.env.DOCKER_HOST,
+    onLine: (line) => options.onLine('dockerd', line),
+    onExit: (reason) => options.onExit('dockerd', reason),
+  });
+  const images = { dockerSocket: engine.socket, cacheDirectory: options.imageCache, onProgress: options.progress };
+  return {
+    backend: { kind: 'docker', sockets: [engine.socket] },
+    description: `Docker engine: ${engine.own ? 'an own one' : engine.socket}`,
+    ensureImage: (name) => ensureImage(name, images),
+    [Symbol.asyncDispose]: engine[Symbol.asyncDispose],
+  };
+}
+
+async function openCluster({
+  dataDirectory,
+  imageCache,
+  progress,
+  ...options
+}: LocalBackendOptions): Promise<LocalBackend> {
+  await using started = new AsyncDisposableStack();
+  const cluster = started.use(
+    await ensureCluster({ dataDirectory, kubeconfig: process.env.KUBECONFIG, onProgress: progress, ...options }),
+  );
+  const agent = await makeAgentImage(join(BUILD, 'bin/drydock-agent'), BUILD);
+  // A cluster that is not ours has its images from a registry.
+  if (cluster.own) await cluster.importImage(agent.archive, agent.tag);
+  const kept = started.move();
+  return {
+    backend: {
+      kind: 'kubernetes',
+      kubeconfig: cluster.kubeconfig,
+      namespacePrefix: 'drydock-local',
+      agentImage: agent.tag,
+    },
+    description: `Kubernetes: ${cluster.own ? 'an own one' : cluster.kubeconfig}`,
+    async ensureImage(name) {
+      if (!cluster.own) return;
+      const archive = await ensureArchive(name, { cacheDirectory: imageCache, onProgress: progress });
+      await cluster.importImage(archive, await imageTag(name));
+      progress(`image ${name}: ready`);
+    },
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  };
+}
