@@ -64,6 +64,17 @@ export default defineConfig({
           hookTimeout: 120_000,
         },
       },
+      {
+        test: {
+          name: 'kubernetes',
+          root,
+          include: ['test/kubernetes/**/*.test.ts'],
+          globalSetup: ['test/cluster-setup.ts'],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
     ],
   },
 });

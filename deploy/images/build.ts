@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Command } from 'commander';
 import { execa } from 'execa';
+import { lockFile } from '../local/file-lock.ts';
 
 const HERE = import.meta.dirname;
 const DISTRIBUTION = 'bookworm';
@@ -62,19 +63,31 @@ export async function ensureImages(options: ImageOptions, names?: string[]): Pro
 export async function ensureImage(name: string, options: ImageOptions): Promise<string> {
   const image = await findImage(name);
   if (await hasImage(image.tag, options)) return image.tag;
-  const started = performance.now();
-  const progress = (line: string) =>
-    options.onProgress?.(`image ${name}: ${line} (${((performance.now() - started) / 1000).toFixed(0)} s)`);
-
-  const archive = join(options.cacheDirectory, `${image.tag.replace(/[/:]/g, '-')}.tar`);
-  await mkdir(options.cacheDirectory, { recursive: true });
-  await using _lock = await lock(`${archive}.lock`);
+  const progress = progressOf(image, options);
+  const archive = await ensureArchive(name, options);
+  await using _lock = await lockFile(`${archive}.lock`);
   if (await hasImage(image.tag, options)) return image.tag;
-  if (!existsSync(archive)) await buildArchive(image, archive, options, progress);
   progress('importing');
   await docker(options, ['import', archive, image.tag]);
   progress('ready');
   return image.tag;
+}
+
+/** Makes sure that the cache has an image's root file system, and answers with the path of that tar. One builds, as above. */
+export async function ensureArchive(name: string, options: ImageOptions): Promise<string> {
+  const image = await findImage(name);
+  const archive = join(options.cacheDirectory, `${image.tag.replace(/[/:]/g, '-')}.tar`);
+  // Renamed into place when it is complete.
+  if (existsSync(archive)) return archive;
+  await mkdir(options.cacheDirectory, { recursive: true });
+  await using _lock = await lockFile(`${archive}.lock`);
+  if (!existsSync(archive)) await buildArchive(image, archive, options, progressOf(image, options));
+  return archive;
+}
+
+function progressOf({ name }: Image, { onProgress }: ImageOptions): (line: string) => void {
+  const started = performance.now();
+  return (line) => onProgress?.(`image ${name}: ${line} (${((performance.now() - started) / 1000).toFixed(0)} s)`);
 }
 
 async function findImage(name: string): Promise<Image> {
@@ -86,21 +99,6 @@ async function findImage(name: string): Promise<Image> {
 async function hasImage(tag: string, options: ImageOptions): Promise<boolean> {
   const { exitCode } = await docker(options, ['image', 'inspect', '--format', 'found', tag], { reject: false });
   return exitCode === 0;
-}
-
-/** Waits for a lock that ends with this process, however it ends: `flock` holds it while its input is open. */
-async function lock(file: string): Promise<AsyncDisposable> {
-  const holder = execa('flock', [file, 'sh', '-c', 'echo held; exec cat'], {
-    buffer: false,
-  });
-  const first = await holder.iterable().next();
-  if (first.done) await holder;
-  return {
-    async [Symbol.asyncDispose]() {
-      holder.stdin.end();
-      await holder;
-    },
-  };
 }
 
 async function buildArchive(

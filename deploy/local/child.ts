@@ -19,6 +19,8 @@ export type ChildOptions = {
   /** Whom it runs as; default: whoever starts it. */
   user?: { uid: number; gid: number } | undefined;
   workingDirectory?: string;
+  /** Runs it in the mount, network and PID namespaces of this process. */
+  namespacesOf?: number;
   /** What asks it to end in good order. Default `SIGTERM`. */
   stopSignal?: NodeJS.Signals;
   /** What ends it at once, with everything that it started. Default `SIGKILL`. */
@@ -33,6 +35,7 @@ export type Child = AsyncDisposable & {
   pid: number;
   /** Why it ended though nobody asked it to, and its last words; nothing while it runs. */
   failure(): string | undefined;
+  signal(signal: NodeJS.Signals): void;
   /** Sends a signal, by default the one that asks it to end in good order, and after 15 s `SIGKILL`; waits for the end. */
   stop(signal?: NodeJS.Signals): Promise<void>;
 };
@@ -42,13 +45,15 @@ export type Child = AsyncDisposable & {
  * left behind under this name is ended first.
  */
 export async function startChild(options: ChildOptions): Promise<Child> {
-  const { name, runDirectory, command, args, environment = {} } = options;
+  const { name, runDirectory, command, args, namespacesOf, environment = {} } = options;
   const { stopSignal = 'SIGTERM', killSignal = 'SIGKILL' } = options;
   await mkdir(runDirectory, { recursive: true });
   const pidFile = join(runDirectory, `${name}${SUFFIX}`);
   await endLeftover(pidFile);
 
-  const running = execa(command, args, {
+  const entering = namespacesOf === undefined ? [] : ['nsenter', ...intoNamespacesOf(namespacesOf)];
+  const [program, ...programArgs] = [...entering, command, ...args] as [string, ...string[]];
+  const running = execa(program, programArgs, {
     env: environment,
     ...options.user,
     ...(options.workingDirectory ? { cwd: options.workingDirectory } : {}),
@@ -81,14 +86,35 @@ export async function startChild(options: ChildOptions): Promise<Child> {
     options.onExit?.(reason);
   });
 
-  const stop = async (signal: NodeJS.Signals = stopSignal) => {
+  const signal = (signal: NodeJS.Signals) => {
+    const entered = namespacesOf === undefined ? undefined : childOf(pid);
+    if (entered === undefined) return void running.kill(signal);
+    send(entered, signal);
+    // It stops along with what it waits for, and would miss that this has ended.
+    if (signal !== 'SIGSTOP') send(pid, 'SIGCONT');
+  };
+  const stop = async (request: NodeJS.Signals = stopSignal) => {
     stopping = true;
-    running.kill(signal);
-    const force = setTimeout(() => running.kill('SIGKILL'), STOP_MS);
+    signal(request);
+    const force = setTimeout(() => signal('SIGKILL'), STOP_MS);
     await ended;
     clearTimeout(force);
   };
-  return { pid, failure: () => failure, stop, [Symbol.asyncDispose]: () => stop() };
+  return { pid, failure: () => failure, signal, stop, [Symbol.asyncDispose]: () => stop() };
+}
+
+/** What `nsenter` is told to run a command in the namespaces of a process. */
+export function intoNamespacesOf(pid: number): string[] {
+  return [`--target=${pid}`, '--mount', '--net', '--pid', '--'];
+}
+
+/** The first child of a process; nothing where it has none, or is gone. */
+export function childOf(pid: number): number | undefined {
+  try {
+    return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ')[0]) || undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Ends, in good order, what an earlier run that was killed left behind. Nobody else may use the directory meanwhile. */

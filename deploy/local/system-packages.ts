@@ -4,7 +4,9 @@ import { execa } from 'execa';
 import type { Progress } from './root.ts';
 
 /** A command that is needed, and the Debian package that brings it. */
-const NEEDED = [
+export type Need = { command: string; package: string; unless: () => boolean };
+
+const NEEDED: Need[] = [
   {
     command: 'dockerd',
     package: 'docker.io',
@@ -23,9 +25,12 @@ const NEEDED = [
 // What the modules of the agent ask for.
 const GO_VERSION = [1, 25] as const;
 
-/** Installs what is missing, after saying what; throws with the command that mends it where that is not ours to do. */
-export async function ensureSystemPackages(progress: Progress): Promise<void> {
-  const missing = [...new Set((await findMissing()).map(({ package: name }) => name))];
+/**
+ * Installs what is missing, after saying what; throws with the command that mends it where that is not ours to do.
+ * `needs`: default, what a platform needs.
+ */
+export async function ensureSystemPackages(progress: Progress, needs = NEEDED): Promise<void> {
+  const missing = [...new Set((await findMissing(needs)).map(({ package: name }) => name))];
   if (missing.length > 0) {
     const fix = `apt-get install -y --no-install-recommends ${missing.join(' ')}`;
     if (process.getuid?.() !== 0 || !(await isDebian()))
@@ -43,9 +48,9 @@ export async function ensureSystemPackages(progress: Progress): Promise<void> {
     );
 }
 
-export async function findMissing() {
-  const found = await Promise.all(NEEDED.map(async (need) => need.unless() || (await hasCommand(need.command))));
-  return NEEDED.filter((_, index) => !found[index]);
+export async function findMissing(needs = NEEDED): Promise<Need[]> {
+  const found = await Promise.all(needs.map(async (need) => need.unless() || (await hasCommand(need.command))));
+  return needs.filter((_, index) => !found[index]);
 }
 
 export async function hasCommand(command: string): Promise<boolean> {

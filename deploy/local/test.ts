@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { execa } from 'execa';
+import { prepareCluster } from '../dev-cluster/cluster.ts';
 import { ensureImages } from '../images/build.ts';
 import { ensureEngine } from './engine.ts';
 import { generate } from './generate.ts';
@@ -47,7 +48,7 @@ const STAGES: Stage[] = [
   check('buf lint', () => tool('buf', ['lint'])),
   check('buf breaking', checkBreaking),
   check('gofmt', async () => {
-    const { stdout } = await execa('gofmt', ['-l', 'services/agent'], {
+    const { stdout } = await execa('gofmt', ['-l', 'services/agent', 'deploy/dev-cluster'], {
       cwd: ROOT,
     });
     if (stdout) throw new Error(`not formatted: ${stdout}`);
@@ -59,7 +60,7 @@ const STAGES: Stage[] = [
     }),
   ),
   { name: 'agent', run: goTests },
-  ...['unit', 'integration', 'start', 'e2e', 'hostile', 'chaos'].map((name) => ({
+  ...['unit', 'integration', 'start', 'e2e', 'hostile', 'chaos', 'kubernetes'].map((name) => ({
     name,
     run: () => vitest(name),
   })),
@@ -79,6 +80,7 @@ await generate(say);
   await using engine = await startEngine();
   process.env.DOCKER_SOCKET = engine.socket;
   process.env.IMAGE_CACHE = join(DATA_DIRECTORY, 'images');
+  if (wanted.some(({ name }) => name === 'kubernetes')) await prepareCluster(DATA_DIRECTORY, say);
   for (const { name, run } of wanted) {
     const started = performance.now();
     const counts = await run();

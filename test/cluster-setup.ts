@@ -1,0 +1,78 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import { json } from 'node:stream/consumers';
+import type { TestProject } from 'vitest/node';
+import { findCgroups } from '../deploy/dev-cluster/cgroups.ts';
+import { type OwnCluster, RUN_DIRECTORY, startCluster } from '../deploy/dev-cluster/cluster.ts';
+import { commandLineOf } from '../deploy/local/child.ts';
+
+/** What tests may ask of the cluster, which another process than theirs has started. */
+export type Control = Pick<OwnCluster, 'importImage' | 'signal' | 'stop' | 'start'>;
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    cluster: {
+      kubeconfig: string;
+      /** A unix socket that takes `[method, arguments]` of `Control`. */
+      controlSocket: string;
+    };
+  }
+}
+
+const DATA_DIRECTORY = process.env.DRYDOCK_DATA_DIR || '/var/lib/drydock';
+
+/** One cluster for every file of a project. Its end fails where anything of it is left. */
+export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const lines: string[] = [];
+  const cluster = await startCluster({
+    dataDirectory: DATA_DIRECTORY,
+    onProgress: (line) => process.stderr.write(`cluster: ${line}\n`),
+    onLine(name, line) {
+      lines.push(`${name} | ${line}`);
+      if (lines.length > 1000) lines.shift();
+      if (process.env.TEST_LOGS) process.stderr.write(`${name} | ${line}\n`);
+    },
+  }).catch((cause) => {
+    throw new Error(`the cluster did not start\n${lines.slice(-30).join('\n')}`, { cause });
+  });
+  const controlSocket = join(RUN_DIRECTORY, 'control');
+  const server = await serveControl(cluster, controlSocket);
+  project.provide('cluster', { kubeconfig: cluster.kubeconfig, controlSocket });
+  return async () => {
+    server.close();
+    await cluster[Symbol.asyncDispose]();
+    const left = await findTraces();
+    if (left.length > 0) throw new Error(`the cluster left behind:\n${left.join('\n')}`);
+  };
+}
+
+async function serveControl(cluster: Control, path: string) {
+  const server = createServer(async (request, response) => {
+    try {
+      const [method, args] = (await json(request)) as [keyof Control, unknown[]];
+      await (cluster[method] as (...args: unknown[]) => unknown)(...args);
+      response.end();
+    } catch (error) {
+      response.writeHead(500).end((error as Error).message);
+    }
+  });
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve));
+  return server;
+}
+
+/** Processes, links, mounts, groups and files of a cluster. */
+async function findTraces(): Promise<string[]> {
+  const node = join(DATA_DIRECTORY, 'cluster/node');
+  const cache = join(DATA_DIRECTORY, 'cluster/bin');
+  const processes = (await readdir('/proc'))
+    .filter((name) => /^\d+$/.test(name) && name !== `${process.pid}`)
+    .map((pid) => `process ${pid} ${commandLineOf(pid).replaceAll('\0', ' ')}`)
+    .filter((line) => line.includes(node) || line.includes(cache));
+  const links = Object.keys(networkInterfaces()).filter((name) => /^(drydock-cluster|cali)/.test(name));
+  const mounts = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n').filter((line) => line.includes(node));
+  const directories = (await readdir(join(DATA_DIRECTORY, 'cluster'))).filter((name) => name !== 'bin');
+  const running = (await readdir('/run')).filter((name) => RUN_DIRECTORY.endsWith(name));
+  return [...processes, ...links, ...mounts, ...(await findCgroups()), ...directories, ...running];
+}

@@ -1,0 +1,120 @@
+import type { V1NetworkPolicySpec, V1PodSpec } from '@kubernetes/client-node';
+import { beforeAll, expect, test } from 'vitest';
+import { ensureArchive, imageTag } from '../../deploy/images/build.ts';
+import { connectCluster } from '../cluster.ts';
+
+const IMAGE_CACHE = process.env.IMAGE_CACHE ?? '/var/lib/drydock/images';
+const DOCKER_SOCKET = process.env.DOCKER_SOCKET ?? '/var/run/docker.sock';
+const EVERYTHING = { podSelector: {}, policyTypes: ['Ingress', 'Egress'] };
+const FOR_EVER = ['python3', '-c', 'import signal; signal.sigwait({signal.SIGTERM})'];
+
+const cluster = connectCluster();
+const { core, networking } = cluster;
+let image: string;
+
+beforeAll(async () => {
+  const archive = await ensureArchive('python', { dockerSocket: DOCKER_SOCKET, cacheDirectory: IMAGE_CACHE });
+  image = await imageTag('python');
+  await cluster.importImage(archive, image);
+});
+
+/** What the standard `restricted` lets through. */
+function lockedDown(command: string[]): V1PodSpec {
+  const container = {
+    name: 'main',
+    image,
+    command,
+    imagePullPolicy: 'Never',
+    securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+  };
+  return {
+    containers: [container],
+    securityContext: { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: 'RuntimeDefault' } },
+    automountServiceAccountToken: false,
+    terminationGracePeriodSeconds: 1,
+  };
+}
+
+test('a node of Kubernetes 1.34 is ready', async () => {
+  const { items } = await core.listNode();
+  expect(items).toHaveLength(1);
+  expect(items[0]?.status?.nodeInfo?.kubeletVersion).toMatch(/^v1\.34\./);
+  expect(items[0]?.status?.conditions).toContainEqual(expect.objectContaining({ type: 'Ready', status: 'True' }));
+});
+
+test('an image of the cache runs under the strictest pod security, and commands in it print', async () => {
+  await using namespace = await cluster.namespace('restricted');
+  await namespace.run('python', lockedDown(FOR_EVER));
+  expect(await namespace.exec('python', ['python3', '-c', 'import os; print(os.getuid(), 6 * 7)'])).toBe('1000 42\n');
+});
+
+test('the strictest pod security refuses a pod that asks for nothing', async () => {
+  await using namespace = await cluster.namespace('restricted');
+  const body = { metadata: { name: 'plain' }, spec: { containers: [{ name: 'main', image }] } };
+  const created = core.createNamespacedPod({ namespace: namespace.name, body });
+  await expect(created).rejects.toMatchObject({
+    code: 403,
+    body: expect.stringMatching(/violates PodSecurity.*restricted/),
+  });
+});
+
+test('a policy that denies everything keeps a pod from others and from the API server until another allows it', async () => {
+  await using namespace = await cluster.namespace('restricted');
+  const policy = (name: string, spec: V1NetworkPolicySpec) =>
+    networking.createNamespacedNetworkPolicy({ namespace: namespace.name, body: { metadata: { name }, spec } });
+  await policy('deny', EVERYTHING);
+  const [server] = await Promise.all([
+    namespace.run('server', lockedDown(['python3', '-m', 'http.server', '8080', '--directory', '/usr'])),
+    namespace.run('client', lockedDown(FOR_EVER)),
+  ]);
+  const reached = async () => {
+    const targets = [`('${server.status?.podIP}', 8080)`, "('10.96.0.1', 443)"];
+    const script = `import socket
+for target in [${targets}]:
+    try:
+        socket.create_connection(target, 1).close()
+        print('reached')
+    except OSError:
+        print('blocked')`;
+    return (await namespace.exec('client', ['python3', '-c', script])).trim().split('\n');
+  };
+  expect(await reached()).toEqual(['blocked', 'blocked']);
+  await policy('allow', { ...EVERYTHING, ingress: [{}], egress: [{}] });
+  await expect.poll(reached, { timeout: 10_000 }).toEqual(['reached', 'reached']);
+  await networking.deleteNamespacedNetworkPolicy({ namespace: namespace.name, name: 'allow' });
+  await expect.poll(reached, { timeout: 10_000 }).toEqual(['blocked', 'blocked']);
+});
+
+test('a pod outlives its kubelet', async () => {
+  await using namespace = await cluster.namespace('restricted');
+  const before = await namespace.run('steady', lockedDown(FOR_EVER));
+  await cluster.stop('kubelet', 'SIGKILL');
+  await expect(namespace.exec('steady', ['true'])).rejects.toThrow();
+  await cluster.start('kubelet');
+  // It answers before it has heard which pods are its own.
+  await expect.poll(() => namespace.exec('steady', ['echo', 'here']).catch(String), { timeout: 10_000 }).toBe('here\n');
+  const after = await namespace.podOf('steady');
+  expect(after.status?.containerStatuses?.[0]?.containerID).toBe(before.status?.containerStatuses?.[0]?.containerID);
+  expect(after.status?.containerStatuses?.[0]?.restartCount).toBe(0);
+});
+
+test('the API server is away and comes back', async () => {
+  await cluster.stop('kube-apiserver', 'SIGKILL');
+  await expect(core.listNode()).rejects.toThrow();
+  await cluster.start('kube-apiserver');
+  expect((await core.listNode()).items).toHaveLength(1);
+});
+
+test('a store that hangs makes the API server wait, and one that goes on lets it answer', async () => {
+  await cluster.signal('etcd', 'SIGSTOP');
+  const body = { metadata: { name: 'waiting' } };
+  let created = false;
+  const creating = core.createNamespacedConfigMap({ namespace: 'default', body }).then(() => {
+    created = true;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  expect(created).toBe(false);
+  await cluster.signal('etcd', 'SIGCONT');
+  await creating;
+  await core.deleteNamespacedConfigMap({ namespace: 'default', name: 'waiting' });
+});
