@@ -6,7 +6,10 @@ import { json } from 'node:stream/consumers';
 import type { TestProject } from 'vitest/node';
 import { findCgroups } from '../deploy/dev-cluster/cgroups.ts';
 import { type OwnCluster, RUN_DIRECTORY, startCluster } from '../deploy/dev-cluster/cluster.ts';
+import { makeAgentImage } from '../deploy/images/agent-image.ts';
+import { ensureArchive, imageTag } from '../deploy/images/build.ts';
 import { commandLineOf } from '../deploy/local/child.ts';
+import { BUILD } from '../deploy/local/root.ts';
 
 /** What tests may ask of the cluster, which another process than theirs has started. */
 export type Control = Pick<OwnCluster, 'importImage' | 'signal' | 'stop' | 'start'>;
@@ -21,6 +24,7 @@ declare module 'vitest' {
   }
 }
 
+const IMAGE_CACHE = process.env.IMAGE_CACHE ?? '/var/lib/drydock/images';
 const DATA_DIRECTORY = process.env.DRYDOCK_DATA_DIR || '/var/lib/drydock';
 
 /** One cluster for every file of a project. Its end fails where anything of it is left. */
@@ -37,6 +41,9 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   }).catch((cause) => {
     throw new Error(`the cluster did not start\n${lines.slice(-30).join('\n')}`, { cause });
   });
+  await giveImages(cluster);
+  // For executors and the fixture that starts them.
+  process.env.TEST_KUBECONFIG = cluster.kubeconfig;
   const controlSocket = join(RUN_DIRECTORY, 'control');
   const server = await serveControl(cluster, controlSocket);
   project.provide('cluster', { kubeconfig: cluster.kubeconfig, controlSocket });
@@ -46,6 +53,17 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     const left = await findTraces();
     if (left.length > 0) throw new Error(`the cluster left behind:\n${left.join('\n')}`);
   };
+}
+
+/** What sandboxes of Python are made of. */
+async function giveImages(cluster: OwnCluster): Promise<void> {
+  const archive = await ensureArchive('python', { cacheDirectory: IMAGE_CACHE });
+  const python = await imageTag('python');
+  const agent = await makeAgentImage(join(BUILD, 'bin/drydock-agent'), BUILD);
+  await cluster.importImage(archive, python);
+  await cluster.importImage(agent.archive, agent.tag);
+  process.env.PYTHON_IMAGE = python;
+  process.env.AGENT_IMAGE = agent.tag;
 }
 
 async function serveControl(cluster: Control, path: string) {

@@ -18,6 +18,20 @@ const onPlatform = (name: string, timeout: number) => ({
   },
 });
 
+/** What holds of an executor whatever runs its sandboxes. */
+const ON_EVERY_BACKEND = [
+  'cases',
+  'checkers',
+  'claims',
+  'drain',
+  'executions',
+  'files',
+  'pool',
+  'processes',
+  'recovery',
+  'verdicts',
+].map((name) => `test/integration/executor/${name}.test.ts`);
+
 export default defineConfig({
   root,
   test: {
@@ -68,7 +82,7 @@ export default defineConfig({
         test: {
           name: 'kubernetes',
           root,
-          include: ['test/kubernetes/**/*.test.ts'],
+          include: ['test/kubernetes/**/*.test.ts', ...ON_EVERY_BACKEND],
           globalSetup: ['test/cluster-setup.ts'],
           fileParallelism: false,
           testTimeout: 120_000,

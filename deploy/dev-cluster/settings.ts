@@ -131,8 +131,8 @@ function kubelet(directory: string, paths: Paths) {
     podLogsDir: join(directory, 'logs'),
     volumePluginDir: join(directory, 'volume-plugins'),
     maxPods: 250,
-    // A pod's own limit is for whom runs programs in it to set; this one only keeps pods from starving the node.
-    podPidsLimit: 4096,
+    // A pod cannot ask for a limit of its own, and a fork bomb in one must not be felt in others.
+    podPidsLimit: 256,
     // Nothing can be pulled again, so no image may be dropped, nor pods for a disk that others fill.
     imageGCHighThresholdPercent: 100,
     evictionHard: {

@@ -31,6 +31,9 @@ export type ImageOptions = {
   onProgress?: (line: string) => void;
 };
 
+/** An engine is needed only where one has to build. */
+export type ArchiveOptions = Omit<ImageOptions, 'dockerSocket'> & Partial<Pick<ImageOptions, 'dockerSocket'>>;
+
 type Image = { name: string; packages: string[]; tag: string };
 
 /** The images of `images.json`, tagged by what goes into them: a changed list is a new tag. */
@@ -74,7 +77,7 @@ export async function ensureImage(name: string, options: ImageOptions): Promise<
 }
 
 /** Makes sure that the cache has an image's root file system, and answers with the path of that tar. One builds, as above. */
-export async function ensureArchive(name: string, options: ImageOptions): Promise<string> {
+export async function ensureArchive(name: string, options: ArchiveOptions): Promise<string> {
   const image = await findImage(name);
   const archive = join(options.cacheDirectory, `${image.tag.replace(/[/:]/g, '-')}.tar`);
   // Renamed into place when it is complete.
@@ -85,7 +88,7 @@ export async function ensureArchive(name: string, options: ImageOptions): Promis
   return archive;
 }
 
-function progressOf({ name }: Image, { onProgress }: ImageOptions): (line: string) => void {
+function progressOf({ name }: Image, { onProgress }: ArchiveOptions): (line: string) => void {
   const started = performance.now();
   return (line) => onProgress?.(`image ${name}: ${line} (${((performance.now() - started) / 1000).toFixed(0)} s)`);
 }
@@ -104,7 +107,7 @@ async function hasImage(tag: string, options: ImageOptions): Promise<boolean> {
 async function buildArchive(
   image: Image,
   archive: string,
-  options: ImageOptions,
+  options: ArchiveOptions,
   progress: (line: string) => void,
 ): Promise<void> {
   const builder = options.builder ?? ((await isInstalled('mmdebstrap')) ? 'mmdebstrap' : 'docker');
@@ -113,7 +116,7 @@ async function buildArchive(
   try {
     const unfinished = join(work, basename(archive));
     if (builder === 'mmdebstrap') await bootstrap(image, unfinished, progress);
-    else await buildInEngine(image, unfinished, options, progress);
+    else await buildInEngine(image, unfinished, withEngine(options), progress);
     await rename(unfinished, archive);
   } finally {
     await rm(work, { recursive: true, force: true });
@@ -124,6 +127,11 @@ async function bootstrap({ packages }: Image, archive: string, progress: (line: 
   const hook = `--customize-hook=${join(HERE, 'finish-rootfs.sh')}`;
   const options = ['--mode=auto', ...BOOTSTRAP_OPTIONS, `--include=${packages.join(',')}`, hook];
   await follow('mmdebstrap', [...options, DISTRIBUTION, archive], /^I: (.+?)\.*$/, progress);
+}
+
+function withEngine({ dockerSocket, ...options }: ArchiveOptions): ImageOptions {
+  if (!dockerSocket) throw new Error('an image cannot be built here\n  fix: apt-get install mmdebstrap');
+  return { ...options, dockerSocket };
 }
 
 async function buildInEngine(

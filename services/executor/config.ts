@@ -22,6 +22,7 @@ export function loadConfig(variables: Environment) {
     backend,
     kubeconfig: env.optional('KUBECONFIG'),
     namespacePrefix: env.string('KUBERNETES_NAMESPACE_PREFIX', 'drydock'),
+    cpuOvercommit: env.integer('KUBERNETES_CPU_OVERCOMMIT', 1, { min: 1, max: 100 }),
     agentImage: backend === 'kubernetes' ? env.string('KUBERNETES_AGENT_IMAGE') : '',
     dockerSocket: env.string('DOCKER_SOCKET', '/var/run/docker.sock'),
     agentBinary: env.string('AGENT_BINARY', join(ROOT, '.build/bin/drydock-agent')),

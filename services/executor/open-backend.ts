@@ -6,8 +6,8 @@ import type { loadConfig } from './config.ts';
 export async function openBackend(config: ReturnType<typeof loadConfig>, log: Logger): Promise<Backend> {
   if (config.backend === 'kubernetes') {
     const { createKubernetesBackend } = await import('./kubernetes/backend.ts');
-    const { id: executorId, kubeconfig, namespacePrefix, agentImage } = config;
-    return createKubernetesBackend({ executorId, kubeconfig, namespacePrefix, agentImage, log });
+    const { id: executorId, kubeconfig, namespacePrefix, agentImage, cpuOvercommit } = config;
+    return createKubernetesBackend({ executorId, kubeconfig, namespacePrefix, agentImage, cpuOvercommit, log });
   }
   const { createDockerBackend } = await import('./docker/backend.ts');
   return createDockerBackend({

@@ -1,23 +1,13 @@
 import type { V1NetworkPolicySpec, V1PodSpec } from '@kubernetes/client-node';
-import { beforeAll, expect, test } from 'vitest';
-import { ensureArchive, imageTag } from '../../deploy/images/build.ts';
+import { expect, test } from 'vitest';
 import { connectCluster } from '../cluster.ts';
 
-const IMAGE_CACHE = process.env.IMAGE_CACHE ?? '/var/lib/drydock/images';
-const DOCKER_SOCKET = process.env.DOCKER_SOCKET ?? '/var/run/docker.sock';
+const image = process.env.PYTHON_IMAGE!;
 const EVERYTHING = { podSelector: {}, policyTypes: ['Ingress', 'Egress'] };
 const FOR_EVER = ['python3', '-c', 'import signal; signal.sigwait({signal.SIGTERM})'];
 
 const cluster = connectCluster();
 const { core, networking } = cluster;
-let image: string;
-
-beforeAll(async () => {
-  const archive = await ensureArchive('python', { dockerSocket: DOCKER_SOCKET, cacheDirectory: IMAGE_CACHE });
-  image = await imageTag('python');
-  await cluster.importImage(archive, image);
-});
-
 /** What the standard `restricted` lets through. */
 function lockedDown(command: string[]): V1PodSpec {
   const container = {

@@ -1,10 +1,11 @@
 import { CoreV1Api, KubeConfig, type V1Pod } from '@kubernetes/client-node';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { LIMITS, MiB, python, startExecutor, type TestExecutor } from '../integration/executor/fixture.ts';
 import { KUBECONFIG } from '../integration/executor/under-test.ts';
 
 const NAMESPACE = 'drydock-test-pool';
 const ECONNREFUSED = 111;
+const WITHIN = { timeout: 30_000, interval: 100 };
 
 let api: CoreV1Api;
 let executor: TestExecutor;
@@ -15,13 +16,11 @@ beforeAll(async () => {
   const config = new KubeConfig();
   config.loadFromFile(KUBECONFIG!);
   api = config.makeApiClient(CoreV1Api);
-  executor = await startExecutor({ pool: { floor: 1, ceiling: 1 } });
+  executor = await startExecutor({ pool: { floor: 1, ceiling: 1 }, environment: { KUBERNETES_CPU_OVERCOMMIT: '1' } });
   sandboxId = await executor.sandbox();
   const labelSelector = `drydock.dev/executor=${executor.id}`;
   const list = async () => (await api.listNamespacedPod({ namespace: NAMESPACE, labelSelector })).items;
-  await expect
-    .poll(async () => (await list()).filter(({ status }) => status?.podIP).length, { timeout: 30_000 })
-    .toBe(2);
+  await vi.waitUntil(async () => (await list()).filter(({ status }) => status?.podIP).length === 2, WITHIN);
   pods = await list();
 });
 

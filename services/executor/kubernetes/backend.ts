@@ -25,12 +25,14 @@ export type KubernetesOptions = {
   /** What the names of this environment's namespaces begin with. */
   namespacePrefix: string;
   agentImage: string;
+  /** Sandboxes may use so many times the CPU that nodes set aside for them. */
+  cpuOvercommit: number;
   log: Logger;
 };
 
 /** Instances as pods of a cluster, reached by one exec stream each. */
 export async function createKubernetesBackend(options: KubernetesOptions): Promise<Backend> {
-  const { executorId, agentImage, log } = options;
+  const { executorId, agentImage, cpuOvercommit, log } = options;
   const config = loadConfig(options.kubeconfig);
   const api = config.makeApiClient(CoreV1Api);
   const namespace = `${options.namespacePrefix}-pool`;
@@ -105,7 +107,7 @@ export async function createKubernetesBackend(options: KubernetesOptions): Promi
     async create(plan, signal) {
       if (plan.purpose === 'cells') throw new DrydockError('NOT_IMPLEMENTED', 'a cluster has no instances for cells');
       try {
-        const body = podFor(plan, { namespace, executorId, agentImage });
+        const body = podFor(plan, { namespace, executorId, agentImage, cpuOvercommit });
         await api.createNamespacedPod({ namespace, body }).catch((error) => {
           throw refusalOf(plan.template, error);
         });

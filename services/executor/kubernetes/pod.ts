@@ -30,11 +30,14 @@ export type Placement = {
   executorId: string;
   /** Image that holds the agent as `/drydock-agent`. */
   agentImage: string;
+  /** CPU is asked for as a part of the limit: this one in so many. */
+  cpuOvercommit: number;
 };
 
 /** A hardened pod that passes Pod Security `restricted`. Everything here is asserted by a test on a real one. */
-export function podFor(plan: InstancePlan, { namespace, executorId, agentImage }: Placement): V1Pod {
-  const resources = resourcesFor(plan.limits, plan.writableRoot);
+export function podFor(plan: InstancePlan, placement: Placement): V1Pod {
+  const { namespace, executorId, agentImage } = placement;
+  const resources = resourcesFor(plan, placement);
   const container = {
     imagePullPolicy: 'IfNotPresent',
     resources,
@@ -127,12 +130,13 @@ function volumesFor(limits: SandboxLimits): V1Volume[] {
   ];
 }
 
-/** What is asked for is what may be used: a node never promises the same memory twice. */
-function resourcesFor({ memoryBytes, diskBytes, cpus }: SandboxLimits, writableRoot: boolean): V1ResourceRequirements {
-  const limits = {
-    cpu: `${Math.round(cpus * 1000)}m`,
+/** Memory that is asked for is what may be used: a node never promises the same twice. */
+function resourcesFor({ limits, writableRoot }: InstancePlan, { cpuOvercommit }: Placement): V1ResourceRequirements {
+  const { memoryBytes, diskBytes, cpus } = limits;
+  const cpu = (share: number) => `${Math.ceil(share * 1000)}m`;
+  const others = {
     memory: String(memoryBytes),
     'ephemeral-storage': String(AGENT_VOLUME_BYTES + (writableRoot ? diskBytes : 0)),
   };
-  return { limits, requests: limits };
+  return { limits: { ...others, cpu: cpu(cpus) }, requests: { ...others, cpu: cpu(cpus / cpuOvercommit) } };
 }

@@ -16,6 +16,8 @@ export function clusterVariables(kubeconfig: string): Record<string, string> {
     KUBECONFIG: kubeconfig,
     KUBERNETES_NAMESPACE_PREFIX: NAMESPACE_PREFIX,
     KUBERNETES_AGENT_IMAGE: process.env.AGENT_IMAGE ?? '',
+    // A few cores have to do for all that a test holds at one time.
+    KUBERNETES_CPU_OVERCOMMIT: '10',
   };
 }
 
