@@ -44,7 +44,7 @@ const MODULES: Module[] = [
 ];
 
 /**
- * Builds what the cache lacks of a cluster's programs, from the sources that the Go module proxy serves: some eight
+ * Builds what the cache lacks of a cluster's programs, from the sources that the Go module proxy serves: some ten
  * minutes on two cores, once. May be called by any number of processes at once: one builds, the others wait for it.
  */
 export async function ensureBinaries(cacheDirectory: string, progress: Progress): Promise<Binaries> {

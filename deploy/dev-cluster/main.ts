@@ -15,7 +15,7 @@ const command = new Command('npm run cluster --')
   .addHelpText(
     'after',
     `
-The first start builds Kubernetes and Calico from source, which takes some eight minutes; later ones take seconds.
+The first start builds Kubernetes and Calico from source, which takes some ten minutes; later ones take seconds.
 
 Environment:
   DRYDOCK_DATA_DIR      where binaries are kept, and a running cluster's files (/var/lib/drydock)
@@ -41,7 +41,7 @@ try {
   failed ||= ready || !stop.signal.aborted;
   if (failed) process.stderr.write(`\n${error instanceof Error ? error.message : error}\n`);
 }
-if (!failed) progress('nothing is left');
+if (!failed) progress('nothing is left but what was built');
 process.exit(failed ? 1 : 0);
 
 function end(): void {

@@ -1,9 +1,13 @@
-import type { V1NetworkPolicySpec, V1PodSpec } from '@kubernetes/client-node';
+import type { V1PodSpec } from '@kubernetes/client-node';
 import { expect, test } from 'vitest';
-import { connectCluster } from '../cluster.ts';
+import { SERVICES } from '../../deploy/dev-cluster/addresses.ts';
+import { connectCluster, type Namespace } from '../cluster.ts';
 
 const image = process.env.PYTHON_IMAGE!;
 const EVERYTHING = { podSelector: {}, policyTypes: ['Ingress', 'Egress'] };
+type Address = [host: string, port: number];
+const API_SERVER: Address = [SERVICES.api, 443];
+const python = ([host, port]: Address) => `('${host}', ${port})`;
 const FOR_EVER = ['python3', '-c', 'import signal; signal.sigwait({signal.SIGTERM})'];
 
 const cluster = connectCluster();
@@ -23,6 +27,23 @@ function lockedDown(command: string[]): V1PodSpec {
     automountServiceAccountToken: false,
     terminationGracePeriodSeconds: 1,
   };
+}
+
+/** Whether a pod gets a connection to each of some addresses: `reached` or `blocked`. */
+async function reach(namespace: Namespace, pod: string, targets: Address[]): Promise<string[]> {
+  const script = `import socket
+for target in [${targets.map(python)}]:
+    try:
+        socket.create_connection(target, 1).close()
+        print('reached')
+    except OSError:
+        print('blocked')`;
+  return (await namespace.exec(pod, ['python3', '-c', script])).trim().split('\n');
+}
+
+async function denyEverything({ name: namespace }: Namespace): Promise<void> {
+  const body = { metadata: { name: 'deny' }, spec: EVERYTHING };
+  await networking.createNamespacedNetworkPolicy({ namespace, body });
 }
 
 test('a node of Kubernetes 1.34 is ready', async () => {
@@ -50,29 +71,48 @@ test('the strictest pod security refuses a pod that asks for nothing', async () 
 
 test('a policy that denies everything keeps a pod from others and from the API server until another allows it', async () => {
   await using namespace = await cluster.namespace('restricted');
-  const policy = (name: string, spec: V1NetworkPolicySpec) =>
-    networking.createNamespacedNetworkPolicy({ namespace: namespace.name, body: { metadata: { name }, spec } });
-  await policy('deny', EVERYTHING);
+  await denyEverything(namespace);
   const [server] = await Promise.all([
     namespace.run('server', lockedDown(['python3', '-m', 'http.server', '8080', '--directory', '/usr'])),
     namespace.run('client', lockedDown(FOR_EVER)),
   ]);
-  const reached = async () => {
-    const targets = [`('${server.status?.podIP}', 8080)`, "('10.96.0.1', 443)"];
-    const script = `import socket
-for target in [${targets}]:
-    try:
-        socket.create_connection(target, 1).close()
-        print('reached')
-    except OSError:
-        print('blocked')`;
-    return (await namespace.exec('client', ['python3', '-c', script])).trim().split('\n');
-  };
+  const reached = () => reach(namespace, 'client', [[server.status!.podIP!, 8080], API_SERVER]);
   expect(await reached()).toEqual(['blocked', 'blocked']);
-  await policy('allow', { ...EVERYTHING, ingress: [{}], egress: [{}] });
+  const body = { metadata: { name: 'allow' }, spec: { ...EVERYTHING, ingress: [{}], egress: [{}] } };
+  await networking.createNamespacedNetworkPolicy({ namespace: namespace.name, body });
   await expect.poll(reached, { timeout: 10_000 }).toEqual(['reached', 'reached']);
   await networking.deleteNamespacedNetworkPolicy({ namespace: namespace.name, name: 'allow' });
   await expect.poll(reached, { timeout: 10_000 }).toEqual(['blocked', 'blocked']);
+});
+
+test('a policy holds from the first moment of a pod', async () => {
+  await using free = await cluster.namespace('restricted');
+  await using denied = await cluster.namespace('restricted');
+  await denyEverything(denied);
+  const script = `import socket, time
+end, reached = time.monotonic() + 2, 0
+while time.monotonic() < end:
+    try:
+        socket.create_connection(${python(API_SERVER)}, 0.01).close()
+        reached += 1
+    except OSError:
+        pass
+print('reached', reached, flush=True)
+import signal; signal.sigwait({signal.SIGTERM})`;
+  await Promise.all([free, denied].map((each) => each.run('early', lockedDown(['python3', '-c', script]))));
+  const said = (namespace: Namespace) => () => core.readNamespacedPodLog({ namespace: namespace.name, name: 'early' });
+  await expect.poll(said(denied), { timeout: 10_000 }).toBe('reached 0\n');
+  await expect.poll(said(free), { timeout: 10_000 }).toMatch(/^reached [1-9]/);
+});
+
+test('a pod that starts while nobody enforces policies reaches nothing until somebody does', async () => {
+  await using namespace = await cluster.namespace('restricted');
+  await cluster.stop('calico-felix', 'SIGKILL');
+  await namespace.run('unguarded', lockedDown(FOR_EVER));
+  const reached = () => reach(namespace, 'unguarded', [API_SERVER]);
+  expect(await reached()).toEqual(['blocked']);
+  await cluster.start('calico-felix');
+  await expect.poll(reached, { timeout: 10_000 }).toEqual(['reached']);
 });
 
 test('a pod outlives its kubelet', async () => {
