@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
@@ -30,6 +30,7 @@ const DATA_DIRECTORY = process.env.DRYDOCK_DATA_DIR || '/var/lib/drydock';
 /** One cluster for every file of a project. Its end fails where anything of it is left. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const lines: string[] = [];
+  await using started = new AsyncDisposableStack();
   const cluster = await startCluster({
     dataDirectory: DATA_DIRECTORY,
     onProgress: (line) => process.stderr.write(`cluster: ${line}\n`),
@@ -41,15 +42,17 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   }).catch((cause) => {
     throw new Error(`the cluster did not start\n${lines.slice(-30).join('\n')}`, { cause });
   });
+  started.use(cluster);
   await giveImages(cluster);
   // For executors and the fixture that starts them.
   process.env.TEST_KUBECONFIG = cluster.kubeconfig;
   const controlSocket = join(RUN_DIRECTORY, 'control');
   const server = await serveControl(cluster, controlSocket);
+  started.defer(() => void server.close());
   project.provide('cluster', { kubeconfig: cluster.kubeconfig, controlSocket });
+  const kept = started.move();
   return async () => {
-    server.close();
-    await cluster[Symbol.asyncDispose]();
+    await kept.disposeAsync();
     const left = await findTraces();
     if (left.length > 0) throw new Error(`the cluster left behind:\n${left.join('\n')}`);
   };
@@ -76,6 +79,8 @@ async function serveControl(cluster: Control, path: string) {
       response.writeHead(500).end((error as Error).message);
     }
   });
+  // Of a run that was killed.
+  await rm(path, { force: true });
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve));
   return server;
 }

@@ -114,7 +114,7 @@ function wrap(name: 'stdout' | 'stderr') {
 /** A sandbox that ended by itself was ended by its program. One that somebody stopped is no result. */
 async function whyLost({ ended }: Workplace, error: unknown): Promise<Ended['lost']> {
   // Of a cell both come to light when a step is to begin: that files did not fit, and that the last step was its end.
-  if (hasReason(error, 'DISK_FULL') || isCellGone(error)) throw error;
+  if (hasReason(error, 'DISK_FULL', 'NOT_IMPLEMENTED') || isCellGone(error)) throw error;
   if (!(await endsSoon(ended))) throw noAnswer(error);
   const { stopReason } = (ended.reason as DrydockError).details.metadata ?? {};
   if (stopReason === 'OUT_OF_MEMORY' || stopReason === 'EXITED') return stopReason;

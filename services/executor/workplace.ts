@@ -45,12 +45,18 @@ export function confinesOf(
     async limit({ memoryBytes, processes, cpus }) {
       const limits = { ...now.limits, memoryBytes, processes, cpus };
       if (sameLimits(limits, now.limits)) return true;
+      if (!backend.capabilities.changesLimits) throw noOtherLimits();
       const fits = await backend.setLimits(instanceId, limits);
       if (fits) now.limits = limits;
       return fits;
     },
     measurePeak: () => backend.measurePeak(instanceId),
   };
+}
+
+function noOtherLimits(): DrydockError {
+  const wanted = 'give the compiler, the program and every case the same memory, processes and CPUs';
+  return new DrydockError('NOT_IMPLEMENTED', `sandboxes keep their limits here: ${wanted}`);
 }
 
 /** Why files could not be written. Nothing has run on them yet, so that another sandbox may fare better. */

@@ -137,12 +137,16 @@ export async function createKubernetesBackend(options: KubernetesOptions): Promi
       return undefined;
     },
     watch(watcher) {
-      const listening = pods.onChange((pod, gone) => {
-        const instanceId = pod.metadata?.labels?.[INSTANCE_LABEL];
-        const reason = endOf(pod, gone);
-        if (instanceId && reason && !ending.has(instanceId)) watcher.ended(instanceId, reason);
-      });
-      return { [Symbol.asyncDispose]: async () => listening[Symbol.dispose]() };
+      const listening = new DisposableStack();
+      listening.use(
+        pods.onChange((pod, gone) => {
+          const instanceId = pod.metadata?.labels?.[INSTANCE_LABEL];
+          const reason = endOf(pod, gone);
+          if (instanceId && reason && !ending.has(instanceId)) watcher.ended(instanceId, reason);
+        }),
+      );
+      listening.use(pods.onResumed(() => watcher.missed()));
+      return { [Symbol.asyncDispose]: async () => listening.dispose() };
     },
     ping: async () => void (await config.makeApiClient(VersionApi).getCode()),
     [Symbol.asyncDispose]: () => pods[Symbol.asyncDispose](),

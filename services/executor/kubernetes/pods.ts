@@ -12,6 +12,8 @@ export type Pods = AsyncDisposable & {
   until<T>(name: string, wanted: (pod: V1Pod | undefined) => T | undefined, signal: AbortSignal): Promise<T>;
   /** Hears of every change until disposed; `gone` for a pod that was deleted. */
   onChange(listener: (pod: V1Pod, gone: boolean) => void): Disposable;
+  /** Hears when the cluster can be followed again after an interruption. */
+  onResumed(listener: () => void): Disposable;
 };
 
 /** Follows pods by a label: lists them, watches from there, and lists again where the cluster has forgotten that point. */
@@ -19,7 +21,7 @@ export function followPods(
   config: KubeConfig,
   { namespace, label, list, log }: { namespace: string; label: string; list: () => Promise<V1PodList>; log: Logger },
 ): Pods {
-  const changes = new EventEmitter<{ change: [V1Pod, boolean] }>().setMaxListeners(0);
+  const changes = new EventEmitter<{ change: [V1Pod, boolean]; resumed: [] }>().setMaxListeners(0);
   const stop = new AbortController();
   // Bookmarks keep the point to resume from young while nothing happens.
   const path = `/api/v1/namespaces/${namespace}/pods?allowWatchBookmarks=true`;
@@ -32,7 +34,9 @@ export function followPods(
     if (stop.signal.aborted) return;
     log.warn({ err: error }, 'watch of the pods interrupted');
     await pause(RETRY_MS, undefined, { signal: stop.signal }).catch(() => {});
-    if (!stop.signal.aborted) await informer.start();
+    if (stop.signal.aborted) return;
+    await informer.start();
+    changes.emit('resumed');
   });
   const started = informer.start();
 
@@ -50,6 +54,10 @@ export function followPods(
     onChange(listener) {
       changes.on('change', listener);
       return { [Symbol.dispose]: () => void changes.off('change', listener) };
+    },
+    onResumed(listener) {
+      changes.on('resumed', listener);
+      return { [Symbol.dispose]: () => void changes.off('resumed', listener) };
     },
     async [Symbol.asyncDispose]() {
       stop.abort();

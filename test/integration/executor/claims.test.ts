@@ -128,7 +128,7 @@ test('a sandbox ends at its deadline by itself', async () => {
     expireTime: new Date(Date.now() + 1_500),
   });
   await expect(executor.command(sandboxId, ['sleep', '60'])).rejects.toMatchObject({ reason: 'SANDBOX_STOPPED' });
-  await expect.poll(() => executor.metric('executor_sandboxes')).toBe(0);
+  await expect.poll(() => executor.metric('executor_sandboxes'), { timeout: 10_000 }).toBe(0);
 });
 
 test('deleting waits until nothing is left', async () => {

@@ -2,6 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Verdict } from '#proto/drydock/v1/execution.ts';
 import { textOf } from '../../api.ts';
 import { CALLER, executionOf, MiB, type Program, startExecutor, type TestExecutor } from './fixture.ts';
+import { ENDS_ITS_STREAM, NEEDS_ENGINE } from './under-test.ts';
+
+// As many as are done within the 5 s that one may wait for its turn.
+const AT_ONCE = NEEDS_ENGINE ? 6 : 12;
 
 let executor: TestExecutor;
 
@@ -70,7 +74,6 @@ describe.each<[Verdict, string, Program]>([
   ['WRONG_ANSWER', 'other output', { source: 'print(2)', expectedOutput: '1' }],
   ['RUNTIME_ERROR', 'a bad exit code', { source: 'raise SystemExit(3)' }],
   ['RUNTIME_ERROR', 'a signal', { source: 'import os; os.abort()' }],
-  ['RUNTIME_ERROR', 'killing everything it can', { source: 'import os, time; os.kill(-1, 9); time.sleep(5)' }],
   ['RUNTIME_ERROR', 'an allocation that its own language refuses', { source: 'raise MemoryError' }],
   ['WALL_TIME_EXCEEDED', 'sleeping', { source: 'import time; time.sleep(60)', limits: { wallTime: second } }],
   [
@@ -194,7 +197,8 @@ describe('a compile step', () => {
       stdout: 'compiling\n',
     });
     expect(execution?.compile?.usage?.peakMemoryBytes).toBeGreaterThan(100 * MiB);
-    expect(execution?.usage?.peakMemoryBytes).toBeLessThan(64 * MiB);
+    // A pod's is that of its whole life.
+    if (!NEEDS_ENGINE) expect(execution?.usage?.peakMemoryBytes).toBeLessThan(64 * MiB);
   });
 
   test('that fails is the verdict, and nothing is run', async () => {
@@ -247,7 +251,7 @@ test('files that do not fit are refused', async () => {
 });
 
 test('ending the call ends it all', async () => {
-  await expect.poll(() => executor.metric('executor_sandboxes')).toBe(0);
+  await expect.poll(() => executor.metric('executor_sandboxes'), { timeout: 10_000 }).toBe(0);
   const leave = new AbortController();
   const spec = executionOf({
     source: 'import time; print(1, flush=True); time.sleep(60)',
@@ -256,14 +260,21 @@ test('ending the call ends it all', async () => {
   await expect(async () => {
     for await (const { event } of events) if (event?.$case === 'stdout') leave.abort();
   }).rejects.toThrow();
-  await expect.poll(() => executor.metric('executor_sandboxes')).toBe(0);
+  await expect.poll(() => executor.metric('executor_sandboxes'), { timeout: 10_000 }).toBe(0);
+});
+
+test('killing everything it can is a program’s own end', async () => {
+  const run = executor.run({ source: 'import os, time; os.kill(-1, 9); time.sleep(5)' });
+  if (ENDS_ITS_STREAM) await expect(run).rejects.toMatchObject({ reason: 'SERVICE_UNAVAILABLE' });
+  else expect((await run).verdict).toBe('RUNTIME_ERROR');
+  expect((await executor.run({ source: 'print(1)', expectedOutput: '1' })).verdict).toBe('ACCEPTED');
 });
 
 test('many at once all come to their own verdict', async () => {
   const results = await Promise.all(
-    Array.from({ length: 12 }, (_, i) => executor.run({ source: `print(${i})`, expectedOutput: String(i) })),
+    Array.from({ length: AT_ONCE }, (_, i) => executor.run({ source: `print(${i})`, expectedOutput: String(i) })),
   );
-  expect(results.map(({ verdict }) => verdict)).toEqual(Array.from({ length: 12 }, () => 'ACCEPTED'));
+  expect(results.map(({ verdict }) => verdict)).toEqual(Array.from({ length: AT_ONCE }, () => 'ACCEPTED'));
 });
 
 test('no sandbox is left of all these', async () => {

@@ -1,5 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startExecutor, type TestExecutor } from './fixture.ts';
+import { NEEDS_ENGINE } from './under-test.ts';
+
+// Its ceiling; or one more than its floor where making one takes so long that hardly one a second is asked for.
+const MOST = NEEDS_ENGINE ? 3 : 5;
 
 let executor: TestExecutor;
 
@@ -32,7 +36,7 @@ test('it grows with demand to its ceiling, and shrinks to its floor when that ha
     await Promise.all(ids.map((sandboxId) => executor.destroy(sandboxId)));
     most = Math.max(most, await warm());
   }
-  await expect.poll(async () => Math.max(most, await warm()), { timeout: 10_000 }).toBe(5);
+  await expect.poll(async () => Math.max(most, await warm()), { timeout: 10_000 }).toBe(MOST);
   await expect.poll(warm, { timeout: 30_000, interval: 500 }).toBe(2);
   await expect.poll(async () => (await executor.engine.list()).length).toBe(2);
 });

@@ -170,7 +170,7 @@ test('a sandbox that is on record as stopped is destroyed', async () => {
   const sandboxId = await executor.sandbox();
   changed(sandboxId, 'org_theirs', 'STOPPED');
   changed(sandboxId, CALLER.organizationId, 'STOPPED');
-  await expect.poll(() => executor.metric('executor_sandboxes')).toBe(0);
+  await expect.poll(() => executor.metric('executor_sandboxes'), { timeout: 10_000 }).toBe(0);
   expect(ended).toEqual([]);
 });
 

@@ -12,6 +12,12 @@ export const KUBECONFIG = process.env.TEST_KUBECONFIG;
 /** Every kind of isolation that is to be had there, for tests of what is alike in all. */
 export const ISOLATIONS: Isolation[] = KUBECONFIG ? ['SANDBOX'] : ['CELL', 'SANDBOX'];
 
+/**
+ * A program there has the user of the stream that leads to its agent, and can end it. What is asked of the sandbox just then
+ * gets no answer; the next does.
+ */
+export const ENDS_ITS_STREAM = KUBECONFIG !== undefined;
+
 /** Why a test of something that only an engine on this host can do does not run; nothing where it does. */
 export const NEEDS_ENGINE = KUBECONFIG ? 'a cluster cannot do this' : undefined;
 
