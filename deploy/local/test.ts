@@ -80,7 +80,7 @@ await generate(say);
   await using engine = await startEngine();
   process.env.DOCKER_SOCKET = engine.socket;
   process.env.IMAGE_CACHE = join(DATA_DIRECTORY, 'images');
-  if (wanted.some(({ name }) => name === 'kubernetes')) await prepareCluster(DATA_DIRECTORY, say);
+  if (wanted.some(({ name }) => ['start', 'kubernetes'].includes(name))) await prepareCluster(DATA_DIRECTORY, say);
   for (const { name, run } of wanted) {
     const started = performance.now();
     const counts = await run();

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import Docker from 'dockerode';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -164,6 +164,17 @@ describe('npm start', () => {
     const started = run('start.ts', ['--small', '--once']);
     expect(await started.ended, started.text()).toBe(0);
     expect(started.text()).toContain('Hello from Python');
+    expect(await leftBehind(started)).toEqual([]);
+  });
+
+  test('runs the first program in a pod of a cluster of its own, of which nothing is left', async () => {
+    // Building them would take minutes for every directory.
+    const built = `${process.env.DRYDOCK_DATA_DIR || '/var/lib/drydock'}/cluster/bin`;
+    await cp(built, `${directory}/cluster/bin`, { recursive: true, verbatimSymlinks: true });
+    const started = run('start.ts', ['--backend', 'kubernetes', '--small', '--once']);
+    expect(await started.ended, started.text()).toBe(0);
+    expect(started.text()).toContain('Kubernetes: an own one');
+    expect(started.text()).toMatch(/^Hello from Python 3\.\d+\.\d+ in a sandbox$/m);
     expect(await leftBehind(started)).toEqual([]);
   });
 
