@@ -6,6 +6,7 @@ import { json } from 'node:stream/consumers';
 import type { TestProject } from 'vitest/node';
 import { findCgroups } from '../deploy/dev-cluster/cgroups.ts';
 import { type OwnCluster, RUN_DIRECTORY, startCluster } from '../deploy/dev-cluster/cluster.ts';
+import { KERNEL_SETTINGS } from '../deploy/dev-cluster/namespaces.ts';
 import { makeAgentImage } from '../deploy/images/agent-image.ts';
 import { ensureArchive, imageTag } from '../deploy/images/build.ts';
 import { commandLineOf } from '../deploy/local/child.ts';
@@ -30,6 +31,7 @@ const DATA_DIRECTORY = process.env.DRYDOCK_DATA_DIR || '/var/lib/drydock';
 /** One cluster for every file of a project. Its end fails where anything of it is left. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const lines: string[] = [];
+  const settings = await kernelSettings();
   await using started = new AsyncDisposableStack();
   const cluster = await startCluster({
     dataDirectory: DATA_DIRECTORY,
@@ -53,7 +55,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   const kept = started.move();
   return async () => {
     await kept.disposeAsync();
-    const left = await findTraces();
+    const left = [...(await findTraces()), ...(await kernelSettings()).filter((each) => !settings.includes(each))];
     if (left.length > 0) throw new Error(`the cluster left behind:\n${left.join('\n')}`);
   };
 }
@@ -83,6 +85,12 @@ async function serveControl(cluster: Control, path: string) {
   await rm(path, { force: true });
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve));
   return server;
+}
+
+/** What is the whole machine's, and stays as it was. */
+function kernelSettings(): Promise<string[]> {
+  const read = async (name: string) => `${name} ${await readFile(`/proc/sys/${name}`, 'utf8')}`;
+  return Promise.all(Object.keys(KERNEL_SETTINGS).map(read));
 }
 
 /** Processes, links, mounts, groups and files of a cluster. */

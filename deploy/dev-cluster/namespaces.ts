@@ -10,6 +10,19 @@ const INOTIFY_INSTANCES = '/proc/sys/fs/inotify/max_user_instances';
 const MIN_INOTIFY_INSTANCES = 1024;
 
 /**
+ * What a kubelet sets where it finds something else. These are the whole machine's, whose programs must not feel it: one that
+ * may always have memory never hears that there is none. So what a kubelet finds inside is a file that says so already.
+ */
+export const KERNEL_SETTINGS = {
+  'vm/overcommit_memory': 1,
+  'vm/panic_on_oom': 0,
+  'kernel/panic': 10,
+  'kernel/panic_on_oops': 1,
+  'kernel/keys/root_maxkeys': 1_000_000,
+  'kernel/keys/root_maxbytes': 25_000_000,
+};
+
+/**
  * What is done inside before anything starts. Programs of a node write to fixed places: each of these is empty, in memory
  * and gone with the namespaces, but for the one directory that is kept where it is.
  */
@@ -20,6 +33,13 @@ mount --bind "$1" /run/kept
 for place in /var/lib /var/log; do mount -t tmpfs -o mode=755 tmpfs "$place"; done
 mkdir -p "$1"
 mount --move /run/kept "$1"
+${Object.entries(KERNEL_SETTINGS)
+  .map(
+    ([name, value]) => `mkdir -p "$(dirname /run/kernel/${name})"
+echo ${value} > /run/kernel/${name}
+mount --bind /run/kernel/${name} /proc/sys/${name}`,
+  )
+  .join('\n')}
 ip link set lo up
 ip address add ${LINK.node.address}/${LINK.prefixBits} dev ${LINK.node.name}
 ip link set ${LINK.node.name} up

@@ -14,7 +14,7 @@ import { ensureSystemPackages } from './system-packages.ts';
 const DATA_DIRECTORY = process.env.DRYDOCK_DATA_DIR || '/var/lib/drydock';
 const BIN = join(ROOT, 'node_modules/.bin');
 /** A stage that has not ended by then hangs: it fails, with what it printed last. */
-const STAGE_MS = 15 * 60_000;
+const STAGE_MS = 25 * 60_000;
 const LOG_END = 8_000;
 const TOP_LEVEL = [
   'README.md',
