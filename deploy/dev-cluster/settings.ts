@@ -132,7 +132,7 @@ function kubelet(directory: string, paths: Paths) {
     volumePluginDir: join(directory, 'volume-plugins'),
     maxPods: 250,
     // A pod cannot ask for a limit of its own, and a fork bomb in one must not be felt in others.
-    podPidsLimit: 256,
+    podPidsLimit: 160,
     // Nothing can be pulled again, so no image may be dropped, nor pods for a disk that others fill.
     imageGCHighThresholdPercent: 100,
     evictionHard: {

@@ -18,6 +18,9 @@ export const ISOLATIONS: Isolation[] = KUBECONFIG ? ['SANDBOX'] : ['CELL', 'SAND
  */
 export const ENDS_ITS_STREAM = KUBECONFIG !== undefined;
 
+/** In which a program that does its worst has its verdict. A pod takes seconds to be made, and more processes to be ended. */
+export const VERDICT_WITHIN_MS = KUBECONFIG ? 20_000 : 8_000;
+
 /** Why a test of something that only an engine on this host can do does not run; nothing where it does. */
 export const NEEDS_ENGINE = KUBECONFIG ? 'a cluster cannot do this' : undefined;
 
