@@ -4,6 +4,9 @@ import type { SandboxLimits } from '#libs/catalog/catalog.ts';
 /** What an instance is for: it runs either processes, or cells and nothing else. */
 export type Purpose = 'sandbox' | 'cells';
 
+/** Where programs are looked for in every instance. */
+export const SEARCH_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
 /** What an instance is made of. */
 export type InstancePlan = {
   /** `ins_…`; its only name at the backend. */

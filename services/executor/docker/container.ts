@@ -1,6 +1,6 @@
 import type { ContainerCreateOptions, HostConfig } from 'dockerode';
 import type { SandboxLimits } from '#libs/catalog/catalog.ts';
-import type { InstancePlan } from '../backend.ts';
+import { type InstancePlan, SEARCH_PATH } from '../backend.ts';
 import { fileSystemSizes } from '../file-systems.ts';
 
 /** Labels by which an executor finds its own again. */
@@ -48,7 +48,7 @@ export function containerFor(
     Image: plan.image,
     Entrypoint: [AGENT_PATH, 'serve', `${LINK_PATH}/${SOCKET_NAME}`],
     Cmd: [],
-    Env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
+    Env: [`PATH=${SEARCH_PATH}`],
     Hostname: 'sandbox',
     // Root inside, with three capabilities: the agent. What it runs has another user and none.
     User: '0:0',

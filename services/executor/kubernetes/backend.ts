@@ -35,6 +35,7 @@ export async function createKubernetesBackend(options: KubernetesOptions): Promi
   const { executorId, agentImage, cpuOvercommit, log } = options;
   const config = loadConfig(options.kubeconfig);
   const api = config.makeApiClient(CoreV1Api);
+  const version = config.makeApiClient(VersionApi);
   const namespace = `${options.namespacePrefix}-pool`;
   const label = `${EXECUTOR_LABEL}=${executorId}`;
   const list = () => api.listNamespacedPod({ namespace, labelSelector: label });
@@ -148,7 +149,7 @@ export async function createKubernetesBackend(options: KubernetesOptions): Promi
       listening.use(pods.onResumed(() => watcher.missed()));
       return { [Symbol.asyncDispose]: async () => listening.dispose() };
     },
-    ping: async () => void (await config.makeApiClient(VersionApi).getCode()),
+    ping: async () => void (await version.getCode()),
     [Symbol.asyncDispose]: () => pods[Symbol.asyncDispose](),
   };
 }

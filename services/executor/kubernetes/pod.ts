@@ -1,6 +1,6 @@
 import type { V1Container, V1Pod, V1ResourceRequirements, V1Volume } from '@kubernetes/client-node';
 import type { SandboxLimits } from '#libs/catalog/catalog.ts';
-import type { InstancePlan } from '../backend.ts';
+import { type InstancePlan, SEARCH_PATH } from '../backend.ts';
 import { fileSystemSizes } from '../file-systems.ts';
 import { SERVICE_ACCOUNT } from './namespace.ts';
 
@@ -97,7 +97,7 @@ export function podFor(plan: InstancePlan, placement: Placement): V1Pod {
           image: plan.image,
           command: [AGENT_PATH, 'listen', AGENT_SOCKET],
           workingDir: '/',
-          env: [{ name: 'PATH', value: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' }],
+          env: [{ name: 'PATH', value: SEARCH_PATH }],
           securityContext: { ...container.securityContext, readOnlyRootFilesystem: !plan.writableRoot },
           volumeMounts: [
             { name: 'agent', mountPath: AGENT_DIRECTORY, readOnly: true },
