@@ -4,12 +4,9 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"unsafe"
 
-	"golang.org/x/sys/unix"
+	"drydock.dev/agent/internal/spawn"
 )
-
-const lastSignal = 64
 
 // dropSignals makes the agent survive whatever it is sent. What is caught goes back to its default in every program,
 // where what is ignored would stay ignored.
@@ -20,19 +17,10 @@ func dropSignals() {
 	if separated {
 		return
 	}
-	// A program of the same user may send anything, also what looks like a fault of our own. The kernel drops a signal
-	// to the first process of a sandbox that has left it at its default, but Go's runtime catches nearly all of them.
+	// A program of the same user may send anything, also what looks like a fault of our own.
 	signal.Notify(dropped, syscall.SIGTERM)
-	if os.Getpid() != 1 {
-		return
-	}
-	for number := 1; number <= lastSignal; number++ {
-		switch number {
-		case int(unix.SIGKILL), int(unix.SIGSTOP), int(unix.SIGCHLD), int(unix.SIGURG):
-		default:
-			var byDefault [4]uint64
-			_, _, _ = unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(number), uintptr(unsafe.Pointer(&byDefault)), 0, 8, 0, 0)
-		}
+	if os.Getpid() == 1 {
+		spawn.IgnoreSignals(syscall.SIGCHLD, syscall.SIGURG)
 	}
 }
 

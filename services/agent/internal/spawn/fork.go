@@ -61,6 +61,9 @@ func fork(o *order) (pid uintptr, number syscall.Errno) {
 //go:nocheckptr
 //go:nosplit
 func become(o *order) (number syscall.Errno) {
+	if ignored {
+		defaultSignals()
+	}
 	if number = arrangeFiles(o); number != 0 {
 		return number
 	}

@@ -1,0 +1,56 @@
+package spawn
+
+import (
+	"slices"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	lastSignal = 64
+	// signalSetBytes is the size of the kernel's set of signals.
+	signalSetBytes = 8
+)
+
+// signalAction is the kernel's struct sigaction: handler, flags, restorer and mask.
+type signalAction [4]uint64
+
+var (
+	byDefault = signalAction{}
+	ignoring  = signalAction{1}
+)
+
+// ignored says that children are given back the default of all signals.
+var ignored bool
+
+// IgnoreSignals makes this process ignore all signals but those of the exceptions, also those that Go's runtime takes for
+// faults of our own; its children do not. Real faults still end it. The default would not do for the first process of a
+// sandbox: the kernel drops what has its default there, but not while the main thread blocks signals, as it does in a fork.
+func IgnoreSignals(exceptions ...syscall.Signal) {
+	ignored = true
+	for number := uintptr(1); number <= lastSignal; number++ {
+		if !slices.Contains(exceptions, syscall.Signal(number)) {
+			setAction(number, &ignoring)
+		}
+	}
+}
+
+//go:norace
+//go:nocheckptr
+//go:nosplit
+func defaultSignals() {
+	for number := uintptr(1); number <= lastSignal; number++ {
+		setAction(number, &byDefault)
+	}
+}
+
+// setAction leaves SIGKILL and SIGSTOP, which the kernel lets nobody change.
+//
+//go:norace
+//go:nocheckptr
+//go:nosplit
+func setAction(number uintptr, action *signalAction) {
+	_, _, _ = syscall.RawSyscall6(unix.SYS_RT_SIGACTION, number, uintptr(unsafe.Pointer(action)), 0, signalSetBytes, 0, 0)
+}
