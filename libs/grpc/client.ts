@@ -25,6 +25,8 @@ export type ClientOptions = {
   metadata?: Record<string, string>;
   /** Bytes of the largest answer that is taken. Default: what services send each other, `MAX_MESSAGE_BYTES`. */
   maxMessageBytes?: number;
+  /** Bytes of an answer that may be on their way before any are taken. Default: Node's, 64 KiB. */
+  windowBytes?: number;
   /** Ends streams of requests with `END_OF_REQUESTS`, as our servers want it. Default true. */
   marksEnd?: boolean;
   /** Hears of the trailing metadata of every call, in the call's own trace context. */
@@ -40,7 +42,15 @@ const NEVER = new AbortController().signal;
 export function createClient<D extends Definition>(
   definition: D,
   address: string,
-  { name, tls, metadata, onTrailer, marksEnd = true, maxMessageBytes = MAX_MESSAGE_BYTES }: ClientOptions = {},
+  {
+    name,
+    tls,
+    metadata,
+    onTrailer,
+    windowBytes,
+    marksEnd = true,
+    maxMessageBytes = MAX_MESSAGE_BYTES,
+  }: ClientOptions = {},
 ): Client<D> & Disposable {
   const channel = createChannel(
     address,
@@ -50,6 +60,7 @@ export function createClient<D extends Definition>(
       'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
       'grpc.initial_reconnect_backoff_ms': 50,
       'grpc.max_reconnect_backoff_ms': 1000,
+      ...(windowBytes ? { 'grpc-node.flow_control_window': windowBytes } : {}),
       ...(tls && name ? { 'grpc.ssl_target_name_override': name } : {}),
     },
   );

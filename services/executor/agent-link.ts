@@ -17,6 +17,8 @@ import { listen } from './unix-socket.ts';
 
 // The largest answers are a thousand entries of a directory, and of the process table.
 const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
+// The way to a pod takes milliseconds, and 64 KiB at a time would be no more than 10 MB/s.
+const WINDOW_BYTES = 512 * 1024;
 
 /** A connection to one agent, for as long as its instance lives. */
 export type AgentLink = {
@@ -50,7 +52,12 @@ export async function openLink(
 
   const address = `unix://${bridge}`;
   // The agent's own messages say where a stream is complete.
-  const options = { onTrailer: recordAgentSpan, maxMessageBytes: MAX_MESSAGE_BYTES, marksEnd: false };
+  const options = {
+    onTrailer: recordAgentSpan,
+    maxMessageBytes: MAX_MESSAGE_BYTES,
+    windowBytes: WINDOW_BYTES,
+    marksEnd: false,
+  };
   const control = createClient(ControlServiceDefinition, address, options);
   const processes = createClient(ProcessServiceDefinition, address, options);
   const files = createClient(FilesystemServiceDefinition, address, options);

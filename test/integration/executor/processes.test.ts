@@ -208,7 +208,7 @@ describe('output', () => {
     expect(bytes).toBe(1024 * MiB);
     expect(nextLook).toBeGreaterThanOrEqual(1024 * MiB);
     expect(most - before).toBeLessThan(200 * MiB);
-  }, 120_000);
+  }, 240_000);
 
   test('that nobody reads stops the program', async () => {
     const { leave } = await begin(
