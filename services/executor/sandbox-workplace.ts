@@ -5,6 +5,7 @@ import type { StartRequest, WriteRequest } from '#proto/drydock/agent/v1/agent.t
 import type { SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
 import type { SourceFile } from '#proto/drydock/v1/execution.ts';
 import type { Backend } from './backend.ts';
+import { startProcess } from './rejoin.ts';
 import type { Sandbox, Sandboxes } from './sandboxes.ts';
 import {
   confinesOf,
@@ -84,7 +85,7 @@ async function* start(
   const inline = stdin.length <= PIECE_BYTES;
   const request = { ...command, stdin: inline ? stdin : NOTHING, openStdin: !inline };
   try {
-    for await (const { event } of sandbox.instance.link.processes.start(request, { signal })) {
+    for await (const { event } of startProcess(sandbox.instance.link.processes, request, signal)) {
       if (event?.$case === 'started' && !inline) void feed(sandbox, request.processId, stdin);
       if (event) yield event;
     }
