@@ -8,9 +8,10 @@ import type { Backend, InstancePlan } from '../backend.ts';
 import { hasCode, messageOf, refusalOf } from './api-errors.ts';
 import { openExecStream } from './exec-stream.ts';
 import { keepNamespace } from './namespace.ts';
-import { CONNECT_COMMAND, CONTAINER, EXECUTOR_LABEL, INSTANCE_LABEL, nameOf, podFor } from './pod.ts';
+import { CONNECT_COMMAND, CONTAINER, EXECUTOR_LABEL, INSTANCE_LABEL, nameOf, podFor, resourcesFor } from './pod.ts';
 import { endOf, isRunning, startFailureOf, unschedulable } from './pod-state.ts';
 import { followPods } from './pods.ts';
+import { canResize, resizePod } from './resize.ts';
 
 const START_MS = 20_000;
 const DELETE_MS = 30_000;
@@ -38,11 +39,15 @@ export async function createKubernetesBackend(options: KubernetesOptions): Promi
   const version = config.makeApiClient(VersionApi);
   const namespace = `${options.namespacePrefix}-pool`;
   const label = `${EXECUTOR_LABEL}=${executorId}`;
-  const list = () => api.listNamespacedPod({ namespace, labelSelector: label });
+  const list = () =>
+    api.listNamespacedPod({ namespace, labelSelector: label }).catch((cause) => {
+      throw new Error(`pods of ${namespace} cannot be listed: ${messageOf(cause)}`, { cause });
+    });
   await keepNamespace(config, namespace).catch((error) => {
     throw new Error(`namespace ${namespace} cannot be kept: ${messageOf(error)}`, { cause: error });
   });
   const service = (await api.readNamespacedService({ namespace: 'default', name: 'kubernetes' })).spec;
+  const changesLimits = await canResize(api);
   const pods = followPods(config, { namespace, label, list, log });
   /** Those that end because they are told to. */
   const ending = new Set<string>();
@@ -74,7 +79,7 @@ export async function createKubernetesBackend(options: KubernetesOptions): Promi
   };
 
   return {
-    capabilities: { hostsCells: false, changesLimits: false, measuresPeak: false },
+    capabilities: { hostsCells: false, changesLimits, measuresPeak: false },
     async reach(instanceId, accept) {
       const stop = new AbortController();
       const pod = nameOf(instanceId);
@@ -131,9 +136,8 @@ export async function createKubernetesBackend(options: KubernetesOptions): Promi
       const [server, port] = [service?.clusterIP, service?.ports?.[0]?.port];
       return [`${server}:${port}`, `${node}:${KUBELET_PORT}`, METADATA_ADDRESS];
     },
-    async setLimits() {
-      throw new DrydockError('NOT_IMPLEMENTED', 'the limits of a pod are not changed');
-    },
+    setLimits: (instanceId, limits) =>
+      resizePod({ api, pods, namespace }, instanceId, resourcesFor({ limits, writableRoot: false }, cpuOvercommit)),
     async measurePeak() {
       return undefined;
     },
