@@ -38,7 +38,15 @@ export function startFailureOf(pod: V1Pod): DrydockError | undefined {
     if (why) return startFailed(templateOf(pod), why);
   }
   if (!endOf(pod, false)) return undefined;
-  return startFailed(templateOf(pod), `the pod ended while it started: ${status?.message ?? status?.reason ?? ''}`);
+  return startFailed(templateOf(pod), `the pod ended while it started: ${lastWordsOf(pod)}`);
+}
+
+function lastWordsOf({ status }: V1Pod): string {
+  const ended = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]
+    .map(({ state, name }) => ({ name, ...state?.terminated }))
+    .find(({ exitCode }) => exitCode);
+  if (ended) return `container ${ended.name}: ${ended.message ?? ended.reason ?? `exit code ${ended.exitCode}`}`;
+  return status?.message ?? status?.reason ?? 'nobody says why';
 }
 
 /** Why a pod has no node yet; nothing where it has one, or nobody has looked. */
