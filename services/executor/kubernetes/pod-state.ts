@@ -24,10 +24,12 @@ export function isRunning({ metadata, status }: V1Pod): boolean {
 export function endOf({ metadata, status }: V1Pod, gone: boolean): EndedReason | undefined {
   const disruption = status?.conditions?.find(({ type, status }) => type === 'DisruptionTarget' && status === 'True');
   if (metadata?.deletionTimestamp && disruption?.reason === 'DeletionByTaintManager') return 'HOST_LOST';
-  if (status?.reason === 'Evicted' || (gone && disruption)) return 'EVICTED';
   const terminated = status?.containerStatuses?.[0]?.state?.terminated;
+  const ended = gone || terminated || status?.phase === 'Failed' || status?.phase === 'Succeeded';
+  // Its containers end before it is gone, since they are told to.
+  if (status?.reason === 'Evicted' || (ended && disruption)) return 'EVICTED';
   if (terminated?.reason === 'OOMKilled') return 'OUT_OF_MEMORY';
-  return gone || terminated || status?.phase === 'Failed' || status?.phase === 'Succeeded' ? 'EXITED' : undefined;
+  return ended ? 'EXITED' : undefined;
 }
 
 /** What a pod that is to run is waiting for in vain, as the error that whoever asked for it gets; nothing where it may still run. */
