@@ -1,6 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { connectEvents } from '#libs/events.ts';
+import { createLogger } from '#libs/log.ts';
+import { SandboxEnded } from '#proto/drydock/internal/v1/events.ts';
 import type { Verdict } from '#proto/drydock/v1/execution.ts';
 import { textOf } from '../api.ts';
 import { connectCluster } from '../cluster.ts';
@@ -8,6 +11,8 @@ import { CALLER, executionOf, python, startExecutor, type TestExecutor } from '.
 
 const NAMESPACE = 'drydock-test-pool';
 const FLOOR = 2;
+// Kubernetes takes a node for lost after 50 s of silence, and its pods are given up 5 s later.
+const LOST_WITHIN = { timeout: 120_000, interval: 500 };
 const WITHIN = { timeout: 60_000, interval: 200 };
 
 const cluster = connectCluster();
@@ -113,13 +118,35 @@ test('a pod that is evicted or deleted by somebody else is a sandbox that has en
   await settled(1);
 });
 
+test('sandboxes of a lost node have stopped, and nothing of them is left when it comes back', async () => {
+  await using events = connectEvents({ url: executor.nats.url, name: 'test', log: createLogger('test') });
+  const ended: SandboxEnded[] = [];
+  using _heard = events.subscribe(
+    'drydock.executor.sandbox.stopped',
+    (data) => void ended.push(SandboxEnded.decode(data)),
+  );
+  const lost = await claimed();
+  await cluster.stop('kubelet', 'SIGKILL');
+  try {
+    await expect
+      .poll(() => ended, LOST_WITHIN)
+      .toContainEqual(expect.objectContaining({ sandboxId: lost.id, reason: 'HOST_LOST' }));
+    await expect.poll(() => executor.metric('executor_sandboxes'), WITHIN).toBe(0);
+    await expect.poll(() => executor.engine.list(), WITHIN).not.toContain(lost.instanceId);
+  } finally {
+    await cluster.start('kubelet');
+  }
+  await settled(0);
+}, 240_000);
+
 /** A sandbox and the name of its pod, as the executor's own record has it. */
-async function claimed(): Promise<{ id: string; pod: string }> {
+async function claimed(): Promise<{ id: string; instanceId: string; pod: string }> {
   const id = await executor.sandbox();
   const claims = join(executor.dataDirectory, 'claims');
   for (const name of await readdir(claims)) {
     const { sandboxId } = JSON.parse(await readFile(join(claims, name), 'utf8'));
-    if (sandboxId === id) return { id, pod: executor.engine.nameOf(name.replace('.json', '')) };
+    const instanceId = name.replace('.json', '');
+    if (sandboxId === id) return { id, instanceId, pod: executor.engine.nameOf(instanceId) };
   }
   throw new Error(`no claim of ${id}`);
 }

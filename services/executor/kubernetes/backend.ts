@@ -54,9 +54,12 @@ export async function createKubernetesBackend(options: KubernetesOptions): Promi
 
   const destroy = async (instanceId: string): Promise<void> => {
     const name = nameOf(instanceId);
+    const pod = pods.get(name);
+    // Nobody there would ever say that it is gone. Should the node come back, its kubelet ends what it finds.
+    const isLost = pod && endOf(pod, false) === 'HOST_LOST';
     ending.add(instanceId);
     try {
-      await api.deleteNamespacedPod({ namespace, name });
+      await api.deleteNamespacedPod({ namespace, name, ...(isLost ? { gracePeriodSeconds: 0 } : {}) });
     } catch (error) {
       if (!hasCode(error, 404)) throw error;
       ending.delete(instanceId);
