@@ -133,7 +133,7 @@ test('a webhook that refuses pods', async () => {
   await refused('SANDBOX_START_FAILED', /admission webhook pods\.weather\.test refuses its pods: .*not on a Thursday/);
 });
 
-test('policies that nobody enforces', async () => {
+test('policies that nobody enforces, unless the operator says that it may be so', async () => {
   await start();
   // Policies add up: with this one everything goes out, as it would where no policy is enforced.
   const spec = { podSelector: {}, policyTypes: ['Egress'], egress: [{}] };
@@ -141,6 +141,10 @@ test('policies that nobody enforces', async () => {
   await api.createNamespacedNetworkPolicy({ namespace: NAMESPACE, body: { metadata: { name: 'open' }, spec } });
   undo.defer(async () => void (await api.deleteNamespacedNetworkPolicy({ namespace: NAMESPACE, name: 'open' })));
   await refused('SANDBOX_START_FAILED', /network policies are not enforced: its sandbox reaches .*:443/);
+  await start({}, { KUBERNETES_NETWORK_ISOLATION: 'none' });
+  const sandboxId = await executor.sandbox();
+  expect((await executor.command(sandboxId, ['echo', 'here'])).stdout).toBe('here\n');
+  await executor.destroy(sandboxId);
 });
 
 test.for([

@@ -8,6 +8,7 @@ import type { Backend, InstancePlan } from '../backend.ts';
 import { hasCode, messageOf, refusalOf } from './api-errors.ts';
 import { openExecStream } from './exec-stream.ts';
 import { keepNamespace } from './namespace.ts';
+import { claimOn, createNotes } from './notes.ts';
 import { CONNECT_COMMAND, CONTAINER, EXECUTOR_LABEL, INSTANCE_LABEL, nameOf, podFor, resourcesFor } from './pod.ts';
 import { endOf, isRunning, startFailureOf, unschedulable } from './pod-state.ts';
 import { followPods } from './pods.ts';
@@ -28,6 +29,8 @@ export type KubernetesOptions = {
   agentImage: string;
   /** Sandboxes may use so many times the CPU that nodes set aside for them. */
   cpuOvercommit: number;
+  /** Pods must not reach what is out of reach, and are tried. */
+  isolated: boolean;
   log: Logger;
 };
 
@@ -49,6 +52,7 @@ export async function createKubernetesBackend(options: KubernetesOptions): Promi
   const service = (await api.readNamespacedService({ namespace: 'default', name: 'kubernetes' })).spec;
   const changesLimits = await canResize(api);
   const pods = followPods(config, { namespace, label, list, log });
+  const notes = createNotes({ api, namespace, log });
   /** Those that end because they are told to. */
   const ending = new Set<string>();
 
@@ -132,9 +136,12 @@ export async function createKubernetesBackend(options: KubernetesOptions): Promi
       return items.map((pod) => ({
         instanceId: pod.metadata?.labels?.[INSTANCE_LABEL] ?? '',
         running: isRunning(pod),
+        claim: claimOn(pod),
       }));
     },
+    note: notes.write,
     outOfReach(instanceId) {
+      if (!options.isolated) return [];
       const node = pods.get(nameOf(instanceId))?.status?.hostIP;
       const [server, port] = [service?.clusterIP, service?.ports?.[0]?.port];
       return [`${server}:${port}`, `${node}:${KUBELET_PORT}`, METADATA_ADDRESS];
@@ -157,7 +164,10 @@ export async function createKubernetesBackend(options: KubernetesOptions): Promi
       return { [Symbol.asyncDispose]: async () => listening.dispose() };
     },
     ping: async () => void (await version.getCode()),
-    [Symbol.asyncDispose]: () => pods[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      await notes[Symbol.asyncDispose]();
+      await pods[Symbol.asyncDispose]();
+    },
   };
 }
 
