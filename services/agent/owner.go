@@ -29,23 +29,23 @@ func (p *process) disown(ctx context.Context, r *reader) {
 		p.mutex.Unlock()
 		return
 	}
-	p.owner = nil
+	p.owner, p.lostAt = nil, time.Now()
 	p.mutex.Unlock()
 	if p.grace == 0 || !isLost(ctx) {
 		p.kill()
 		return
 	}
 	time.AfterFunc(p.grace, func() {
-		if p.ownerless() {
+		if p.isGivenUp() {
 			p.kill()
 		}
 	})
 }
 
-func (p *process) ownerless() bool {
+func (p *process) isGivenUp() bool {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	return p.owner == nil && p.exited == nil
+	return p.owner == nil && p.exited == nil && time.Since(p.lostAt) >= p.grace
 }
 
 // letGo frees the output of a process that has ended and cannot be joined usefully. The mutex is held.

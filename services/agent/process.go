@@ -58,8 +58,9 @@ type process struct {
 	pid            int
 	stdout, stderr stream
 	readers        map[*reader]struct{}
-	// owner is whom the process lives for; nil while a lost one is waited for.
+	// owner is whom the process lives for; nil while the next is waited for, since the last one was lost.
 	owner  *reader
+	lostAt time.Time
 	limit  pb.LimitKind
 	killed bool
 	exited *pb.Exited
