@@ -161,6 +161,21 @@ test('an account that may not make pods is told so by the first sandbox', async 
   await refused('SANDBOX_START_FAILED', /the executor may not create pods: grant it that verb/);
 });
 
+test('the doctor says of a cluster what it is, and which rights an account lacks', async () => {
+  const examine = async (kubeconfig: string) => {
+    const args = ['deploy/local/doctor.ts', '--backend', 'kubernetes'];
+    const { stdout } = await execa(process.execPath, args, { reject: false, env: { KUBECONFIG: kubeconfig } });
+    return stdout;
+  };
+  const [all, none] = [await examine(KUBECONFIG!), await examine(await accountWith([]))];
+  expect(all).toMatch(/^ok +cluster: Kubernetes v1\.34\.\d+ at https:/m);
+  expect(all).toMatch(/^ok +rights: /m);
+  expect(all).toMatch(/^ok +RuntimeClasses: gvisor$/m);
+  expect(none).toMatch(/^optional RuntimeClasses: may not be listed$/m);
+  expect(none).toMatch(/^MISSING +rights: may not create pods, .*patch pods\/resize/m);
+  expect(await examine('/nonexistent')).toMatch(/^MISSING +cluster: \/nonexistent: /m);
+});
+
 /** A kubeconfig of an account with these rights alone. */
 async function accountWith(rules: V1PolicyRule[]): Promise<string> {
   const name = `weather-${newId('evt').slice(-8).toLowerCase()}`;
