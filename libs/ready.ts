@@ -4,7 +4,7 @@ import type { Logger } from '#libs/log.ts';
 const RETRY_MS = 500;
 // Nobody answers there, nobody knows the name, it starts (57P03), has no room (53300), or is being migrated.
 const WAITING = new Set([
-  ...['ECONNREFUSED', 'ENOENT', 'ETIMEDOUT', 'ECONNRESET', 'EHOSTUNREACH', 'ENOTFOUND', 'EAI_AGAIN'],
+  ...['ECONNREFUSED', 'ENOENT', 'ETIMEDOUT', 'ECONNRESET', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN'],
   ...['57P03', '53300', 'SCHEMA_BEHIND'],
 ]);
 
