@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { LINK, NODE_NAME, PODS, SERVICES } from './addresses.ts';
+import { DOMAIN, LINK, NODE_NAME, PODS, SERVICES } from './addresses.ts';
 import type { Binaries } from './binaries.ts';
 import { CGROUP } from './cgroups.ts';
 
@@ -18,6 +18,7 @@ export function pathsOf(directory: string) {
     kubeconfig: at('credentials/admin.kubeconfig'),
     containerdSocket: at('containerd.sock'),
     containerdConfig: at('containerd.toml'),
+    dnsConfig: at('Corefile'),
     kubeletConfig: at('kubelet.json'),
     kubelet: at('kubelet'),
     etcd: at('etcd'),
@@ -38,6 +39,7 @@ export async function writeSettings(directory: string, binaries: Binaries): Prom
   for (const plugin of ['host-local', 'loopback']) await symlink(join(PLUGINS, plugin), join(paths.plugins, plugin));
   await writeFile(join(paths.pluginConfigs, '10-calico.conflist'), JSON.stringify(podNetwork(directory, paths)));
   await writeFile(paths.containerdConfig, containerd(directory, paths));
+  await writeFile(paths.dnsConfig, dns(paths));
   await writeFile(paths.kubeletConfig, JSON.stringify(kubelet(directory, paths)));
 }
 
@@ -102,6 +104,18 @@ Root = ${text(join(directory, 'runc'))}
 `;
 }
 
+/** What pods' names of services end in. No other name is known here. */
+function dns(paths: Paths): string {
+  return `${DOMAIN}:53 {
+  errors
+  ready
+  kubernetes ${DOMAIN} {
+    kubeconfig ${join(paths.credentials, 'coredns.kubeconfig')}
+  }
+}
+`;
+}
+
 function kubelet(directory: string, paths: Paths) {
   const credential = (name: string) => join(paths.credentials, name);
   return {
@@ -125,8 +139,8 @@ function kubelet(directory: string, paths: Paths) {
     // Neither can be set without CAP_SYS_RESOURCE to what a kubelet asks for by itself.
     oomScoreAdj: 0,
     maxOpenFiles: 20_000,
-    // Nobody answers for names: pods here need none.
     clusterDNS: [SERVICES.dns],
+    clusterDomain: DOMAIN,
     resolvConf: '',
     podLogsDir: join(directory, 'logs'),
     volumePluginDir: join(directory, 'volume-plugins'),
