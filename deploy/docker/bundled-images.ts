@@ -13,6 +13,11 @@ const BUNDLED = {
 
 export type BundledName = keyof typeof BUNDLED;
 
+/** All of them, one after the other. */
+export async function ensureBundledImages(options: ArchiveOptions): Promise<void> {
+  for (const name of Object.keys(BUNDLED) as BundledName[]) await ensureBundledImage(name, options);
+}
+
 /** Makes sure that the cache has the root file system of an image with PostgreSQL or NATS. */
 export async function ensureBundledImage(name: BundledName, options: ArchiveOptions): Promise<BuiltImage> {
   const { packages, options: more } = BUNDLED[name];

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import {
+  AppsV1Api,
   AuthorizationV1Api,
   CoreV1Api,
   KubeConfig,
@@ -291,6 +292,28 @@ describe('installed', () => {
     expect((await uidsOf()).intersection(uids)).toEqual(new Set());
   });
 
+  test('without its database what runs goes on, and who wants more hears when to try again', async () => {
+    using grpc = connectGrpc(endpoints, key);
+    const { id } = await grpc.createSandbox();
+    const command = () => grpc.command(id, ['echo', 'still here']);
+    await command();
+    const apps = adminConfig().makeApiClient(AppsV1Api);
+    const database = { namespace: NAMESPACE, name: 'drydock-postgresql' };
+    const { metadata, spec } = await apps.readNamespacedStatefulSet(database);
+    await apps.replaceNamespacedStatefulSet({
+      ...database,
+      body: { metadata: metadata!, spec: { ...spec!, replicas: 0 } },
+    });
+    await expect.poll(() => podOf('postgresql'), { timeout: 60_000, interval: 200 }).toBe(undefined);
+    await expect(grpc.createSandbox()).rejects.toMatchObject({ reason: 'SERVICE_UNAVAILABLE' });
+    expect(await command()).toMatchObject({ stdout: 'still here\n' });
+    const services = (await podsNow()).filter(({ metadata }) =>
+      SERVICES.some((name) => name === componentOf(metadata)),
+    );
+    const unready = services.filter(({ status }) => !status?.containerStatuses?.every(({ ready }) => ready));
+    expect(unready.map(({ metadata }) => metadata?.name)).toEqual([]);
+  });
+
   test('a removal leaves nothing', async () => {
     await chart.uninstall();
     const gone = () =>
@@ -314,8 +337,8 @@ async function podsNow(): Promise<V1Pod[]> {
   return (await cluster.core.listNamespacedPod({ namespace: NAMESPACE })).items;
 }
 
-async function podOf(component: string): Promise<V1Pod> {
-  return (await podsNow()).find(({ metadata }) => componentOf(metadata) === component)!;
+async function podOf(component: string): Promise<V1Pod | undefined> {
+  return (await podsNow()).find(({ metadata }) => componentOf(metadata) === component);
 }
 
 /** Of the pods of services. */
@@ -357,9 +380,15 @@ async function reachable(service: string, parts: string[]): Promise<string[]> {
 
 /** Runs JavaScript in a pod of a service; answers with what it printed. */
 async function evaluate(service: string, source: string): Promise<string> {
-  const pod = (await podOf(service)).metadata!.name!;
+  const pod = (await podOf(service))!.metadata!.name!;
   const command = ['/usr/local/bin/node', '--eval', source];
   return (await chart.kubectl(['exec', `--namespace=${NAMESPACE}`, pod, '--', ...command])).stdout;
+}
+
+function adminConfig(): KubeConfig {
+  const config = new KubeConfig();
+  config.loadFromFile(inject('cluster').kubeconfig);
+  return config;
 }
 
 /** Whoever has a token of a part's account. */
@@ -367,10 +396,8 @@ async function accountOf(part: string): Promise<KubeConfig> {
   const body = { spec: { audiences: [], expirationSeconds: 600 } };
   const asked = { namespace: NAMESPACE, name: `drydock-${part}`, body };
   const { status } = await cluster.core.createNamespacedServiceAccountToken(asked);
-  const admin = new KubeConfig();
-  admin.loadFromFile(inject('cluster').kubeconfig);
   const config = new KubeConfig();
-  config.loadFromClusterAndUser(admin.getCurrentCluster()!, { name: part, token: status?.token ?? '' });
+  config.loadFromClusterAndUser(adminConfig().getCurrentCluster()!, { name: part, token: status?.token ?? '' });
   return config;
 }
 
