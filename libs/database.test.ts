@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import pino from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { migrate, openDatabase } from '#libs/database.ts';
+import { checkMigrated, migrate, openDatabase } from '#libs/database.ts';
 import { type Postgres, startPostgres } from '../test/postgres.ts';
 
 const log = pino({ level: 'silent' });
@@ -51,6 +51,20 @@ test('a schema that newer code has migrated is refused', async () => {
   await using _db = db;
   await db.query('insert into migrations (version) values (2)');
   await expect(migrate(url, 'house', directory, log)).rejects.toThrow('run newer code');
+});
+
+test('a schema is waited for until somebody has migrated all of it', async () => {
+  const url = await postgres.createDatabase();
+  const behind = { name: 'SchemaBehindError', message: 'schema house is at version 0 and not yet at 1' };
+  await expect(checkMigrated(url, 'house', directory)).rejects.toMatchObject(behind);
+  await migrate(url, 'house', directory, log);
+  await checkMigrated(url, 'house', directory);
+  const more = join(directory, '0002_more.sql');
+  await writeFile(more, 'create table more (id int)');
+  await expect(checkMigrated(url, 'house', directory)).rejects.toThrow('at version 1 and not yet at 2');
+  await migrate(url, 'house', directory, log);
+  await rm(more);
+  await expect(checkMigrated(url, 'house', directory)).rejects.toThrow('run newer code');
 });
 
 test('a transaction that throws leaves nothing', async () => {

@@ -131,17 +131,21 @@ function explain(error: unknown): unknown {
 
 const FILE_NAME = /^(\d{4})_[a-z0-9_]+\.sql$/;
 
+/** A schema that nobody has brought to the version of this code yet. */
+export class SchemaBehindError extends Error {
+  override name = 'SchemaBehindError';
+  /** By which `untilReady` knows what may mend itself. */
+  readonly code = 'SCHEMA_BEHIND';
+}
+
 /**
  * Brings a schema to the newest version: files `NNNN_name.sql` in order, each in a transaction of its own, under a lock,
  * so that any number of replicas may start at once. Throws where newer code has migrated the schema already.
  * A superuser also makes a role for the schema, which `openDatabase` then takes.
  */
 export async function migrate(url: string, schema: string, directory: string, log: Logger): Promise<void> {
-  const files = (await readdir(directory)).filter((name) => FILE_NAME.test(name)).sort();
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
-  // What a lost connection means, the statement that needed it says.
-  client.on('error', () => {});
-  await client.connect();
+  const files = await listMigrations(directory);
+  const client = await connect(url);
   try {
     await client.query('select pg_advisory_lock(hashtext($1))', [`drydock.migrate.${schema}`]);
     await client.query(`create schema if not exists ${schema}`);
@@ -149,10 +153,7 @@ export async function migrate(url: string, schema: string, directory: string, lo
     await client.query(
       'create table if not exists migrations (version int primary key, applied_at timestamptz default now())',
     );
-    const { rows } = await client.query('select coalesce(max(version), 0) as version from migrations');
-    const current = Number(rows[0].version);
-    if (current > files.length)
-      throw new Error(`schema ${schema} is at version ${current}, this code knows ${files.length}: run newer code`);
+    const current = await versionOf(client, schema, files);
     for (const [index, name] of files.entries()) {
       const version = index + 1;
       if (version <= current) continue;
@@ -167,6 +168,40 @@ export async function migrate(url: string, schema: string, directory: string, lo
   } finally {
     await client.end();
   }
+}
+
+/** Changes nothing. Throws `SchemaBehindError` where `migrate` has something to do, and as it does where newer code was there. */
+export async function checkMigrated(url: string, schema: string, directory: string): Promise<void> {
+  const files = await listMigrations(directory);
+  const client = await connect(url);
+  try {
+    const { rows } = await client.query('select to_regclass($1) is not null as begun', [`${schema}.migrations`]);
+    const current = rows[0].begun ? await versionOf(client, schema, files) : 0;
+    if (current < files.length)
+      throw new SchemaBehindError(`schema ${schema} is at version ${current} and not yet at ${files.length}`);
+  } finally {
+    await client.end();
+  }
+}
+
+async function listMigrations(directory: string): Promise<string[]> {
+  return (await readdir(directory)).filter((name) => FILE_NAME.test(name)).sort();
+}
+
+async function connect(url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
+  // What a lost connection means, the statement that needed it says.
+  client.on('error', () => {});
+  await client.connect();
+  return client;
+}
+
+async function versionOf(client: pg.Client, schema: string, files: string[]): Promise<number> {
+  const { rows } = await client.query(`select coalesce(max(version), 0) as version from ${schema}.migrations`);
+  const current = Number(rows[0].version);
+  if (current > files.length)
+    throw new Error(`schema ${schema} is at version ${current}, this code knows ${files.length}: run newer code`);
+  return current;
 }
 
 /** Makes a role that may read and write this schema alone. Only a superuser can; others come with the rights that they have. */

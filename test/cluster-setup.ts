@@ -19,6 +19,8 @@ declare module 'vitest' {
   interface ProvidedContext {
     cluster: {
       kubeconfig: string;
+      /** Path of the `kubectl` that fits. */
+      kubectl: string;
       /** A unix socket that takes `[method, arguments]` of `Control`. */
       controlSocket: string;
     };
@@ -51,7 +53,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   const controlSocket = join(RUN_DIRECTORY, 'control');
   const server = await serveControl(cluster, controlSocket);
   started.defer(() => void server.close());
-  project.provide('cluster', { kubeconfig: cluster.kubeconfig, controlSocket });
+  project.provide('cluster', { kubeconfig: cluster.kubeconfig, kubectl: cluster.kubectl, controlSocket });
   const kept = started.move();
   return async () => {
     await kept.disposeAsync();

@@ -10,7 +10,9 @@ export const LINK = {
 export const API_PORT = 6443;
 /** Room for as many pods as the node may have, twice over: addresses of pods that go are free only once they are gone. */
 export const PODS = { range: '10.244.0.0/23', prefixBits: 23 };
+/** `cluster.yaml` says the same of `dns`, and of the node's address. */
 export const SERVICES = { range: '10.96.0.0/16', api: '10.96.0.1', dns: '10.96.0.10' };
+export const DOMAIN = 'cluster.local';
 
 /** Whom Calico's plugin makes every pod's gateway. */
 export const GATEWAY = '169.254.1.1';

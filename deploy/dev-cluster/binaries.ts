@@ -11,10 +11,10 @@ const REPORT_MS = 30_000;
 const LAST_LINES = 20;
 
 /** Directories with the programs by their own names; that of Calico has the definitions of its resources in `crd`. */
-export type Binaries = { kubernetes: string; calico: string; gvisor: string; pause: string };
+export type Binaries = { kubernetes: string; calico: string; gvisor: string; dns: string; pause: string };
 
 type Module = {
-  name: keyof Binaries;
+  name: keyof Binaries | 'helm';
   /** What its binary is called by to be each of its programs. */
   programs: string[];
   /** Go's linker is told these. */
@@ -41,8 +41,12 @@ const MODULES: Module[] = [
   },
   { name: 'calico', programs: ['calico', 'calico-felix'], collect: collectDefinitions },
   { name: 'gvisor', programs: ['runsc', 'containerd-shim-runsc-v1'] },
+  { name: 'dns', programs: ['coredns'] },
   { name: 'pause', programs: [] },
 ];
+
+/** Not of the cluster, but of whoever installs into one. */
+const HELM: Module = { name: 'helm', programs: [], settings: versionOfHelm };
 
 /**
  * Builds what the cache lacks of a cluster's programs, from the sources that the Go module proxy serves: some ten
@@ -54,6 +58,12 @@ export async function ensureBinaries(cacheDirectory: string, progress: Progress)
   // One after the other: a build keeps every core busy by itself.
   for (const module of MODULES) directories.push([module.name, await ensureModule(module, cacheDirectory, progress)]);
   return Object.fromEntries(directories) as Binaries;
+}
+
+/** Builds Helm, as above: some two minutes, once. Answers with its path. */
+export async function ensureHelm(cacheDirectory: string, progress: Progress): Promise<string> {
+  await mkdir(cacheDirectory, { recursive: true });
+  return join(await ensureModule(HELM, cacheDirectory, progress), 'helm');
 }
 
 async function ensureModule(module: Module, cacheDirectory: string, progress: Progress): Promise<string> {
@@ -128,6 +138,12 @@ function versionOfKubernetes(module: string): string[] {
   return ['k8s.io/component-base/version', 'k8s.io/client-go/pkg/version'].flatMap((name) =>
     Object.entries(values).map(([key, value]) => `${name}.${key}=${value}`),
   );
+}
+
+/** Without, it takes itself for an early version of its own major one. */
+function versionOfHelm(module: string): string[] {
+  const version = /helm\.sh\/helm\/v4 (v\S+)/.exec(module)?.[1];
+  return [`helm.sh/helm/v4/internal/version.version=${version}`];
 }
 
 async function collectDefinitions(run: Run, directory: string): Promise<void> {

@@ -194,7 +194,7 @@ async function startNode(
     start('kube-scheduler'),
     start('kubelet'),
     start('kube-proxy'),
-    createResources(directory, binaries).then(() => start('calico-felix')),
+    createResources(directory, binaries).then(() => Promise.all([start('calico-felix'), start('coredns')])),
   ]);
   onProgress('network policies are enforced');
   const config = new KubeConfig();

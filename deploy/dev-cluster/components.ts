@@ -13,6 +13,7 @@ export const COMPONENTS = [
   'kube-controller-manager',
   'kube-scheduler',
   'calico-felix',
+  'coredns',
   'kubelet',
   'kube-proxy',
 ] as const;
@@ -151,6 +152,11 @@ export function componentsOf(directory: string, binaries: Binaries): Record<Comp
         FELIX_ENDPOINTSTATUSPATHPREFIX: paths.calico,
       },
       isReady: answersAt(9099, '/readiness'),
+    },
+    coredns: {
+      command: join(binaries.dns, 'coredns'),
+      args: [`-conf=${paths.dnsConfig}`],
+      isReady: answersAt(8181, '/ready'),
     },
     kubelet: {
       command: program('kubelet'),

@@ -13,6 +13,7 @@ const CALLERS = {
   kubelet: `O=system:nodes,CN=system:node:${NODE_NAME}`,
   'calico-felix': 'CN=calico-felix',
   calico: 'CN=calico',
+  coredns: 'CN=coredns',
 };
 
 /**

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { LINK, NODE_NAME, PODS, SERVICES } from './addresses.ts';
+import { DOMAIN, LINK, NODE_NAME, PODS, SERVICES } from './addresses.ts';
 import type { Binaries } from './binaries.ts';
 import { CGROUP } from './cgroups.ts';
 
@@ -19,6 +19,7 @@ export function pathsOf(directory: string) {
     containerdSocket: at('containerd.sock'),
     containerdConfig: at('containerd.toml'),
     runscConfig: at('runsc.toml'),
+    dnsConfig: at('Corefile'),
     kubeletConfig: at('kubelet.json'),
     kubelet: at('kubelet'),
     etcd: at('etcd'),
@@ -40,6 +41,7 @@ export async function writeSettings(directory: string, binaries: Binaries): Prom
   await writeFile(join(paths.pluginConfigs, '10-calico.conflist'), JSON.stringify(podNetwork(directory, paths)));
   await writeFile(paths.containerdConfig, containerd(directory, paths));
   await writeFile(paths.runscConfig, runsc(directory, binaries));
+  await writeFile(paths.dnsConfig, dns(paths));
   await writeFile(paths.kubeletConfig, JSON.stringify(kubelet(directory, paths)));
 }
 
@@ -122,6 +124,18 @@ network = "sandbox"
 `;
 }
 
+/** What pods' names of services end in. No other name is known here. */
+function dns(paths: Paths): string {
+  return `${DOMAIN}:53 {
+  errors
+  ready
+  kubernetes ${DOMAIN} {
+    kubeconfig ${join(paths.credentials, 'coredns.kubeconfig')}
+  }
+}
+`;
+}
+
 function kubelet(directory: string, paths: Paths) {
   const credential = (name: string) => join(paths.credentials, name);
   return {
@@ -145,8 +159,8 @@ function kubelet(directory: string, paths: Paths) {
     // Neither can be set without CAP_SYS_RESOURCE to what a kubelet asks for by itself.
     oomScoreAdj: 0,
     maxOpenFiles: 20_000,
-    // Nobody answers for names: pods here need none.
     clusterDNS: [SERVICES.dns],
+    clusterDomain: DOMAIN,
     resolvConf: '',
     podLogsDir: join(directory, 'logs'),
     volumePluginDir: join(directory, 'volume-plugins'),

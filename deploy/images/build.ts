@@ -34,17 +34,27 @@ export type ImageOptions = {
 /** An engine is needed only where one has to build. */
 export type ArchiveOptions = Omit<ImageOptions, 'dockerSocket'> & Partial<Pick<ImageOptions, 'dockerSocket'>>;
 
-type Image = { name: string; packages: string[]; tag: string };
+export type Image = {
+  name: string;
+  packages: string[];
+  /** What mmdebstrap is told besides. */
+  options: string[];
+  tag: string;
+};
 
-/** The images of `images.json`, tagged by what goes into them: a changed list is a new tag. */
+/** The images of `images.json`. */
 export async function listImages(): Promise<Image[]> {
   const lists = JSON.parse(await readFile(join(HERE, 'images.json'), 'utf8')) as Record<string, string[]>;
+  return Promise.all(Object.entries(lists).map(([name, packages]) => describeImage(name, packages)));
+}
+
+/** An image of Debian packages, tagged by what goes into it: a changed list is a new tag. */
+export async function describeImage(name: string, packages: string[], options: string[] = []): Promise<Image> {
   const recipe = await readFile(join(HERE, 'finish-rootfs.sh'));
-  return Object.entries(lists).map(([name, packages]) => {
-    const inputs = JSON.stringify([DISTRIBUTION, BOOTSTRAP_OPTIONS, packages]);
-    const hash = createHash('sha256').update(inputs).update(recipe).digest('hex');
-    return { name, packages, tag: `drydock/${name}:${hash.slice(0, 12)}` };
-  });
+  const more = options.length > 0 ? [options] : [];
+  const inputs = JSON.stringify([DISTRIBUTION, BOOTSTRAP_OPTIONS, packages, ...more]);
+  const hash = createHash('sha256').update(inputs).update(recipe).digest('hex');
+  return { name, packages, options, tag: `drydock/${name}:${hash.slice(0, 12)}` };
 }
 
 /** The tag of an image. */
@@ -78,7 +88,11 @@ export async function ensureImage(name: string, options: ImageOptions): Promise<
 
 /** Makes sure that the cache has an image's root file system, and answers with the path of that tar. One builds, as above. */
 export async function ensureArchive(name: string, options: ArchiveOptions): Promise<string> {
-  const image = await findImage(name);
+  return ensureArchiveOf(await findImage(name), options);
+}
+
+/** `ensureArchive` for an image that is not of `images.json`. */
+export async function ensureArchiveOf(image: Image, options: ArchiveOptions): Promise<string> {
   const archive = join(options.cacheDirectory, `${image.tag.replace(/[/:]/g, '-')}.tar`);
   // Renamed into place when it is complete.
   if (existsSync(archive)) return archive;
@@ -123,9 +137,13 @@ async function buildArchive(
   }
 }
 
-async function bootstrap({ packages }: Image, archive: string, progress: (line: string) => void): Promise<void> {
+async function bootstrap(
+  { packages, options: more }: Image,
+  archive: string,
+  progress: (line: string) => void,
+): Promise<void> {
   const hook = `--customize-hook=${join(HERE, 'finish-rootfs.sh')}`;
-  const options = ['--mode=auto', ...BOOTSTRAP_OPTIONS, `--include=${packages.join(',')}`, hook];
+  const options = ['--mode=auto', ...BOOTSTRAP_OPTIONS, ...more, `--include=${packages.join(',')}`, hook];
   await follow('mmdebstrap', [...options, DISTRIBUTION, archive], /^I: (.+?)\.*$/, progress);
 }
 

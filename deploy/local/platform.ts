@@ -1,7 +1,7 @@
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { imageTag } from '../images/build.ts';
+import { resolvedCatalog } from '../images/resolved-catalog.ts';
 import { ensureCertificates } from './certificates.ts';
 import { type Child, startChild, until } from './child.ts';
 import { startNats } from './nats.ts';
@@ -240,9 +240,7 @@ async function bootstrap(dataDirectory: string, databaseUrl: string): Promise<st
 
 /** The catalogue with images as the backend knows them. */
 async function resolveCatalog(dataDirectory: string): Promise<string> {
-  const catalog = JSON.parse(await readFile(join(ROOT, 'deploy/images/catalog.json'), 'utf8'));
-  for (const template of catalog.templates) template.image = await imageTag(template.image);
   const file = join(dataDirectory, 'catalog.json');
-  await writeFile(file, JSON.stringify(catalog, null, 2));
+  await writeFile(file, await resolvedCatalog());
   return file;
 }

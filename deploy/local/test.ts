@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { execa } from 'execa';
+import { ensureHelm } from '../dev-cluster/binaries.ts';
 import { prepareCluster } from '../dev-cluster/cluster.ts';
+import { ensureBundledImages } from '../docker/bundled-images.ts';
 import { ensureImages } from '../images/build.ts';
 import { contractLines } from './contract.ts';
 import { ensureEngine } from './engine.ts';
@@ -84,6 +86,14 @@ await generate(say);
   process.env.DOCKER_SOCKET = engine.socket;
   process.env.IMAGE_CACHE = join(DATA_DIRECTORY, 'images');
   if (wanted.some(({ name }) => ['start', 'kubernetes'].includes(name))) await prepareCluster(DATA_DIRECTORY, say);
+  if (wanted.some(({ name }) => name === 'kubernetes')) {
+    await ensureHelm(join(DATA_DIRECTORY, 'cluster/bin'), say);
+    await ensureBundledImages({
+      cacheDirectory: join(DATA_DIRECTORY, 'images'),
+      dockerSocket: engine.socket,
+      onProgress: say,
+    });
+  }
   for (const { name, run } of wanted) {
     const started = performance.now();
     const counts = await run();

@@ -3,14 +3,15 @@ import { migrate, openDatabase } from '#libs/database.ts';
 import { newId } from '#libs/ids.ts';
 import { createLogger } from '#libs/log.ts';
 import { audit, insertKey, insertOrganization, SCOPES } from './auth.ts';
-import { newSecret } from './secrets.ts';
+import { isSecret, newSecret } from './secrets.ts';
 
 const USAGE = `Makes the operator's organisation and its first API key, once.
 
-  DATABASE_URL=… node services/auth/bootstrap.ts
+  DATABASE_URL=… [OPERATOR_API_KEY=dk_…] node services/auth/bootstrap.ts
 
 Prints one line of JSON: {"organizationId", "secret"}, or {"existing": true} where there is an organisation already.
-The secret is not stored and is shown this once.
+The secret is not stored and is shown this once. With OPERATOR_API_KEY, "dk_" and 43 characters of A-Z a-z 0-9 _ -, that
+is the key, and it is not shown.
 `;
 
 const OPERATOR_QUOTA = {
@@ -20,7 +21,8 @@ const OPERATOR_QUOTA = {
   queueWeight: 100,
 };
 
-async function bootstrap(databaseUrl: string): Promise<object> {
+async function bootstrap(databaseUrl: string, given: string | undefined): Promise<object> {
+  if (given && !isSecret(given)) throw new Error('OPERATOR_API_KEY is not "dk_" and 43 characters of A-Z a-z 0-9 _ -');
   const log = createLogger('bootstrap', 'silent');
   await migrate(databaseUrl, 'auth', join(import.meta.dirname, '../../migrations/auth'), log);
   await using db = openDatabase(databaseUrl, 'auth', log);
@@ -28,18 +30,18 @@ async function bootstrap(databaseUrl: string): Promise<object> {
     await tx.query(`select pg_advisory_xact_lock(hashtext('drydock.bootstrap'))`);
     if ((await tx.query('select 1 from organizations limit 1')).length > 0) return { existing: true };
     const organizationId = newId('org');
-    const secret = newSecret();
+    const secret = given ?? newSecret();
     await insertOrganization(tx, organizationId, 'operator', OPERATOR_QUOTA);
     await insertKey(tx, { organizationId, displayName: 'operator', scopes: SCOPES, secret });
     await audit(tx, { organizationId, apiKeyId: '' }, 'Bootstrap', organizationId);
-    return { organizationId, secret };
+    return { organizationId, ...(given ? {} : { secret }) };
   });
 }
 
-const { DATABASE_URL } = process.env;
+const { DATABASE_URL, OPERATOR_API_KEY } = process.env;
 if (process.argv.length > 2 || !DATABASE_URL) {
   process.stdout.write(USAGE);
   process.exitCode = process.argv.includes('--help') ? 0 : 2;
 } else {
-  process.stdout.write(`${JSON.stringify(await bootstrap(DATABASE_URL))}\n`);
+  process.stdout.write(`${JSON.stringify(await bootstrap(DATABASE_URL, OPERATOR_API_KEY || undefined))}\n`);
 }

@@ -23,19 +23,22 @@ afterAll(async () => {
   await Promise.all([postgres[Symbol.asyncDispose](), nats[Symbol.asyncDispose]()]);
 });
 
-async function bootstrap(url: string): Promise<Record<string, unknown>> {
+async function bootstrap(url: string, more: Record<string, string> = {}): Promise<Record<string, unknown>> {
   const script = join(import.meta.dirname, 'bootstrap.ts');
-  const { stdout } = await promisify(execFile)(process.execPath, [script], { env: { DATABASE_URL: url } });
+  const { stdout } = await promisify(execFile)(process.execPath, [script], {
+    env: { DATABASE_URL: url, ...more },
+  });
   expect(stdout.trimEnd()).not.toContain('\n');
   return JSON.parse(stdout);
 }
 
-const start = (url: string) =>
+const start = (url: string, more: Record<string, string> = {}) =>
   startService('auth', {
     DATABASE_URL: url,
     NATS_URL: nats.url,
     AUTH_ADDRESS: '127.0.0.1:0',
     AUTH_METRICS_ADDRESS: '127.0.0.1:0',
+    ...more,
   });
 
 test('of two who bootstrap at once, one gets the secret; the next start finds it done', async () => {
@@ -47,6 +50,26 @@ test('of two who bootstrap at once, one gets the secret; the next start finds it
     secret: expect.stringMatching(/^dk_/),
   });
   expect(await bootstrap(url)).toEqual({ existing: true });
+});
+
+test("a key that is given is the operator's, and is told to nobody", async () => {
+  const url = await postgres.createDatabase();
+  await expect(bootstrap(url, { OPERATOR_API_KEY: 'dk_short' })).rejects.toThrow('OPERATOR_API_KEY is not');
+  const secret = `dk_${'k'.repeat(43)}`;
+  const made = await bootstrap(url, { OPERATOR_API_KEY: secret });
+  expect(made).toEqual({ organizationId: expect.stringMatching(/^org_/) });
+  await using auth = start(url);
+  using credentials = createClient(CredentialServiceDefinition, `127.0.0.1:${await auth.listening}`);
+  const { caller } = await credentials.authenticateApiKey({ secret });
+  expect(caller).toMatchObject({ organizationId: made.organizationId, scopes: expect.arrayContaining(['operator']) });
+});
+
+test('a replica that is to wait for its schema starts once that has been migrated', async () => {
+  const url = await postgres.createDatabase();
+  await using auth = start(url, { DATABASE_MIGRATIONS: 'await' });
+  await auth.logged('waiting for the database');
+  await bootstrap(url);
+  expect(await auth.listening).toBeGreaterThan(0);
 });
 
 test('it starts before its database and NATS, and a revocation that it took while NATS was away is told later', async () => {

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { migrate, openDatabase } from '#libs/database.ts';
+import { checkMigrated, migrate, openDatabase } from '#libs/database.ts';
 import { connectEvents } from '#libs/events.ts';
 import { service, startServer } from '#libs/grpc/server.ts';
 import { readTls } from '#libs/grpc/tls.ts';
@@ -27,7 +27,11 @@ await run(log, async (shutdown) => {
   await using db = openDatabase(config.databaseUrl, 'auth', log);
   await using events = connectEvents({ url: config.natsUrl, name: 'auth', log });
   events.keepStream('AUTH', ['drydock.auth.>']);
-  await untilReady(log, shutdown, () => migrate(config.databaseUrl, 'auth', MIGRATIONS, log));
+  await untilReady(log, shutdown, () =>
+    config.migrations === 'run'
+      ? migrate(config.databaseUrl, 'auth', MIGRATIONS, log)
+      : checkMigrated(config.databaseUrl, 'auth', MIGRATIONS),
+  );
   const signingKeys = await openSigningKeys(db);
   await using relay = relayOutbox(db, events, log);
   const dependencies = { db, signingKeys, changed: relay.trigger };

@@ -7,6 +7,8 @@ export function loadConfig(variables: Environment) {
     address: env.string('SESSION_ADDRESS', '127.0.0.1:7002'),
     metricsAddress: env.string('SESSION_METRICS_ADDRESS', '127.0.0.1:9102'),
     databaseUrl: env.string('DATABASE_URL'),
+    /** Whether to bring the schema to this version, or to wait until `migrate.ts` has. */
+    migrations: env.oneOf('DATABASE_MIGRATIONS', ['run', 'await'], 'run'),
     natsUrl: env.string('NATS_URL'),
     catalogFile: env.string('CATALOG_FILE', join(import.meta.dirname, '../../deploy/images/catalog.json')),
     /** A FileDescriptorSet of the protos. */

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readCatalog } from '#libs/catalog/catalog.ts';
-import { migrate, openDatabase } from '#libs/database.ts';
+import { checkMigrated, migrate, openDatabase } from '#libs/database.ts';
 import { connectEvents } from '#libs/events.ts';
 import { service, startServer } from '#libs/grpc/server.ts';
 import { readTls } from '#libs/grpc/tls.ts';
@@ -49,7 +49,11 @@ await run(log, async (shutdown) => {
   await using events = connectEvents({ url: config.natsUrl, name: 'session', log });
   events.keepStream('SESSION', ['drydock.session.>']);
   events.keepStream('EXECUTOR', ['drydock.executor.>']);
-  await untilReady(log, shutdown, () => migrate(config.databaseUrl, 'session', MIGRATIONS, log));
+  await untilReady(log, shutdown, () =>
+    config.migrations === 'run'
+      ? migrate(config.databaseUrl, 'session', MIGRATIONS, log)
+      : checkMigrated(config.databaseUrl, 'session', MIGRATIONS),
+  );
   await using relay = relayOutbox(db, events, log);
   using settling = createSettling(events);
   const webhooksDue = () => events.publish('drydock.webhooks.due', new Uint8Array());

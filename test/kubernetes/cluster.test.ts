@@ -69,6 +69,16 @@ test('the strictest pod security refuses a pod that asks for nothing', async () 
   });
 });
 
+test('a pod finds services by their names, and nothing else', async () => {
+  await using namespace = await cluster.namespace('restricted');
+  await namespace.run('asking', lockedDown(FOR_EVER));
+  const script = `import socket
+for name in ('kubernetes.default', 'example.com'):
+    try: print(socket.gethostbyname(name))
+    except OSError: print('unknown')`;
+  expect(await namespace.exec('asking', ['python3', '-c', script])).toBe(`${SERVICES.api}\nunknown\n`);
+});
+
 test('a policy that denies everything keeps a pod from others and from the API server until another allows it', async () => {
   await using namespace = await cluster.namespace('restricted');
   await denyEverything(namespace);

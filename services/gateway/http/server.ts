@@ -120,6 +120,8 @@ function createApp(): FastifyInstance {
     bodyLimit: Number.MAX_SAFE_INTEGER,
     exposeHeadRoutes: false,
     forceCloseConnections: 'idle',
+    // What comes by a connection that is there already was sent by somebody who could not know.
+    return503OnClosing: false,
     // The raw path is routed by the annotations; fastify only needs to let it pass.
     routerOptions: { maxParamLength: MAX_HEADER_BYTES, ignoreDuplicateSlashes: false },
     frameworkErrors: (error, _, reply) => {

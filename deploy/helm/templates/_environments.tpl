@@ -1,0 +1,42 @@
+{{/* What each service is told besides what all are. */}}
+
+{{- define "drydock.gatewayEnv" -}}
+{{- $gateway := .Values.gateway -}}
+- {name: GATEWAY_HTTP_ADDRESS, value: "0.0.0.0:8080"}
+- {name: GATEWAY_CALLS_PER_SECOND, value: {{ int $gateway.callsPerSecond | quote }}}
+- {name: GATEWAY_CALLS_BURST, value: {{ int $gateway.callsBurst | quote }}}
+- {name: GATEWAY_WEBHOOK_CONCURRENCY, value: {{ int $gateway.webhooks.concurrency | quote }}}
+- {name: GATEWAY_WEBHOOK_ALLOWED_RANGES, value: {{ join "," $gateway.webhooks.allowedRanges | quote }}}
+{{- end }}
+
+{{- define "drydock.authEnv" -}}
+{{- end }}
+
+{{- define "drydock.schedulerEnv" -}}
+{{- end }}
+
+{{- define "drydock.sessionEnv" -}}
+{{- $session := .Values.session -}}
+- {name: SESSION_MAX_QUEUED_EXECUTIONS, value: {{ int64 $session.maxQueuedExecutions | quote }}}
+- {name: SESSION_MAX_QUEUE_AGE_SECONDS, value: {{ int64 $session.maxQueueAgeSeconds | quote }}}
+- {name: SESSION_RETENTION_HOURS, value: {{ int64 $session.retentionHours | quote }}}
+{{- end }}
+
+{{- define "drydock.executorEnv" -}}
+{{- $executor := .Values.executor -}}
+- {name: EXECUTOR_BACKEND, value: kubernetes}
+- name: EXECUTOR_ID
+  valueFrom: {fieldRef: {fieldPath: metadata.name}}
+# Its own address, which nobody has to look up: a name would be known for up to half a minute as what it was before.
+- name: POD_IP
+  valueFrom: {fieldRef: {fieldPath: status.podIP}}
+- {name: EXECUTOR_ADVERTISED_ADDRESS, value: "$(POD_IP):{{ include "drydock.port" "executor" }}"}
+- {name: EXECUTOR_DATA_DIR, value: /var/lib/drydock/executor}
+- {name: EXECUTOR_DRAIN_SECONDS, value: {{ int $executor.drain.seconds | quote }}}
+- {name: EXECUTOR_MAX_SANDBOXES, value: {{ int $executor.maxSandboxes | quote }}}
+- {name: EXECUTOR_EXECUTION_SLOTS, value: {{ int $executor.executionSlots | quote }}}
+- {name: EXECUTOR_MEMORY_BYTES, value: {{ int64 $executor.memoryBytes | quote }}}
+- {name: KUBERNETES_NAMESPACE_PREFIX, value: {{ .Values.sandboxes.namespacePrefix }}}
+- {name: KUBERNETES_AGENT_IMAGE, value: {{ include "drydock.image" (list . .Values.sandboxes.agentImage) | quote }}}
+- {name: KUBERNETES_CPU_OVERCOMMIT, value: {{ int .Values.sandboxes.cpuOvercommit | quote }}}
+{{- end }}

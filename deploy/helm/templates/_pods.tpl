@@ -1,0 +1,194 @@
+{{- define "drydock.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 1000
+runAsGroup: 1000
+fsGroup: 1000
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "drydock.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end }}
+
+{{/* Metadata of a pod: (list . "gateway") */}}
+{{- define "drydock.podMetadata" -}}
+{{- $root := index . 0 -}}
+labels:
+  {{- /* Not the chart's version: a database is not to be restarted for it. */}}
+  {{- include "drydock.selector" . | nindent 2 }}
+  {{- with $root.Values.podLabels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- if has (index . 1) (list "auth" "session" "scheduler" "executor" "gateway") }}
+annotations:
+  # Who has other certificates, or another catalogue, starts anew with them.
+  {{- if $root.Values.tls.existingSecrets }}
+  drydock.dev/certificate: {{ index $root.Values.tls.existingSecrets (index . 1) }}
+  {{- else }}
+  {{- include "drydock.makeTls" $root }}
+  drydock.dev/certificate: {{ index $root.Values.made.tls (index . 1) "tls.crt" | sha256sum | trunc 16 | quote }}
+  {{- end }}
+  {{- if include "drydock.hasCatalog" . }}
+  drydock.dev/catalog: {{ sha256sum $root.Values.sandboxes.catalog | trunc 16 | quote }}
+  {{- end }}
+  {{- with $root.Values.podAnnotations }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Not empty where a service reads a catalogue that is not the image's: (list . "gateway") */}}
+{{- define "drydock.hasCatalog" -}}
+{{- if and (index . 0).Values.sandboxes.catalog (has (index . 1) (list "session" "executor")) }}yes{{ end -}}
+{{- end }}
+
+{{/* Where a pod goes: (list . "gateway") */}}
+{{- define "drydock.placement" -}}
+{{- $values := index (index . 0).Values (index . 1) -}}
+{{- with (index . 0).Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- with $values.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- if $values.affinity }}
+affinity: {{- toYaml $values.affinity | nindent 2 }}
+{{- else }}
+affinity:
+  podAntiAffinity:
+    preferredDuringSchedulingIgnoredDuringExecution:
+      - weight: 100
+        podAffinityTerm:
+          topologyKey: kubernetes.io/hostname
+          labelSelector:
+            matchLabels: {{- include "drydock.selector" . | nindent 14 }}
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: topology.kubernetes.io/zone
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels: {{- include "drydock.selector" . | nindent 8 }}
+{{- end }}
+{{- end }}
+
+{{/* A variable out of a Secret: (list "NAME" "secret" "key") */}}
+{{- define "drydock.fromSecret" -}}
+- name: {{ index . 0 }}
+  valueFrom: {secretKeyRef: {name: {{ index . 1 }}, key: {{ index . 2 }}}}
+{{- end }}
+
+{{- define "drydock.natsUrl" -}}
+{{- if .Values.nats.bundled }}
+{{- include "drydock.fromSecret" (list "NATS_URL" (include "drydock.name" (list . "nats")) "url") }}
+{{- else }}
+{{- include "drydock.fromSecret" (list "NATS_URL" .Values.nats.external.existingSecret .Values.nats.external.key) }}
+{{- end }}
+{{- end }}
+
+{{/* (list . "auth"), or session or migrations */}}
+{{- define "drydock.databaseUrl" -}}
+{{- $postgresql := (index . 0).Values.postgresql -}}
+{{- if $postgresql.bundled }}
+{{- include "drydock.fromSecret" (list "DATABASE_URL" (include "drydock.name" (list (index . 0) "postgresql")) "url") }}
+{{- else }}
+{{- include "drydock.fromSecret" (list "DATABASE_URL" $postgresql.external.existingSecret (index $postgresql.external.keys (index . 1))) }}
+{{- end }}
+{{- end }}
+
+{{/* The container of a service: (list . "gateway") */}}
+{{- define "drydock.container" -}}
+{{- $root := index . 0 -}}
+{{- $service := index . 1 -}}
+{{- $values := index $root.Values $service -}}
+{{- $port := include "drydock.port" $service -}}
+name: {{ $service }}
+image: {{ include "drydock.image" (list $root $root.Values.image) }}
+imagePullPolicy: {{ $root.Values.image.pullPolicy }}
+# MiB for new objects. Node's own default would be a sixth of a service's memory, for nothing.
+command: [/usr/local/bin/node, --max-semi-space-size=8, /app/services/{{ $service }}/main.ts]
+env:
+  - {name: LOG_LEVEL, value: {{ $root.Values.logLevel }}}
+  - {name: TLS_DIR, value: /etc/drydock/tls}
+  {{- include "drydock.natsUrl" $root | nindent 2 }}
+  - {name: {{ upper $service }}_ADDRESS, value: "0.0.0.0:{{ $port }}"}
+  - {name: {{ upper $service }}_METRICS_ADDRESS, value: "0.0.0.0:9100"}
+  {{- if has $service (list "auth" "session") }}
+  {{- include "drydock.databaseUrl" . | nindent 2 }}
+  - {name: DATABASE_MIGRATIONS, value: await}
+  {{- end }}
+  {{- range ternary (list "auth" "session" "scheduler") (ternary (list "session") list (eq $service "scheduler")) (eq $service "gateway") }}
+  - {name: {{ upper . }}_ADDRESS, value: "{{ include "drydock.name" (list $root .) }}:{{ include "drydock.port" . }}"}
+  {{- end }}
+  {{- if include "drydock.hasCatalog" . }}
+  - {name: CATALOG_FILE, value: /etc/drydock/catalog/catalog.json}
+  {{- end }}
+  {{- include (printf "drydock.%sEnv" $service) $root | nindent 2 }}
+  {{- with concat $root.Values.extraEnv $values.extraEnv }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+ports:
+  - {name: grpc, containerPort: {{ $port }}}
+  {{- if eq $service "gateway" }}
+  - {name: http, containerPort: 8080}
+  {{- end }}
+  - {name: metrics, containerPort: 9100}
+# Until it can do all of its work once, which needs others that may start after it; README.md says what is asked from then on.
+startupProbe:
+  httpGet: {path: /readyz, port: metrics}
+  periodSeconds: 2
+  failureThreshold: 900
+  timeoutSeconds: 3
+readinessProbe:
+  httpGet: {path: {{ eq $service "executor" | ternary "/readyz" "/healthz" }}, port: metrics}
+  periodSeconds: 5
+  timeoutSeconds: 3
+livenessProbe:
+  httpGet: {path: /healthz, port: metrics}
+  periodSeconds: 10
+  failureThreshold: 6
+  timeoutSeconds: 5
+resources: {{- toYaml $values.resources | nindent 2 }}
+securityContext: {{- include "drydock.containerSecurity" . | nindent 2 }}
+volumeMounts:
+  - {name: tls, mountPath: /etc/drydock/tls, readOnly: true}
+  - {name: tmp, mountPath: /tmp}
+  {{- if include "drydock.hasCatalog" . }}
+  - {name: catalog, mountPath: /etc/drydock/catalog, readOnly: true}
+  {{- end }}
+  {{- if eq $service "executor" }}
+  - {name: data, mountPath: /var/lib/drydock}
+  {{- end }}
+{{- end }}
+
+{{/* (list . "gateway") */}}
+{{- define "drydock.volumes" -}}
+{{- $root := index . 0 -}}
+{{- $service := index . 1 -}}
+- name: tls
+  secret:
+    secretName: {{ include "drydock.secretOfTls" . }}
+    defaultMode: 0440
+    items:
+      - {key: ca.crt, path: ca.pem}
+      - {key: tls.crt, path: {{ $service }}.pem}
+      - {key: tls.key, path: {{ $service }}-key.pem}
+- name: tmp
+  emptyDir: {sizeLimit: 64Mi}
+{{- if include "drydock.hasCatalog" . }}
+- name: catalog
+  configMap: {name: {{ include "drydock.name" (list $root "catalog") }}}
+{{- end }}
+{{- end }}
+
+{{- define "drydock.port" -}}
+{{ get (dict "gateway" 7000 "auth" 7001 "session" 7002 "scheduler" 7003 "executor" 7004) . }}
+{{- end }}

@@ -1,0 +1,17 @@
+import { join } from 'node:path';
+import { readEnvironment } from '#libs/config.ts';
+import { migrate } from '#libs/database.ts';
+import { run } from '#libs/lifecycle.ts';
+import { createLogger } from '#libs/log.ts';
+import { untilReady } from '#libs/ready.ts';
+
+// For deployments whose replicas have DATABASE_MIGRATIONS=await: brings the schema to the newest version, and ends.
+const log = createLogger('session-migrate');
+
+await run(log, async (shutdown) => {
+  const env = readEnvironment(process.env);
+  const url = env.string('DATABASE_URL');
+  env.check();
+  const directory = join(import.meta.dirname, '../../migrations/session');
+  await untilReady(log, shutdown, () => migrate(url, 'session', directory, log));
+});

@@ -1,0 +1,434 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import {
+  AppsV1Api,
+  AuthorizationV1Api,
+  CoreV1Api,
+  KubeConfig,
+  loadYaml,
+  NetworkingV1Api,
+  RbacAuthorizationV1Api,
+  type V1Deployment,
+  type V1ObjectMeta,
+  type V1Pod,
+  type V1PodSpec,
+} from '@kubernetes/client-node';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { LINK } from '../../deploy/dev-cluster/addresses.ts';
+import { connectGrpc, connectHttp, type Endpoints } from '../api.ts';
+import { openChart, smallPlatform } from '../chart.ts';
+import { connectCluster } from '../cluster.ts';
+
+const RELEASE = 'drydock';
+const NAMESPACE = 'drydock-helm';
+const POOL = `${NAMESPACE}-pool`;
+const DRY = 'drydock-dry';
+const SERVICES = ['gateway', 'auth', 'session', 'scheduler', 'executor'] as const;
+const FIRST_BUILD_MS = 900_000;
+const INSTALL_MS = 240_000;
+
+const cluster = connectCluster();
+let chart: Awaited<ReturnType<typeof openChart>>;
+let values: Awaited<ReturnType<typeof smallPlatform>>;
+
+beforeAll(async () => {
+  chart = await openChart(RELEASE, NAMESPACE);
+  values = await smallPlatform(NAMESPACE);
+  const labels = Object.fromEntries(
+    ['enforce', 'warn'].map((mode) => [`pod-security.kubernetes.io/${mode}`, 'restricted']),
+  );
+  for (const name of [NAMESPACE, `${DRY}-pool`])
+    await cluster.core.createNamespace({ body: { metadata: { name, labels } } });
+}, FIRST_BUILD_MS);
+
+afterAll(async () => {
+  for (const name of [NAMESPACE, `${DRY}-pool`]) await cluster.core.deleteNamespace({ name });
+  await chart[Symbol.asyncDispose]();
+});
+
+describe('before anything is installed', () => {
+  test('the chart is clean', async () => {
+    expect(await chart.lint()).toContain('1 chart(s) linted, 0 chart(s) failed');
+  });
+
+  test.each([
+    [{ gateway: { replica: 2 } }, /at '\/gateway': additional properties 'replica' not allowed/],
+    [{ gateway: { replicas: 0 } }, /at '\/gateway\/replicas': minimum: got 0, want 1/],
+    [{ logLevel: 'loud' }, /at '\/logLevel': value must be one of 'trace', 'debug', 'info'/],
+    [{ sandboxes: { namespacePrefix: 'Upper' } }, /at '\/sandboxes\/namespacePrefix': 'Upper' does not match pattern/],
+    [{ postgresql: { bundled: false } }, /at '\/postgresql\/external\/existingSecret': minLength: got 0, want 1/],
+    [{ tls: { existingSecrets: { auth: 'mine' } } }, /at '\/tls\/existingSecrets'.*missing properties 'session'/s],
+    [{ networkPolicy: { apiServer: { cidrs: ['10.0.0.1'] } } }, /at '\/networkPolicy\/apiServer\/cidrs\/0'.*pattern/],
+  ])('values that make no sense are refused: %j', async (wrong, why) => {
+    await expect(chart.render(wrong)).rejects.toThrow(why);
+  });
+
+  const external = {
+    postgresql: {
+      bundled: false,
+      external: { existingSecret: 'db', keys: { auth: 'a', session: 's', migrations: 'm' } },
+    },
+    nats: { bundled: false, external: { existingSecret: 'nats' } },
+    tls: { existingSecrets: Object.fromEntries(SERVICES.map((name) => [name, `${name}-cert`])) },
+    operatorKey: { existingSecret: 'operator' },
+  };
+  test.each([
+    ['the defaults', {}],
+    ['everything from elsewhere', external],
+    [
+      'everything that is off by default',
+      {
+        imagePullSecrets: ['registry'],
+        extraEnv: [{ name: 'OTEL_EXPORTER_OTLP_ENDPOINT', value: 'http://traces:4318' }],
+        podLabels: { team: 'platform' },
+        podAnnotations: { note: 'yes' },
+        sandboxes: { quota: { pods: '10' }, catalog: '{"templates": [], "languages": []}' },
+        gateway: {
+          service: { type: 'LoadBalancer', annotations: { a: 'b' }, grpcNodePort: 30700 },
+          webhooks: { allowedRanges: ['10.1.0.0/16'] },
+          nodeSelector: { pool: 'front' },
+          tolerations: [{ key: 'front', operator: 'Exists' }],
+        },
+        executor: {
+          drain: { enabled: false },
+          persistence: { enabled: true, storageClass: 'fast' },
+          autoscaling: {
+            enabled: true,
+            metrics: [
+              {
+                type: 'Pods',
+                pods: { metric: { name: 'executor_executions' }, target: { type: 'AverageValue', averageValue: '16' } },
+              },
+            ],
+          },
+        },
+        postgresql: { persistence: { enabled: false } },
+        networkPolicy: {
+          metricsFrom: [{ namespaceSelector: { matchLabels: { name: 'monitoring' } } }],
+          extraEgress: [{ ports: [{ port: 4318 }] }],
+          webhookPorts: [443],
+        },
+      },
+    ],
+  ])('the API server takes all of it: %s', async (_, more) => {
+    const { sandboxes = {} } = more as { sandboxes?: object };
+    const documents = await chart.render({ ...more, sandboxes: { ...sandboxes, namespacePrefix: DRY } });
+    // It is there already, for what is to be in it.
+    const others = documents.filter((each) => !/^kind: Namespace$/m.test(each));
+    const options = ['--dry-run=server', '--validate=strict', '--filename=-'];
+    const { stdout, stderr } = await chart.kubectl(['create', ...options], others.join('\n---\n'));
+    expect(stderr).toBe('');
+    expect(stdout.split('\n')).toHaveLength(others.length);
+  });
+
+  test('every pod of it is hardened, and has nobody else’s key', async () => {
+    const pods = podsOf(await chart.render(values));
+    expect(pods.map(({ name }) => name).sort()).toEqual([...SERVICES, 'database', 'nats', 'postgresql'].sort());
+    for (const { name, spec } of pods) {
+      expect(spec.automountServiceAccountToken).toBe(name === 'executor');
+      expect(spec.securityContext).toMatchObject({ runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } });
+      for (const { securityContext, resources } of [...spec.containers, ...(spec.initContainers ?? [])]) {
+        expect(securityContext).toEqual({
+          allowPrivilegeEscalation: false,
+          readOnlyRootFilesystem: true,
+          capabilities: { drop: ['ALL'] },
+        });
+        expect(resources?.limits).toHaveProperty('memory');
+      }
+      const secrets = spec.volumes?.flatMap(({ secret }) => secret?.secretName ?? []) ?? [];
+      const own = { postgresql: ['drydock-postgresql'], nats: [], database: [] }[name] ?? [`drydock-${name}-tls`];
+      expect(secrets).toEqual(own);
+    }
+  });
+});
+
+describe('installed', () => {
+  let endpoints: Endpoints;
+  let key: string;
+
+  beforeAll(async () => {
+    await chart.install(values).catch(async (error) => {
+      throw new Error(`${error.message}\n${await whatHappened()}`);
+    });
+    const { spec } = await cluster.core.readNamespacedService({ namespace: NAMESPACE, name: 'drydock-gateway' });
+    const at = (name: string) => `${LINK.node.address}:${spec?.ports?.find((port) => port.name === name)?.nodePort}`;
+    endpoints = { gatewayAddress: at('grpc'), httpUrl: `http://${at('http')}` };
+    key = await secretOf('drydock-operator-key', 'key');
+  }, INSTALL_MS);
+
+  test('the main job runs through the gateway: HTTP and gRPC, a program, a sandbox, a file', async () => {
+    const http = connectHttp(endpoints, key);
+    const ran = await http('POST', '/v1/executions:run', { language: 'python', source: 'print(6 * 7)' });
+    expect(ran.body).toMatchObject({ verdict: 'ACCEPTED', stdout: '42\n' });
+
+    using grpc = connectGrpc(endpoints, key);
+    const { id } = await grpc.createSandbox();
+    await grpc.writeFile(id, 'in.txt', 'x'.repeat(300_000));
+    expect(await grpc.command(id, ['wc', '-c', 'in.txt'])).toMatchObject({ stdout: '300000 in.txt\n' });
+    await grpc.deleteSandbox(id);
+
+    const queued = await http('POST', '/v1/executions', { language: 'python', source: 'print("later")' });
+    const ended = await http('GET', `/v1/executions/${queued.body.id}?wait=60s`);
+    expect(ended.body).toMatchObject({ verdict: 'ACCEPTED', stdout: 'later\n' });
+  });
+
+  test('calls go along the call graph and no other way', async () => {
+    const allowed = {
+      gateway: ['auth:7001', 'session:7002', 'scheduler:7003', 'nats:4222'],
+      scheduler: ['session:7002', 'nats:4222'],
+      session: ['postgresql:5432', 'nats:4222'],
+      auth: ['postgresql:5432', 'nats:4222'],
+      executor: ['nats:4222'],
+    };
+    const all = [...new Set(Object.values(allowed).flat())].sort();
+    const reached = await Promise.all(SERVICES.map(async (service) => [service, await reachable(service, all)]));
+    const expected = SERVICES.map((service) => [service, allowed[service].toSorted()]);
+    expect(Object.fromEntries(reached)).toEqual(Object.fromEntries(expected));
+  });
+
+  test('no account but the executor’s may do anything, and only its pods have a token', async () => {
+    for (const account of ['gateway', 'auth', 'session', 'scheduler', 'database', 'postgresql', 'nats']) {
+      const own = await accountOf(account);
+      for (const namespace of [NAMESPACE, POOL, 'default', 'kube-system'])
+        expect([account, namespace, await rulesOf(own, namespace)]).toEqual([account, namespace, []]);
+    }
+    const source = `console.log(fs.existsSync('/var/run/secrets/kubernetes.io'))`;
+    const found = SERVICES.map(async (service) => [service, (await evaluate(service, source)).trim()]);
+    expect(Object.fromEntries(await Promise.all(found))).toEqual({
+      ...Object.fromEntries(SERVICES.map((service) => [service, 'false'])),
+      executor: 'true',
+    });
+  });
+
+  test('the executor’s account may do what it needs', async () => {
+    const executor = await accountOf('executor');
+    const everywhere = [`get,patch namespaces/${POOL}`];
+    expect(await rulesOf(executor, NAMESPACE)).toEqual(everywhere);
+    expect(await rulesOf(executor, 'kube-system')).toEqual(everywhere);
+    expect(await rulesOf(executor, 'default')).toEqual(['get services/kubernetes', ...everywhere]);
+    expect(await rulesOf(executor, POOL)).toEqual([
+      'create,delete,get,list,watch pods',
+      'create,get pods/exec',
+      `get,patch namespaces/${POOL}`,
+      'get,patch networkpolicies/nothing-in-nothing-out',
+      'get,patch serviceaccounts/drydock-sandbox',
+      'patch pods/resize',
+    ]);
+  });
+
+  test('the executor’s account is refused what would lead further', async () => {
+    const executor = await accountOf('executor');
+    const core = executor.makeApiClient(CoreV1Api);
+    const rights = executor.makeApiClient(RbacAuthorizationV1Api);
+    const networking = executor.makeApiClient(NetworkingV1Api);
+    const metadata = { name: 'mine' };
+    const pod = {
+      metadata,
+      spec: { containers: [{ name: 'main', image: 'any', securityContext: { privileged: true } }] },
+    };
+    const role = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' };
+    const inPool = { namespace: POOL };
+    const attempts: [string, () => Promise<unknown>][] = [
+      ['pods of the control plane', () => core.listNamespacedPod({ namespace: NAMESPACE })],
+      ['a pod in the control plane', () => core.createNamespacedPod({ namespace: NAMESPACE, body: pod })],
+      ['a pod elsewhere', () => core.createNamespacedPod({ namespace: 'default', body: pod })],
+      ['pods of everybody', () => core.listPodForAllNamespaces()],
+      ['a privileged pod among sandboxes', () => core.createNamespacedPod({ ...inPool, body: pod })],
+      ['all pods at once', () => core.deleteCollectionNamespacedPod(inPool)],
+      [
+        'the database’s password',
+        () => core.readNamespacedSecret({ namespace: NAMESPACE, name: 'drydock-postgresql' }),
+      ],
+      ['secrets among sandboxes', () => core.listNamespacedSecret(inPool)],
+      ['a secret among sandboxes', () => core.createNamespacedSecret({ ...inPool, body: { metadata } })],
+      ['a namespace', () => core.createNamespace({ body: { metadata } })],
+      ['the end of its own', () => core.deleteNamespace({ name: POOL })],
+      ['another’s labels', () => core.patchNamespace({ name: NAMESPACE, body: [] })],
+      ['nodes', () => core.listNode()],
+      ['another policy', () => networking.createNamespacedNetworkPolicy({ ...inPool, body: { metadata } })],
+      [
+        'the end of the policy',
+        () => networking.deleteNamespacedNetworkPolicy({ ...inPool, name: 'nothing-in-nothing-out' }),
+      ],
+      ['rights', () => rights.createNamespacedRoleBinding({ ...inPool, body: { metadata, roleRef: role } })],
+      ['rights everywhere', () => rights.createClusterRoleBinding({ body: { metadata, roleRef: role } })],
+      [
+        'a token',
+        () =>
+          core.createNamespacedServiceAccountToken({
+            namespace: NAMESPACE,
+            name: 'drydock-executor',
+            body: { spec: { audiences: [] } },
+          }),
+      ],
+    ];
+    const codeOf = (attempt: () => Promise<unknown>) =>
+      attempt().then(
+        () => 'done',
+        ({ code }) => code,
+      );
+    const answers = attempts.map(async ([what, attempt]) => [what, await codeOf(attempt)]);
+    const refused = Object.fromEntries(attempts.map(([what]) => [what, 403]));
+    expect(Object.fromEntries(await Promise.all(answers))).toEqual(refused);
+  });
+
+  test('an upgrade replaces every pod while programs go on being run, and keeps every secret', async () => {
+    const before = await secrets();
+    const uids = await uidsOf();
+    const http = connectHttp(endpoints, key);
+    const upgrading = chart.upgrade({ ...values, podAnnotations: { upgraded: 'yes' } });
+    const done = upgrading.then(
+      () => true,
+      () => true,
+    );
+    const answers: unknown[] = [];
+    for (let over = false; !over; over = await Promise.race([done, pause(100, false)])) {
+      const { body } = await http('POST', '/v1/executions:run', { language: 'python', source: 'print(1)' });
+      answers.push(body.verdict ?? body);
+    }
+    await upgrading;
+    expect(answers.length).toBeGreaterThan(5);
+    expect(answers.filter((answer) => answer !== 'ACCEPTED')).toEqual([]);
+    expect(await secrets()).toEqual(before);
+    expect((await uidsOf()).intersection(uids)).toEqual(new Set());
+  });
+
+  test('without its database what runs goes on, and who wants more hears when to try again', async () => {
+    using grpc = connectGrpc(endpoints, key);
+    const { id } = await grpc.createSandbox();
+    const command = () => grpc.command(id, ['echo', 'still here']);
+    await command();
+    const apps = adminConfig().makeApiClient(AppsV1Api);
+    const database = { namespace: NAMESPACE, name: 'drydock-postgresql' };
+    const { metadata, spec } = await apps.readNamespacedStatefulSet(database);
+    await apps.replaceNamespacedStatefulSet({
+      ...database,
+      body: { metadata: metadata!, spec: { ...spec!, replicas: 0 } },
+    });
+    await expect.poll(() => podOf('postgresql'), { timeout: 60_000, interval: 200 }).toBe(undefined);
+    await expect(grpc.createSandbox()).rejects.toMatchObject({ reason: 'SERVICE_UNAVAILABLE' });
+    expect(await command()).toMatchObject({ stdout: 'still here\n' });
+    const services = (await podsNow()).filter(({ metadata }) =>
+      SERVICES.some((name) => name === componentOf(metadata)),
+    );
+    const unready = services.filter(({ status }) => !status?.containerStatuses?.every(({ ready }) => ready));
+    expect(unready.map(({ metadata }) => metadata?.name)).toEqual([]);
+  });
+
+  test('a removal leaves nothing', async () => {
+    await chart.uninstall();
+    const gone = () =>
+      cluster.core.readNamespace({ name: POOL }).then(
+        () => false,
+        ({ code }) => code === 404,
+      );
+    await expect.poll(gone, { timeout: 60_000, interval: 500 }).toBe(true);
+    await expect.poll(left, { timeout: 60_000, interval: 500 }).toEqual([]);
+  });
+});
+
+function podsOf(documents: string[]): { name: string; spec: V1PodSpec }[] {
+  return documents.flatMap((document) => {
+    const { metadata, spec } = loadYaml<V1Deployment>(document);
+    return spec?.template?.spec ? [{ name: componentOf(metadata), spec: spec.template.spec }] : [];
+  });
+}
+
+async function podsNow(): Promise<V1Pod[]> {
+  return (await cluster.core.listNamespacedPod({ namespace: NAMESPACE })).items;
+}
+
+async function podOf(component: string): Promise<V1Pod | undefined> {
+  return (await podsNow()).find(({ metadata }) => componentOf(metadata) === component);
+}
+
+/** Of the pods of services. */
+async function uidsOf(): Promise<Set<string>> {
+  const services = (await podsNow()).filter(({ metadata }) => SERVICES.some((name) => name === componentOf(metadata)));
+  return new Set(services.map(({ metadata }) => metadata!.uid!));
+}
+
+function componentOf(metadata: V1ObjectMeta | undefined): string {
+  return metadata?.labels?.['app.kubernetes.io/component'] ?? '';
+}
+
+async function secretOf(name: string, key: string): Promise<string> {
+  const { data } = await cluster.core.readNamespacedSecret({ namespace: NAMESPACE, name });
+  return Buffer.from(data![key]!, 'base64').toString();
+}
+
+/** Without the records of releases. */
+async function secrets(): Promise<object> {
+  const { items } = await cluster.core.listNamespacedSecret({ namespace: NAMESPACE });
+  return Object.fromEntries(
+    items.filter(({ type }) => type !== 'helm.sh/release.v1').map(({ metadata, data }) => [metadata!.name, data]),
+  );
+}
+
+/** Which of the parts a service can connect to. */
+async function reachable(service: string, parts: string[]): Promise<string[]> {
+  const source = `
+    const { connect } = net;
+    const tried = ${JSON.stringify(parts)}.map((part) => new Promise((resolve) => {
+      const [name, port] = part.split(':');
+      const socket = connect(Number(port), 'drydock-' + name, () => resolve([part]));
+      socket.setTimeout(2000, () => socket.destroy()).on('error', () => {}).on('close', () => resolve([]));
+      socket.on('connect', () => socket.destroy());
+    }));
+    Promise.all(tried).then((found) => console.log(JSON.stringify(found.flat())));`;
+  return JSON.parse(await evaluate(service, source));
+}
+
+/** Runs JavaScript in a pod of a service; answers with what it printed. */
+async function evaluate(service: string, source: string): Promise<string> {
+  const pod = (await podOf(service))!.metadata!.name!;
+  const command = ['/usr/local/bin/node', '--eval', source];
+  return (await chart.kubectl(['exec', `--namespace=${NAMESPACE}`, pod, '--', ...command])).stdout;
+}
+
+function adminConfig(): KubeConfig {
+  const config = new KubeConfig();
+  config.loadFromFile(inject('cluster').kubeconfig);
+  return config;
+}
+
+/** Whoever has a token of a part's account. */
+async function accountOf(part: string): Promise<KubeConfig> {
+  const body = { spec: { audiences: [], expirationSeconds: 600 } };
+  const asked = { namespace: NAMESPACE, name: `drydock-${part}`, body };
+  const { status } = await cluster.core.createNamespacedServiceAccountToken(asked);
+  const config = new KubeConfig();
+  config.loadFromClusterAndUser(adminConfig().getCurrentCluster()!, { name: part, token: status?.token ?? '' });
+  return config;
+}
+
+/** What an account may do in a namespace beyond what everybody may: verbs, and a resource with the one name of it. */
+async function rulesOf(account: KubeConfig, namespace: string): Promise<string[]> {
+  const api = account.makeApiClient(AuthorizationV1Api);
+  const { status } = await api.createSelfSubjectRulesReview({ body: { spec: { namespace } } });
+  const own = status!.resourceRules.filter(({ resources = [] }) => !resources.some((name) => name.startsWith('self')));
+  return own
+    .flatMap(({ verbs, resources = [], resourceNames = [] }) =>
+      resources.map((resource) => `${verbs.toSorted()} ${[resource, ...resourceNames].join('/')}`),
+    )
+    .sort();
+}
+
+/** What of the release is there, in its namespace and in the cluster. */
+async function left(): Promise<string[]> {
+  const { stdout } = await chart.kubectl(['api-resources', '--verbs=list,delete', '--output=name']);
+  const kinds = stdout.split('\n').filter((kind) => !/^(events|componentstatuses|.*calico.*)/.test(kind));
+  const selector = '--selector=app.kubernetes.io/name=drydock';
+  const found = await chart.kubectl(['get', kinds.join(','), '--all-namespaces', selector, '--output=name']);
+  return found.stdout.split('\n').filter(Boolean);
+}
+
+/** For whoever looks into a failed installation. */
+async function whatHappened(): Promise<string> {
+  const { stdout: pods } = await chart.kubectl(['get', 'pods', `--namespace=${NAMESPACE}`, '--output=wide']);
+  const logs = (await podsNow()).map(async ({ metadata }) => {
+    const args = ['logs', `--namespace=${NAMESPACE}`, metadata!.name!, '--all-containers', '--tail=10'];
+    const { stdout } = await chart.kubectl(args).catch((error) => ({ stdout: String(error.message) }));
+    return `${metadata!.name}\n${stdout}`;
+  });
+  return [pods, ...(await Promise.all(logs))].join('\n');
+}
