@@ -71,7 +71,6 @@ function startOnCluster(pool: Template['pool'], environment: Record<string, stri
       KUBERNETES_CPU_OVERCOMMIT: '100',
       EXECUTOR_MAX_SANDBOXES: String(2 * pods),
       EXECUTOR_MEMORY_BYTES: String(100 * GiB),
-      LOG_LEVEL: 'warn',
       ...environment,
     },
   });
