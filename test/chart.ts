@@ -37,7 +37,9 @@ export async function openChart(release: string, namespace: string) {
       withValues(values, (...args) => helm('install', release, CHART, ...args, '--wait', '--timeout=180s')),
     upgrade: (values: object) =>
       withValues(values, (...args) => helm('upgrade', release, CHART, ...args, '--wait', '--timeout=180s')),
-    uninstall: () => helm('uninstall', release, '--namespace', namespace, '--wait', '--timeout=120s'),
+    /** Does nothing where it is not installed. */
+    uninstall: () =>
+      helm('uninstall', release, '--namespace', namespace, '--ignore-not-found', '--wait', '--timeout=120s'),
     kubectl: (args: string[], input = '') => execa(kubectl, [`--cache-dir=${home}`, ...args], { env, input }),
     [Symbol.asyncDispose]: () => rm(home, { recursive: true, force: true }),
   };
