@@ -11,7 +11,7 @@ const REPORT_MS = 30_000;
 const LAST_LINES = 20;
 
 /** Directories with the programs by their own names; that of Calico has the definitions of its resources in `crd`. */
-export type Binaries = { kubernetes: string; calico: string; dns: string; pause: string };
+export type Binaries = { kubernetes: string; calico: string; gvisor: string; dns: string; pause: string };
 
 type Module = {
   name: keyof Binaries | 'helm';
@@ -40,6 +40,7 @@ const MODULES: Module[] = [
     settings: versionOfKubernetes,
   },
   { name: 'calico', programs: ['calico', 'calico-felix'], collect: collectDefinitions },
+  { name: 'gvisor', programs: ['runsc', 'containerd-shim-runsc-v1'] },
   { name: 'dns', programs: ['coredns'] },
   { name: 'pause', programs: [] },
 ];

@@ -40,6 +40,8 @@ export function componentsOf(directory: string, binaries: Binaries): Record<Comp
     containerd: {
       command: 'containerd',
       args: [`--config=${paths.containerdConfig}`, '--log-level=warn'],
+      // It finds a runtime's shim by its name.
+      environment: { PATH: `${binaries.gvisor}:${process.env.PATH}` },
       isReady: () => accepts({ path: paths.containerdSocket }),
     },
     etcd: {

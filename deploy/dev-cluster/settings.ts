@@ -18,6 +18,7 @@ export function pathsOf(directory: string) {
     kubeconfig: at('credentials/admin.kubeconfig'),
     containerdSocket: at('containerd.sock'),
     containerdConfig: at('containerd.toml'),
+    runscConfig: at('runsc.toml'),
     dnsConfig: at('Corefile'),
     kubeletConfig: at('kubelet.json'),
     kubelet: at('kubelet'),
@@ -39,6 +40,7 @@ export async function writeSettings(directory: string, binaries: Binaries): Prom
   for (const plugin of ['host-local', 'loopback']) await symlink(join(PLUGINS, plugin), join(paths.plugins, plugin));
   await writeFile(join(paths.pluginConfigs, '10-calico.conflist'), JSON.stringify(podNetwork(directory, paths)));
   await writeFile(paths.containerdConfig, containerd(directory, paths));
+  await writeFile(paths.runscConfig, runsc(directory, binaries));
   await writeFile(paths.dnsConfig, dns(paths));
   await writeFile(paths.kubeletConfig, JSON.stringify(kubelet(directory, paths)));
 }
@@ -101,6 +103,24 @@ runtime_type = "io.containerd.runc.v2"
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
 SystemdCgroup = false
 Root = ${text(join(directory, 'runc'))}
+
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runsc]
+runtime_type = "io.containerd.runsc.v1"
+
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runsc.options]
+TypeUrl = "io.containerd.runsc.v1.options"
+ConfigPath = ${text(paths.runscConfig)}
+`;
+}
+
+function runsc(directory: string, binaries: Binaries): string {
+  const text = JSON.stringify;
+  return `binary_name = ${text(join(binaries.gvisor, 'runsc'))}
+root = ${text(join(directory, 'runsc'))}
+
+[runsc_config]
+platform = "systrap"
+network = "sandbox"
 `;
 }
 

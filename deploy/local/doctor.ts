@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { freemem } from 'node:os';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { answers } from './engine.ts';
 import { portsOf, takenPorts } from './ports.ts';
 import { readSettings, VARIABLES } from './settings.ts';
@@ -11,20 +11,26 @@ const GiB = 1024 ** 3;
 const DISK_GIB = 12;
 const MEMORY_GIB = 2;
 
-type Finding = {
+export type Finding = {
   name: string;
   ok: boolean;
   found: string;
+  /** What mends it. */
   fix?: string;
+  /** Nothing fails without it. */
   optional?: boolean;
 };
 
-new Command('npm run doctor')
+const command = new Command('npm run doctor --')
   .description(
     'Says what this machine has of what Drydock needs, and how to mend what it lacks. Exits with 1 where something is missing.',
   )
+  .addOption(
+    new Option('--backend <name>', 'what is to run sandboxes').choices(['docker', 'kubernetes']).default('docker'),
+  )
   .addHelpText('after', `\n${VARIABLES}`)
   .parse();
+const { backend } = command.opts<{ backend: 'docker' | 'kubernetes' }>();
 
 const findings = [
   ...(await packages()),
@@ -35,13 +41,19 @@ const findings = [
   memory(),
   await ports(),
   userNamespaces(),
-  await gvisor(),
+  ...(backend === 'kubernetes' ? await cluster() : [await gvisor()]),
 ];
 for (const { name, ok, found, fix, optional } of findings) {
   const mark = ok ? 'ok      ' : optional ? 'optional' : 'MISSING ';
   process.stdout.write(`${mark} ${name}: ${found}\n${!ok && fix ? `         fix: ${fix}\n` : ''}`);
 }
 if (findings.some(({ ok, optional }) => !ok && !optional)) process.exit(1);
+
+/** Its library, which takes a while, is not loaded for others. */
+async function cluster(): Promise<Finding[]> {
+  const { examineCluster } = await import('./doctor-cluster.ts');
+  return examineCluster(process.env.KUBECONFIG);
+}
 
 async function packages(): Promise<Finding[]> {
   const missing = await findMissing();

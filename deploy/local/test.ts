@@ -8,6 +8,7 @@ import { ensureHelm } from '../dev-cluster/binaries.ts';
 import { prepareCluster } from '../dev-cluster/cluster.ts';
 import { ensureBundledImages } from '../docker/bundled-images.ts';
 import { ensureImages } from '../images/build.ts';
+import { contractLines } from './contract.ts';
 import { ensureEngine } from './engine.ts';
 import { generate } from './generate.ts';
 import { ROOT } from './root.ts';
@@ -16,7 +17,7 @@ import { ensureSystemPackages } from './system-packages.ts';
 const DATA_DIRECTORY = process.env.DRYDOCK_DATA_DIR || '/var/lib/drydock';
 const BIN = join(ROOT, 'node_modules/.bin');
 /** A stage that has not ended by then hangs: it fails, with what it printed last. */
-const STAGE_MS = 25 * 60_000;
+const STAGE_MS = 35 * 60_000;
 const LOG_END = 8_000;
 const TOP_LEVEL = [
   'README.md',
@@ -38,6 +39,8 @@ type Counts = { passed: number; failed: number; skipped: number };
 type Stage = { name: string; run: () => Promise<Counts> };
 
 const total: Counts = { passed: 0, failed: 0, skipped: 0 };
+/** What vitest told of the projects that ran. */
+const reports = new Map<string, VitestReport>();
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
 const STAGES: Stage[] = [
@@ -99,6 +102,9 @@ await generate(say);
     say(`${counts.failed ? 'FAIL' : 'ok  '} ${name}: ${describe(counts)} (${seconds} s)`);
   }
 }
+const [onDocker, onKubernetes] = [reports.get('integration'), reports.get('kubernetes')];
+if (onDocker && onKubernetes)
+  for (const line of contractLines(onDocker.testResults, onKubernetes.testResults)) say(line);
 say(describe(total));
 process.exit(total.failed > 0 || total.passed === 0 ? 1 : 0);
 
@@ -235,6 +241,7 @@ type VitestReport = {
 async function vitest(project: string): Promise<Counts> {
   const directory = await mkdtemp(join(tmpdir(), 'drydock-report-'));
   const file = join(directory, 'report.json');
+  const skips = join(directory, 'skips');
   try {
     // Into a file: a process that a broken test left behind may hold a pipe open for ever.
     const log = join(directory, 'log');
@@ -250,6 +257,7 @@ async function vitest(project: string): Promise<Counts> {
         '--reporter=default',
         '--reporter=json',
         `--outputFile.json=${file}`,
+        '--reporter=./deploy/local/skip-reasons.ts',
         '--passWithNoTests',
       ],
       {
@@ -259,7 +267,7 @@ async function vitest(project: string): Promise<Counts> {
         reject: false,
         timeout: STAGE_MS,
         forceKillAfterDelay: 30_000,
-        env: { NODE_OPTIONS: '', FORCE_COLOR: '0' },
+        env: { NODE_OPTIONS: '', FORCE_COLOR: '0', SKIP_REASONS: skips },
       },
     );
     if (timedOut) say(`${project} did not end within ${STAGE_MS / 60_000} minutes`);
@@ -268,7 +276,9 @@ async function vitest(project: string): Promise<Counts> {
       return { passed: 0, failed: 1, skipped: 0 };
     }
     const report = JSON.parse(await readFile(file, 'utf8')) as VitestReport;
+    reports.set(project, report);
     printFailures(report);
+    if (existsSync(skips)) say((await readFile(skips, 'utf8')).trimEnd());
     const counts = {
       passed: report.numPassedTests,
       failed: report.numFailedTests,
@@ -294,7 +304,6 @@ function printFailures({ testResults }: VitestReport): void {
     if (status === 'failed' && message) say(`${name}\n${message}`);
     for (const { status, fullName, failureMessages } of assertionResults) {
       if (status === 'failed') say(`failed ${fullName}\n${failureMessages?.join('\n').slice(0, 2000)}`);
-      if (status === 'pending' || status === 'skipped' || status === 'todo') say(`skipped ${fullName}`);
     }
   }
 }

@@ -19,6 +19,7 @@ func (a *agent) listen(socket string) error {
 			return err
 		}
 	}
+	a.processes.grace = lostGrace
 	listener, err := net.Listen("unix", socket)
 	if err != nil {
 		return err
@@ -41,7 +42,7 @@ func (l *outsideListener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		if peer, err := peerOf(connection); err == nil && fromOutside(peer) {
-			return connection, nil
+			return &losableConn{Conn: connection}, nil
 		}
 		_ = connection.Close()
 	}
@@ -74,6 +75,7 @@ func peerOf(connection *net.UnixConn) (peer *unix.Ucred, err error) {
 // connectStdio is the inner end of an exec stream. Where programs have the same user, one may have put its own socket in
 // the agent's place.
 func connectStdio(socket string) error {
+	_ = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 	connection, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: socket, Net: "unix"})
 	if err != nil {
 		return err

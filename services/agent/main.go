@@ -42,7 +42,10 @@ func run(arguments []string) error {
 	case "connect":
 		return connectStdio(socket)
 	case "install":
-		return install(socket)
+		if err := install(socket); err != nil {
+			return err
+		}
+		return ensureExecutable(socket)
 	case "serve", "listen":
 	default:
 		fmt.Fprint(os.Stderr, usage)

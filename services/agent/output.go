@@ -13,9 +13,12 @@ import (
 const (
 	chunkBytes = 64 << 10
 	// What is kept of a stream for whoever joins, and how far a program may run ahead of its reader.
-	windowBytes         = 256 << 10
+	windowBytes         = 512 << 10
 	detachedWindowBytes = 1 << 20
-	firstWindowBytes    = 4 << 10
+	// What of it may be on its way to a reader, and is kept while that can be lost: the executor's window, and what gRPC takes
+	// beyond.
+	onTheWayBytes    = 256<<10 + 64<<10
+	firstWindowBytes = 4 << 10
 	// What all windows together may take above a chunk each: it counts as the sandbox's own memory.
 	allWindowsBytes = 8 << 20
 	// A pipe's largest buffer without privileges: what can still be in it when its writer has ended.
@@ -150,6 +153,9 @@ func (s *stream) mustWait(count int64) bool {
 	if len(p.readers) == 0 {
 		return !p.detached && !p.killed && kept > s.base
 	}
+	if p.grace > 0 && len(s.ring) >= windowBytes {
+		kept += onTheWayBytes
+	}
 	for reader := range p.readers {
 		if offset := reader.offsetOf(s); kept > offset && offset < s.end {
 			return true
@@ -186,8 +192,12 @@ func pipe(direction direction) (theirs *os.File, ours *os.File, err error) {
 	if direction == ourWriting {
 		fds[0], fds[1] = fds[1], fds[0]
 	}
-	// Ours by owner, yet a program may open its end by name: /dev/stdin, /dev/stdout, /dev/stderr.
-	if err := errors.Join(syscall.Fchmod(fds[1], 0o666), syscall.SetNonblock(fds[0], true)); err != nil {
+	// Ours by owner, yet a program may open its end by name: /dev/stdin, /dev/stdout, /dev/stderr. gVisor lets it as it is.
+	err = syscall.Fchmod(fds[1], 0o666)
+	if errors.Is(err, syscall.EPERM) {
+		err = nil
+	}
+	if err := errors.Join(err, syscall.SetNonblock(fds[0], true)); err != nil {
 		return nil, nil, errors.Join(err, syscall.Close(fds[0]), syscall.Close(fds[1]))
 	}
 	return os.NewFile(uintptr(fds[1]), "program"), os.NewFile(uintptr(fds[0]), "agent"), nil

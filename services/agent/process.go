@@ -46,8 +46,10 @@ type process struct {
 	input    *input
 	terminal *os.File
 	failure  error
-	ready    chan struct{}
-	reaped   chan waitStatus
+	// grace is for how long a process outlives a lost connection.
+	grace  time.Duration
+	ready  chan struct{}
+	reaped chan waitStatus
 	// starter follows from before the first byte: a program may have ended by the time that its start is told.
 	starter *reader
 
@@ -56,9 +58,12 @@ type process struct {
 	pid            int
 	stdout, stderr stream
 	readers        map[*reader]struct{}
-	limit          pb.LimitKind
-	killed         bool
-	exited         *pb.Exited
+	// owner is whom the process lives for; nil while the next is waited for, since the last one was lost.
+	owner  *reader
+	lostAt time.Time
+	limit  pb.LimitKind
+	killed bool
+	exited *pb.Exited
 }
 
 func newProcess(home home, counters *counters, request *pb.StartRequest) *process {
@@ -69,6 +74,7 @@ func newProcess(home home, counters *counters, request *pb.StartRequest) *proces
 	}
 	p.starter = &reader{process: p}
 	p.readers = map[*reader]struct{}{p.starter: {}}
+	p.owner = p.starter
 	p.stdout = stream{process: p, limit: request.OutputBytes}
 	p.stderr = stream{process: p, limit: request.OutputBytes}
 	return p
@@ -202,19 +208,10 @@ func (p *process) finish(ended waitStatus, wall time.Duration, stillOpen bool) {
 	p.broadcast()
 }
 
-// letGo frees the output of a process that has ended and cannot be joined usefully. The mutex is held.
-func (p *process) letGo() {
-	if p.exited != nil && !p.detached && len(p.readers) == 0 {
-		p.stdout.release()
-		p.stderr.release()
-	}
-}
-
 func (p *process) release() {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	p.stdout.release()
-	p.stderr.release()
+	p.free()
 }
 
 // kill ends the process with everything that it started, and frees a pump that waits for a reader to come.

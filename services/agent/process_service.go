@@ -39,11 +39,8 @@ func (s *processService) Start(request *pb.StartRequest, stream grpc.ServerStrea
 	if found {
 		follower = &reader{process: p}
 	}
-	err = p.follow(stream.Context(), follower, startEvents{stream})
-	if !p.detached && !found && p.running() {
-		p.kill()
-	}
-	return err
+	defer p.disown(stream.Context(), follower)
+	return p.follow(stream.Context(), follower, startEvents{stream})
 }
 
 func (s *processService) Connect(request *pb.ConnectRequest, stream grpc.ServerStreamingServer[pb.ConnectResponse]) error {
@@ -52,6 +49,10 @@ func (s *processService) Connect(request *pb.ConnectRequest, stream grpc.ServerS
 		return err
 	}
 	r := &reader{process: p, stdout: request.StdoutOffset, stderr: request.StderrOffset}
+	if request.TakeOver {
+		p.own(r)
+	}
+	defer p.disown(stream.Context(), r)
 	return p.follow(stream.Context(), r, connectEvents{stream})
 }
 
@@ -68,6 +69,8 @@ func (p *process) follow(ctx context.Context, r *reader, to events) error {
 	p.mutex.Lock()
 	p.readers[r] = struct{}{}
 	pid := p.pid
+	// A program that waits because nobody reads has somebody now, even if there is nothing to send first.
+	p.broadcast()
 	p.mutex.Unlock()
 	defer p.leave(r)
 	if err := to.started(&pb.Started{ProcessId: p.id, Pid: int32(pid)}); err != nil {

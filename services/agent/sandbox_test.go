@@ -160,19 +160,23 @@ func newSandbox(t testing.TB, options sandboxOptions) *sandbox {
 		go s.accept(listener, connections)
 	}
 	s.launch(mode, options)
-	dial := func(ctx context.Context, _ string) (net.Conn, error) {
+	reach := func(ctx context.Context) (net.Conn, error) {
 		select {
 		case connection := <-connections:
-			s.mutex.Lock()
-			defer s.mutex.Unlock()
-			s.link = connection
 			return connection, nil
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
 	}
 	if options.listen {
-		dial = s.connectInside
+		reach = s.connectInside
+	}
+	dial := func(ctx context.Context, _ string) (net.Conn, error) {
+		connection, err := reach(ctx)
+		s.mutex.Lock()
+		defer s.mutex.Unlock()
+		s.link = connection
+		return connection, err
 	}
 	client, err := grpc.NewClient("passthrough:agent", grpc.WithContextDialer(dial),
 		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithDefaultCallOptions(grpc.WaitForReady(true)))
@@ -262,7 +266,7 @@ func (s *sandbox) limit(options sandboxOptions) {
 }
 
 // connectInside runs `connect` in the sandbox, as an engine's exec does, and gives its standard streams.
-func (s *sandbox) connectInside(context.Context, string) (net.Conn, error) {
+func (s *sandbox) connectInside(context.Context) (net.Conn, error) {
 	ours, theirs, err := socketPair()
 	if err != nil {
 		return nil, err

@@ -23,6 +23,8 @@ const (
 type processTable struct {
 	counters *counters
 	reaper   *reaper
+	// grace is that of every process.
+	grace time.Duration
 
 	// gate is held by forks, and exclusively while everything is ended: what is started later is not meant.
 	gate sync.RWMutex
@@ -81,6 +83,7 @@ func (t *processTable) start(request *pb.StartRequest) (p *process, found bool, 
 		return nil, false, status.Errorf(codes.ResourceExhausted, "the sandbox has %d processes", maxProcesses)
 	}
 	p = newProcess(t, t.counters, request)
+	p.grace = t.grace
 	t.byID[p.id] = p
 	t.order = append(t.order, p)
 	t.leaves = t.leaves || p.detached

@@ -17,8 +17,8 @@ import { listen } from './unix-socket.ts';
 
 // The largest answers are a thousand entries of a directory, and of the process table.
 const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
-// The way to a pod takes milliseconds, and 64 KiB at a time would be no more than 10 MB/s.
-const WINDOW_BYTES = 512 * 1024;
+// The way to a pod takes milliseconds, and 64 KiB at a time would be no more than 10 MB/s. The agent keeps as much.
+const WINDOW_BYTES = 256 * 1024;
 
 /** A connection to one agent, for as long as its instance lives. */
 export type AgentLink = {

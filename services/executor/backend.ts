@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { SandboxLimits } from '#libs/catalog/catalog.ts';
+import type { Claim } from './claims.ts';
 
 /** What an instance is for: it runs either processes, or cells and nothing else. */
 export type Purpose = 'sandbox' | 'cells';
@@ -69,8 +70,13 @@ export interface Backend extends AsyncDisposable {
   outOfReach(instanceId: string): string[];
   /** Ends and removes an instance with everything in it. Succeeds when there is none. */
   destroy(instanceId: string): Promise<void>;
-  /** Every instance of this executor that exists, also those that an earlier process made. */
-  list(): Promise<{ instanceId: string; running: boolean }[]>;
+  /** Every instance of this executor that exists, also those that an earlier process made, with what was noted of them. */
+  list(): Promise<{ instanceId: string; running: boolean; claim?: Claim | undefined }[]>;
+  /**
+   * Notes whose an instance is, where the backend can: that outlives the files of this process. Returns before it is done,
+   * and fails in silence where the instance is gone.
+   */
+  note(instanceId: string, claim: Claim): void;
   /**
    * Changes the limits of a running instance; its disk stays as it is. False, and perhaps some of them changed, where it
    * uses more memory than that now.

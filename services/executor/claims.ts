@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SandboxLimits } from '#libs/catalog/catalog.ts';
+import type { Backend } from './backend.ts';
 
 const SUFFIX = '.json';
 
@@ -25,8 +26,8 @@ export type Claims = {
   remove(instanceId: string): Promise<void>;
 };
 
-/** Claims as a file each, replaced whole. */
-export async function openClaims(dataDirectory: string): Promise<Claims> {
+/** Claims as a file each, replaced whole. What is confirmed is noted at the backend as well. */
+export async function openClaims(dataDirectory: string, backend: Pick<Backend, 'note'>): Promise<Claims> {
   const directory = join(dataDirectory, 'claims');
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const fileOf = (instanceId: string) => join(directory, `${instanceId}${SUFFIX}`);
@@ -39,6 +40,7 @@ export async function openClaims(dataDirectory: string): Promise<Claims> {
       const file = fileOf(instanceId);
       await writeFile(`${file}.new`, JSON.stringify(claim), { mode: 0o600 });
       await rename(`${file}.new`, file);
+      if (claim.confirmed) backend.note(instanceId, claim);
     },
     read: (instanceId) =>
       readFile(fileOf(instanceId), 'utf8').then(

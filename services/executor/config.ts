@@ -22,6 +22,8 @@ export function loadConfig(variables: Environment) {
     backend,
     kubeconfig: env.optional('KUBECONFIG'),
     namespacePrefix: env.string('KUBERNETES_NAMESPACE_PREFIX', 'drydock'),
+    /** What an operator says who has nothing that enforces network policies, and lets tenants in all the same. */
+    networkIsolation: env.oneOf('KUBERNETES_NETWORK_ISOLATION', ['enforced', 'none'], 'enforced'),
     cpuOvercommit: env.integer('KUBERNETES_CPU_OVERCOMMIT', 1, { min: 1, max: 100 }),
     agentImage: backend === 'kubernetes' ? env.string('KUBERNETES_AGENT_IMAGE') : '',
     dockerSocket: env.string('DOCKER_SOCKET', '/var/run/docker.sock'),

@@ -8,14 +8,19 @@ const TOUCH_MS = 5_000;
 const MARGIN_MS = 15_000;
 
 /**
- * Since when news may have been missed: the time when an earlier process of this data directory was last alive, or now
- * where there was none. Keeps the time of this process until disposed.
+ * Since when news may have been missed: the time when an earlier process of this data directory was last alive. Where there
+ * was none that is now, or ever where something was taken over all the same. Keeps the time of this process until disposed.
  */
-export async function followLife(dataDirectory: string, log: Logger): Promise<{ missedSince: Date } & AsyncDisposable> {
+export async function followLife(
+  dataDirectory: string,
+  hasTakenOver: boolean,
+  log: Logger,
+): Promise<{ missedSince: Date } & AsyncDisposable> {
   const file = join(dataDirectory, 'alive');
   const earlier = await stat(file).catch(() => undefined);
   if (!earlier) await writeFile(file, '', { mode: 0o600 });
-  const missedSince = earlier ? new Date(earlier.mtimeMs - MARGIN_MS) : new Date();
+  const otherwise = hasTakenOver ? new Date(0) : new Date();
+  const missedSince = earlier ? new Date(earlier.mtimeMs - MARGIN_MS) : otherwise;
   const touch = every(TOUCH_MS, log, () => utimes(file, new Date(), new Date()));
   return { missedSince, [Symbol.asyncDispose]: () => touch[Symbol.asyncDispose]() };
 }

@@ -40,7 +40,7 @@ await run(log, async (shutdown) => {
 
   await using backend = await openBackend(config, log);
   const instances = createInstances({ backend, dataDirectory, catalog, log });
-  const claims = await openClaims(dataDirectory);
+  const claims = await openClaims(dataDirectory, backend);
   const room = createRoom({ maxSandboxes, memoryBytes, giveWay: () => leases.giveWay() });
   const sandboxes = createSandboxes({ backend, instances, pool: () => pool, claims, room, catalog, log });
   const slots = createSlots(executionSlots);
@@ -76,7 +76,7 @@ await run(log, async (shutdown) => {
   });
   await using _deadlines = every(DEADLINE_INTERVAL_MS, log, () => enforceDeadlines(everything));
   await using _leases = every(DEADLINE_INTERVAL_MS, log, async () => leases.sweep(Date.now()));
-  await using life = await followLife(dataDirectory, log);
+  await using life = await followLife(dataDirectory, sandboxes.list().length > 0, log);
   using _session = followSession(events, sandboxes, life.missedSince, log);
   await using announcer = createAnnouncer({
     events,

@@ -6,8 +6,21 @@ import type { loadConfig } from './config.ts';
 export async function openBackend(config: ReturnType<typeof loadConfig>, log: Logger): Promise<Backend> {
   if (config.backend === 'kubernetes') {
     const { createKubernetesBackend } = await import('./kubernetes/backend.ts');
-    const { id: executorId, kubeconfig, namespacePrefix, agentImage, cpuOvercommit } = config;
-    return createKubernetesBackend({ executorId, kubeconfig, namespacePrefix, agentImage, cpuOvercommit, log });
+    const { id: executorId, kubeconfig, namespacePrefix, agentImage, cpuOvercommit, networkIsolation } = config;
+    const isolated = networkIsolation === 'enforced';
+    if (!isolated)
+      log.warn(
+        'KUBERNETES_NETWORK_ISOLATION is none: sandboxes are given out though nobody checks what they can reach',
+      );
+    return createKubernetesBackend({
+      executorId,
+      kubeconfig,
+      namespacePrefix,
+      agentImage,
+      cpuOvercommit,
+      isolated,
+      log,
+    });
   }
   const { createDockerBackend } = await import('./docker/backend.ts');
   return createDockerBackend({

@@ -10,9 +10,11 @@ const REFILL_WORKERS = 2;
 // Making one keeps every core busy; whoever took the last one is served first while there are others.
 const REFILL_LATER_MS = 50;
 const PAUSE_AFTER_FAILURE_MS = 2_000;
-// Demand is claims per second over this time, and the pool covers this much of it ahead.
+// Demand is claims per second over this time, and the pool covers at least this much of it ahead.
 const DEMAND_WINDOW_MS = 10_000;
 const COVERED_MS = 1_000;
+// How far the last time that one took to make counts for the next.
+const LATEST_SHARE = 0.3;
 
 export type Pool = AsyncDisposable & {
   /** A warm instance of a template, if there is one. It never comes back. */
@@ -33,12 +35,14 @@ type Stock = {
   creating: number;
   /** When one was asked for lately. */
   claims: number[];
+  /** How long one takes to make, lately. */
+  makingMs: number;
   failedAt: number;
 };
 
 /**
- * Keeps warm instances per template and purpose between floor and ceiling, as many as lately were claimed in a second. Each
- * serves one sandbox, or the cells of one organisation, and nobody else. `hasRoom` says whether another one may be made.
+ * Keeps warm instances per template and purpose between floor and ceiling, as many as lately were claimed in the time that
+ * it takes to make one, or in a second where that is less. Each serves one sandbox, or the cells of one organisation, and nobody else. `hasRoom` says whether another one may be made.
  */
 export function createPool(dependencies: {
   catalog: Catalog;
@@ -60,7 +64,7 @@ export function createPool(dependencies: {
     if (stock.purpose === 'cells' && instances.hasCells(stock.template.id) === false) return 0;
     const since = Date.now() - DEMAND_WINDOW_MS;
     stock.claims = stock.claims.filter((at) => at > since);
-    const demand = Math.ceil((stock.claims.length / DEMAND_WINDOW_MS) * COVERED_MS);
+    const demand = Math.ceil((stock.claims.length / DEMAND_WINDOW_MS) * Math.max(COVERED_MS, stock.makingMs));
     return Math.min(stock.ceiling, stock.floor + demand);
   };
   const missing = (stock: Stock): number => targetOf(stock) - stock.warm.length - stock.creating;
@@ -75,8 +79,11 @@ export function createPool(dependencies: {
   const makeOne = async (stock: Stock, signal: AbortSignal): Promise<void> => {
     const { template, purpose } = stock;
     stock.creating++;
+    const started = performance.now();
     try {
       const instance = await instances.create(template, template.limits, purpose, signal);
+      const took = performance.now() - started;
+      stock.makingMs += (took - stock.makingMs) * (stock.makingMs ? LATEST_SHARE : 1);
       if (signal.aborted) await instances.destroy(instance);
       else stock.warm.push(instance);
     } catch (error) {
@@ -141,5 +148,5 @@ export function createPool(dependencies: {
 }
 
 function stockOf(template: Template, purpose: Purpose, { floor, ceiling }: { floor: number; ceiling: number }): Stock {
-  return { template, purpose, floor, ceiling, warm: [], creating: 0, claims: [], failedAt: 0 };
+  return { template, purpose, floor, ceiling, warm: [], creating: 0, claims: [], makingMs: 0, failedAt: 0 };
 }

@@ -24,6 +24,7 @@ import type { Output } from '#proto/drydock/v1/resources.ts';
 import { fromAgent, PROCESS_REASONS, START_REASONS } from './agent-errors.ts';
 import { createOutput } from './output.ts';
 import { problemOfPath } from './paths.ts';
+import { connectProcess, startProcess } from './rejoin.ts';
 import type { Sandbox, Sandboxes } from './sandboxes.ts';
 import { signalName, signalNumber } from './signals.ts';
 
@@ -52,18 +53,17 @@ export function createProcesses(sandboxes: Sandboxes): Rpc<ProcessServiceDefinit
       const sandbox = find(request.sandboxId, call);
       checkStart(request);
       const start = toAgentStart(request);
-      return events(sandbox, call, (options) => sandbox.instance.link.processes.start(start, options), START_REASONS);
+      const { processes } = sandbox.instance.link;
+      return events(sandbox, call, (signal) => startProcess(processes, start, signal), START_REASONS);
     },
     connectProcess(request, call) {
       const sandbox = find(request.sandboxId, call);
       if (request.stdoutOffset < 0 || request.stderrOffset < 0)
         throw invalidField('stdoutOffset', 'must not be negative');
-      return events(
-        sandbox,
-        call,
-        (options) => sandbox.instance.link.processes.connect(request, options),
-        PROCESS_REASONS,
-      );
+      const { processId, stdoutOffset, stderrOffset } = request;
+      const join = { processId, stdoutOffset, stderrOffset, takeOver: false };
+      const { processes } = sandbox.instance.link;
+      return events(sandbox, call, (signal) => connectProcess(processes, join, signal), PROCESS_REASONS);
     },
     async listProcesses({ sandboxId }, call) {
       const sandbox = find(sandboxId, call);
@@ -104,7 +104,7 @@ type AgentOptions = { signal: AbortSignal; deadlineMs: number };
 async function* events(
   sandbox: Sandbox,
   call: Call,
-  open: (options: { signal: AbortSignal }) => AsyncIterable<StartResponse | ConnectResponse>,
+  open: (signal: AbortSignal) => AsyncIterable<StartResponse | ConnectResponse>,
   reasons: Parameters<typeof fromAgent>[1],
 ): AsyncIterable<StartProcessResponse> {
   const { signal: ended } = sandbox.ended;
@@ -113,7 +113,7 @@ async function* events(
     (name: 'stdout' | 'stderr') =>
     (value: Output): StartProcessResponse => ({ event: { $case: name, value } });
   try {
-    for await (const { event } of open({ signal: AbortSignal.any([call.signal, ended]) })) {
+    for await (const { event } of open(AbortSignal.any([call.signal, ended]))) {
       switch (event?.$case) {
         case 'started':
           yield { event: { $case: 'started', value: { processId: event.value.processId, pid: event.value.pid } } };

@@ -30,8 +30,12 @@ export async function adoptInstances(dependencies: Dependencies): Promise<void> 
   const { backend, instances, sandboxes, claims, catalog, report, log } = dependencies;
   const existing = await backend.list();
   const running = new Set(existing.filter(({ running }) => running).map(({ instanceId }) => instanceId));
+  const noted = new Map(existing.map(({ instanceId, claim }) => [instanceId, claim]));
   const takeOver = async (instanceId: string): Promise<void> => {
-    const claim = await claims.read(instanceId);
+    const kept = await claims.read(instanceId);
+    // Its files are gone where an executor came back somewhere else.
+    const claim = kept ?? noted.get(instanceId);
+    if (claim && !kept) await claims.write(instanceId, claim);
     const template = catalog.templates.get(claim?.template ?? '');
     if (running.has(instanceId) && claim?.confirmed && template) {
       try {

@@ -4,7 +4,9 @@ import type { Logger } from '#libs/log.ts';
 import type { StartRequest, WriteRequest } from '#proto/drydock/agent/v1/agent.ts';
 import type { SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
 import type { SourceFile } from '#proto/drydock/v1/execution.ts';
+import { isSilence, noAnswer } from './agent-errors.ts';
 import type { Backend } from './backend.ts';
+import { startProcess } from './rejoin.ts';
 import type { Sandbox, Sandboxes } from './sandboxes.ts';
 import {
   confinesOf,
@@ -83,9 +85,11 @@ async function* start(
 ): AsyncIterable<StepEvent> {
   const inline = stdin.length <= PIECE_BYTES;
   const request = { ...command, stdin: inline ? stdin : NOTHING, openStdin: !inline };
+  const starved = new AbortController();
+  const endings = AbortSignal.any([signal, starved.signal]);
   try {
-    for await (const { event } of sandbox.instance.link.processes.start(request, { signal })) {
-      if (event?.$case === 'started' && !inline) void feed(sandbox, request.processId, stdin);
+    for await (const { event } of startProcess(sandbox.instance.link.processes, request, endings)) {
+      if (event?.$case === 'started' && !inline) void feed(sandbox, request.processId, stdin, starved);
       if (event) yield event;
     }
   } catch (error) {
@@ -100,8 +104,16 @@ function isNotExecutable(error: unknown): error is DrydockError {
   );
 }
 
-/** Gives a long input piece by piece. A program that ends before it has read all of it is its own affair. */
-async function feed({ instance, ended }: Sandbox, processId: string, stdin: Buffer): Promise<void> {
+/**
+ * Gives a long input piece by piece. A program that ends before it has read all of it is its own affair; one that can be
+ * given no more, since nobody knows what of it has arrived, is `starved`.
+ */
+async function feed(
+  { instance, ended }: Sandbox,
+  processId: string,
+  stdin: Buffer,
+  starved: AbortController,
+): Promise<void> {
   try {
     let given = 0;
     for (const data of piecesOf(stdin)) {
@@ -109,7 +121,8 @@ async function feed({ instance, ended }: Sandbox, processId: string, stdin: Buff
       const close = given === stdin.length;
       await instance.link.processes.writeInput({ processId, data, close }, { signal: ended.signal });
     }
-  } catch {
-    // How the program ended is told by its own stream.
+  } catch (error) {
+    // How a program ended is told by its own stream.
+    if (isSilence(error)) starved.abort(noAnswer(error));
   }
 }

@@ -1,5 +1,5 @@
 import type { Catalog, SandboxLimits, Template } from '#libs/catalog/catalog.ts';
-import { DrydockError } from '#libs/errors.ts';
+import { DrydockError, hasReason } from '#libs/errors.ts';
 import type { Logger } from '#libs/log.ts';
 import { counter, durationHistogram } from '#libs/telemetry.ts';
 import type { SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
@@ -97,6 +97,8 @@ export function createSandboxes(dependencies: Dependencies): Sandboxes {
       } catch (error) {
         log.warn({ err: error, instanceId: id }, 'warm sandbox could not be claimed');
         discard(instance).catch((cause) => log.warn({ err: cause, instanceId: id }, 'not destroyed yet'));
+        // The next one would fare no better.
+        if (hasReason(error, 'NO_CAPACITY')) return undefined;
       }
     }
     return undefined;

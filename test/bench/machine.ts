@@ -5,7 +5,8 @@ import type { Platform, PlatformOptions } from '../../deploy/local/platform.ts';
 import { ensureSystemPackages } from '../../deploy/local/system-packages.ts';
 import { startTestPlatform } from '../platform.ts';
 
-const DATA_DIRECTORY = process.env.DRYDOCK_DATA_DIR || '/var/lib/drydock';
+/** Where what was built is kept. */
+export const DATA_DIRECTORY = process.env.DRYDOCK_DATA_DIR || '/var/lib/drydock';
 const GiB = 1024 ** 3;
 
 /** What a benchmark needs of this machine, installed and started. Disposing stops what was started. */

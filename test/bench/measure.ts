@@ -1,3 +1,5 @@
+import { setTimeout as pause } from 'node:timers/promises';
+
 /** What a series of runs took. Times in milliseconds. */
 export type Measured = {
   name: string;
@@ -56,6 +58,29 @@ export async function measure({
   const elapsed = performance.now() - started;
   if (failure) process.stderr.write(`${name}: first failure: ${failure}\n`);
   return summarize(name, times, { iterations, concurrency, elapsed });
+}
+
+/** Runs that begin at a steady rate, whether or not the ones before have ended. */
+export async function measureArrivals({
+  name,
+  iterations,
+  perSecond,
+  once,
+}: Pick<Series, 'name' | 'once'> & { iterations: number; perSecond: number }): Promise<Measured> {
+  const times: number[] = [];
+  const from = performance.now();
+  const arrival = async (_: unknown, index: number) => {
+    await pause(from + (index * 1000) / perSecond - performance.now());
+    const started = performance.now();
+    try {
+      await once(index);
+      times.push(performance.now() - started);
+    } catch (error) {
+      process.stderr.write(`${name}: ${error}\n`);
+    }
+  };
+  await Promise.all(Array.from({ length: iterations }, arrival));
+  return summarize(name, times, { iterations, concurrency: iterations, elapsed: performance.now() - from });
 }
 
 /** The figures of runs that were timed elsewhere. */

@@ -101,6 +101,8 @@ export function createDockerBackend(options: DockerOptions): Backend {
         running: State === 'running' || State === 'paused',
       }));
     },
+    // Labels of a container stay what they were when it was made.
+    note() {},
     async setLimits(instanceId, limits) {
       const group = await groupOf(instanceId);
       try {

@@ -8,9 +8,11 @@ import type { Backend, InstancePlan } from '../backend.ts';
 import { hasCode, messageOf, refusalOf } from './api-errors.ts';
 import { openExecStream } from './exec-stream.ts';
 import { keepNamespace } from './namespace.ts';
-import { CONNECT_COMMAND, CONTAINER, EXECUTOR_LABEL, INSTANCE_LABEL, nameOf, podFor } from './pod.ts';
+import { claimOn, createNotes } from './notes.ts';
+import { CONNECT_COMMAND, CONTAINER, EXECUTOR_LABEL, INSTANCE_LABEL, nameOf, podFor, resourcesFor } from './pod.ts';
 import { endOf, isRunning, startFailureOf, unschedulable } from './pod-state.ts';
 import { followPods } from './pods.ts';
+import { canResize, resizePod } from './resize.ts';
 
 const START_MS = 20_000;
 const DELETE_MS = 30_000;
@@ -27,6 +29,8 @@ export type KubernetesOptions = {
   agentImage: string;
   /** Sandboxes may use so many times the CPU that nodes set aside for them. */
   cpuOvercommit: number;
+  /** Pods must not reach what is out of reach, and are tried. */
+  isolated: boolean;
   log: Logger;
 };
 
@@ -38,20 +42,28 @@ export async function createKubernetesBackend(options: KubernetesOptions): Promi
   const version = config.makeApiClient(VersionApi);
   const namespace = `${options.namespacePrefix}-pool`;
   const label = `${EXECUTOR_LABEL}=${executorId}`;
-  const list = () => api.listNamespacedPod({ namespace, labelSelector: label });
+  const list = () =>
+    api.listNamespacedPod({ namespace, labelSelector: label }).catch((cause) => {
+      throw new Error(`pods of ${namespace} cannot be listed: ${messageOf(cause)}`, { cause });
+    });
   await keepNamespace(config, namespace).catch((error) => {
     throw new Error(`namespace ${namespace} cannot be kept: ${messageOf(error)}`, { cause: error });
   });
   const service = (await api.readNamespacedService({ namespace: 'default', name: 'kubernetes' })).spec;
+  const changesLimits = await canResize(api);
   const pods = followPods(config, { namespace, label, list, log });
+  const notes = createNotes({ api, namespace, log });
   /** Those that end because they are told to. */
   const ending = new Set<string>();
 
   const destroy = async (instanceId: string): Promise<void> => {
     const name = nameOf(instanceId);
+    const pod = pods.get(name);
+    // Nobody there would ever say that it is gone. Should the node come back, its kubelet ends what it finds.
+    const isLost = pod && endOf(pod, false) === 'HOST_LOST';
     ending.add(instanceId);
     try {
-      await api.deleteNamespacedPod({ namespace, name });
+      await api.deleteNamespacedPod({ namespace, name, ...(isLost ? { gracePeriodSeconds: 0 } : {}) });
     } catch (error) {
       if (!hasCode(error, 404)) throw error;
       ending.delete(instanceId);
@@ -74,7 +86,7 @@ export async function createKubernetesBackend(options: KubernetesOptions): Promi
   };
 
   return {
-    capabilities: { hostsCells: false, changesLimits: false, measuresPeak: false },
+    capabilities: { hostsCells: false, changesLimits, measuresPeak: false },
     async reach(instanceId, accept) {
       const stop = new AbortController();
       const pod = nameOf(instanceId);
@@ -124,16 +136,18 @@ export async function createKubernetesBackend(options: KubernetesOptions): Promi
       return items.map((pod) => ({
         instanceId: pod.metadata?.labels?.[INSTANCE_LABEL] ?? '',
         running: isRunning(pod),
+        claim: claimOn(pod),
       }));
     },
+    note: notes.write,
     outOfReach(instanceId) {
+      if (!options.isolated) return [];
       const node = pods.get(nameOf(instanceId))?.status?.hostIP;
       const [server, port] = [service?.clusterIP, service?.ports?.[0]?.port];
       return [`${server}:${port}`, `${node}:${KUBELET_PORT}`, METADATA_ADDRESS];
     },
-    async setLimits() {
-      throw new DrydockError('NOT_IMPLEMENTED', 'the limits of a pod are not changed');
-    },
+    setLimits: (instanceId, limits) =>
+      resizePod({ api, pods, namespace }, instanceId, resourcesFor({ limits, writableRoot: false }, cpuOvercommit)),
     async measurePeak() {
       return undefined;
     },
@@ -150,7 +164,10 @@ export async function createKubernetesBackend(options: KubernetesOptions): Promi
       return { [Symbol.asyncDispose]: async () => listening.dispose() };
     },
     ping: async () => void (await version.getCode()),
-    [Symbol.asyncDispose]: () => pods[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      await notes[Symbol.asyncDispose]();
+      await pods[Symbol.asyncDispose]();
+    },
   };
 }
 

@@ -77,6 +77,12 @@ describe('what a pod waits for in vain', () => {
     expect(startFailureOf(pod)?.message).toContain('container agent does not start: no command');
   });
 
+  test('a container that could not be started says why', () => {
+    const terminated = { exitCode: 128, reason: 'StartError', message: 'failed to load: permission denied' };
+    const pod = podWith({ phase: 'Failed', containerStatuses: [container({ terminated })] });
+    expect(startFailureOf(pod)?.message).toContain('container sandbox: failed to load: permission denied');
+  });
+
   test('one that is only slow is no failure', () => {
     const pod = podWith({
       phase: 'Pending',

@@ -24,10 +24,12 @@ export function isRunning({ metadata, status }: V1Pod): boolean {
 export function endOf({ metadata, status }: V1Pod, gone: boolean): EndedReason | undefined {
   const disruption = status?.conditions?.find(({ type, status }) => type === 'DisruptionTarget' && status === 'True');
   if (metadata?.deletionTimestamp && disruption?.reason === 'DeletionByTaintManager') return 'HOST_LOST';
-  if (status?.reason === 'Evicted' || (gone && disruption)) return 'EVICTED';
   const terminated = status?.containerStatuses?.[0]?.state?.terminated;
+  const ended = gone || terminated || status?.phase === 'Failed' || status?.phase === 'Succeeded';
+  // Its containers end before it is gone, since they are told to.
+  if (status?.reason === 'Evicted' || (ended && disruption)) return 'EVICTED';
   if (terminated?.reason === 'OOMKilled') return 'OUT_OF_MEMORY';
-  return gone || terminated || status?.phase === 'Failed' || status?.phase === 'Succeeded' ? 'EXITED' : undefined;
+  return ended ? 'EXITED' : undefined;
 }
 
 /** What a pod that is to run is waiting for in vain, as the error that whoever asked for it gets; nothing where it may still run. */
@@ -38,7 +40,15 @@ export function startFailureOf(pod: V1Pod): DrydockError | undefined {
     if (why) return startFailed(templateOf(pod), why);
   }
   if (!endOf(pod, false)) return undefined;
-  return startFailed(templateOf(pod), `the pod ended while it started: ${status?.message ?? status?.reason ?? ''}`);
+  return startFailed(templateOf(pod), `the pod ended while it started: ${lastWordsOf(pod)}`);
+}
+
+function lastWordsOf({ status }: V1Pod): string {
+  const ended = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]
+    .map(({ state, name }) => ({ name, ...state?.terminated }))
+    .find(({ exitCode }) => exitCode);
+  if (ended) return `container ${ended.name}: ${ended.message ?? ended.reason ?? `exit code ${ended.exitCode}`}`;
+  return status?.message ?? status?.reason ?? 'nobody says why';
 }
 
 /** Why a pod has no node yet; nothing where it has one, or nobody has looked. */

@@ -36,8 +36,8 @@ export type Placement = {
 
 /** A hardened pod that passes Pod Security `restricted`. Everything here is asserted by a test on a real one. */
 export function podFor(plan: InstancePlan, placement: Placement): V1Pod {
-  const { namespace, executorId, agentImage } = placement;
-  const resources = resourcesFor(plan, placement);
+  const { namespace, executorId, agentImage, cpuOvercommit } = placement;
+  const resources = resourcesFor(plan, cpuOvercommit);
   const container = {
     imagePullPolicy: 'IfNotPresent',
     resources,
@@ -131,7 +131,10 @@ function volumesFor(limits: SandboxLimits): V1Volume[] {
 }
 
 /** Memory that is asked for is what may be used: a node never promises the same twice. */
-function resourcesFor({ limits, writableRoot }: InstancePlan, { cpuOvercommit }: Placement): V1ResourceRequirements {
+export function resourcesFor(
+  { limits, writableRoot }: Pick<InstancePlan, 'limits' | 'writableRoot'>,
+  cpuOvercommit: number,
+): V1ResourceRequirements {
   const { memoryBytes, diskBytes, cpus } = limits;
   const cpu = (share: number) => `${Math.ceil(share * 1000)}m`;
   const others = {

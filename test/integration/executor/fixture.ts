@@ -49,6 +49,8 @@ export const LIMITS: AppliedLimits = {
 
 export type Options = {
   pool?: Template['pool'];
+  /** What is other than usual of the one template, `python`. */
+  template?: Partial<Template>;
   environment?: Record<string, string>;
 };
 
@@ -72,14 +74,14 @@ type Case = { name?: string; stdin?: string; expectedOutput?: string; limits?: P
 export type TestExecutor = Awaited<ReturnType<typeof startExecutor>>;
 
 /** An executor of its own: process, NATS, data directory and label at the engine. Disposing removes all of it. */
-export async function startExecutor({ pool = { floor: 1, ceiling: 4 }, environment = {} }: Options = {}) {
+export async function startExecutor({ pool = { floor: 1, ceiling: 4 }, template, environment = {} }: Options = {}) {
   const id = `test-${newId('evt').slice(-12)}`;
   const directory = await mkdtemp('/tmp/dd-');
   const nats = await startNats();
   const engine = below(id);
   const [port, metricsPort] = [await freePort(), await freePort()];
   const address = `127.0.0.1:${port}`;
-  await writeCatalog(join(directory, 'catalog.json'), pool);
+  await writeCatalog(join(directory, 'catalog.json'), { pool, ...template });
   const variables = {
     EXECUTOR_ID: id,
     EXECUTOR_ADDRESS: address,
@@ -257,8 +259,8 @@ export function python(source: string): string[] {
   return ['python3', '-c', source];
 }
 
-async function writeCatalog(file: string, pool: Template['pool']): Promise<void> {
-  const image = await pythonImage();
+async function writeCatalog(file: string, changes: Partial<Template>): Promise<void> {
+  const image = changes.image ?? (await pythonImage());
   const { memoryBytes, processes, diskBytes, cpus } = LIMITS;
   const template = {
     id: 'python',
@@ -267,7 +269,7 @@ async function writeCatalog(file: string, pool: Template['pool']): Promise<void>
     limits: { memoryBytes, processes, diskBytes, cpus },
     writableRoot: false,
     runtime: null,
-    pool,
+    ...changes,
   };
   const language = {
     name: 'python',

@@ -27,7 +27,7 @@ test('a warm one that dies is replaced, and never handed out', async () => {
 });
 
 test('it grows with demand to its ceiling, and shrinks to its floor when that has gone', async ({ skip }) => {
-  if (NEEDS_ENGINE) skip('a pool of pods was seen to stay one above its floor for 30 s; to be looked into');
+  if (NEEDS_ENGINE) skip('a node of two cores ends and makes pods more slowly than demand is forgotten');
   let most = 0;
   for (let round = 0; round < 12; round++) {
     const ids = await Promise.all(Array.from({ length: 4 }, () => executor.sandbox()));

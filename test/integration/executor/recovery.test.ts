@@ -6,7 +6,7 @@ import { ANNOUNCED_SUBJECT } from '#libs/executor-directory.ts';
 import { createLogger } from '#libs/log.ts';
 import { ExecutorAnnounced, SandboxChanged, SandboxEnded } from '#proto/drydock/internal/v1/events.ts';
 import type { StartProcessResponse } from '#proto/drydock/v1/process.ts';
-import { collect } from '../../api.ts';
+import { collect, textOf } from '../../api.ts';
 import type { Observed } from './engine.ts';
 import { CALLER, MiB, python, startExecutor, type TestExecutor } from './fixture.ts';
 import { observe, pythonImage } from './under-test.ts';
@@ -158,6 +158,26 @@ test('strange containers go, and what ended while the engine could not be heard 
   await settled();
   await expect.poll(async () => (await containers()).length).toBe(2);
   expect((await executor.command(sandboxId, ['echo', 'here'])).stdout).toBe('here\n');
+});
+
+test('a program runs on while the way to its sandbox breaks, and nothing of it is lost', async () => {
+  const sandboxId = await executor.sandbox();
+  const program = python(
+    'import time\nfor i in range(150): print(i, "x" * 20000, flush=True); time.sleep(0.02)\nexit(3)',
+  );
+  let breaks = 0;
+  let lines = '';
+  let exitCode: number | undefined;
+  for await (const { event } of executor.start(sandboxId, program)) {
+    if (event?.$case === 'stdout') lines += textOf(event.value);
+    if (event?.$case === 'exited') exitCode = event.value.exitCode;
+    if (lines.length < (breaks + 1) * 700_000) continue;
+    breaks++;
+    observed.break();
+  }
+  expect(breaks).toBe(4);
+  expect(exitCode).toBe(3);
+  expect(lines).toBe(Array.from({ length: 150 }, (_, i) => `${i} ${'x'.repeat(20_000)}\n`).join(''));
 });
 
 /** What session says of a sandbox. */

@@ -12,12 +12,6 @@ export const KUBECONFIG = process.env.TEST_KUBECONFIG;
 /** Every kind of isolation that is to be had there, for tests of what is alike in all. */
 export const ISOLATIONS: Isolation[] = KUBECONFIG ? ['SANDBOX'] : ['CELL', 'SANDBOX'];
 
-/**
- * A program there has the user of the stream that leads to its agent, and can end it. What is asked of the sandbox just then
- * gets no answer; the next does.
- */
-export const ENDS_ITS_STREAM = KUBECONFIG !== undefined;
-
 /** In which a program that does its worst has its verdict. A pod takes seconds to be made, and more processes to be ended. */
 export const VERDICT_WITHIN_MS = KUBECONFIG ? 20_000 : 8_000;
 

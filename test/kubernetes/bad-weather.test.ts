@@ -1,0 +1,217 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:https';
+import { dirname, join } from 'node:path';
+import { json } from 'node:stream/consumers';
+import {
+  AdmissionregistrationV1Api,
+  CoreV1Api,
+  KubeConfig,
+  NetworkingV1Api,
+  RbacAuthorizationV1Api,
+  type V1PolicyRule,
+} from '@kubernetes/client-node';
+import { execa } from 'execa';
+import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
+import type { Template } from '#libs/catalog/catalog.ts';
+import { newId } from '#libs/ids.ts';
+import type { AppliedLimits } from '#proto/drydock/internal/v1/spec.ts';
+import { LINK } from '../../deploy/dev-cluster/addresses.ts';
+import { createAuthority } from '../../deploy/local/authority.ts';
+import { clusterVariables } from '../integration/executor/cluster.ts';
+import { startExecutor, type TestExecutor } from '../integration/executor/fixture.ts';
+import { KUBECONFIG } from '../integration/executor/under-test.ts';
+
+const PREFIX = 'drydock-weather';
+const NAMESPACE = `${PREFIX}-pool`;
+const TiB = 2 ** 40;
+/** What it takes to keep the namespace of sandboxes. */
+const KEEPS_ITS_NAMESPACE: V1PolicyRule = {
+  apiGroups: ['', 'networking.k8s.io'],
+  resources: ['namespaces', 'serviceaccounts', 'networkpolicies', 'services'],
+  verbs: ['get', 'create', 'patch'],
+};
+
+const config = new KubeConfig();
+config.loadFromFile(KUBECONFIG!);
+const core = config.makeApiClient(CoreV1Api);
+
+let executor: TestExecutor;
+let undo: AsyncDisposableStack;
+
+beforeEach(() => {
+  undo = new AsyncDisposableStack();
+});
+afterEach(() => undo.disposeAsync());
+afterAll(() => core.deleteNamespace({ name: NAMESPACE }));
+
+/** An executor that makes no pod before it is asked for one. */
+async function start(template: Partial<Template> = {}, environment: Record<string, string> = {}) {
+  executor = await startExecutor({
+    pool: { floor: 0, ceiling: 0 },
+    template,
+    environment: { KUBERNETES_NAMESPACE_PREFIX: PREFIX, EXECUTOR_MEMORY_BYTES: String(8 * TiB), ...environment },
+  });
+  undo.use(executor);
+}
+
+const podsLeft = async () => {
+  const { items } = await core.listNamespacedPod({ namespace: NAMESPACE });
+  return items.map(({ metadata }) => metadata!.name);
+};
+
+/** That a sandbox is refused in these words, and that nothing of it stays. */
+async function refused(reason: string, words: RegExp, limits: Partial<AppliedLimits> = {}): Promise<void> {
+  const claim = executor.claim({}, limits);
+  await expect(claim).rejects.toMatchObject({ reason, message: expect.stringMatching(words) });
+  await expect.poll(podsLeft, { timeout: 20_000 }).toEqual([]);
+}
+
+test('an image that nobody has', async () => {
+  await start({ image: 'drydock/none-such:1' });
+  await refused('SANDBOX_START_FAILED', /the cluster has no image .*drydock\/none-such:1/);
+});
+
+test('an image without a shell', async () => {
+  await start({ image: process.env.AGENT_IMAGE! });
+  const sandboxId = await executor.sandbox();
+  await expect(executor.command(sandboxId, ['sh', '-c', 'true'])).rejects.toMatchObject({
+    reason: 'COMMAND_NOT_FOUND',
+  });
+  await executor.destroy(sandboxId);
+  expect(await podsLeft()).toEqual([]);
+});
+
+test('a cluster without the RuntimeClass', async () => {
+  await start({ runtime: 'none-such' });
+  await refused('SANDBOX_START_FAILED', /no RuntimeClass none-such/);
+});
+
+test('a cluster without room', async () => {
+  await start();
+  await refused('NO_CAPACITY', /no room for a sandbox: .*memory/i, { memoryBytes: TiB });
+});
+
+test('a quota in the way', async () => {
+  await start();
+  const metadata = { name: 'none' };
+  await core.createNamespacedResourceQuota({ namespace: NAMESPACE, body: { metadata, spec: { hard: { pods: '0' } } } });
+  undo.defer(async () => void (await core.deleteNamespacedResourceQuota({ namespace: NAMESPACE, name: 'none' })));
+  await refused('NO_CAPACITY', /quota for sandboxes is used up: .*pods=0/);
+});
+
+test('a webhook that refuses pods', async () => {
+  await start();
+  const authority = await createAuthority('webhook');
+  const { certificate: cert, key } = await authority.issue('CN=webhook', { ip: [LINK.machine.address] });
+  const server = createServer({ cert, key }, async (request, response) => {
+    const { request: asked } = (await json(request)) as { request: { uid: string } };
+    const answer = { uid: asked.uid, allowed: false, status: { message: 'not on a Thursday' } };
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', response: answer }));
+  });
+  await new Promise<void>((resolve) => server.listen(0, LINK.machine.address, resolve));
+  undo.defer(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  const admission = config.makeApiClient(AdmissionregistrationV1Api);
+  const { port } = server.address() as { port: number };
+  const webhook = {
+    name: 'pods.weather.test',
+    admissionReviewVersions: ['v1'],
+    sideEffects: 'None',
+    rules: [{ operations: ['CREATE'], apiGroups: [''], apiVersions: ['v1'], resources: ['pods'] }],
+    namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': NAMESPACE } },
+    clientConfig: {
+      url: `https://${LINK.machine.address}:${port}/`,
+      caBundle: Buffer.from(authority.certificate).toString('base64'),
+    },
+  };
+  const name = 'weather';
+  await admission.createValidatingWebhookConfiguration({ body: { metadata: { name }, webhooks: [webhook] } });
+  undo.defer(async () => void (await admission.deleteValidatingWebhookConfiguration({ name })));
+  await refused('SANDBOX_START_FAILED', /admission webhook pods\.weather\.test refuses its pods: .*not on a Thursday/);
+});
+
+test('policies that nobody enforces, unless the operator says that it may be so', async () => {
+  await start();
+  // Policies add up: with this one everything goes out, as it would where no policy is enforced.
+  const spec = { podSelector: {}, policyTypes: ['Egress'], egress: [{}] };
+  const api = config.makeApiClient(NetworkingV1Api);
+  await api.createNamespacedNetworkPolicy({ namespace: NAMESPACE, body: { metadata: { name: 'open' }, spec } });
+  undo.defer(async () => void (await api.deleteNamespacedNetworkPolicy({ namespace: NAMESPACE, name: 'open' })));
+  await refused('SANDBOX_START_FAILED', /network policies are not enforced: its sandbox reaches .*:443/);
+  await start({}, { KUBERNETES_NETWORK_ISOLATION: 'none' });
+  const sandboxId = await executor.sandbox();
+  expect((await executor.command(sandboxId, ['echo', 'here'])).stdout).toBe('here\n');
+  await executor.destroy(sandboxId);
+});
+
+test.for([
+  { missing: 'patch namespaces', rules: [] },
+  { missing: 'list pods', rules: [KEEPS_ITS_NAMESPACE] },
+])('an account that may not $missing is told so at the start', async ({ missing, rules }) => {
+  const words = await lastWords(await accountWith(rules));
+  expect(words).toMatch(new RegExp(`the executor may not ${missing}: grant it that verb`));
+});
+
+test('an account that may not make pods is told so by the first sandbox', async () => {
+  const pods = { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list', 'watch', 'delete'] };
+  await start({}, { KUBECONFIG: await accountWith([KEEPS_ITS_NAMESPACE, pods]) });
+  await refused('SANDBOX_START_FAILED', /the executor may not create pods: grant it that verb/);
+});
+
+test('the doctor says of a cluster what it is, and which rights an account lacks', async () => {
+  const examine = async (kubeconfig: string) => {
+    const args = ['deploy/local/doctor.ts', '--backend', 'kubernetes'];
+    const { stdout } = await execa(process.execPath, args, { reject: false, env: { KUBECONFIG: kubeconfig } });
+    return stdout;
+  };
+  const [all, none] = [await examine(KUBECONFIG!), await examine(await accountWith([]))];
+  expect(all).toMatch(/^ok +cluster: Kubernetes v1\.34\.\d+ at https:/m);
+  expect(all).toMatch(/^ok +rights: /m);
+  expect(all).toMatch(/^ok +RuntimeClasses: gvisor$/m);
+  expect(none).toMatch(/^optional RuntimeClasses: may not be listed$/m);
+  expect(none).toMatch(/^MISSING +rights: may not create pods, .*patch pods\/resize/m);
+  expect(await examine('/nonexistent')).toMatch(/^MISSING +cluster: \/nonexistent: /m);
+});
+
+/** A kubeconfig of an account with these rights alone. */
+async function accountWith(rules: V1PolicyRule[]): Promise<string> {
+  const name = `weather-${newId('evt').slice(-8).toLowerCase()}`;
+  const [namespace, metadata] = ['default', { name }];
+  const rbac = config.makeApiClient(RbacAuthorizationV1Api);
+  await core.createNamespacedServiceAccount({ namespace, body: { metadata } });
+  undo.defer(async () => void (await core.deleteNamespacedServiceAccount({ namespace, name })));
+  await rbac.createClusterRole({ body: { metadata, rules } });
+  undo.defer(async () => void (await rbac.deleteClusterRole({ name })));
+  const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name };
+  const subjects = [{ kind: 'ServiceAccount', name, namespace }];
+  await rbac.createClusterRoleBinding({ body: { metadata, roleRef, subjects } });
+  undo.defer(async () => void (await rbac.deleteClusterRoleBinding({ name })));
+  const body = { spec: { audiences: [], expirationSeconds: 600 } };
+  const { status } = await core.createNamespacedServiceAccountToken({ namespace, name, body });
+  const account = new KubeConfig();
+  account.loadFromClusterAndUser(config.getCurrentCluster()!, { name, token: status!.token! });
+  const directory = await mkdtemp('/tmp/dd-weather-');
+  undo.defer(() => rm(directory, { recursive: true }));
+  const file = join(directory, 'kubeconfig');
+  await writeFile(file, account.exportConfig(), { mode: 0o600 });
+  return file;
+}
+
+/** What an executor prints that cannot start with a kubeconfig. */
+async function lastWords(kubeconfig: string): Promise<string> {
+  const ended = await execa(process.execPath, ['services/executor/main.ts'], {
+    reject: false,
+    all: true,
+    env: {
+      ...clusterVariables(kubeconfig),
+      KUBERNETES_NAMESPACE_PREFIX: PREFIX,
+      EXECUTOR_DATA_DIR: await mkdtemp(join(dirname(kubeconfig), 'data-')),
+      NATS_URL: 'nats://127.0.0.1:1',
+    },
+  });
+  expect(ended.exitCode).not.toBe(0);
+  return ended.all;
+}

@@ -1,0 +1,52 @@
+import { rm } from 'node:fs/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { connectCluster } from '../cluster.ts';
+import { CALLER, python, startExecutor, type TestExecutor } from '../integration/executor/fixture.ts';
+
+const NAMESPACE = 'drydock-test-pool';
+const WITHIN = { timeout: 20_000, interval: 100 };
+
+const { core } = connectCluster();
+let executor: TestExecutor;
+
+beforeAll(async () => {
+  executor = await startExecutor({ pool: { floor: 1, ceiling: 1 } });
+});
+afterAll(() => executor[Symbol.asyncDispose]());
+
+const warm = () => executor.metric('executor_warm_sandboxes{');
+
+/** Names of the pods that are labelled with a sandbox of the organisation. */
+const podsOf = async (sandboxId: string) => {
+  const labelSelector = `drydock.dev/organization=${CALLER.organizationId},drydock.dev/sandbox=${sandboxId}`;
+  const { items } = await core.listNamespacedPod({ namespace: NAMESPACE, labelSelector });
+  return items.map(({ metadata }) => metadata!.name);
+};
+
+test('an executor that comes back without its files knows whose its pods are', async () => {
+  await expect.poll(warm, WITHIN).toBe(1);
+  const sandboxId = await executor.sandbox({ environment: { OWNER: 'us' } });
+  await expect.poll(() => podsOf(sandboxId), WITHIN).toHaveLength(1);
+  const [pod] = await podsOf(sandboxId);
+  await expect.poll(warm, WITHIN).toBe(1);
+  const unconfirmed = await executor.claim();
+  expect(unconfirmed.warm).toBe(true);
+  const before = await executor.engine.list();
+
+  await executor.kill();
+  await rm(executor.dataDirectory, { recursive: true });
+  await executor.restart();
+
+  const { stdout } = await executor.command(sandboxId, python('import os; print(os.environ["OWNER"])'));
+  expect(stdout).toBe('us\n');
+  expect(await podsOf(sandboxId)).toEqual([pod]);
+  // Of the other ones nobody can say whose they were, so nobody gets them.
+  await expect.poll(warm, WITHIN).toBe(1);
+  const after = await executor.engine.list();
+  expect(before.filter((id) => after.includes(id)).map(executor.engine.nameOf)).toEqual([pod]);
+  await expect(executor.command(unconfirmed.sandboxId, ['true'])).rejects.toMatchObject({
+    reason: 'SANDBOX_NOT_FOUND',
+  });
+  await executor.destroy(sandboxId);
+  expect(await podsOf(sandboxId)).toEqual([]);
+});
