@@ -88,7 +88,6 @@ describe('before anything is installed', () => {
         },
         executor: {
           drain: { enabled: false },
-          persistence: { enabled: true, storageClass: 'fast' },
           autoscaling: {
             enabled: true,
             metrics: [
@@ -99,7 +98,8 @@ describe('before anything is installed', () => {
             ],
           },
         },
-        postgresql: { persistence: { enabled: false } },
+        postgresql: { persistence: { storageClass: 'fast' } },
+        nats: { persistence: { enabled: false } },
         networkPolicy: {
           metricsFrom: [{ namespaceSelector: { matchLabels: { name: 'monitoring' } } }],
           extraEgress: [{ ports: [{ port: 4318 }] }],
@@ -211,7 +211,7 @@ describe('installed', () => {
     expect(await rulesOf(executor, 'kube-system')).toEqual(everywhere);
     expect(await rulesOf(executor, 'default')).toEqual(['get services/kubernetes', ...everywhere]);
     expect(await rulesOf(executor, POOL)).toEqual([
-      'create,delete,get,list,watch pods',
+      'create,delete,get,list,patch,watch pods',
       'create,get pods/exec',
       `get,patch namespaces/${POOL}`,
       'get,patch networkpolicies/nothing-in-nothing-out',
