@@ -67,7 +67,7 @@ export async function smallPlatform(namespacePrefix: string) {
     auth: one,
     session: one,
     scheduler: one,
-    executor: { ...one, replicas: 2, drain: { enabled: true, seconds: 5 }, maxSandboxes: 4, executionSlots: 2 },
+    executor: { ...one, replicas: 2, drain: { enabled: true, seconds: 5 } },
     database: { resources },
     postgresql: { image: imageOf(postgresql.tag), persistence: { enabled: false }, resources },
     nats: { image: imageOf(nats.tag), persistence: { enabled: false }, resources },

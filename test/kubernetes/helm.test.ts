@@ -39,7 +39,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await chart.uninstall();
-  for (const name of [NAMESPACE, `${DRY}-pool`]) await cluster.core.deleteNamespace({ name });
+  await chart.kubectl(['delete', 'namespace', NAMESPACE, `${DRY}-pool`, '--ignore-not-found', '--wait=false']);
   await chart[Symbol.asyncDispose]();
 });
 
