@@ -37,7 +37,9 @@ export async function openChart(release: string, namespace: string) {
       withValues(values, (...args) => helm('install', release, CHART, ...args, '--wait', '--timeout=180s')),
     upgrade: (values: object) =>
       withValues(values, (...args) => helm('upgrade', release, CHART, ...args, '--wait', '--timeout=180s')),
-    uninstall: () => helm('uninstall', release, '--namespace', namespace, '--wait', '--timeout=120s'),
+    /** Does nothing where it is not installed. */
+    uninstall: () =>
+      helm('uninstall', release, '--namespace', namespace, '--ignore-not-found', '--wait', '--timeout=120s'),
     kubectl: (args: string[], input = '') => execa(kubectl, [`--cache-dir=${home}`, ...args], { env, input }),
     [Symbol.asyncDispose]: () => rm(home, { recursive: true, force: true }),
   };
@@ -65,7 +67,7 @@ export async function smallPlatform(namespacePrefix: string) {
     auth: one,
     session: one,
     scheduler: one,
-    executor: { ...one, replicas: 2, drain: { enabled: true, seconds: 5 }, maxSandboxes: 4, executionSlots: 2 },
+    executor: { ...one, replicas: 2, drain: { enabled: true, seconds: 5 } },
     database: { resources },
     postgresql: { image: imageOf(postgresql.tag), persistence: { enabled: false }, resources },
     nats: { image: imageOf(nats.tag), persistence: { enabled: false }, resources },
