@@ -108,7 +108,7 @@ async function commands(): Promise<void> {
 async function measureKubectl(): Promise<Measured> {
   await using pod = await startPod('exec', ['sleep', 'infinity'], 'Running');
   const kubectl = [`--kubeconfig=${cluster.kubeconfig}`, 'exec', pod.name, '--', ...TRUE];
-  return measure({
+  return await measure({
     name: 'kubectl exec, true',
     iterations: 30,
     warmUp: 3,
