@@ -38,5 +38,6 @@
 - {name: EXECUTOR_MEMORY_BYTES, value: {{ int64 $executor.memoryBytes | quote }}}
 - {name: KUBERNETES_NAMESPACE_PREFIX, value: {{ .Values.sandboxes.namespacePrefix }}}
 - {name: KUBERNETES_AGENT_IMAGE, value: {{ include "drydock.image" (list . .Values.sandboxes.agentImage) | quote }}}
+- {name: KUBERNETES_NETWORK_ISOLATION, value: {{ .Values.sandboxes.networkIsolation }}}
 - {name: KUBERNETES_CPU_OVERCOMMIT, value: {{ int .Values.sandboxes.cpuOvercommit | quote }}}
 {{- end }}
