@@ -1,5 +1,3 @@
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connectEvents } from '#libs/events.ts';
 import { createLogger } from '#libs/log.ts';
@@ -139,16 +137,11 @@ test('sandboxes of a lost node have stopped, and nothing of them is left when it
   await settled(0);
 }, 240_000);
 
-/** A sandbox and the name of its pod, as the executor's own record has it. */
+/** A sandbox and its pod. */
 async function claimed(): Promise<{ id: string; instanceId: string; pod: string }> {
   const id = await executor.sandbox();
-  const claims = join(executor.dataDirectory, 'claims');
-  for (const name of await readdir(claims)) {
-    const { sandboxId } = JSON.parse(await readFile(join(claims, name), 'utf8'));
-    const instanceId = name.replace('.json', '');
-    if (sandboxId === id) return { id, instanceId, pod: executor.engine.nameOf(instanceId) };
-  }
-  throw new Error(`no claim of ${id}`);
+  const instanceId = await executor.instanceOf(id);
+  return { id, instanceId, pod: executor.engine.nameOf(instanceId) };
 }
 
 const running = async (id: string) => {

@@ -38,28 +38,26 @@ const limitsOf = async (sandboxId: string) => {
   };
 };
 
-/** What was asked about some instances since then: the pool refills as soon as one is taken. */
-const askedAbout = (instances: string[]) => {
-  const names = instances.map(executor.engine.nameOf);
-  return observed.requests.filter((line) => names.some((name) => line.includes(name)));
+/** What was asked about the instance of a sandbox since then: the pool refills as soon as one is taken. */
+const askedAbout = async (sandboxId: string) => {
+  const name = executor.engine.nameOf(await executor.instanceOf(sandboxId));
+  return observed.requests.filter((line) => line.includes(name));
 };
 
 test('a warm claim asks nothing of what is below, with its own environment', async () => {
   await expect.poll(warm, { timeout: 20_000 }).toBe(2);
-  const before = await executor.engine.list();
   observed.requests.length = 0;
   const claimed = await executor.claim({ environment: { OWNER: 'us' } });
   expect(claimed.warm).toBe(true);
   const { stdout } = await executor.command(claimed.sandboxId, python('import os; print(os.environ["OWNER"])'));
   expect(stdout).toBe('us\n');
-  expect(askedAbout(before)).toEqual([]);
+  expect(await askedAbout(claimed.sandboxId)).toEqual([]);
   await executor.destroy(claimed.sandboxId);
 });
 
 test('a warm claim with limits of its own asks nothing of the engine either', async ({ skip }) => {
   if (NEEDS_ENGINE) skip(NEEDS_ENGINE);
   await expect.poll(warm, { timeout: 20_000 }).toBeGreaterThanOrEqual(2);
-  const before = await executor.engine.list();
   observed.requests.length = 0;
   const limits = { memoryBytes: 320 * MiB, processes: 32, cpus: 0.5 };
   const claimed = await executor.claim({}, limits);
@@ -70,7 +68,7 @@ test('a warm claim with limits of its own asks nothing of the engine either', as
     processes: 48,
     quota: 50_000,
   });
-  expect(askedAbout(before)).toEqual([]);
+  expect(await askedAbout(claimed.sandboxId)).toEqual([]);
   await executor.destroy(claimed.sandboxId);
 });
 

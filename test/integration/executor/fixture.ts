@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Template } from '#libs/catalog/catalog.ts';
@@ -131,6 +131,15 @@ export async function startExecutor({ pool = { floor: 1, ceiling: 4 }, template,
       const { sandboxId } = await claim(fields, limits);
       await clients.executor.confirmSandbox({ sandboxId }, { caller: CALLER });
       return sandboxId;
+    },
+    /** The instance of a sandbox, as the executor's own record has it. */
+    async instanceOf(sandboxId: string): Promise<string> {
+      const claims = join(variables.EXECUTOR_DATA_DIR, 'claims');
+      for (const name of await readdir(claims)) {
+        const claim = JSON.parse(await readFile(join(claims, name), 'utf8'));
+        if (claim.sandboxId === sandboxId) return name.replace('.json', '');
+      }
+      throw new Error(`no claim of ${sandboxId}`);
     },
     destroy: (sandboxId: string) => clients.executor.destroySandbox({ sandboxId }, { caller: CALLER }),
     start: (sandboxId: string, command: string[], more: Partial<StartProcessRequest> = {}, signal?: AbortSignal) =>
