@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import Docker from 'dockerode';
 import { execa } from 'execa';
+import { holdDirectory } from '#libs/held-directory.ts';
 import { type Child, commandLineOf, send, startChild, until } from './child.ts';
 
 const READY_MS = 30_000;
@@ -33,7 +34,10 @@ export type EngineOptions = {
   onExit?: (reason: string) => void;
 };
 
-/** An engine of our own. Its containers outlive it, so that it may be started again below them. */
+/**
+ * An engine of our own. Its containers outlive it, so that it may be started again below them. Throws where another process
+ * runs one there.
+ */
 export async function startEngine(options: EngineOptions): Promise<Engine & Pick<Child, 'stop'>> {
   const { runDirectory, dataDirectory } = options;
   await mkdir(runDirectory, { recursive: true });
@@ -41,6 +45,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine & Pick
   const dataRoot = join(dataDirectory, 'engine');
   const execRoot = join(runDirectory, 'engine');
   const pidFile = join(runDirectory, 'engine.pid');
+  const hold = await holdDirectory(execRoot, 'another process, with an engine of its own,');
   // Of one that was killed; its id may have gone to somebody else, which the engine would take for itself.
   await rm(pidFile, { force: true });
   const child = await startChild({
@@ -63,16 +68,20 @@ export async function startEngine(options: EngineOptions): Promise<Engine & Pick
     ...(options.onLine ? { onLine: options.onLine } : {}),
     ...(options.onExit ? { onExit: options.onExit } : {}),
   });
+  const stop: Child['stop'] = async (signal) => {
+    await child.stop(signal);
+    await hold[Symbol.asyncDispose]();
+  };
   await until(child, 'the Docker engine', READY_MS, () => answers(socket)).catch(async (error) => {
-    await child.stop();
+    await stop();
     throw error;
   });
   return {
     socket,
     own: true,
-    stop: child.stop,
+    stop,
     async [Symbol.asyncDispose]() {
-      await child.stop();
+      await stop();
       await endOrphans(execRoot);
       await unmountBelow(dataRoot);
     },
