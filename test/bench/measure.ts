@@ -70,7 +70,7 @@ export async function measureArrivals({
   const times: number[] = [];
   const from = performance.now();
   const arrival = async (_: unknown, index: number) => {
-    await pause(from + (index * 1000) / perSecond - performance.now());
+    await pause(Math.max(0, from + (index * 1000) / perSecond - performance.now()));
     const started = performance.now();
     try {
       await once(index);
