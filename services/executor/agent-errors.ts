@@ -57,7 +57,12 @@ export function isSilence(error: unknown): error is DrydockError {
 
 /** Whether the cell that was asked has ended by itself, as one may whose step ran out of memory. */
 export function isCellGone(error: unknown): boolean {
-  return error instanceof DrydockError && statusOf(error).code === Status.ABORTED;
+  return hasStatus(error, Status.ABORTED);
+}
+
+/** Whether the agent answered with this code. */
+export function hasStatus(error: unknown, code: Status): error is DrydockError {
+  return error instanceof DrydockError && statusOf(error).code === code;
 }
 
 /** Whether the sandbox turns out to have ended: the news take a moment longer than the broken connection. */

@@ -1,6 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Status } from 'nice-grpc-common';
-import { DrydockError } from '#libs/errors.ts';
 import type { Client } from '#libs/grpc/rpc.ts';
 import type {
   ConnectRequest,
@@ -9,7 +8,7 @@ import type {
   StartRequest,
   StartResponse,
 } from '#proto/drydock/agent/v1/agent.ts';
-import { isSilence, noAnswer } from './agent-errors.ts';
+import { hasStatus, isSilence, noAnswer } from './agent-errors.ts';
 
 type Processes = Client<ProcessServiceDefinition>;
 type Events = AsyncIterable<StartResponse | ConnectResponse>;
@@ -30,7 +29,8 @@ export function startProcess(processes: Processes, request: StartRequest, signal
     try {
       yield* processes.connect({ processId, ...offsets, takeOver: true }, { signal });
     } catch (error) {
-      if (!isUnknown(error)) throw error;
+      // The start was lost, too.
+      if (!hasStatus(error, Status.NOT_FOUND)) throw error;
       yield* first();
     }
   });
@@ -77,8 +77,4 @@ async function* follow(
       open = () => again({ stdoutOffset: stdout, stderrOffset: stderr });
     }
   }
-}
-
-function isUnknown(error: unknown): boolean {
-  return error instanceof DrydockError && (error.cause as { code?: Status } | undefined)?.code === Status.NOT_FOUND;
 }
