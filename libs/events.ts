@@ -31,8 +31,11 @@ export type DurableOptions = {
   /** Name of the consumer; replicas that share it share the messages. */
   durable: string;
   subject: string;
-  /** A message is acknowledged once this resolves, and handed out again some time after it throws. */
-  handle: (data: Uint8Array, subject: string) => Promise<unknown>;
+  /**
+   * A message is acknowledged once this resolves, and handed out again some time after it throws, a second at least.
+   * `delivery` is 1 the first time.
+   */
+  handle: (data: Uint8Array, subject: string, delivery: number) => Promise<unknown>;
 };
 
 /** Wake-ups between services. Everything works again by itself after NATS was away. */
@@ -246,7 +249,7 @@ async function consumeMessages(
     if (signal.aborted) return;
     for await (const message of messages) {
       try {
-        await handle(message.data, message.subject);
+        await handle(message.data, message.subject, message.info.deliveryCount);
         message.ack();
       } catch (error) {
         log.warn({ err: error, subject: message.subject }, 'event handed back');

@@ -32,8 +32,11 @@ async function roundTrip(events: Events): Promise<void> {
   await promise;
 }
 
-const announce = (events: Events, executorId: string) =>
-  events.publish(ANNOUNCED_SUBJECT, ExecutorAnnounced.encode({ ...NOBODY, executorId, address: ADDRESS }).finish());
+const announce = (events: Events, executorId: string, cluster = '') =>
+  events.publish(
+    ANNOUNCED_SUBJECT,
+    ExecutorAnnounced.encode({ ...NOBODY, executorId, address: ADDRESS, cluster }).finish(),
+  );
 const NOBODY = ExecutorAnnounced.create();
 
 test('an executor that was not heard of yet is asked for, once however many wait for it', async () => {
@@ -60,18 +63,21 @@ test('an executor that does not answer is nowhere, a second later', async () => 
   expect(performance.now() - started).toBeLessThan(3_000);
 });
 
-test('an executor that falls silent is lost, once', async () => {
+test('an executor that falls silent is lost, once, with what it announced last', async () => {
   await using ours = await connected('directory');
   await using theirs = await connected('executor');
   const lost: string[] = [];
   let now = 0;
-  using directory = watchExecutors(ours, { onLost: (id) => lost.push(id), now: () => now });
+  using directory = watchExecutors(ours, {
+    onLost: ({ executorId, cluster }) => lost.push(`${executorId} of ${cluster}`),
+    now: () => now,
+  });
   await roundTrip(ours);
-  announce(theirs, 'two');
+  announce(theirs, 'two', 'a cluster');
   await expect.poll(() => directory.list().map(({ executorId }) => executorId)).toEqual(['two']);
   now = 5_000;
   expect(await directory.addressOf('two')).toBe(ADDRESS);
   now = 7_000;
-  await expect.poll(() => lost, { timeout: 3_000 }).toEqual(['two']);
+  await expect.poll(() => lost, { timeout: 3_000 }).toEqual(['two of a cluster']);
   expect(directory.list()).toEqual([]);
 });

@@ -18,7 +18,8 @@ export type ExecutorDirectory = {
 };
 
 /**
- * Keeps who announces itself. An executor that is silent for 6 s is lost: it leaves the list and `onLost` is called.
+ * Keeps who announces itself. An executor that is silent for 6 s is lost: it leaves the list and `onLost` is called with
+ * what it announced last.
  * `onAnnounced` is called whenever there is news of one.
  * While NATS is away nobody can be heard, so nobody is lost.
  */
@@ -28,7 +29,7 @@ export function watchExecutors(
     onLost = () => {},
     onAnnounced = () => {},
     now = Date.now,
-  }: { onLost?: (executorId: string) => void; onAnnounced?: () => void; now?: () => number } = {},
+  }: { onLost?: (executor: ExecutorAnnounced) => void; onAnnounced?: () => void; now?: () => number } = {},
 ): ExecutorDirectory & Disposable {
   const seen = new Map<string, { announced: ExecutorAnnounced; at: number }>();
   const awaited = new Map<string, { answer: Promise<string | undefined>; settle: (address?: string) => void }>();
@@ -59,10 +60,10 @@ export function watchExecutors(
   });
   const check = setInterval(() => {
     if (!events.connected()) return;
-    for (const [id, { at }] of seen)
+    for (const [id, { announced, at }] of seen)
       if (now() - at > LOST_AFTER_MS) {
         seen.delete(id);
-        onLost(id);
+        onLost(announced);
       }
   }, CHECK_MS);
   return {

@@ -8,10 +8,15 @@ import type { Call, Rpc } from '#libs/grpc/rpc.ts';
 import { newId } from '#libs/ids.ts';
 import type { CredentialServiceDefinition } from '#proto/drydock/internal/v1/auth.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
-import { ApiKeyRevoked } from '#proto/drydock/internal/v1/events.ts';
-import { type AuthServiceDefinition, CreateApiKeyRequest, CreateOrganizationRequest } from '#proto/drydock/v1/auth.ts';
+import { ApiKeyRevoked, OrganizationChanged, OrganizationDeleted } from '#proto/drydock/internal/v1/events.ts';
+import {
+  type AuthServiceDefinition,
+  CreateApiKeyRequest,
+  CreateOrganizationRequest,
+  UpdateOrganizationRequest,
+} from '#proto/drydock/v1/auth.ts';
 import { type Postgres, startPostgres } from '../../test/postgres.ts';
-import { createAuth, REVOKED_SUBJECT, SCOPES } from './auth.ts';
+import { CHANGED_SUBJECT, createAuth, DELETED_SUBJECT, REVOKED_SUBJECT, SCOPES } from './auth.ts';
 import { createCredentials } from './credentials.ts';
 import { ISSUER, openSigningKeys, rotateSigningKeys } from './signing-keys.ts';
 
@@ -54,6 +59,10 @@ const createOrganization = (request: Partial<CreateOrganizationRequest> = {}, ca
   auth.createOrganization(CreateOrganizationRequest.create({ displayName: 'Acme', ...request }), call);
 const createApiKey = (call: Call, request: Partial<CreateApiKeyRequest> = {}) =>
   auth.createApiKey(CreateApiKeyRequest.create({ displayName: 'ci', ...request }), call);
+const updateOrganization = (organizationId: string, request: Partial<UpdateOrganizationRequest>, call = operator) =>
+  auth.updateOrganization(UpdateOrganizationRequest.create({ organizationId, ...request }), call);
+const deleteOrganization = (organizationId: string, requestId = '', call = operator) =>
+  auth.deleteOrganization({ organizationId, requestId }, call);
 const authenticate = (secret: string) => credentials.authenticateApiKey({ secret }, operator);
 const page = { pageSize: 0, pageToken: '' };
 
@@ -72,7 +81,13 @@ describe('an API key', () => {
       organizationId: organization!.id,
       apiKeyId: apiKey!.id,
       scopes: ['sandboxes', 'executions', 'keys'],
-      quota: { concurrentSandboxes: 7, concurrentExecutions: 16, queuedExecutions: 100_000, queueWeight: 100 },
+      quota: {
+        concurrentSandboxes: 7,
+        concurrentExecutions: 16,
+        queuedExecutions: 100_000,
+        queueWeight: 100,
+        sharedPool: true,
+      },
     });
     for (const table of ['organizations', 'api_keys', 'requests', 'audit_log', 'outbox', 'signing_keys'])
       expect(JSON.stringify(await db.query(`select t::text from ${table} t`))).not.toContain(secret.slice(3));
@@ -131,9 +146,15 @@ describe('an API key', () => {
 });
 
 describe('an organisation', () => {
-  test('is made by the operator alone', async () => {
+  test('is made, changed and deleted by the operator alone', async () => {
     const { call } = await tenant();
-    for (const refused of [createOrganization({}, call), auth.listOrganizations(page, call)])
+    const other = (await tenant()).organization!.id;
+    for (const refused of [
+      createOrganization({}, call),
+      auth.listOrganizations(page, call),
+      updateOrganization(other, { displayName: 'mine' }, call),
+      deleteOrganization(other, '', call),
+    ])
       await expect(refused).rejects.toMatchObject({
         reason: 'SCOPE_MISSING',
         details: { metadata: { scope: 'operator' } },
@@ -189,13 +210,131 @@ describe('an organisation', () => {
   });
 });
 
+describe('a change of an organisation', () => {
+  test('leaves what it does not name as it was, and keys know of it at once', async () => {
+    const { organization, secret } = await tenant(7);
+    const { id, quota } = organization!;
+    const changed = await updateOrganization(id, { quota: { sharedPool: false, queueWeight: 50 } });
+    const expected = { ...quota, sharedPool: false, queueWeight: 50 };
+    expect(changed.organization).toEqual({ ...organization, quota: expected });
+    expect((await authenticate(secret)).caller!.quota).toEqual(expected);
+    const renamed = await updateOrganization(id, { displayName: 'Ajax' });
+    expect(renamed.organization).toMatchObject({ displayName: 'Ajax', quota: expected });
+    const masked = { displayName: 'not this', quota: { concurrentSandboxes: 8 }, updateMask: ['quota'] };
+    expect((await updateOrganization(id, masked)).organization).toMatchObject({
+      displayName: 'Ajax',
+      quota: { ...expected, concurrentSandboxes: 8 },
+    });
+    const told = await db.query<{ payload: Buffer }>('select payload from outbox where subject = $1', [
+      CHANGED_SUBJECT,
+    ]);
+    expect(told.map(({ payload }) => OrganizationChanged.decode(payload).organizationId)).toEqual([id, id, id]);
+  });
+
+  test.each<[string, Partial<UpdateOrganizationRequest>, string]>([
+    ['of nothing', {}, 'updateMask'],
+    ['of another field', { updateMask: ['id'] }, 'updateMask'],
+    ['to no name', { updateMask: ['display_name'] }, 'displayName'],
+    ['to a long name', { displayName: 'n'.repeat(129) }, 'displayName'],
+    ['to no quota', { updateMask: ['quota'] }, 'quota'],
+    ['to a quota of nothing', { quota: { concurrentSandboxes: 0 } }, 'quota.concurrentSandboxes'],
+    ['to too large a weight', { quota: { queueWeight: 10_001 } }, 'quota.queueWeight'],
+    ['with a long request id', { displayName: 'n', requestId: 'r'.repeat(129) }, 'requestId'],
+  ])('is refused %s', async (_, request, field) => {
+    const { organization } = await tenant();
+    await expect(updateOrganization(organization!.id, request)).rejects.toMatchObject({
+      reason: 'INVALID_FIELD',
+      details: { fields: [{ field }] },
+    });
+  });
+
+  test.each([newId('org'), '', 'org_\0'])('is refused of one that does not exist, %j', async (id) => {
+    const unknown = { reason: 'ORGANIZATION_NOT_FOUND' };
+    await expect(updateOrganization(id, { displayName: 'n' })).rejects.toMatchObject(unknown);
+    await expect(deleteOrganization(id)).rejects.toMatchObject(unknown);
+  });
+});
+
+describe('an organisation that is deleted', () => {
+  test('answers as if it did not exist, and deleting it again succeeds', async () => {
+    const { organization, call } = await tenant();
+    const kept = (await tenant()).organization!;
+    const { id } = organization!;
+    await deleteOrganization(id, 'r');
+    await deleteOrganization(id, 'r');
+    await deleteOrganization(id);
+    const unknown = { reason: 'ORGANIZATION_NOT_FOUND' };
+    await expect(auth.getOrganization({ organizationId: id }, operator)).rejects.toMatchObject(unknown);
+    await expect(auth.getOrganization({ organizationId: id }, call)).rejects.toMatchObject(unknown);
+    await expect(updateOrganization(id, { displayName: 'n' })).rejects.toMatchObject(unknown);
+    expect((await auth.listOrganizations(page, operator)).organizations).toEqual([kept]);
+    await expect(deleteOrganization(kept.id, 'r')).rejects.toMatchObject({ reason: 'REQUEST_ID_REUSED' });
+  });
+
+  test('has no key that works, and events tell of each once', async () => {
+    const { organization, apiKey, secret, call } = await tenant();
+    const { id } = organization!;
+    const second = await createApiKey(call);
+    await auth.revokeApiKey({ apiKeyId: second.apiKey!.id }, call);
+    const third = await createApiKey(call);
+    await db.query('delete from outbox');
+    await deleteOrganization(id);
+    await deleteOrganization(id);
+    // A call that was let in before may still make one.
+    const late = await createApiKey(call);
+    for (const each of [secret, second.secret, third.secret, late.secret])
+      await expect(authenticate(each)).rejects.toMatchObject({ reason: 'CREDENTIAL_INVALID' });
+    await expect(auth.exchangeToken({}, call)).rejects.toMatchObject({ reason: 'CREDENTIAL_INVALID' });
+    const outbox = await db.query<{ subject: string; payload: Buffer }>('select * from outbox order by position');
+    const payloads = (subject: string) => outbox.filter((event) => event.subject === subject).map((row) => row.payload);
+    expect(new Set(payloads(REVOKED_SUBJECT).map((payload) => ApiKeyRevoked.decode(payload)))).toEqual(
+      new Set([apiKey, third.apiKey].map((key) => ({ apiKeyId: key!.id, organizationId: id }))),
+    );
+    expect(payloads(DELETED_SUBJECT).map((payload) => OrganizationDeleted.decode(payload))).toEqual([
+      { organizationId: id },
+    ]);
+    expect(outbox).toHaveLength(3);
+  });
+
+  test("is never the caller's own", async () => {
+    const { secret, organization } = await tenant();
+    await db.query(`update api_keys set scopes = $1`, [SCOPES]);
+    const { caller } = await authenticate(secret);
+    await expect(deleteOrganization(organization!.id, '', callOf(caller!))).rejects.toMatchObject({
+      reason: 'INVALID_FIELD',
+      details: { fields: [{ field: 'organizationId' }] },
+    });
+    await authenticate(secret);
+  });
+});
+
 describe('a repeated request', () => {
+  test('changes an organisation once, and with other content is refused', async () => {
+    const { organization } = await tenant();
+    const { id } = organization!;
+    await updateOrganization(id, { displayName: 'first', requestId: 'r' });
+    await updateOrganization(id, { displayName: 'second' });
+    const again = await updateOrganization(id, { displayName: 'first', requestId: 'r' });
+    expect(again.organization).toMatchObject({ displayName: 'second' });
+    await expect(updateOrganization(id, { displayName: 'third', requestId: 'r' })).rejects.toMatchObject({
+      reason: 'REQUEST_ID_REUSED',
+    });
+  });
+
   test('of ten at once makes one organisation, and one answer has the secret', async () => {
     const answers = await Promise.all(Array.from({ length: 10 }, () => createOrganization({ requestId: 'r' })));
     expect(new Set(answers.map(({ organization }) => organization!.id)).size).toBe(1);
     expect(new Set(answers.map(({ apiKey }) => apiKey!.id)).size).toBe(1);
     expect(answers.filter(({ secret }) => secret)).toHaveLength(1);
     expect((await auth.listOrganizations(page, operator)).organizations).toHaveLength(1);
+  });
+
+  test('is not for requests of two kinds, though their content be alike', async () => {
+    const alike = { displayName: 'twin', requestId: 'twin' };
+    await auth.createOrganization({ ...alike, quota: undefined }, operator);
+    await expect(auth.createApiKey({ ...alike, scopes: [] }, operator)).rejects.toMatchObject({
+      reason: 'REQUEST_ID_REUSED',
+    });
   });
 
   test('makes one key, and with other content is refused', async () => {
@@ -223,7 +362,7 @@ describe('a token', () => {
       algorithms: ['EdDSA'],
     });
     const { organizationId, apiKeyId, scopes } = call.caller!;
-    expect(payload).toMatchObject({ sub: organizationId, key: apiKeyId, scopes, quota: { concurrentSandboxes: 9 } });
+    expect(payload).toMatchObject({ sub: organizationId, key: apiKeyId, scopes, quota: call.caller!.quota });
     expect(payload.exp! - payload.iat!).toBe(900);
     expect(expireTime!.getTime()).toBe(payload.exp! * 1000);
     expect(protectedHeader.alg).toBe('EdDSA');
@@ -264,11 +403,15 @@ test('changes are in the audit log, with the key that made them', async () => {
   const { call, organization } = await tenant();
   const { apiKey } = await createApiKey(call);
   await auth.revokeApiKey({ apiKeyId: apiKey!.id }, call);
+  await updateOrganization(organization!.id, { displayName: 'Ajax' });
+  await deleteOrganization(organization!.id);
   expect(await db.query('select organization_id, api_key_id, action, resource_id from audit_log order by id')).toEqual(
     [
       ['CreateOrganization', operator.caller!, organization!.id],
       ['CreateApiKey', call.caller!, apiKey!.id],
       ['RevokeApiKey', call.caller!, apiKey!.id],
+      ['UpdateOrganization', operator.caller!, organization!.id],
+      ['DeleteOrganization', operator.caller!, organization!.id],
     ].map(([action, caller, resource_id]) => {
       const { organizationId, apiKeyId } = caller as Caller;
       return { organization_id: organizationId, api_key_id: apiKeyId, action, resource_id };

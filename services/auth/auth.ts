@@ -7,11 +7,17 @@ import { isId, newId } from '#libs/ids.ts';
 import { writeOutbox } from '#libs/outbox.ts';
 import { readPage, toPage } from '#libs/pages.ts';
 import type { AppliedQuota, Caller } from '#proto/drydock/internal/v1/caller.ts';
-import { ApiKeyRevoked } from '#proto/drydock/internal/v1/events.ts';
+import { ApiKeyRevoked, OrganizationChanged, OrganizationDeleted } from '#proto/drydock/internal/v1/events.ts';
 import type { ApiKey, AuthServiceDefinition, Organization } from '#proto/drydock/v1/auth.ts';
-import { CreateApiKeyRequest, CreateOrganizationRequest } from '#proto/drydock/v1/auth.ts';
+import {
+  CreateApiKeyRequest,
+  CreateOrganizationRequest,
+  DeleteOrganizationRequest,
+  UpdateOrganizationRequest,
+} from '#proto/drydock/v1/auth.ts';
 import { findCaller } from './credentials.ts';
-import { applyQuota, type QuotaRow, quotaOf } from './quota.ts';
+import { type Change, checkChange } from './organization-change.ts';
+import { applyQuota, checkQuota, type QuotaRow, quotaOf } from './quota.ts';
 import { once } from './requests.ts';
 import { hashSecret, newSecret } from './secrets.ts';
 import type { SigningKeys } from './signing-keys.ts';
@@ -22,6 +28,10 @@ const TENANT_SCOPES = SCOPES.filter((scope) => scope !== 'operator');
 
 /** JetStream subject of `ApiKeyRevoked`. */
 export const REVOKED_SUBJECT = 'drydock.auth.apikey.revoked';
+/** JetStream subject of `OrganizationChanged`. */
+export const CHANGED_SUBJECT = 'drydock.auth.organization.changed';
+/** JetStream subject of `OrganizationDeleted`. */
+export const DELETED_SUBJECT = 'drydock.auth.organization.deleted';
 
 export type Dependencies = {
   db: Database;
@@ -43,14 +53,20 @@ export function createAuth({ db, signingKeys, changed }: Dependencies): Rpc<Auth
       const check = checkFields();
       check.string('displayName', request.displayName, { required: true, maxLength: 128 });
       check.string('requestId', request.requestId, { maxLength: 128 });
-      const quota = applyQuota(request.quota, check);
+      checkQuota(request.quota, check);
       check.done();
       const secret = newSecret();
       return db.transaction(async (tx) => {
         const content = CreateOrganizationRequest.encode(request).finish();
-        const { id, repeated } = await once(tx, caller.organizationId, request.requestId, content, newId('org'));
+        const asked = {
+          organizationId: caller.organizationId,
+          requestId: request.requestId,
+          action: 'CreateOrganization',
+          content,
+        };
+        const { id, repeated } = await once(tx, asked, newId('org'));
         if (!repeated) {
-          await insertOrganization(tx, id, request.displayName, quota);
+          await insertOrganization(tx, id, request.displayName, applyQuota(request.quota));
           await insertKey(tx, { organizationId: id, displayName: 'first key', scopes: TENANT_SCOPES, secret });
           await audit(tx, caller, 'CreateOrganization', id);
         }
@@ -69,11 +85,52 @@ export function createAuth({ db, signingKeys, changed }: Dependencies): Rpc<Auth
       withScope(call, 'operator');
       const { limit, after } = readPage(request);
       const rows = await db.query(
-        'select * from organizations where $1::text is null or id < $1 order by id desc limit $2',
+        `select * from organizations where delete_time is null and ($1::text is null or id < $1)
+         order by id desc limit $2`,
         [after ?? null, limit + 1],
       );
       const { page, nextPageToken } = toPage(rows, limit, ({ id }) => id);
       return { organizations: page.map(toOrganization), nextPageToken };
+    },
+
+    async updateOrganization(request, call) {
+      const caller = withScope(call, 'operator');
+      const { organizationId, requestId } = request;
+      const change = checkChange(request);
+      if (!isId('org', organizationId)) throw noOrganization();
+      const organization = await db.transaction(async (tx) => {
+        const content = UpdateOrganizationRequest.encode(request).finish();
+        const asked = { organizationId: caller.organizationId, requestId, action: 'UpdateOrganization', content };
+        const { repeated } = await once(tx, asked, organizationId);
+        if (repeated) return findOrganization(tx, organizationId);
+        const organization = await changeOrganization(tx, organizationId, change);
+        await writeOutbox(tx, CHANGED_SUBJECT, OrganizationChanged.encode({ organizationId }).finish());
+        await audit(tx, caller, 'UpdateOrganization', organizationId);
+        return organization;
+      });
+      changed();
+      return { organization };
+    },
+
+    async deleteOrganization(request, call) {
+      const caller = withScope(call, 'operator');
+      const { organizationId, requestId } = request;
+      const check = checkFields();
+      check.string('requestId', requestId, { maxLength: 128 });
+      if (organizationId === caller.organizationId) check.violation('organizationId', "is the caller's own");
+      check.done();
+      if (!isId('org', organizationId)) throw noOrganization();
+      await db.transaction(async (tx) => {
+        const content = DeleteOrganizationRequest.encode(request).finish();
+        const asked = { organizationId: caller.organizationId, requestId, action: 'DeleteOrganization', content };
+        const { repeated } = await once(tx, asked, organizationId);
+        if (repeated || !(await markDeleted(tx, organizationId))) return;
+        await revokeAllKeys(tx, organizationId);
+        await writeOutbox(tx, DELETED_SUBJECT, OrganizationDeleted.encode({ organizationId }).finish());
+        await audit(tx, caller, 'DeleteOrganization', organizationId);
+      });
+      changed();
+      return {};
     },
 
     async createApiKey(request, call) {
@@ -91,7 +148,8 @@ export function createAuth({ db, signingKeys, changed }: Dependencies): Rpc<Auth
       const { organizationId } = caller;
       return db.transaction(async (tx) => {
         const content = CreateApiKeyRequest.encode(request).finish();
-        const { id, repeated } = await once(tx, organizationId, request.requestId, content, newId('key'));
+        const asked = { organizationId, requestId: request.requestId, action: 'CreateApiKey', content };
+        const { id, repeated } = await once(tx, asked, newId('key'));
         if (!repeated) {
           await insertKey(tx, { id, organizationId, displayName: request.displayName, scopes, secret });
           await audit(tx, caller, 'CreateApiKey', id);
@@ -145,23 +203,68 @@ const noApiKey = () => new DrydockError('API_KEY_NOT_FOUND', 'no such API key');
 const noOrganization = () => new DrydockError('ORGANIZATION_NOT_FOUND', 'no such organisation');
 
 async function findOrganization(db: Queryable, id: string): Promise<Organization> {
-  if (!isId('org', id)) throw noOrganization();
-  const [row] = isId('org', id) ? await db.query('select * from organizations where id = $1', [id]) : [];
+  const [row] = isId('org', id)
+    ? await db.query('select * from organizations where id = $1 and delete_time is null', [id])
+    : [];
   if (!row) throw noOrganization();
   return toOrganization(row);
+}
+
+async function changeOrganization(tx: Queryable, id: string, { displayName, quota }: Change): Promise<Organization> {
+  const [row] = await tx.query(
+    `update organizations set display_name = coalesce($2, display_name),
+       concurrent_sandboxes = coalesce($3, concurrent_sandboxes),
+       concurrent_executions = coalesce($4, concurrent_executions),
+       queued_executions = coalesce($5, queued_executions),
+       queue_weight = coalesce($6, queue_weight),
+       shared_pool = coalesce($7, shared_pool)
+     where id = $1 and delete_time is null returning *`,
+    [
+      id,
+      displayName,
+      quota?.concurrentSandboxes,
+      quota?.concurrentExecutions,
+      quota?.queuedExecutions,
+      quota?.queueWeight,
+      quota?.sharedPool,
+    ],
+  );
+  if (!row) throw noOrganization();
+  return toOrganization(row);
+}
+
+/** False where it was deleted before. Errors: ORGANIZATION_NOT_FOUND. */
+async function markDeleted(tx: Queryable, id: string): Promise<boolean> {
+  const [deleted] = await tx.query(
+    'update organizations set delete_time = now() where id = $1 and delete_time is null returning id',
+    [id],
+  );
+  if (deleted) return true;
+  const [earlier] = await tx.query('select from organizations where id = $1', [id]);
+  if (!earlier) throw noOrganization();
+  return false;
+}
+
+async function revokeAllKeys(tx: Queryable, organizationId: string): Promise<void> {
+  const keys = await tx.query<{ id: string }>(
+    'update api_keys set revoke_time = now() where organization_id = $1 and revoke_time is null returning id',
+    [organizationId],
+  );
+  const events = keys.map(({ id }) => ApiKeyRevoked.encode({ apiKeyId: id, organizationId }).finish());
+  await writeOutbox(tx, REVOKED_SUBJECT, ...events);
 }
 
 export async function insertOrganization(
   tx: Queryable,
   id: string,
   displayName: string,
-  { concurrentSandboxes, concurrentExecutions, queuedExecutions, queueWeight }: AppliedQuota,
+  { concurrentSandboxes, concurrentExecutions, queuedExecutions, queueWeight, sharedPool }: AppliedQuota,
 ): Promise<void> {
   await tx.query(
     `insert into organizations
-       (id, display_name, concurrent_sandboxes, concurrent_executions, queued_executions, queue_weight)
-     values ($1, $2, $3, $4, $5, $6)`,
-    [id, displayName, concurrentSandboxes, concurrentExecutions, queuedExecutions, queueWeight],
+       (id, display_name, concurrent_sandboxes, concurrent_executions, queued_executions, queue_weight, shared_pool)
+     values ($1, $2, $3, $4, $5, $6, $7)`,
+    [id, displayName, concurrentSandboxes, concurrentExecutions, queuedExecutions, queueWeight, sharedPool],
   );
 }
 

@@ -19,6 +19,7 @@ const OPERATOR_QUOTA = {
   concurrentExecutions: 1_000,
   queuedExecutions: 1_000_000,
   queueWeight: 100,
+  sharedPool: true,
 };
 
 async function bootstrap(databaseUrl: string, given: string | undefined): Promise<object> {

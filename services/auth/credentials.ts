@@ -11,8 +11,9 @@ import type { SigningKeys } from './signing-keys.ts';
 type Row = { id: string; organization_id: string; scopes: string[] } & QuotaRow;
 
 const CALLERS = `select k.id, k.organization_id, k.scopes,
-    o.concurrent_sandboxes, o.concurrent_executions, o.queued_executions, o.queue_weight
-  from api_keys k join organizations o on o.id = k.organization_id where k.revoke_time is null`;
+    o.concurrent_sandboxes, o.concurrent_executions, o.queued_executions, o.queue_weight, o.shared_pool
+  from api_keys k join organizations o on o.id = k.organization_id
+  where k.revoke_time is null and o.delete_time is null`;
 
 export function createCredentials(dependencies: {
   db: Database;
@@ -31,7 +32,7 @@ export function createCredentials(dependencies: {
   };
 }
 
-/** On whose behalf the holder of a key acts; nobody where the key is revoked. */
+/** On whose behalf the holder of a key acts; nobody where the key is revoked or its organisation deleted. */
 export async function findCaller(db: Queryable, apiKeyId: string): Promise<Caller | undefined> {
   const [row] = isId('key', apiKeyId) ? await db.query<Row>(`${CALLERS} and k.id = $1`, [apiKeyId]) : [];
   return row && toCaller(row);

@@ -2,26 +2,30 @@ import type { FieldChecks } from '#libs/field-checks.ts';
 import type { AppliedQuota } from '#proto/drydock/internal/v1/caller.ts';
 import type { Quota } from '#proto/drydock/v1/auth.ts';
 
-const RANGES: Record<keyof AppliedQuota, { usual: number; max: number }> = {
-  concurrentSandboxes: { usual: 100, max: 100_000 },
-  concurrentExecutions: { usual: 16, max: 10_000 },
-  queuedExecutions: { usual: 100_000, max: 10_000_000 },
-  queueWeight: { usual: 100, max: 10_000 },
+const MAX: Record<Exclude<keyof AppliedQuota, 'sharedPool'>, number> = {
+  concurrentSandboxes: 100_000,
+  concurrentExecutions: 10_000,
+  queuedExecutions: 10_000_000,
+  queueWeight: 10_000,
 };
 
-/** A quota with every field set: what was asked for, else the default. What is out of range is told to `check`. */
-export function applyQuota(quota: Quota | undefined, check: FieldChecks): AppliedQuota {
-  const value = (name: keyof AppliedQuota): number => {
-    const { usual, max } = RANGES[name];
-    const asked = quota?.[name] ?? usual;
-    if (!(asked >= 1 && asked <= max)) check.violation(`quota.${name}`, `must be from 1 to ${max}`);
-    return asked;
-  };
+/** Tells `check` what of a quota is out of range. */
+export function checkQuota(quota: Quota | undefined, check: FieldChecks): void {
+  for (const [name, max] of Object.entries(MAX) as [keyof typeof MAX, number][]) {
+    const asked = quota?.[name];
+    if (asked !== undefined && !(asked >= 1 && asked <= max))
+      check.violation(`quota.${name}`, `must be from 1 to ${max}`);
+  }
+}
+
+/** A quota with every field set: what was asked for, else the default. */
+export function applyQuota(quota: Quota | undefined): AppliedQuota {
   return {
-    concurrentSandboxes: value('concurrentSandboxes'),
-    concurrentExecutions: value('concurrentExecutions'),
-    queuedExecutions: value('queuedExecutions'),
-    queueWeight: value('queueWeight'),
+    concurrentSandboxes: quota?.concurrentSandboxes ?? 100,
+    concurrentExecutions: quota?.concurrentExecutions ?? 16,
+    queuedExecutions: quota?.queuedExecutions ?? 100_000,
+    queueWeight: quota?.queueWeight ?? 100,
+    sharedPool: quota?.sharedPool ?? true,
   };
 }
 
@@ -31,6 +35,7 @@ export type QuotaRow = {
   concurrent_executions: number;
   queued_executions: number;
   queue_weight: number;
+  shared_pool: boolean;
 };
 
 export function quotaOf(row: QuotaRow): AppliedQuota {
@@ -39,5 +44,6 @@ export function quotaOf(row: QuotaRow): AppliedQuota {
     concurrentExecutions: row.concurrent_executions,
     queuedExecutions: row.queued_executions,
     queueWeight: row.queue_weight,
+    sharedPool: row.shared_pool,
   };
 }

@@ -2,19 +2,20 @@ import { createHash } from 'node:crypto';
 import type { Queryable } from '#libs/database.ts';
 import { DrydockError } from '#libs/errors.ts';
 
+/** A request of an organisation: what it asks for, as bytes that are alike where that is. Its id may be empty. */
+export type Asked = { organizationId: string; requestId: string; action: string; content: Uint8Array };
+
 /**
  * The id that a request makes: a new one, or the one that the same request made before. Errors: REQUEST_ID_REUSED where
  * the request id came with other content.
  */
 export async function once(
   tx: Queryable,
-  organizationId: string,
-  requestId: string,
-  content: Uint8Array,
+  { organizationId, requestId, action, content }: Asked,
   newId: string,
 ): Promise<{ id: string; repeated: boolean }> {
   if (!requestId) return { id: newId, repeated: false };
-  const sha256 = createHash('sha256').update(content).digest();
+  const sha256 = createHash('sha256').update(`${action} `).update(content).digest();
   const inserted = await tx.query(
     `insert into requests (organization_id, request_id, request_sha256, resource_id) values ($1, $2, $3, $4)
      on conflict do nothing returning resource_id`,

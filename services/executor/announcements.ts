@@ -64,6 +64,7 @@ export function createAnnouncer(dependencies: Dependencies): Announcer {
       executionSlots: slots.total,
       executions: slots.taken(),
       cells: dependencies.hasCells(),
+      cluster: '',
     };
     events.publish(ANNOUNCED_SUBJECT, ExecutorAnnounced.encode(announced).finish());
   };

@@ -16,6 +16,12 @@ const FAILURES = { perSecond: 5, burst: 50 };
 
 export type Authenticate = (authorization: string | undefined, peer: string) => Promise<Caller>;
 
+export type Authentication = {
+  authenticate: Authenticate;
+  /** Asks auth anew about whoever belongs to the organisation: it has another quota. */
+  forget(organizationId: string): void;
+};
+
 export type Dependencies = {
   credentials: Client<CredentialServiceDefinition>;
   failures?: RateLimit;
@@ -27,7 +33,7 @@ export type Dependencies = {
  * SHA-256. `peer` is `address:port`; one that sends many wrong credentials is refused until it pauses, unless its
  * credential is a known one. Errors: CREDENTIAL_INVALID, RATE_LIMITED, SERVICE_UNAVAILABLE.
  */
-export function createAuthentication(dependencies: Dependencies): Authenticate {
+export function createAuthentication(dependencies: Dependencies): Authentication {
   const { credentials, failures = createRateLimit(FAILURES), now = Date.now } = dependencies;
   const known = new LRUCache<string, Caller>({ max: MAX_CREDENTIALS, ttl: REMEMBERED_MS, perf: { now } });
   const pending = new Map<string, Promise<Caller>>();
@@ -48,7 +54,7 @@ export function createAuthentication(dependencies: Dependencies): Authenticate {
     return caller;
   };
 
-  return async (authorization, peer) => {
+  const authenticate: Authenticate = async (authorization, peer) => {
     const credential = readBearer(authorization);
     const key = createHash('sha256').update(credential).digest('base64');
     const caller = known.get(key);
@@ -68,6 +74,12 @@ export function createAuthentication(dependencies: Dependencies): Authenticate {
       if (hasReason(error, 'CREDENTIAL_INVALID')) failures.take(host);
       throw error;
     });
+  };
+  return {
+    authenticate,
+    forget(organizationId) {
+      for (const [key, caller] of known.entries()) if (caller.organizationId === organizationId) known.delete(key);
+    },
   };
 }
 

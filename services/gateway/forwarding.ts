@@ -28,36 +28,49 @@ export type Origin = { caller: Caller; signal: AbortSignal };
 // biome-ignore lint/suspicious/noExplicitAny: messages of any type
 export type Forward = (method: PublicMethod, request: any, origin: Origin) => any;
 
+/** Who is asked; of executors, which one. */
+type Target = { client: AnyClient; executorId?: string };
+
 export function createForwarding(dependencies: Dependencies): Forward {
   const { connections, addresses, directory, routes } = dependencies;
 
-  const executorOf = async (service: PublicMethod['service'], sandboxId: string, { caller }: Origin) => {
-    const address = await directory.addressOf(await routes.find(caller, sandboxId));
-    if (!address)
+  const executorOf = async (
+    service: PublicMethod['service'],
+    sandboxId: string,
+    { caller }: Origin,
+  ): Promise<Target> => {
+    const executorId = await routes.find(caller, sandboxId);
+    const address = await directory.addressOf(executorId);
+    if (!address) {
+      routes.drop(caller, sandboxId);
       throw new DrydockError('SERVICE_UNAVAILABLE', "the sandbox's executor cannot be reached; try again", {
         retryAfterMs: RETRY_AFTER_MS,
       });
-    return connections.to('executor', address, service);
+    }
+    return { client: connections.to('executor', address, service), executorId };
   };
 
-  const clientOf = async (method: PublicMethod, request: { sandboxId: string }, origin: Origin): Promise<AnyClient> =>
+  const targetOf = async (method: PublicMethod, request: { sandboxId: string }, origin: Origin): Promise<Target> =>
     method.owner === 'executor'
       ? executorOf(method.service, request.sandboxId, origin)
-      : connections.to(method.owner, addresses[method.owner], method.service);
+      : { client: connections.to(method.owner, addresses[method.owner], method.service) };
 
-  /** What an executor does not hold has stopped, which session knows, or will know soon. */
-  const explain = async (error: unknown, { owner }: PublicMethod, sandboxId: string, { caller }: Origin) => {
-    if (owner === 'executor' && hasReason(error, 'SANDBOX_NOT_FOUND', 'SANDBOX_STOPPED')) {
+  /** What an executor does not hold has stopped or is with another one, which session knows, or will know soon. */
+  const explain = async (error: unknown, target: Target | undefined, sandboxId: string, { caller }: Origin) => {
+    if (target?.executorId && hasReason(error, 'SANDBOX_NOT_FOUND', 'SANDBOX_STOPPED')) {
       routes.drop(caller, sandboxId);
       if (error.reason === 'SANDBOX_STOPPED') return error;
       return routes.find(caller, sandboxId).then(
-        () => {
+        (executorId) => {
+          if (executorId !== target.executorId) return moved();
           routes.drop(caller, sandboxId);
           return new DrydockError('SANDBOX_STOPPED', 'the sandbox has just stopped');
         },
         (truth) => (hasReason(truth, 'SERVICE_UNAVAILABLE') ? error : truth),
       );
     }
+    // Another executor may have taken over what this one held.
+    if (target?.executorId && hasReason(error, 'SERVICE_UNAVAILABLE')) routes.drop(caller, sandboxId);
     if (hasReason(error, 'SERVICE_UNAVAILABLE') && error.details.retryAfterMs === undefined)
       return new DrydockError(error.reason, error.message, {
         ...error.details,
@@ -69,11 +82,12 @@ export function createForwarding(dependencies: Dependencies): Forward {
 
   // biome-ignore lint/suspicious/noExplicitAny: messages of any type
   const single = async (method: PublicMethod, request: any, options: CallOptions & Origin) => {
+    let target: Target | undefined;
     try {
-      const client = await clientOf(method, request, options);
-      return await client[method.key]!(request, options);
+      target = await targetOf(method, request, options);
+      return await target.client[method.key]!(request, options);
     } catch (error) {
-      throw await explain(error, method, request.sandboxId, options);
+      throw await explain(error, target, request.sandboxId, options);
     }
   };
 
@@ -82,21 +96,31 @@ export function createForwarding(dependencies: Dependencies): Forward {
     if (definition.requestStream)
       return (async () => {
         const { first, all } = await peek<{ sandboxId: string }>(request);
+        let target: Target | undefined;
         try {
-          return await (await clientOf(method, first, origin))[key]!(all, origin);
+          target = await targetOf(method, first, origin);
+          return await target.client[key]!(all, origin);
         } catch (error) {
-          throw await explain(error, method, first.sandboxId, origin);
+          throw await explain(error, target, first.sandboxId, origin);
         }
       })();
     if (!definition.responseStream) return single(method, request, { ...origin, deadlineMs: UNARY_LIMIT_MS[owner] });
     return (async function* () {
+      let target: Target | undefined;
       try {
-        yield* (await clientOf(method, request, origin))[key]!(request, origin);
+        target = await targetOf(method, request, origin);
+        yield* target.client[key]!(request, origin);
       } catch (error) {
-        throw await explain(error, method, request.sandboxId, origin);
+        throw await explain(error, target, request.sandboxId, origin);
       }
     })();
   };
+}
+
+function moved(): DrydockError {
+  return new DrydockError('SERVICE_UNAVAILABLE', 'the sandbox is with another executor now; try again', {
+    retryAfterMs: RETRY_AFTER_MS,
+  });
 }
 
 /** The first message of a stream, and the stream as if nobody had looked. */

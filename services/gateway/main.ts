@@ -8,6 +8,7 @@ import { aborted, run } from '#libs/lifecycle.ts';
 import { createLogger } from '#libs/log.ts';
 import { startTelemetry } from '#libs/telemetry.ts';
 import { CredentialServiceDefinition } from '#proto/drydock/internal/v1/auth.ts';
+import { OrganizationChanged } from '#proto/drydock/internal/v1/events.ts';
 import { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
 import { WebhookDeliveryServiceDefinition } from '#proto/drydock/internal/v1/webhook.ts';
 import { TemplateServiceDefinition } from '#proto/drydock/v1/template.ts';
@@ -45,8 +46,12 @@ await run(log, async (shutdown) => {
   using directory = watchExecutors(events);
   using routes = watchSandboxRoutes(records, events);
   using revocations = watchRevocations(events);
+  const { authenticate, forget } = createAuthentication({ credentials });
+  using _organizations = events.subscribe('drydock.auth.organization.changed', (data) =>
+    forget(OrganizationChanged.decode(data).organizationId),
+  );
   const gateway = createGateway({
-    authenticate: createAuthentication({ credentials }),
+    authenticate,
     revocations,
     rateLimit: createRateLimit(config.rate),
     forward: createForwarding({

@@ -30,6 +30,8 @@ export const PUBLIC_METHODS: readonly PublicMethod[] = [
     createOrganization: ['auth', 'operator'],
     getOrganization: ['auth', 'any'],
     listOrganizations: ['auth', 'operator'],
+    updateOrganization: ['auth', 'operator'],
+    deleteOrganization: ['auth', 'operator'],
     createApiKey: ['auth', 'keys'],
     listApiKeys: ['auth', 'keys'],
     revokeApiKey: ['auth', 'keys'],

@@ -17,8 +17,8 @@ export type SandboxRoutes = {
 };
 
 /**
- * Where sandboxes are. A sandbox never moves, so a route is kept until the sandbox stops, and goes on working while
- * session is away.
+ * Where sandboxes are. A route is kept until the sandbox stops or another executor has taken it over, and goes on working
+ * while session is away.
  */
 export function watchSandboxRoutes(
   session: Pick<Client<RecordServiceDefinition>, 'getRoute'>,
@@ -26,8 +26,10 @@ export function watchSandboxRoutes(
 ): SandboxRoutes & Disposable {
   const routes = new LRUCache<string, string>({ max: MAX_ROUTES });
   const changed = events.subscribe(CHANGED_SUBJECT, (data) => {
-    const { organizationId, sandboxId, state } = SandboxChanged.decode(data);
-    if (state !== 'RUNNING') routes.delete(keyOf(organizationId, sandboxId));
+    const { organizationId, sandboxId, executorId, state } = SandboxChanged.decode(data);
+    const key = keyOf(organizationId, sandboxId);
+    if (state !== 'RUNNING') routes.delete(key);
+    else if (routes.has(key)) routes.set(key, executorId);
   });
   return {
     async find(caller, sandboxId) {

@@ -64,11 +64,15 @@ function callerOf({ sub, exp, key, scopes, quota }: JWTPayload): Caller {
     Array.isArray(scopes) &&
     scopes.every((scope) => typeof scope === 'string');
   if (!valid) throw new errors.JWTClaimValidationFailed('a claim is missing', {});
-  return { organizationId: sub, apiKeyId: key, scopes, quota };
+  return { organizationId: sub, apiKeyId: key, scopes, quota: { ...quota, sharedPool: quota.sharedPool ?? true } };
 }
 
-function isQuota(quota: unknown): quota is AppliedQuota {
+/** A token of an auth that knows only shared pools does not name them. */
+function isQuota(quota: unknown): quota is Omit<AppliedQuota, 'sharedPool'> & { sharedPool?: boolean } {
   const names = ['concurrentSandboxes', 'concurrentExecutions', 'queuedExecutions', 'queueWeight'] as const;
   const values = quota as Partial<AppliedQuota> | undefined;
-  return names.every((name) => typeof values?.[name] === 'number');
+  return (
+    names.every((name) => typeof values?.[name] === 'number') &&
+    ['boolean', 'undefined'].includes(typeof values?.sharedPool)
+  );
 }

@@ -21,8 +21,11 @@ export type Dependencies = {
 export type Scheduler = {
   sandboxes: Partial<Rpc<SandboxServiceDefinition>>;
   executions: Partial<Rpc<ExecutionServiceDefinition>>;
-  /** Ends what waits for an executor that is lost, and puts on record that what it held is gone. */
-  executorLost: (executorId: string) => void;
+  /**
+   * Ends what waits for an executor that is lost, and puts on record that what it held is gone. Not so in a cluster: there
+   * sandboxes outlive their executor, and another one tells of those that it took over.
+   */
+  executorLost: (executor: Pick<ExecutorAnnounced, 'executorId' | 'cluster'>) => void;
 };
 
 export function createScheduler(dependencies: Dependencies): Scheduler {
@@ -30,9 +33,10 @@ export function createScheduler(dependencies: Dependencies): Scheduler {
   return {
     sandboxes: createSandboxes(dependencies),
     executions: createExecutions(dependencies),
-    executorLost(executorId) {
-      log.warn({ executorId }, 'executor lost');
+    executorLost({ executorId, cluster }) {
+      log.warn({ executorId, cluster }, 'executor lost');
       executors.lost(executorId);
+      if (cluster) return;
       session
         .markExecutorLost({ executorId })
         .catch((error) => log.error({ err: error, executorId }, 'loss of an executor not recorded'));

@@ -19,7 +19,7 @@ export function changedEvent(row: Changed): Buffer {
   return Buffer.from(SandboxChanged.encode(event).finish());
 }
 
-/** Tells the others, by the outbox, that sandboxes are in another state or have another deadline. */
+/** Tells the others, by the outbox, that sandboxes are in another state, or have another deadline or executor. */
 export async function announce(tx: Queryable, ...rows: Changed[]): Promise<void> {
   await writeOutbox(tx, CHANGED_SUBJECT, ...rows.map(changedEvent));
 }

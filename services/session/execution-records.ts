@@ -12,6 +12,7 @@ import { ownSpec, toSpec } from './execution-spec.ts';
 import { type CheckedExecution, checkExecution } from './execution-validation.ts';
 import type { Dependencies } from './records.ts';
 import { type ExecutionRow, encodeResult, hasEnded, toExecution } from './rows.ts';
+import { tenancyOf } from './tenancy.ts';
 
 type ExecutionRecords = Pick<Rpc<RecordServiceDefinition>, 'insertExecution' | 'completeExecution'>;
 
@@ -39,7 +40,8 @@ export function createExecutionRecords(dependencies: Dependencies): ExecutionRec
       }
       const { id, organization_id, deadline } = admitted;
       const owner = { executionId: id, organizationId: organization_id, deadline: deadline! };
-      return { execution: toExecution(admitted), repeatedRequest: false, spec: ownSpec(toSpec(checked), owner) };
+      const spec = ownSpec(toSpec(checked, tenancyOf(caller)), owner);
+      return { execution: toExecution(admitted), repeatedRequest: false, spec };
     },
 
     async completeExecution({ execution = Execution.create(), stdout, stderr, attempt }, call) {

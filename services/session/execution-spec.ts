@@ -1,11 +1,16 @@
 import { newId } from '#libs/ids.ts';
-import { ExecutionSpec, SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
+import { type ExecutionSpec, SandboxSpec, type Tenancy } from '#proto/drydock/internal/v1/spec.ts';
 import type { CheckedExecution } from './execution-validation.ts';
 
 /** What a checked request asks to be run, for whoever comes to own it. */
-export function toSpec({ spec, template, sandboxLimits }: CheckedExecution): ExecutionSpec {
-  const sandbox = SandboxSpec.create({ template: template.id, limits: sandboxLimits });
-  return ExecutionSpec.create({ ...spec, sandbox });
+export function toSpec({ spec, template, sandboxLimits }: CheckedExecution, tenancy: Tenancy): ExecutionSpec {
+  const { checker } = spec;
+  return {
+    ...spec,
+    executionId: '',
+    sandbox: SandboxSpec.create({ template: template.id, limits: sandboxLimits, tenancy }),
+    checker: checker && { ...checker, sandbox: SandboxSpec.create({ ...checker.sandbox, tenancy }) },
+  };
 }
 
 /** The spec of one run: sandboxes of its own, so that nothing of an earlier attempt is met again. */

@@ -5,40 +5,37 @@ import { DrydockError, hasReason, invalidField } from '#libs/errors.ts';
 import { checkFields } from '#libs/field-checks.ts';
 import type { Call, Rpc } from '#libs/grpc/rpc.ts';
 import { callerOf } from '#libs/grpc/server.ts';
-import { writeOutbox } from '#libs/outbox.ts';
 import { readPage, toPage } from '#libs/pages.ts';
-import { ExecutionCancelled } from '#proto/drydock/internal/v1/events.ts';
 import { ExecutionSpec } from '#proto/drydock/internal/v1/spec.ts';
 import {
   type BatchSubmitResult,
-  Execution,
+  type Execution,
   type ExecutionServiceDefinition,
   RunCodeRequest,
   SubmitExecutionRequest,
 } from '#proto/drydock/v1/execution.ts';
 import type { Duration } from '#proto/google/protobuf/duration.ts';
 import { contentHash } from './admission.ts';
-import { announceEnds, DELIVERIES, type Ended } from './execution-ends.ts';
+import { announceEnds, CANCELLED, DELIVERIES, type Ended, tellCancelled } from './execution-ends.ts';
 import { checkExecutionId, findExecution } from './execution-records.ts';
 import { toSpec } from './execution-spec.ts';
 import { checkExecution } from './execution-validation.ts';
 import type { QueueDepth } from './queue-depth.ts';
-import { type ExecutionRow, encodeResult, hasEnded, toExecution } from './rows.ts';
+import { type ExecutionRow, hasEnded, toExecution } from './rows.ts';
 import type { Settling } from './settling.ts';
 import type { Submissions } from './submissions.ts';
+import { tenancyOf } from './tenancy.ts';
 
 const MAX_BATCH = 1000;
 const MAX_PRIORITY = 100;
 const MAX_WAIT_MS = 60_000;
 const SHOWN_BYTES = 256 * 1024;
 const PIECE_BYTES = 64 * 1024;
-const CANCELLED_SUBJECT = 'drydock.session.execution.cancelled';
 
 const SUMMARY =
   'id, organization_id, language, template, state, result, priority, attempt, create_time, start_time, finish_time';
 const SHOWN = `${SUMMARY}, substr(stdout, 1, ${SHOWN_BYTES}) as stdout, length(stdout) as stdout_bytes,
   substr(stderr, 1, ${SHOWN_BYTES}) as stderr, length(stderr) as stderr_bytes`;
-const CANCELLED = encodeResult(Execution.create({ verdict: 'CANCELLED' }));
 
 export type Dependencies = {
   db: Database;
@@ -114,7 +111,7 @@ export function createExecutions(dependencies: Dependencies): Executions {
            where id = $1 and organization_id = $2 and state = any('{QUEUED,RUNNING}') returning ${SUMMARY}, ${DELIVERIES}`,
           [executionId, organizationId, CANCELLED],
         );
-        if (row) await writeOutbox(tx, CANCELLED_SUBJECT, ExecutionCancelled.encode({ executionId }).finish());
+        if (row) await tellCancelled(tx, [row]);
         return row;
       });
       if (!cancelled) return { execution: toExecution(await shown(call, executionId)) };
@@ -178,7 +175,7 @@ async function submit(
     language: checked.language,
     template: checked.template.id,
     priority,
-    spec: ExecutionSpec.encode(toSpec(checked)).finish(),
+    spec: ExecutionSpec.encode(toSpec(checked, tenancyOf(caller))).finish(),
     lifetimeMs: checked.lifetimeMs,
   });
   return toExecution(row);

@@ -20,6 +20,8 @@ import { WebhookServiceDefinition } from '#proto/drydock/v1/webhook.ts';
 import { loadConfig } from './config.ts';
 import { consumeEnded } from './ended.ts';
 import { createExecutions } from './executions.ts';
+import { consumeInherited } from './inherited.ts';
+import { consumeOrganizationDeleted, endOrganizations } from './organization-end.ts';
 import { watchQueueDepth } from './queue-depth.ts';
 import { createRecords } from './records.ts';
 import { createSandboxes } from './sandboxes.ts';
@@ -34,6 +36,7 @@ import { createWebhooks } from './webhooks.ts';
 
 const MIGRATIONS = join(import.meta.dirname, '../../migrations/session');
 const SWEEP_INTERVAL_MS = 1_000;
+const ENDINGS_INTERVAL_MS = 1_000;
 const TURNS_INTERVAL_MS = 5_000;
 
 const log = createLogger('session');
@@ -49,6 +52,7 @@ await run(log, async (shutdown) => {
   await using events = connectEvents({ url: config.natsUrl, name: 'session', log });
   events.keepStream('SESSION', ['drydock.session.>']);
   events.keepStream('EXECUTOR', ['drydock.executor.>']);
+  events.keepStream('AUTH', ['drydock.auth.>']);
   await untilReady(log, shutdown, () =>
     config.migrations === 'run'
       ? migrate(config.databaseUrl, 'session', MIGRATIONS, log)
@@ -59,6 +63,9 @@ await run(log, async (shutdown) => {
   const webhooksDue = () => events.publish('drydock.webhooks.due', new Uint8Array());
   const dependencies = { db, catalog, settling, changed: relay.trigger, webhooksDue };
   await using _ended = consumeEnded({ ...dependencies, events });
+  await using _inherited = consumeInherited({ ...dependencies, events });
+  await using endings = every(ENDINGS_INTERVAL_MS, log, () => endOrganizations(dependencies));
+  await using _deleted = consumeOrganizationDeleted(db, events, endings.trigger);
   await using _sweep = every(SWEEP_INTERVAL_MS, log, () => sweep(dependencies, config.retentionMs));
   const queue = openWorkQueue(events, EXECUTION_QUEUE);
   await using _turns = every(TURNS_INTERVAL_MS, log, async () => {

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { Execution, SubmitExecutionRequest } from '#proto/drydock/v1/execution.ts';
+import { Caller } from '#proto/drydock/internal/v1/caller.ts';
+import { Checker, Execution, SubmitExecutionRequest } from '#proto/drydock/v1/execution.ts';
 import { someone, useRecords } from './records-fixture.ts';
 
-const { records, reads, query, submit, take, complete, age, sweepOnce, remoteReplica } = useRecords();
+const { records, reads, query, submit, insertExecution, take, complete, age, sweepOnce, remoteReplica } = useRecords();
 
 const attempt = async (call: ReturnType<typeof someone>) => {
   const { execution, attempt, spec } = await take(call);
@@ -34,6 +35,18 @@ describe('a submission', () => {
     expect(JSON.stringify(await query('select e::text from executions e'))).not.toContain(
       Buffer.from('kept-while-it-waits').toString('hex'),
     );
+  });
+
+  test('keeps what its organisation might have when it came, for its sandbox and for that of its checker', async () => {
+    const call = someone(3, { concurrentExecutions: 4, sharedPool: false });
+    const checker = Checker.create({ language: 'python', source: 'print(1)' });
+    const tenancy = { sharedPool: false, sandboxes: 7 };
+    const ofBoth = { sandbox: { tenancy }, checker: { sandbox: { tenancy, template: 'python' } } };
+    expect((await insertExecution(call, { checker })).spec).toMatchObject(ofBoth);
+    await submit(call, { checker });
+    // Whoever takes turns knows no quota.
+    const taker = { ...call, caller: Caller.create({ organizationId: call.caller!.organizationId }) };
+    expect((await take(taker)).spec).toMatchObject(ofBoth);
   });
 
   test('that is repeated is one, and another content is refused', async () => {

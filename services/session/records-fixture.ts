@@ -14,7 +14,10 @@ import { Execution, RunCodeRequest, SubmitExecutionRequest } from '#proto/drydoc
 import { CreateSandboxRequest, type ListSandboxesRequest } from '#proto/drydock/v1/sandbox.ts';
 import { type Nats, startNats } from '../../test/nats.ts';
 import { type Postgres, startPostgres } from '../../test/postgres.ts';
+import { consumeEnded } from './ended.ts';
 import { createExecutions } from './executions.ts';
+import { consumeInherited } from './inherited.ts';
+import { consumeOrganizationDeleted, endOrganizations } from './organization-end.ts';
 import { type QueueDepth, watchQueueDepth } from './queue-depth.ts';
 import { createRecords } from './records.ts';
 import { createSandboxes } from './sandboxes.ts';
@@ -34,7 +37,8 @@ const HOUR_MS = 3_600_000;
 
 /** A call of an organisation that nobody else has. */
 export function someone(concurrentSandboxes = 100, queue: Partial<AppliedQuota> = {}): Call {
-  const quota = { concurrentSandboxes, concurrentExecutions: 16, queuedExecutions: 1_000, queueWeight: 100, ...queue };
+  const usual = { concurrentExecutions: 16, queuedExecutions: 1_000, queueWeight: 100, sharedPool: true };
+  const quota = { concurrentSandboxes, ...usual, ...queue };
   const caller = { organizationId: newId('org'), apiKeyId: newId('key'), scopes: [], quota };
   return { caller, signal: new AbortController().signal, peer: '', metadata: new Metadata() };
 }
@@ -85,6 +89,22 @@ export function useRecords() {
     timesDue: () => timesDue,
     query: (sql: string, values?: unknown[]) => db.query(sql, values),
     sweepOnce: () => sweep({ db, settling, changed, webhooksDue }, 24 * HOUR_MS),
+    endOrganizationsOnce: () => endOrganizations({ db, settling, changed, webhooksDue }),
+    /** What session hears of by JetStream, until disposed. */
+    consume(): AsyncDisposable {
+      const dependencies = { db, settling, changed, webhooksDue, events };
+      const parts = new AsyncDisposableStack();
+      events.keepStream('AUTH', ['drydock.auth.>']);
+      events.keepStream('EXECUTOR', ['drydock.executor.>']);
+      parts.use(consumeEnded(dependencies));
+      parts.use(consumeInherited(dependencies));
+      parts.use(consumeOrganizationDeleted(db, events, changed));
+      return parts;
+    },
+    async publish(subject: string, data: Uint8Array) {
+      while (!events.connected()) await new Promise(setImmediate);
+      await events.publishDurable(subject, data, newId('evt'));
+    },
 
     insertSandbox: (call: Call, request: Partial<CreateSandboxRequest> = {}) =>
       records().insertSandbox({ request: CreateSandboxRequest.create({ template: 'python', ...request }) }, call),

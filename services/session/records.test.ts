@@ -29,7 +29,11 @@ describe('a sandbox', () => {
     expect(sandbox).toMatchObject({ state: 'PENDING', template: 'python', metadata: { a: 'b' } });
     expect(sandbox!.expireTime!.getTime() - sandbox!.createTime!.getTime()).toBe(300_000);
     expect(sandbox!.limits).toMatchObject({ memoryBytes: 512 << 20, processes: 128, cpus: 0.5 });
-    expect(spec).toMatchObject({ environment: { TOKEN: 'secret-value' }, organizationId: call.caller!.organizationId });
+    expect(spec).toMatchObject({
+      environment: { TOKEN: 'secret-value' },
+      organizationId: call.caller!.organizationId,
+      tenancy: { sharedPool: true, sandboxes: 116 },
+    });
     const { id } = sandbox!;
     expect((await run(call, id)).sandbox).toMatchObject({ state: 'RUNNING' });
     expect(await records().getRoute({ sandboxId: id }, call)).toEqual({ executorId: 'e1' });

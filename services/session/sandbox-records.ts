@@ -11,6 +11,7 @@ import { announce, CHANGED_SUBJECT, changedEvent } from './announce.ts';
 import type { Dependencies } from './records.ts';
 import { LIVE, type SandboxRow, toSandbox } from './rows.ts';
 import { type CheckedSandbox, checkChange, checkSandbox } from './sandbox-validation.ts';
+import { tenancyOf } from './tenancy.ts';
 
 type SandboxRecords = Pick<
   Rpc<RecordServiceDefinition>,
@@ -42,6 +43,7 @@ export function createSandboxRecords({ db, catalog, settling, changed }: Depende
         limits: checked.limits,
         environment: request.environment,
         expireTime: row.expire_time,
+        tenancy: tenancyOf(caller),
       };
       return { sandbox: toSandbox(row), repeatedRequest: admitted.earlier !== null, spec };
     },

@@ -1,0 +1,50 @@
+import { expect, test } from 'vitest';
+import type { Handler } from '#libs/events.ts';
+import { Caller } from '#proto/drydock/internal/v1/caller.ts';
+import { SandboxChanged } from '#proto/drydock/internal/v1/events.ts';
+import { watchSandboxRoutes } from './sandbox-routes.ts';
+
+const caller = Caller.create({ organizationId: 'org_1' });
+
+/** Routes over a session that says `sandboxes.at`, with what it was asked and a way to tell of changes. */
+function routesOver(sandboxes: { at: string }) {
+  const asked: string[] = [];
+  const getRoute = async ({ sandboxId }: { sandboxId: string }) => {
+    asked.push(sandboxId);
+    return { executorId: sandboxes.at };
+  };
+  let handle: Handler = () => {};
+  const subscribe = (_: string, handler: Handler) => {
+    handle = handler;
+    return { [Symbol.dispose]() {} };
+  };
+  const tell = (fields: Partial<SandboxChanged>) =>
+    handle(SandboxChanged.encode(SandboxChanged.create({ organizationId: 'org_1', ...fields })).finish(), '');
+  return { routes: watchSandboxRoutes({ getRoute }, { subscribe }), asked, tell };
+}
+
+test('a route is asked for once, and again when the sandbox has stopped', async () => {
+  const { routes, asked, tell } = routesOver({ at: 'one' });
+  expect([await routes.find(caller, 's'), await routes.find(caller, 's')]).toEqual(['one', 'one']);
+  expect(asked).toEqual(['s']);
+  tell({ sandboxId: 's', executorId: 'one', state: 'STOPPED' });
+  await routes.find(caller, 's');
+  expect(asked).toEqual(['s', 's']);
+});
+
+test('a sandbox that another executor took over is found there, without asking', async () => {
+  const { routes, asked, tell } = routesOver({ at: 'one' });
+  await routes.find(caller, 's');
+  tell({ sandboxId: 's', executorId: 'two', state: 'RUNNING' });
+  expect(await routes.find(caller, 's')).toBe('two');
+  expect(asked).toEqual(['s']);
+});
+
+test('what nobody asked for is not kept, nor what another organisation is told of', async () => {
+  const { routes, asked, tell } = routesOver({ at: 'one' });
+  tell({ sandboxId: 's', executorId: 'two', state: 'RUNNING' });
+  expect(await routes.find(caller, 's')).toBe('one');
+  tell({ sandboxId: 's', organizationId: 'org_2', executorId: 'two', state: 'RUNNING' });
+  expect(await routes.find(caller, 's')).toBe('one');
+  expect(asked).toEqual(['s']);
+});

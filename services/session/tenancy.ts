@@ -1,0 +1,10 @@
+import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
+import type { Tenancy } from '#proto/drydock/internal/v1/spec.ts';
+
+/** What an executor has to know of the caller's organisation, for its sandboxes and for those of its executions. */
+export function tenancyOf({ quota }: Caller): Tenancy {
+  return {
+    sharedPool: quota?.sharedPool ?? false,
+    sandboxes: (quota?.concurrentSandboxes ?? 0) + (quota?.concurrentExecutions ?? 0),
+  };
+}
