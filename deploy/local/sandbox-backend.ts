@@ -33,10 +33,11 @@ export async function removeSandboxes(backend: SandboxBackend, executorIds: stri
   }
   const config = new KubeConfig();
   config.loadFromFile(backend.kubeconfig);
-  await config.makeApiClient(CoreV1Api).deleteCollectionNamespacedPod({
-    namespace: `${backend.namespacePrefix}-pool`,
-    labelSelector: `drydock.dev/executor in (${executorIds.join(',')})`,
+  const core = config.makeApiClient(CoreV1Api);
+  const { items } = await core.listNamespace({
+    labelSelector: `drydock.dev/environment=${backend.namespacePrefix}`,
   });
+  for (const { metadata } of items) await core.deleteNamespace({ name: metadata?.name ?? '' });
 }
 
 export type LocalBackend = AsyncDisposable & {

@@ -4,8 +4,13 @@ import { ANNOUNCED_SUBJECT, DISCOVER_SUBJECT } from '#libs/executor-directory.ts
 import { newId } from '#libs/ids.ts';
 import { every } from '#libs/lifecycle.ts';
 import type { Logger } from '#libs/log.ts';
-import { ExecutorAnnounced, SandboxChanged, SandboxEnded } from '#proto/drydock/internal/v1/events.ts';
-import type { EndedReason } from './backend.ts';
+import {
+  ExecutorAnnounced,
+  SandboxChanged,
+  SandboxEnded,
+  SandboxesInherited,
+} from '#proto/drydock/internal/v1/events.ts';
+import type { EndedReason, Estate } from './backend.ts';
 import type { Claim } from './claims.ts';
 import type { Leases } from './leases.ts';
 import type { Pool } from './pool.ts';
@@ -14,6 +19,7 @@ import type { Sandboxes } from './sandboxes.ts';
 import type { Slots } from './slots.ts';
 
 const ENDED_SUBJECT = 'drydock.executor.sandbox.stopped';
+const INHERITED_SUBJECT = 'drydock.executor.sandboxes.inherited';
 const CHANGED_SUBJECT = 'drydock.session.sandbox.changed';
 const INTERVAL_MS = 1_000;
 const MAX_UNREPORTED = 10_000;
@@ -28,6 +34,8 @@ export type Dependencies = {
   hasCells: () => boolean;
   pool: () => Pool;
   executorId: string;
+  /** Where its sandboxes outlive it; else empty. */
+  cluster: string;
   address: string;
   maxSandboxes: number;
   memoryBytes: number;
@@ -64,7 +72,7 @@ export function createAnnouncer(dependencies: Dependencies): Announcer {
       executionSlots: slots.total,
       executions: slots.taken(),
       cells: dependencies.hasCells(),
-      cluster: '',
+      cluster: dependencies.cluster,
     };
     events.publish(ANNOUNCED_SUBJECT, ExecutorAnnounced.encode(announced).finish());
   };
@@ -79,12 +87,16 @@ export function createAnnouncer(dependencies: Dependencies): Announcer {
   };
 }
 
-/** Reports sandboxes that ended by themselves; what cannot be told now is told when NATS is back. */
-export function createReporter(
-  events: Events,
-  executorId: string,
-  log: Logger,
-): AsyncDisposable & { report(sandbox: Pick<Claim, 'sandboxId' | 'organizationId'>, reason: EndedReason): void } {
+/** Disposing waits for what is being told. */
+export type Reporter = AsyncDisposable & {
+  /** A sandbox ended by itself. What cannot be told now is told when NATS is back. */
+  report(sandbox: Pick<Claim, 'sandboxId' | 'organizationId'>, reason: EndedReason): void;
+  /** What an executor left that is gone is taken over; `sandboxIds` are all that this one has. Throws while NATS is away. */
+  reportInheritance(estate: Estate, sandboxIds: string[]): Promise<void>;
+};
+
+/** Tells session of what happens by itself. */
+export function createReporter(events: Events, executorId: string, log: Logger): Reporter {
   const waiting: { id: string; event: SandboxEnded }[] = [];
   const periodic = every(INTERVAL_MS, log, async () => {
     for (let next = waiting[0]; next && events.connected(); next = waiting[0]) {
@@ -97,6 +109,10 @@ export function createReporter(
       if (waiting.length >= MAX_UNREPORTED) waiting.shift();
       waiting.push({ id: newId('evt'), event: { sandboxId, organizationId, executorId, reason } });
       periodic.trigger();
+    },
+    async reportInheritance({ executorId: gone, lostTime }, sandboxIds) {
+      const event = { executorId: gone, heirExecutorId: executorId, sandboxIds, lostTime };
+      await events.publishDurable(INHERITED_SUBJECT, SandboxesInherited.encode(event).finish(), newId('evt'));
     },
     [Symbol.asyncDispose]: () => periodic[Symbol.asyncDispose](),
   };

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { SandboxLimits } from '#libs/catalog/catalog.ts';
 import type { Claim } from './claims.ts';
+import type { Tenant } from './tenant.ts';
 
 /** What an instance is for: it runs either processes, or cells and nothing else. */
 export type Purpose = 'sandbox' | 'cells';
@@ -13,6 +14,8 @@ export type InstancePlan = {
   /** `ins_…`; its only name at the backend. */
   instanceId: string;
   purpose: Purpose;
+  /** Whom it is made for, and apart from others' where the backend can; null for whoever claims it. */
+  tenant: Tenant | null;
   template: string;
   image: string;
   limits: SandboxLimits;
@@ -43,8 +46,19 @@ export type PeakMemory = AsyncDisposable & {
 export type Watcher = {
   /** An instance ended without `destroy`. May be told twice. */
   ended(instanceId: string, reason: EndedReason): void;
-  /** News were missed for a while: what ended meanwhile was not told. */
-  missed(): void;
+  /** Another executor has taken an instance over. */
+  takenOver(instanceId: string): void;
+  /** News were missed for a while, or another executor is gone: see what there is. */
+  changed(): void;
+};
+
+/** What an executor left that is gone. Its instances are this one's now. */
+export type Estate = {
+  executorId: string;
+  /** When the other one was gone for certain. */
+  lostTime: Date;
+  /** All is done that follows from it; until then it is this executor's to do, also after a restart. */
+  settled(): Promise<void>;
 };
 
 /**
@@ -53,6 +67,8 @@ export type Watcher = {
  */
 export interface Backend extends AsyncDisposable {
   readonly capabilities: Capabilities;
+  /** Names what instances live in where they outlive their executor and its host; empty where they do not. */
+  readonly cluster: string;
   /**
    * Hands over a stream to the agent of an instance, which may not be made yet, and another whenever that has ended, until
    * disposed. To be called before `create`.
@@ -77,6 +93,10 @@ export interface Backend extends AsyncDisposable {
    * and fails in silence where the instance is gone.
    */
   note(instanceId: string, claim: Claim): void;
+  /** Takes over from executors of the same cluster that are gone. What they left is in `list` from then on. */
+  inherit(): Promise<Estate[]>;
+  /** Removes what is kept for an organisation that is no more, with the instances that were made for it. */
+  forget(organizationId: string): Promise<void>;
   /**
    * Changes the limits of a running instance; its disk stays as it is. False, and perhaps some of them changed, where it
    * uses more memory than that now.

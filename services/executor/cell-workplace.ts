@@ -8,6 +8,7 @@ import type { Backend } from './backend.ts';
 import { type Cell, openCell } from './cell.ts';
 import { cellSizes } from './file-systems.ts';
 import type { Lease, Leases } from './leases.ts';
+import { tenantOf } from './tenant.ts';
 import { confinesOf, PIECE_BYTES, piecesOf, type StepEvent, type Workplace, whyNotWritten } from './workplace.ts';
 
 const ATTEMPTS = 3;
@@ -24,8 +25,9 @@ export async function openCellWorkplace(
   spec: SandboxSpec,
   signal: AbortSignal,
 ): Promise<Workplace> {
+  const tenant = tenantOf(spec);
   for (let attempt = 1; ; attempt++) {
-    const lease = await dependencies.leases.take({ ...spec, limits: spec.limits! }, signal);
+    const lease = await dependencies.leases.take({ ...spec, limits: spec.limits!, tenant }, signal);
     try {
       return await workplaceIn(lease, spec, dependencies);
     } catch (error) {

@@ -6,6 +6,8 @@ const ROOT = join(import.meta.dirname, '../..');
 // A unix socket's path has at most 107 bytes, of which a link's own part takes 46.
 const MAX_DATA_PATH = 60;
 const SLOTS_PER_CORE = 2;
+// With the id of an organisation behind it, it is the name of a namespace.
+const NAMESPACE_PREFIX = /^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/;
 
 export function loadConfig(variables: Environment) {
   const env = readEnvironment(variables);
@@ -22,6 +24,8 @@ export function loadConfig(variables: Environment) {
     backend,
     kubeconfig: env.optional('KUBECONFIG'),
     namespacePrefix: env.string('KUBERNETES_NAMESPACE_PREFIX', 'drydock'),
+    kubernetesRole: env.optional('KUBERNETES_ROLE'),
+    namespaceIdleMs: env.integer('KUBERNETES_NAMESPACE_IDLE_SECONDS', 86_400, { min: 1 }) * 1_000,
     /** What an operator says who has nothing that enforces network policies, and lets tenants in all the same. */
     networkIsolation: env.oneOf('KUBERNETES_NETWORK_ISOLATION', ['enforced', 'none'], 'enforced'),
     cpuOvercommit: env.integer('KUBERNETES_CPU_OVERCOMMIT', 1, { min: 1, max: 100 }),
@@ -42,6 +46,10 @@ export function loadConfig(variables: Environment) {
     memoryBytes: env.integer('EXECUTOR_MEMORY_BYTES', Math.floor(totalmem() * 0.8), { min: 64 * 1024 * 1024 }),
   };
   env.check();
+  if (!NAMESPACE_PREFIX.test(config.namespacePrefix))
+    throw new Error(
+      'bad configuration\n  KUBERNETES_NAMESPACE_PREFIX: needs 1 to 32 lower-case letters, digits and inner dashes',
+    );
   if (config.dataDirectory.length > MAX_DATA_PATH)
     throw new Error(
       `bad configuration\n  EXECUTOR_DATA_DIR: is longer than ${MAX_DATA_PATH} characters, too long for its sockets`,

@@ -88,8 +88,8 @@ function openJudge(dependencies: Dependencies, spec: CheckedSpec, signal: AbortS
   if (!checker) return createComparison(spec);
   const { run, compile } = checker;
   // Whose it is and how long it may live is not the checker's to say.
-  const { organizationId, expireTime } = spec.sandbox;
-  const sandbox = { ...checker.sandbox!, organizationId, expireTime };
+  const { organizationId, expireTime, tenancy } = spec.sandbox;
+  const sandbox = { ...checker.sandbox!, organizationId, expireTime, tenancy };
   return openChecker(placeFor(dependencies, { sandbox, run: run!, compile }, spec), checker, signal);
 }
 

@@ -5,6 +5,7 @@ import type { Logger } from '#libs/log.ts';
 import { durationHistogram } from '#libs/telemetry.ts';
 import { type AgentLink, openLink, removeStaleLinks } from './agent-link.ts';
 import type { Backend, Purpose } from './backend.ts';
+import type { Tenant } from './tenant.ts';
 
 const READY_DEADLINE_MS = 20_000;
 // A policy may come into force a moment after the sandbox does; a connection that nothing forbids takes far less than a probe.
@@ -23,18 +24,23 @@ export type Instance = {
   link: AgentLink & AsyncDisposable;
 };
 
+/** Whom an instance is made for, null for whoever claims it, and what it is to be. */
+export type Order = { template: Template; limits: SandboxLimits; purpose: Purpose; tenant: Tenant | null };
+
 export type Instances = {
   /**
    * Makes an instance and waits until its agent answers; one for cells has made the first one by then. Errors:
    * SANDBOX_START_FAILED; NOT_IMPLEMENTED where the template can have no cells.
    */
-  create(template: Template, limits: SandboxLimits, purpose: Purpose, signal: AbortSignal): Promise<Instance>;
+  create(order: Order, signal: AbortSignal): Promise<Instance>;
   /** Whether a template can have cells; nothing where that has not come to light yet. */
   hasCells(template: string): boolean | undefined;
   /** Connects to an instance that an earlier process made. */
   adopt(instanceId: string, template: Template, limits: SandboxLimits): Promise<Instance>;
   /** Ends an instance. Repeating it is harmless. */
   destroy(instance: Instance): Promise<void>;
+  /** Lets go of an instance that is another executor's now. */
+  release(instance: Instance): Promise<void>;
   /** Ends an instance that an earlier process left. */
   destroyUnknown(instanceId: string): Promise<void>;
   /** Instances that are being made, alive, or being ended; what the backend has besides is nobody's. */
@@ -100,7 +106,7 @@ export function createInstances(dependencies: {
   };
 
   return {
-    async create(template, limits, purpose, signal) {
+    async create({ template, limits, purpose, tenant }, signal) {
       if (purpose === 'cells' && hasCells(template.id) === false) throw noCells(template.id);
       const end = starts.startTimer({ template: template.id });
       const instance = await open(newId('ins'), template, limits);
@@ -109,6 +115,7 @@ export function createInstances(dependencies: {
           {
             instanceId: instance.id,
             purpose,
+            tenant,
             template: template.id,
             image: template.image,
             limits,
@@ -141,6 +148,10 @@ export function createInstances(dependencies: {
       }
     },
     destroy,
+    async release(instance) {
+      known.delete(instance.id);
+      await instance.link[Symbol.asyncDispose]();
+    },
     destroyUnknown: (instanceId) => backend.destroy(instanceId),
     known: () => new Set(known),
   };

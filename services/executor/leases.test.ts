@@ -44,7 +44,7 @@ beforeEach(() => {
   destroyed = [];
   isAway = false;
   const instances = {
-    async create(template) {
+    async create({ template }) {
       const id = `ins_${made.length}`;
       made.push(id);
       return { id, template, limits } as Instance;
@@ -61,7 +61,14 @@ beforeEach(() => {
 afterEach(() => leases[Symbol.asyncDispose]());
 
 const take = (organizationId: string, memoryBytes = 256 * MiB): Promise<Lease> =>
-  leases.take({ organizationId, template: 'python', limits: { ...limits, memoryBytes } }, signal);
+  leases.take(
+    {
+      tenant: { organizationId, sharedPool: true, sandboxes: 10 },
+      template: 'python',
+      limits: { ...limits, memoryBytes },
+    },
+    signal,
+  );
 const giveBack = (lease: Lease): Promise<void> => leases.leave(lease, Promise.resolve(true));
 const use = async (organizationId: string, memoryBytes?: number): Promise<string> => {
   const lease = await take(organizationId, memoryBytes);

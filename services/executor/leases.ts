@@ -8,6 +8,7 @@ import { sameLimits } from './limits.ts';
 import type { Pool } from './pool.ts';
 import type { Place, Room } from './room.ts';
 import { stoppedBy } from './sandboxes.ts';
+import type { Tenant } from './tenant.ts';
 
 // What a program may have left where nobody looks for it ends at the latest with these.
 const MAX_EXECUTIONS = 1_000;
@@ -34,7 +35,7 @@ export type Lease = {
   removal: Promise<void> | undefined;
 };
 
-export type Wanted = { organizationId: string; template: string; limits: SandboxLimits };
+export type Wanted = { tenant: Tenant; template: string; limits: SandboxLimits };
 
 export type Leases = AsyncDisposable & {
   /**
@@ -47,6 +48,8 @@ export type Leases = AsyncDisposable & {
    * nobody ever gets it. Resolves when either is so; nobody has to wait for it.
    */
   leave(lease: Lease, gone: Promise<boolean>): Promise<void>;
+  /** Ends every lease of an organisation. */
+  discardOf(organizationId: string): Promise<void>;
   /** Ends a lease with its sandbox, which nobody else ever gets. */
   discard(lease: Lease): Promise<void>;
   /** Gives up the lease that was idle longest, or is the first to be so. False where none is. */
@@ -128,9 +131,9 @@ export function createLeases(dependencies: {
 
   /** One with the same limits first, since changing them costs a little. Closing a cell takes less than making a sandbox. */
   const takeOwn = async (wanted: Wanted): Promise<Lease | undefined> => {
-    const { organizationId, template, limits } = wanted;
+    const { tenant, template, limits } = wanted;
     const own = [...held].filter(
-      (lease) => lease.organizationId === organizationId && lease.instance.template.id === template,
+      (lease) => lease.organizationId === tenant.organizationId && lease.instance.template.id === template,
     );
     const idle = own.filter(isIdle);
     const best = idle.find((lease) => sameLimits(lease.limits, limits)) ?? idle.at(-1);
@@ -141,24 +144,24 @@ export function createLeases(dependencies: {
     return takeOwn(wanted);
   };
 
-  const make = async (template: Template, signal: AbortSignal): Promise<Instance> => {
+  const make = async (template: Template, tenant: Tenant, signal: AbortSignal): Promise<Instance> => {
     making++;
     try {
-      return await instances.create(template, template.limits, 'cells', signal);
+      return await instances.create({ template, limits: template.limits, purpose: 'cells', tenant }, signal);
     } finally {
       making--;
     }
   };
 
-  const begin = async (template: Template, { organizationId, limits }: Wanted, signal: AbortSignal): Promise<Lease> => {
+  const begin = async (template: Template, { tenant, limits }: Wanted, signal: AbortSignal): Promise<Lease> => {
     const place = await room.take(limits.memoryBytes);
     try {
-      const warm = pool().take(template.id, 'cells');
-      const instance = warm ?? (await make(template, signal));
+      const warm = pool().take(template.id, 'cells', tenant);
+      const instance = warm ?? (await make(template, tenant, signal));
       const ended = new AbortController();
       const lease: Lease = {
         instance,
-        organizationId,
+        organizationId: tenant.organizationId,
         limits: template.limits,
         place,
         since: Date.now(),
@@ -188,6 +191,9 @@ export function createLeases(dependencies: {
     leave(lease, gone) {
       lease.leaving ??= settle(lease, gone);
       return lease.leaving;
+    },
+    async discardOf(organizationId) {
+      await Promise.all([...held].filter((lease) => lease.organizationId === organizationId).map(remove));
     },
     discard: remove,
     giveWay,

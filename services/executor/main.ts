@@ -19,9 +19,10 @@ import { createInstances } from './instances.ts';
 import { followLife } from './last-alive.ts';
 import { createLeases } from './leases.ts';
 import { openBackend } from './open-backend.ts';
+import { followDeletions } from './organizations.ts';
 import { createPool } from './pool.ts';
 import { createProcesses } from './processes.ts';
-import { adoptInstances, enforceDeadlines, instanceEnded, reconcile } from './reconcile.ts';
+import { adoptInstances, enforceDeadlines, instanceEnded, instanceTakenOver, reconcile } from './reconcile.ts';
 import { createRoom } from './room.ts';
 import { createSandboxes } from './sandboxes.ts';
 import { createSlots } from './slots.ts';
@@ -52,10 +53,21 @@ await run(log, async (shutdown) => {
   events.keepStream('EXECUTOR', ['drydock.executor.>']);
   events.keepStream('SESSION', ['drydock.session.>']);
   await using reporter = createReporter(events, config.id, log);
-  const { report } = reporter;
+  const { report, reportInheritance } = reporter;
   const { leaseIdleMs: idleMs } = config;
   await using leases = createLeases({ instances, pool: () => pool, room, catalog, idleMs, log });
-  const everything = { backend, instances, sandboxes, leases, claims, catalog, pool: () => pool, report, log };
+  const everything = {
+    backend,
+    instances,
+    sandboxes,
+    leases,
+    claims,
+    catalog,
+    pool: () => pool,
+    report,
+    reportInheritance,
+    log,
+  };
   await using _held = { [Symbol.asyncDispose]: () => sandboxes.release() };
   await adoptInstances(everything);
   await using pool = createPool({
@@ -72,12 +84,18 @@ await run(log, async (shutdown) => {
         log.error({ err: error, instanceId }, 'end not handled'),
       );
     },
-    missed: () => reconciliation.trigger(),
+    takenOver(instanceId) {
+      instanceTakenOver(everything, instanceId).catch((error) =>
+        log.error({ err: error, instanceId }, 'not let go of what another executor has'),
+      );
+    },
+    changed: () => reconciliation.trigger(),
   });
   await using _deadlines = every(DEADLINE_INTERVAL_MS, log, () => enforceDeadlines(everything));
   await using _leases = every(DEADLINE_INTERVAL_MS, log, async () => leases.sweep(Date.now()));
   await using life = await followLife(dataDirectory, sandboxes.list().length > 0, log);
   using _session = followSession(events, sandboxes, life.missedSince, log);
+  using _deletions = followDeletions(events, everything, life.missedSince);
   await using announcer = createAnnouncer({
     events,
     sandboxes,
@@ -87,6 +105,7 @@ await run(log, async (shutdown) => {
     hasCells: () => [...catalog.templates.keys()].some(instances.hasCells),
     pool: () => pool,
     executorId: config.id,
+    cluster: backend.cluster,
     address: config.advertisedAddress,
     maxSandboxes,
     memoryBytes,
@@ -109,6 +128,9 @@ await run(log, async (shutdown) => {
   gauge('executor_sandboxes', 'Sandboxes of organisations.', [], (set) => set({}, sandboxes.list().length));
   gauge('executor_warm_sandboxes', 'Sandboxes that wait to be claimed.', ['template'], (set) => {
     for (const [template, size] of pool.sizes('sandbox')) set({ template }, size);
+  });
+  gauge('executor_own_warm_sandboxes', 'Sandboxes that wait for one organisation each.', ['template'], (set) => {
+    for (const [template, size] of pool.sizes('sandbox', 'own')) set({ template }, size);
   });
   gauge('executor_warm_cell_hosts', 'Sandboxes for cells that wait to be leased.', ['template'], (set) => {
     for (const [template, size] of pool.sizes('cells')) set({ template }, size);

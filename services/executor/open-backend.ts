@@ -7,6 +7,7 @@ export async function openBackend(config: ReturnType<typeof loadConfig>, log: Lo
   if (config.backend === 'kubernetes') {
     const { createKubernetesBackend } = await import('./kubernetes/backend.ts');
     const { id: executorId, kubeconfig, namespacePrefix, agentImage, cpuOvercommit, networkIsolation } = config;
+    const { kubernetesRole: role, namespaceIdleMs } = config;
     const isolated = networkIsolation === 'enforced';
     if (!isolated)
       log.warn(
@@ -16,6 +17,8 @@ export async function openBackend(config: ReturnType<typeof loadConfig>, log: Lo
       executorId,
       kubeconfig,
       namespacePrefix,
+      role,
+      namespaceIdleMs,
       agentImage,
       cpuOvercommit,
       isolated,

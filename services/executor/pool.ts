@@ -4,45 +4,29 @@ import { every } from '#libs/lifecycle.ts';
 import type { Logger } from '#libs/log.ts';
 import type { Purpose } from './backend.ts';
 import type { Instance, Instances } from './instances.ts';
+import { createStock, isIdle, type Stock, takeFrom, targetOf, tookMs } from './stock.ts';
+import type { Tenant } from './tenant.ts';
 
 const REFILL_INTERVAL_MS = 1_000;
 const REFILL_WORKERS = 2;
 // Making one keeps every core busy; whoever took the last one is served first while there are others.
 const REFILL_LATER_MS = 50;
 const PAUSE_AFTER_FAILURE_MS = 2_000;
-// Demand is claims per second over this time, and the pool covers at least this much of it ahead.
-const DEMAND_WINDOW_MS = 10_000;
-const COVERED_MS = 1_000;
-// How far the last time that one took to make counts for the next.
-const LATEST_SHARE = 0.3;
 
 export type Pool = AsyncDisposable & {
-  /** A warm instance of a template, if there is one. It never comes back. */
-  take(template: string, purpose: Purpose): Instance | undefined;
-  /** Warm instances by template. */
-  sizes(purpose: Purpose): Map<string, number>;
+  /** A warm instance of a template that the organisation may have, if there is one. It never comes back. */
+  take(template: string, purpose: Purpose, tenant: Tenant): Instance | undefined;
+  /** Warm instances by template: those for whoever comes, or those for one organisation each. */
+  sizes(purpose: Purpose, kind?: 'shared' | 'own'): Map<string, number>;
   /** An instance ended while it waited. */
   drop(instanceId: string): Instance | undefined;
-};
-
-/** The warm instances of one template for one purpose. */
-type Stock = {
-  readonly template: Template;
-  readonly purpose: Purpose;
-  readonly floor: number;
-  readonly ceiling: number;
-  readonly warm: Instance[];
-  creating: number;
-  /** When one was asked for lately. */
-  claims: number[];
-  /** How long one takes to make, lately. */
-  makingMs: number;
-  failedAt: number;
+  /** Ends what waits for an organisation. */
+  forget(organizationId: string): Promise<void>;
 };
 
 /**
- * Keeps warm instances per template and purpose between floor and ceiling, as many as lately were claimed in the time that
- * it takes to make one, or in a second where that is less. Each serves one sandbox, or the cells of one organisation, and nobody else. `hasRoom` says whether another one may be made.
+ * Keeps warm instances per template and purpose, for whoever comes and for each organisation that lately came and has its own.
+ * Each serves one sandbox, or the cells of one organisation, and nobody else. `hasRoom` says whether another one may be made.
  */
 export function createPool(dependencies: {
   catalog: Catalog;
@@ -53,38 +37,44 @@ export function createPool(dependencies: {
   log: Logger;
 }): Pool {
   const { catalog, instances, hasRoom, isBusy, log } = dependencies;
-  const stocks = [...catalog.templates.values()].flatMap((template) => [
-    stockOf(template, 'sandbox', template.pool),
-    stockOf(template, 'cells', template.pool.cells ?? { floor: 0, ceiling: 0 }),
-  ]);
-  const find = (template: string, purpose: Purpose) =>
-    stocks.find((stock) => stock.template.id === template && stock.purpose === purpose);
-
-  const targetOf = (stock: Stock): number => {
-    if (stock.purpose === 'cells' && instances.hasCells(stock.template.id) === false) return 0;
-    const since = Date.now() - DEMAND_WINDOW_MS;
-    stock.claims = stock.claims.filter((at) => at > since);
-    const demand = Math.ceil((stock.claims.length / DEMAND_WINDOW_MS) * Math.max(COVERED_MS, stock.makingMs));
-    return Math.min(stock.ceiling, stock.floor + demand);
+  const stocks = new Set<Stock>();
+  const find = (template: string, purpose: Purpose, tenant: Tenant | null) =>
+    [...stocks].find(
+      (stock) =>
+        stock.template.id === template &&
+        stock.purpose === purpose &&
+        stock.tenant?.organizationId === tenant?.organizationId,
+    );
+  const open = (template: Template, purpose: Purpose, tenant: Tenant | null): Stock => {
+    const stock = createStock(template, purpose, tenant);
+    stocks.add(stock);
+    return stock;
   };
-  const missing = (stock: Stock): number => targetOf(stock) - stock.warm.length - stock.creating;
+  for (const template of catalog.templates.values()) {
+    open(template, 'sandbox', null);
+    open(template, 'cells', null);
+  }
+
+  const missing = (stock: Stock): number => {
+    const isVain = stock.purpose === 'cells' && instances.hasCells(stock.template.id) === false;
+    return (isVain ? 0 : targetOf(stock, Date.now())) - stock.warm.length - stock.creating;
+  };
   const next = (): Stock | undefined => {
     if (isBusy()) return undefined;
-    return stocks
+    return [...stocks]
       .filter((stock) => missing(stock) > 0 && hasRoom(stock.template))
       .filter(({ failedAt }) => Date.now() - failedAt > PAUSE_AFTER_FAILURE_MS)
       .sort((a, b) => missing(b) - missing(a))[0];
   };
 
   const makeOne = async (stock: Stock, signal: AbortSignal): Promise<void> => {
-    const { template, purpose } = stock;
+    const { template, purpose, tenant } = stock;
     stock.creating++;
     const started = performance.now();
     try {
-      const instance = await instances.create(template, template.limits, purpose, signal);
-      const took = performance.now() - started;
-      stock.makingMs += (took - stock.makingMs) * (stock.makingMs ? LATEST_SHARE : 1);
-      if (signal.aborted) await instances.destroy(instance);
+      const instance = await instances.create({ template, limits: template.limits, purpose, tenant }, signal);
+      tookMs(stock, performance.now() - started);
+      if (signal.aborted || !stocks.has(stock)) await instances.destroy(instance);
       else stock.warm.push(instance);
     } catch (error) {
       stock.failedAt = Date.now();
@@ -100,6 +90,7 @@ export function createPool(dependencies: {
     for (const stock of stocks) {
       const surplus = missing(stock) < 0 ? stock.warm.shift() : undefined;
       if (surplus) await instances.destroy(surplus);
+      else if (isIdle(stock, Date.now())) stocks.delete(stock);
     }
   };
 
@@ -119,18 +110,23 @@ export function createPool(dependencies: {
   };
 
   return {
-    take(template, purpose) {
-      const stock = find(template, purpose);
-      stock?.claims.push(Date.now());
-      const instance = stock?.warm.shift();
-      if (stock?.warm.length) later ??= setTimeout(refillNow, REFILL_LATER_MS);
+    take(id, purpose, tenant) {
+      const template = catalog.templates.get(id);
+      if (!template) return undefined;
+      const owner = tenant.sharedPool ? null : tenant;
+      const stock = find(id, purpose, owner) ?? open(template, purpose, owner);
+      const instance = takeFrom(stock, Date.now());
+      if (stock.warm.length) later ??= setTimeout(refillNow, REFILL_LATER_MS);
       else refillNow();
       return instance;
     },
-    sizes: (purpose) =>
-      new Map(
-        stocks.filter((stock) => stock.purpose === purpose).map(({ template, warm }) => [template.id, warm.length]),
-      ),
+    sizes(purpose, kind = 'shared') {
+      const sizes = new Map([...catalog.templates.keys()].map((id) => [id, 0]));
+      for (const { template, warm, tenant, purpose: is } of stocks)
+        if (is === purpose && (kind === 'own') === (tenant !== null))
+          sizes.set(template.id, (sizes.get(template.id) ?? 0) + warm.length);
+      return sizes;
+    },
     drop(instanceId) {
       for (const { warm } of stocks) {
         const index = warm.findIndex(({ id }) => id === instanceId);
@@ -138,15 +134,16 @@ export function createPool(dependencies: {
       }
       return undefined;
     },
+    async forget(organizationId) {
+      const own = [...stocks].filter(({ tenant }) => tenant?.organizationId === organizationId);
+      for (const stock of own) stocks.delete(stock);
+      await Promise.all(own.flatMap(({ warm }) => warm.splice(0)).map((instance) => instances.destroy(instance)));
+    },
     async [Symbol.asyncDispose]() {
       clearTimeout(later);
       await refill[Symbol.asyncDispose]();
-      const all = stocks.flatMap(({ warm }) => warm.splice(0));
+      const all = [...stocks].flatMap(({ warm }) => warm.splice(0));
       await Promise.all(all.map((instance) => instances.destroy(instance)));
     },
   };
-}
-
-function stockOf(template: Template, purpose: Purpose, { floor, ceiling }: { floor: number; ceiling: number }): Stock {
-  return { template, purpose, floor, ceiling, warm: [], creating: 0, claims: [], makingMs: 0, failedAt: 0 };
 }

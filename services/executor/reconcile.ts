@@ -1,7 +1,8 @@
 import type { Catalog } from '#libs/catalog/catalog.ts';
 import type { Logger } from '#libs/log.ts';
+import type { Reporter } from './announcements.ts';
 import type { Backend, EndedReason } from './backend.ts';
-import type { Claim, Claims } from './claims.ts';
+import type { Claims } from './claims.ts';
 import type { Instances } from './instances.ts';
 import type { Leases } from './leases.ts';
 import type { Pool } from './pool.ts';
@@ -17,60 +18,83 @@ export type Dependencies = {
   claims: Claims;
   catalog: Catalog;
   pool: () => Pool;
-  /** Tells of a sandbox that ended without having been told to. */
-  report: (sandbox: Pick<Claim, 'sandboxId' | 'organizationId'>, reason: EndedReason) => void;
   log: Logger;
-};
+} & Pick<Reporter, 'report' | 'reportInheritance'>;
+
+type Existing = Awaited<ReturnType<Backend['list']>>[number];
 
 /**
  * Takes back what an earlier process held. Confirmed claims live on; the others, and those whose instance is gone, are
  * reported. Everything else, leased sandboxes among it, is of unknown history and goes.
  */
 export async function adoptInstances(dependencies: Dependencies): Promise<void> {
-  const { backend, instances, sandboxes, claims, catalog, report, log } = dependencies;
-  const existing = await backend.list();
-  const running = new Set(existing.filter(({ running }) => running).map(({ instanceId }) => instanceId));
-  const noted = new Map(existing.map(({ instanceId, claim }) => [instanceId, claim]));
-  const takeOver = async (instanceId: string): Promise<void> => {
-    const kept = await claims.read(instanceId);
-    // Its files are gone where an executor came back somewhere else.
-    const claim = kept ?? noted.get(instanceId);
-    if (claim && !kept) await claims.write(instanceId, claim);
-    const template = catalog.templates.get(claim?.template ?? '');
-    if (running.has(instanceId) && claim?.confirmed && template) {
-      try {
-        sandboxes.adopt(await instances.adopt(instanceId, template, claim.limits), claim);
-        log.info({ sandboxId: claim.sandboxId, instanceId }, 'sandbox taken over');
-        return;
-      } catch (error) {
-        log.warn({ err: error, sandboxId: claim.sandboxId }, 'sandbox could not be taken over');
-      }
-    }
-    await instances.destroyUnknown(instanceId);
-    // The claim goes last: until then a crash makes this be done again.
-    if (claim) report(claim, 'EXITED');
-    await claims.remove(instanceId);
-  };
-  const ids = new Set([...existing.map(({ instanceId }) => instanceId), ...(await claims.list())]);
-  await eachOf(ids, takeOver);
+  const { backend, claims } = dependencies;
+  const existing = new Map((await backend.list()).map((each) => [each.instanceId, each]));
+  const ids = new Set([...existing.keys(), ...(await claims.list())]);
+  await eachOf(ids, (instanceId) => takeOver(dependencies, instanceId, existing.get(instanceId)));
 }
 
-/** Holds what the backend has against what is known here: what vanished is reported, what nobody knows is destroyed. */
+/**
+ * Holds what the backend has against what is known here: what vanished is reported, and what nobody knows is taken over, as what
+ * executors left that are gone, or destroyed.
+ */
 export async function reconcile(dependencies: Dependencies): Promise<void> {
-  const { backend, instances, claims, log } = dependencies;
+  const { backend, instances, sandboxes, reportInheritance } = dependencies;
+  const estates = await backend.inherit();
   // Known before or after the listing is known: instances come and go while the backend answers.
   const before = instances.known();
   const existing = await backend.list();
   const known = before.union(instances.known());
   const running = new Set(existing.filter(({ running }) => running).map(({ instanceId }) => instanceId));
   const vanished = before.intersection(instances.known()).difference(running);
-  const unknown = existing.map(({ instanceId }) => instanceId).filter((id) => !known.has(id));
+  const unknown = existing.filter(({ instanceId }) => !known.has(instanceId));
   await eachOf(vanished, (instanceId) => instanceEnded(dependencies, instanceId, 'EXITED'));
-  await eachOf(unknown, async (instanceId) => {
-    log.warn({ instanceId }, 'unknown instance destroyed');
-    await instances.destroyUnknown(instanceId);
-    await claims.remove(instanceId);
-  });
+  await eachOf(unknown, (each) => takeOver(dependencies, each.instanceId, each));
+  for (const estate of estates) {
+    await reportInheritance(
+      estate,
+      sandboxes.list().map(({ sandboxId }) => sandboxId),
+    );
+    await estate.settled();
+  }
+}
+
+/** Takes over an instance that is nobody's here, where it is somebody's by a confirmed claim; else it goes. */
+async function takeOver(
+  { instances, sandboxes, claims, catalog, report, log }: Dependencies,
+  instanceId: string,
+  existing: Existing | undefined,
+): Promise<void> {
+  const kept = await claims.read(instanceId);
+  // Its files are another executor's, or gone where an executor came back somewhere else.
+  const claim = kept ?? existing?.claim;
+  if (claim && !kept) await claims.write(instanceId, claim);
+  const template = catalog.templates.get(claim?.template ?? '');
+  if (existing?.running && claim?.confirmed && template) {
+    try {
+      sandboxes.adopt(await instances.adopt(instanceId, template, claim.limits), claim);
+      log.info({ sandboxId: claim.sandboxId, instanceId }, 'sandbox taken over');
+      return;
+    } catch (error) {
+      log.warn({ err: error, sandboxId: claim.sandboxId }, 'sandbox could not be taken over');
+    }
+  }
+  if (!claim) log.warn({ instanceId }, 'unknown instance destroyed');
+  await instances.destroyUnknown(instanceId);
+  // The claim goes last: until then a crash makes this be done again.
+  if (claim) report(claim, 'EXITED');
+  await claims.remove(instanceId);
+}
+
+/** What follows when another executor has taken an instance over: it is let go of as it is. */
+export async function instanceTakenOver(
+  { pool, instances, sandboxes, log }: Pick<Dependencies, 'pool' | 'instances' | 'sandboxes' | 'log'>,
+  instanceId: string,
+): Promise<void> {
+  log.warn({ instanceId }, 'another executor has taken a sandbox over');
+  const warm = pool().drop(instanceId);
+  if (warm) await instances.release(warm);
+  else await sandboxes.takenOver(instanceId);
 }
 
 /** What follows when an instance ends by itself, warm, leased or claimed. */

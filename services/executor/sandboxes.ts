@@ -10,9 +10,11 @@ import type { Instance, Instances } from './instances.ts';
 import { sameLimits } from './limits.ts';
 import type { Pool } from './pool.ts';
 import type { Place, Room } from './room.ts';
+import { type Tenant, tenantOf } from './tenant.ts';
 
 const UNCONFIRMED_MS = 30_000;
 const AGENT_DEADLINE_MS = 5_000;
+const MOVED_RETRY_MS = 1_000;
 const AGENT_HEADROOM_BYTES = 32 * 1024 * 1024;
 
 const claimed = counter('executor_claims_total', 'Sandboxes given out.', ['template', 'warmth']);
@@ -47,6 +49,8 @@ export type Sandboxes = {
   /** An instance ended by itself: answers with the sandbox that it was, if it was one. */
   instanceEnded(instanceId: string, reason: EndedReason): Promise<Sandbox | undefined>;
   list(): Sandbox[];
+  /** An instance is another executor's now: lets go of the sandbox that it was. */
+  takenOver(instanceId: string): Promise<boolean>;
   /** Somebody waits for an instance that is being made. */
   isMaking(): boolean;
   /** Sandboxes whose time is over, whose claim nobody confirmed, or that could not be removed yet. */
@@ -89,7 +93,8 @@ export function createSandboxes(dependencies: Dependencies): Sandboxes {
   const claimWarm = async (template: Template, spec: CheckedSpec): Promise<Claimed | undefined> => {
     const same = sameLimits(template.limits, spec.limits);
     if (!fitsWarm(template, spec.limits) || (!same && !backend.capabilities.changesLimits)) return undefined;
-    for (let instance = pool().take(template.id, 'sandbox'); instance; instance = pool().take(template.id, 'sandbox')) {
+    const next = () => pool().take(template.id, 'sandbox', spec.tenant);
+    for (let instance = next(); instance; instance = next()) {
       const { id } = instance;
       try {
         if (!same && !(await backend.setLimits(id, spec.limits))) throw new Error('it uses more memory than that');
@@ -107,7 +112,8 @@ export function createSandboxes(dependencies: Dependencies): Sandboxes {
   const claimCold = async (template: Template, spec: CheckedSpec, signal: AbortSignal): Promise<Claimed> => {
     making++;
     try {
-      const instance = await instances.create(template, spec.limits, 'sandbox', signal);
+      const { limits, tenant } = spec;
+      const instance = await instances.create({ template, limits, purpose: 'sandbox', tenant }, signal);
       const claim = await bind(instance, spec).catch(async (cause) => {
         await discard(instance);
         throw new DrydockError('SANDBOX_START_FAILED', 'the sandbox ended while it was claimed', { cause });
@@ -197,6 +203,16 @@ export function createSandboxes(dependencies: Dependencies): Sandboxes {
       return sandbox;
     },
     list: () => [...held.values()],
+    async takenOver(instanceId) {
+      const sandbox = [...held.values()].find(({ instance }) => instance.id === instanceId);
+      if (!sandbox) return false;
+      held.delete(sandbox.sandboxId);
+      sandbox.place[Symbol.dispose]();
+      sandbox.ended.abort(movedAway());
+      await instances.release(sandbox.instance);
+      await claims.remove(instanceId);
+      return true;
+    },
     isMaking: () => making > 0,
     overdue: (now) =>
       [...held.values()].filter(
@@ -210,7 +226,11 @@ export function createSandboxes(dependencies: Dependencies): Sandboxes {
   };
 }
 
-type CheckedSpec = Omit<SandboxSpec, 'limits' | 'expireTime'> & { limits: SandboxLimits; expireTime: Date };
+type CheckedSpec = Omit<SandboxSpec, 'limits' | 'expireTime' | 'tenancy'> & {
+  limits: SandboxLimits;
+  expireTime: Date;
+  tenant: Tenant;
+};
 
 /** Session completes every spec; one that is not complete is a defect and never means "unlimited". */
 function checkSpec(spec: SandboxSpec): CheckedSpec {
@@ -218,7 +238,7 @@ function checkSpec(spec: SandboxSpec): CheckedSpec {
   if (!limits || !expireTime || !spec.sandboxId || !spec.organizationId)
     throw new DrydockError('INTERNAL', 'a sandbox spec came incomplete');
   const { memoryBytes, processes, diskBytes, cpus } = limits;
-  return { ...spec, limits: { memoryBytes, processes, diskBytes, cpus }, expireTime };
+  return { ...spec, limits: { memoryBytes, processes, diskBytes, cpus }, expireTime, tenant: tenantOf(spec) };
 }
 
 /** A warm instance has its disk already, and its memory must hold that disk whole beside the agent. */
@@ -239,6 +259,13 @@ const WHY: Record<EndedReason, string> = {
   EVICTED: 'its host needed the room',
   HOST_LOST: 'its host was lost',
 };
+
+/** Where the sandbox is now, session knows soon. */
+function movedAway(): DrydockError {
+  return new DrydockError('SERVICE_UNAVAILABLE', 'another executor has taken the sandbox over; try again', {
+    retryAfterMs: MOVED_RETRY_MS,
+  });
+}
 
 /** What calls get to hear when an instance ended by itself. */
 export function stoppedBy(stopReason: EndedReason): DrydockError {

@@ -5,7 +5,6 @@ import { json } from 'node:stream/consumers';
 import {
   AdmissionregistrationV1Api,
   CoreV1Api,
-  KubeConfig,
   NetworkingV1Api,
   RbacAuthorizationV1Api,
   type V1PolicyRule,
@@ -20,19 +19,23 @@ import { createAuthority } from '../../deploy/local/authority.ts';
 import { clusterVariables } from '../integration/executor/cluster.ts';
 import { startExecutor, type TestExecutor } from '../integration/executor/fixture.ts';
 import { KUBECONFIG } from '../integration/executor/under-test.ts';
+import { accountOf, adminConfig } from '../rights.ts';
 
 const PREFIX = 'drydock-weather';
-const NAMESPACE = `${PREFIX}-pool`;
+/** Where a sandbox of the fixture's organisation is made. */
+const NAMESPACE = `${PREFIX}-org-ours`;
 const TiB = 2 ** 40;
-/** What it takes to keep the namespace of sandboxes. */
-const KEEPS_ITS_NAMESPACE: V1PolicyRule = {
-  apiGroups: ['', 'networking.k8s.io'],
-  resources: ['namespaces', 'serviceaccounts', 'networkpolicies', 'services'],
-  verbs: ['get', 'create', 'patch'],
-};
+/** What it takes to keep namespaces of sandboxes, and to be one of several executors. */
+const KEEPS_NAMESPACES: V1PolicyRule[] = [
+  {
+    apiGroups: ['', 'networking.k8s.io'],
+    resources: ['namespaces', 'serviceaccounts', 'networkpolicies', 'services', 'resourcequotas', 'limitranges'],
+    verbs: ['get', 'list', 'create', 'patch'],
+  },
+  { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['create', 'list', 'update', 'delete'] },
+];
 
-const config = new KubeConfig();
-config.loadFromFile(KUBECONFIG!);
+const config = adminConfig();
 const core = config.makeApiClient(CoreV1Api);
 
 let executor: TestExecutor;
@@ -42,7 +45,7 @@ beforeEach(() => {
   undo = new AsyncDisposableStack();
 });
 afterEach(() => undo.disposeAsync());
-afterAll(() => core.deleteNamespace({ name: NAMESPACE }));
+afterAll(() => Promise.all([NAMESPACE, `${PREFIX}-pool`].map((name) => core.deleteNamespace({ name }))));
 
 /** An executor that makes no pod before it is asked for one. */
 async function start(template: Partial<Template> = {}, environment: Record<string, string> = {}) {
@@ -52,6 +55,12 @@ async function start(template: Partial<Template> = {}, environment: Record<strin
     environment: { KUBERNETES_NAMESPACE_PREFIX: PREFIX, EXECUTOR_MEMORY_BYTES: String(8 * TiB), ...environment },
   });
   undo.use(executor);
+}
+
+/** One whose organisation has its namespace already. */
+async function startWithNamespace() {
+  await start();
+  await executor.destroy(await executor.sandbox());
 }
 
 const podsLeft = async () => {
@@ -87,12 +96,12 @@ test('a cluster without the RuntimeClass', async () => {
 });
 
 test('a cluster without room', async () => {
-  await start();
-  await refused('NO_CAPACITY', /no room for a sandbox: .*memory/i, { memoryBytes: TiB });
+  await start({}, { KUBERNETES_CPU_OVERCOMMIT: '1' });
+  await refused('NO_CAPACITY', /no room for a sandbox: .*cpu/i, { cpus: 16 });
 });
 
 test('a quota in the way', async () => {
-  await start();
+  await startWithNamespace();
   const metadata = { name: 'none' };
   await core.createNamespacedResourceQuota({ namespace: NAMESPACE, body: { metadata, spec: { hard: { pods: '0' } } } });
   undo.defer(async () => void (await core.deleteNamespacedResourceQuota({ namespace: NAMESPACE, name: 'none' })));
@@ -134,7 +143,7 @@ test('a webhook that refuses pods', async () => {
 });
 
 test('policies that nobody enforces, unless the operator says that it may be so', async () => {
-  await start();
+  await startWithNamespace();
   // Policies add up: with this one everything goes out, as it would where no policy is enforced.
   const spec = { podSelector: {}, policyTypes: ['Egress'], egress: [{}] };
   const api = config.makeApiClient(NetworkingV1Api);
@@ -149,7 +158,7 @@ test('policies that nobody enforces, unless the operator says that it may be so'
 
 test.for([
   { missing: 'patch namespaces', rules: [] },
-  { missing: 'list pods', rules: [KEEPS_ITS_NAMESPACE] },
+  { missing: 'list pods', rules: KEEPS_NAMESPACES },
 ])('an account that may not $missing is told so at the start', async ({ missing, rules }) => {
   const words = await lastWords(await accountWith(rules));
   expect(words).toMatch(new RegExp(`the executor may not ${missing}: grant it that verb`));
@@ -157,7 +166,7 @@ test.for([
 
 test('an account that may not make pods is told so by the first sandbox', async () => {
   const pods = { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list', 'watch', 'delete'] };
-  await start({}, { KUBECONFIG: await accountWith([KEEPS_ITS_NAMESPACE, pods]) });
+  await start({}, { KUBECONFIG: await accountWith([...KEEPS_NAMESPACES, pods]) });
   await refused('SANDBOX_START_FAILED', /the executor may not create pods: grant it that verb/);
 });
 
@@ -172,7 +181,9 @@ test('the doctor says of a cluster what it is, and which rights an account lacks
   expect(all).toMatch(/^ok +rights: /m);
   expect(all).toMatch(/^ok +RuntimeClasses: gvisor$/m);
   expect(none).toMatch(/^optional RuntimeClasses: may not be listed$/m);
-  expect(none).toMatch(/^MISSING +rights: may not create pods, .*patch pods\/resize/m);
+  expect(none).toMatch(
+    /^MISSING +rights: may not create pods, .*patch pods\/resize, .*delete namespaces, .*create resourcequotas, .*watch leases/m,
+  );
   expect(await examine('/nonexistent')).toMatch(/^MISSING +cluster: \/nonexistent: /m);
 });
 
@@ -189,10 +200,7 @@ async function accountWith(rules: V1PolicyRule[]): Promise<string> {
   const subjects = [{ kind: 'ServiceAccount', name, namespace }];
   await rbac.createClusterRoleBinding({ body: { metadata, roleRef, subjects } });
   undo.defer(async () => void (await rbac.deleteClusterRoleBinding({ name })));
-  const body = { spec: { audiences: [], expirationSeconds: 600 } };
-  const { status } = await core.createNamespacedServiceAccountToken({ namespace, name, body });
-  const account = new KubeConfig();
-  account.loadFromClusterAndUser(config.getCurrentCluster()!, { name, token: status!.token! });
+  const account = await accountOf(namespace, name);
   const directory = await mkdtemp('/tmp/dd-weather-');
   undo.defer(() => rm(directory, { recursive: true }));
   const file = join(directory, 'kubeconfig');

@@ -7,7 +7,6 @@ import { textOf } from '../api.ts';
 import { connectCluster } from '../cluster.ts';
 import { CALLER, executionOf, python, startExecutor, type TestExecutor } from '../integration/executor/fixture.ts';
 
-const NAMESPACE = 'drydock-test-pool';
 const FLOOR = 2;
 // Kubernetes takes a node for lost after 50 s of silence, and its pods are given up 5 s later.
 const LOST_WITHIN = { timeout: 120_000, interval: 500 };
@@ -103,13 +102,13 @@ test('while etcd hangs for ten seconds commands run, and a warm sandbox is claim
 test('a pod that is evicted or deleted by somebody else is a sandbox that has ended, and says why', async () => {
   const evicted = await claimed();
   const deleted = await claimed();
-  const metadata = { name: evicted.pod, namespace: NAMESPACE };
+  const metadata = evicted.pod;
   const calls = [evicted, deleted].map(({ id }) => executor.command(id, ['sleep', '60']));
   const [first, second] = calls.map((call) => call.catch((error: unknown) => error));
   await expect.poll(() => running(evicted.id), WITHIN).toBe(1);
   await expect.poll(() => running(deleted.id), WITHIN).toBe(1);
   await cluster.core.createNamespacedPodEviction({ ...metadata, body: { metadata } });
-  await cluster.core.deleteNamespacedPod({ namespace: NAMESPACE, name: deleted.pod });
+  await cluster.core.deleteNamespacedPod(deleted.pod);
   const stopped = (stopReason: string) => ({ reason: 'SANDBOX_STOPPED', details: { metadata: { stopReason } } });
   expect(await first).toMatchObject(stopped('EVICTED'));
   expect(await second).toMatchObject(stopped('EXITED'));
@@ -138,10 +137,13 @@ test('sandboxes of a lost node have stopped, and nothing of them is left when it
 }, 240_000);
 
 /** A sandbox and its pod. */
-async function claimed(): Promise<{ id: string; instanceId: string; pod: string }> {
+async function claimed(): Promise<{ id: string; instanceId: string; pod: { namespace: string; name: string } }> {
   const id = await executor.sandbox();
   const instanceId = await executor.instanceOf(id);
-  return { id, instanceId, pod: executor.engine.nameOf(instanceId) };
+  const labelSelector = `drydock.dev/instance=${instanceId}`;
+  const [pod] = (await cluster.core.listPodForAllNamespaces({ labelSelector })).items;
+  const { namespace, name } = pod!.metadata!;
+  return { id, instanceId, pod: { namespace: namespace!, name: name! } };
 }
 
 const running = async (id: string) => {

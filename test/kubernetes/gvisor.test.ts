@@ -1,9 +1,6 @@
-import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { connectCluster } from '../cluster.ts';
 import { MiB, python, startExecutor, type TestExecutor } from '../integration/executor/fixture.ts';
-import { KUBECONFIG } from '../integration/executor/under-test.ts';
-
-const NAMESPACE = 'drydock-test-pool';
 
 let executor: TestExecutor;
 let sandboxId: string;
@@ -18,10 +15,8 @@ afterAll(() => executor[Symbol.asyncDispose]());
 const inside = async (source: string) => (await executor.command(sandboxId, python(source))).stdout.trim();
 
 test('a template with a RuntimeClass has its pods in it, and its programs a kernel of their own', async () => {
-  const config = new KubeConfig();
-  config.loadFromFile(KUBECONFIG!);
   const labelSelector = `drydock.dev/executor=${executor.id}`;
-  const { items } = await config.makeApiClient(CoreV1Api).listNamespacedPod({ namespace: NAMESPACE, labelSelector });
+  const { items } = await connectCluster().core.listPodForAllNamespaces({ labelSelector });
   expect(new Set(items.map(({ spec }) => spec!.runtimeClassName))).toEqual(new Set(['gvisor']));
   expect(await inside('print(open("/proc/version").read())')).toMatch(/gvisor/i);
 });

@@ -1,9 +1,9 @@
-import { CoreV1Api, KubeConfig, type V1Pod } from '@kubernetes/client-node';
+import type { CoreV1Api, V1Pod } from '@kubernetes/client-node';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { connectCluster } from '../cluster.ts';
+import { POOL_NAMESPACE } from '../integration/executor/cluster.ts';
 import { LIMITS, MiB, python, startExecutor, type TestExecutor } from '../integration/executor/fixture.ts';
-import { KUBECONFIG } from '../integration/executor/under-test.ts';
 
-const NAMESPACE = 'drydock-test-pool';
 const ECONNREFUSED = 111;
 const WITHIN = { timeout: 30_000, interval: 100 };
 
@@ -13,13 +13,11 @@ let sandboxId: string;
 let pods: V1Pod[];
 
 beforeAll(async () => {
-  const config = new KubeConfig();
-  config.loadFromFile(KUBECONFIG!);
-  api = config.makeApiClient(CoreV1Api);
+  api = connectCluster().core;
   executor = await startExecutor({ pool: { floor: 1, ceiling: 1 }, environment: { KUBERNETES_CPU_OVERCOMMIT: '1' } });
   sandboxId = await executor.sandbox();
   const labelSelector = `drydock.dev/executor=${executor.id}`;
-  const list = async () => (await api.listNamespacedPod({ namespace: NAMESPACE, labelSelector })).items;
+  const list = async () => (await api.listPodForAllNamespaces({ labelSelector })).items;
   await vi.waitUntil(async () => (await list()).filter(({ status }) => status?.podIP).length === 2, WITHIN);
   pods = await list();
 });
@@ -33,10 +31,10 @@ const inside = async (source: string) => {
 };
 
 test('the namespace lets in only restricted pods, and no traffic', async () => {
-  const { metadata } = await api.readNamespace({ name: NAMESPACE });
+  const { metadata } = await api.readNamespace({ name: POOL_NAMESPACE });
   expect(metadata?.labels).toMatchObject({ 'pod-security.kubernetes.io/enforce': 'restricted' });
   const plain = { metadata: { name: 'plain' }, spec: { containers: [{ name: 'plain', image: 'any' }] } };
-  await expect(api.createNamespacedPod({ namespace: NAMESPACE, body: plain })).rejects.toThrow(/PodSecurity/);
+  await expect(api.createNamespacedPod({ namespace: POOL_NAMESPACE, body: plain })).rejects.toThrow(/PodSecurity/);
 });
 
 test('the cluster was asked for a hardened pod', () => {

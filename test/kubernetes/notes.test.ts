@@ -3,7 +3,6 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connectCluster } from '../cluster.ts';
 import { CALLER, python, startExecutor, type TestExecutor } from '../integration/executor/fixture.ts';
 
-const NAMESPACE = 'drydock-test-pool';
 const WITHIN = { timeout: 20_000, interval: 100 };
 
 const { core } = connectCluster();
@@ -19,7 +18,7 @@ const warm = () => executor.metric('executor_warm_sandboxes{');
 /** Names of the pods that are labelled with a sandbox of the organisation. */
 const podsOf = async (sandboxId: string) => {
   const labelSelector = `drydock.dev/organization=${CALLER.organizationId},drydock.dev/sandbox=${sandboxId}`;
-  const { items } = await core.listNamespacedPod({ namespace: NAMESPACE, labelSelector });
+  const { items } = await core.listPodForAllNamespaces({ labelSelector });
   return items.map(({ metadata }) => metadata!.name);
 };
 

@@ -69,6 +69,7 @@ export function createDockerBackend(options: DockerOptions): Backend {
 
   return {
     capabilities: { hostsCells: true, changesLimits: true, measuresPeak: true },
+    cluster: '',
     async reach(instanceId, accept) {
       const directory = linkDirectoryOf(instanceId);
       await mkdir(directory, { recursive: true, mode: 0o700 });
@@ -103,6 +104,9 @@ export function createDockerBackend(options: DockerOptions): Backend {
     },
     // Labels of a container stay what they were when it was made.
     note() {},
+    inherit: async () => [],
+    // Containers know no organisations.
+    async forget() {},
     async setLimits(instanceId, limits) {
       const group = await groupOf(instanceId);
       try {

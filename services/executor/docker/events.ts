@@ -20,7 +20,7 @@ export function watchEngine(docker: Docker, label: string, log: Logger, watcher:
     for (let connections = 0; !stop.signal.aborted; connections++) {
       try {
         const events = await docker.getEvents({ filters: JSON.stringify(filters), abortSignal: stop.signal });
-        if (connections > 0) watcher.missed();
+        if (connections > 0) watcher.changed();
         for await (const line of linesOf(events)) handle(JSON.parse(line));
         log.warn('engine closed its events');
       } catch (error) {

@@ -1,17 +1,19 @@
 import type { Duplex } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { setTimeout as pause } from 'node:timers/promises';
-import { CoreV1Api, KubeConfig, type V1Pod, VersionApi } from '@kubernetes/client-node';
+import { CoordinationV1Api, CoreV1Api, KubeConfig, type V1Pod, VersionApi } from '@kubernetes/client-node';
 import { DrydockError } from '#libs/errors.ts';
 import type { Logger } from '#libs/log.ts';
 import type { Backend, InstancePlan } from '../backend.ts';
-import { hasCode, messageOf, refusalOf } from './api-errors.ts';
+import { hasCode, refusalOf } from './api-errors.ts';
 import { openExecStream } from './exec-stream.ts';
-import { keepNamespace } from './namespace.ts';
-import { claimOn, createNotes } from './notes.ts';
+import { namespaceOf } from './namespace.ts';
+import { openNamespaces } from './namespaces.ts';
+import { claimOn, createNotes, writeOn } from './notes.ts';
+import { joinPeers } from './peers.ts';
 import { CONNECT_COMMAND, CONTAINER, EXECUTOR_LABEL, INSTANCE_LABEL, nameOf, podFor, resourcesFor } from './pod.ts';
 import { endOf, isRunning, startFailureOf, unschedulable } from './pod-state.ts';
-import { followPods } from './pods.ts';
+import { followPods, listPods } from './pods.ts';
 import { canResize, resizePod } from './resize.ts';
 
 const START_MS = 20_000;
@@ -26,6 +28,10 @@ export type KubernetesOptions = {
   executorId: string;
   /** What the names of this environment's namespaces begin with. */
   namespacePrefix: string;
+  /** Cluster role that this executor binds itself to in the namespaces that it makes; absent where its rights are everywhere. */
+  role: string | undefined;
+  /** How long an organisation's namespace is kept that holds nothing. */
+  namespaceIdleMs: number;
   agentImage: string;
   /** Sandboxes may use so many times the CPU that nodes set aside for them. */
   cpuOvercommit: number;
@@ -36,41 +42,64 @@ export type KubernetesOptions = {
 
 /** Instances as pods of a cluster, reached by one exec stream each. */
 export async function createKubernetesBackend(options: KubernetesOptions): Promise<Backend> {
-  const { executorId, agentImage, cpuOvercommit, log } = options;
+  const { executorId, namespacePrefix: environment, agentImage, cpuOvercommit, role, log } = options;
   const config = loadConfig(options.kubeconfig);
   const api = config.makeApiClient(CoreV1Api);
   const version = config.makeApiClient(VersionApi);
-  const namespace = `${options.namespacePrefix}-pool`;
-  const label = `${EXECUTOR_LABEL}=${executorId}`;
-  const list = () =>
-    api.listNamespacedPod({ namespace, labelSelector: label }).catch((cause) => {
-      throw new Error(`pods of ${namespace} cannot be listed: ${messageOf(cause)}`, { cause });
-    });
-  await keepNamespace(config, namespace).catch((error) => {
-    throw new Error(`namespace ${namespace} cannot be kept: ${messageOf(error)}`, { cause: error });
-  });
+  /** The namespaces of this executor's instances. */
+  const homes = new Map<string, string>();
+  const pods = followPods(config, { api, log });
+  const namespaces = await openNamespaces({ config, environment, role, idleMs: options.namespaceIdleMs, pods, log });
+  const shared = namespaceOf(environment);
   const service = (await api.readNamespacedService({ namespace: 'default', name: 'kubernetes' })).spec;
+  const cluster = (await api.readNamespace({ name: shared })).metadata?.uid ?? '';
   const changesLimits = await canResize(api);
-  const pods = followPods(config, { namespace, label, list, log });
-  const notes = createNotes({ api, namespace, log });
+  const notes = createNotes({ api, homes, log });
+  const peers = await joinPeers({
+    api: config.makeApiClient(CoordinationV1Api),
+    namespace: shared,
+    executorId,
+    isEmpty: () => homes.size === 0,
+    log,
+  });
   /** Those that end because they are told to. */
   const ending = new Set<string>();
 
+  const list = async (ownerId: string): Promise<V1Pod[]> => {
+    const names = await namespaces.list();
+    const found = await Promise.all(names.map((name) => listPods(api, name, `${EXECUTOR_LABEL}=${ownerId}`)));
+    return found.flatMap(({ items }) => items);
+  };
+
   const destroy = async (instanceId: string): Promise<void> => {
     const name = nameOf(instanceId);
+    const namespace = homes.get(instanceId);
+    if (!namespace) return;
     const pod = pods.get(name);
     // Nobody there would ever say that it is gone. Should the node come back, its kubelet ends what it finds.
     const isLost = pod && endOf(pod, false) === 'HOST_LOST';
     ending.add(instanceId);
     try {
       await api.deleteNamespacedPod({ namespace, name, ...(isLost ? { gracePeriodSeconds: 0 } : {}) });
+      await pods.until(name, (pod) => (pod ? undefined : true), AbortSignal.timeout(DELETE_MS));
     } catch (error) {
       if (!hasCode(error, 404)) throw error;
-      ending.delete(instanceId);
-      return;
     }
-    await pods.until(name, (pod) => (pod ? undefined : true), AbortSignal.timeout(DELETE_MS));
+    homes.delete(instanceId);
     ending.delete(instanceId);
+  };
+
+  const make = async (plan: InstancePlan): Promise<void> => {
+    const namespace = await namespaces.of(plan.tenant);
+    homes.set(plan.instanceId, namespace);
+    const body = podFor(plan, { namespace, executorId, agentImage, cpuOvercommit });
+    await api.createNamespacedPod({ namespace, body }).catch(async (error) => {
+      // Another executor, or somebody, has removed it.
+      if (!hasCode(error, 404) || !plan.tenant) throw error;
+      await namespaces.forget(namespace);
+      await namespaces.of(plan.tenant);
+      await api.createNamespacedPod({ namespace, body });
+    });
   };
 
   /** Waits until a pod runs. Errors: SANDBOX_START_FAILED, NO_CAPACITY. */
@@ -87,15 +116,16 @@ export async function createKubernetesBackend(options: KubernetesOptions): Promi
 
   return {
     capabilities: { hostsCells: false, changesLimits, measuresPeak: false },
+    cluster,
     async reach(instanceId, accept) {
       const stop = new AbortController();
       const pod = nameOf(instanceId);
-      const running = (found: V1Pod | undefined) => (found && isRunning(found) ? true : undefined);
+      const running = (found: V1Pod | undefined) => (found && isRunning(found) ? found.metadata?.namespace : undefined);
       let stream: Duplex | undefined;
       const loop = async () => {
         for (let failures = 0; !stop.signal.aborted; ) {
           try {
-            await pods.until(pod, running, stop.signal);
+            const namespace = await pods.until(pod, running, stop.signal);
             stream = await openExecStream(config, { namespace, pod, container: CONTAINER, command: CONNECT_COMMAND });
             if (stop.signal.aborted) return void stream.destroy();
             failures = 0;
@@ -120,8 +150,7 @@ export async function createKubernetesBackend(options: KubernetesOptions): Promi
     async create(plan, signal) {
       if (plan.purpose === 'cells') throw new DrydockError('NOT_IMPLEMENTED', 'a cluster has no instances for cells');
       try {
-        const body = podFor(plan, { namespace, executorId, agentImage, cpuOvercommit });
-        await api.createNamespacedPod({ namespace, body }).catch((error) => {
+        await make(plan).catch((error) => {
           throw refusalOf(plan.template, error);
         });
         await started(plan, signal);
@@ -132,14 +161,22 @@ export async function createKubernetesBackend(options: KubernetesOptions): Promi
     },
     destroy,
     async list() {
-      const { items } = await list();
-      return items.map((pod) => ({
-        instanceId: pod.metadata?.labels?.[INSTANCE_LABEL] ?? '',
-        running: isRunning(pod),
-        claim: claimOn(pod),
-      }));
+      const found = await list(executorId);
+      return found.map((pod) => {
+        const instanceId = instanceOf(pod);
+        homes.set(instanceId, pod.metadata?.namespace ?? shared);
+        return { instanceId, running: isRunning(pod), claim: claimOn(pod) };
+      });
     },
     note: notes.write,
+    async inherit() {
+      const gone = await peers.inherit();
+      for (const peer of gone)
+        for (const { metadata = {} } of await list(peer.executorId))
+          await writeOn(api, metadata, { labels: { [EXECUTOR_LABEL]: executorId } });
+      return gone.map((peer) => ({ ...peer, settled: () => peers.settled(peer.executorId) }));
+    },
+    forget: (organizationId) => namespaces.remove(organizationId),
     outOfReach(instanceId) {
       if (!options.isolated) return [];
       const node = pods.get(nameOf(instanceId))?.status?.hostIP;
@@ -147,7 +184,7 @@ export async function createKubernetesBackend(options: KubernetesOptions): Promi
       return [`${server}:${port}`, `${node}:${KUBELET_PORT}`, METADATA_ADDRESS];
     },
     setLimits: (instanceId, limits) =>
-      resizePod({ api, pods, namespace }, instanceId, resourcesFor({ limits, writableRoot: false }, cpuOvercommit)),
+      resizePod({ api, pods, homes }, instanceId, resourcesFor({ limits, writableRoot: false }, cpuOvercommit)),
     async measurePeak() {
       return undefined;
     },
@@ -155,17 +192,24 @@ export async function createKubernetesBackend(options: KubernetesOptions): Promi
       const listening = new DisposableStack();
       listening.use(
         pods.onChange((pod, gone) => {
-          const instanceId = pod.metadata?.labels?.[INSTANCE_LABEL];
+          const instanceId = instanceOf(pod);
+          if (!homes.has(instanceId)) return;
+          const isOurs = pod.metadata?.labels?.[EXECUTOR_LABEL] === executorId;
           const reason = endOf(pod, gone);
-          if (instanceId && reason && !ending.has(instanceId)) watcher.ended(instanceId, reason);
+          if (!isOurs || gone) homes.delete(instanceId);
+          if (!isOurs) watcher.takenOver(instanceId);
+          else if (reason && !ending.has(instanceId)) watcher.ended(instanceId, reason);
         }),
       );
-      listening.use(pods.onResumed(() => watcher.missed()));
+      listening.use(pods.onResumed(() => watcher.changed()));
+      listening.use(peers.onGone(() => watcher.changed()));
       return { [Symbol.asyncDispose]: async () => listening.dispose() };
     },
     ping: async () => void (await version.getCode()),
     async [Symbol.asyncDispose]() {
       await notes[Symbol.asyncDispose]();
+      await peers[Symbol.asyncDispose]();
+      await namespaces[Symbol.asyncDispose]();
       await pods[Symbol.asyncDispose]();
     },
   };
@@ -177,6 +221,8 @@ function loadConfig(path: string | undefined): KubeConfig {
   else config.loadFromDefault();
   return config;
 }
+
+const instanceOf = ({ metadata }: V1Pod) => metadata?.labels?.[INSTANCE_LABEL] ?? '';
 
 /** What a pod that does not start in time waits for. */
 function lateBecause(template: string, pod: V1Pod | undefined): DrydockError {

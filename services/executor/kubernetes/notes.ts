@@ -1,14 +1,20 @@
-import { type CoreV1Api, PatchStrategy, setHeaderOptions, type V1Pod } from '@kubernetes/client-node';
+import {
+  type CoreV1Api,
+  PatchStrategy,
+  setHeaderOptions,
+  type V1ObjectMeta,
+  type V1Pod,
+} from '@kubernetes/client-node';
 import { every } from '#libs/lifecycle.ts';
 import type { Logger } from '#libs/log.ts';
 import type { Claim } from '../claims.ts';
 import { hasCode } from './api-errors.ts';
+import { ORGANIZATION_LABEL } from './namespace.ts';
 import { nameOf } from './pod.ts';
 
 const CLAIM = 'drydock.dev/claim';
 /** For whoever looks for a pod. */
 const SANDBOX_LABEL = 'drydock.dev/sandbox';
-const ORGANIZATION_LABEL = 'drydock.dev/organization';
 const RETRY_MS = 1_000;
 
 /** What is noted on pods. Disposing writes what waits, where that can be done now. */
@@ -18,16 +24,20 @@ export type Notes = AsyncDisposable & {
 };
 
 /** Writes notes behind the caller's back: a claim does not wait for the API server. */
-export function createNotes({ api, namespace, log }: { api: CoreV1Api; namespace: string; log: Logger }): Notes {
+export function createNotes(dependencies: {
+  api: CoreV1Api;
+  /** The namespaces of instances that are there. */
+  homes: ReadonlyMap<string, string>;
+  log: Logger;
+}): Notes {
+  const { api, homes, log } = dependencies;
   const waiting = new Map<string, Claim>();
-  const merging = setHeaderOptions('Content-Type', PatchStrategy.MergePatch);
   const write = async () => {
     for (const [instanceId, claim] of waiting) {
       const labels = { [SANDBOX_LABEL]: claim.sandboxId, [ORGANIZATION_LABEL]: claim.organizationId };
-      const body = { metadata: { labels, annotations: { [CLAIM]: JSON.stringify(claim) } } };
-      await api.patchNamespacedPod({ namespace, name: nameOf(instanceId), body }, merging).catch((error) => {
-        if (!hasCode(error, 404)) throw error;
-      });
+      const annotations = { [CLAIM]: JSON.stringify(claim) };
+      const pod = { namespace: homes.get(instanceId), name: nameOf(instanceId) };
+      await writeOn(api, pod, { labels, annotations });
       if (waiting.get(instanceId) === claim) waiting.delete(instanceId);
     }
   };
@@ -42,6 +52,19 @@ export function createNotes({ api, namespace, log }: { api: CoreV1Api; namespace
       await write().catch((error) => log.warn({ err: error }, 'claims not noted'));
     },
   };
+}
+
+/** Writes labels and annotations on a pod, besides those that it has. Does nothing where it is gone. */
+export async function writeOn(
+  api: CoreV1Api,
+  { namespace, name }: { namespace?: string | undefined; name?: string },
+  metadata: Pick<V1ObjectMeta, 'labels' | 'annotations'>,
+): Promise<void> {
+  if (!namespace || !name) return;
+  const merging = setHeaderOptions('Content-Type', PatchStrategy.MergePatch);
+  await api.patchNamespacedPod({ namespace, name, body: { metadata } }, merging).catch((error) => {
+    if (!hasCode(error, 404)) throw error;
+  });
 }
 
 /** The claim that is noted on a pod. */

@@ -2,13 +2,14 @@ import type { V1Container, V1Pod, V1ResourceRequirements, V1Volume } from '@kube
 import type { SandboxLimits } from '#libs/catalog/catalog.ts';
 import { type InstancePlan, SEARCH_PATH } from '../backend.ts';
 import { fileSystemSizes } from '../file-systems.ts';
-import { SERVICE_ACCOUNT } from './namespace.ts';
 
 /** Labels by which an executor finds its own again. */
 export const EXECUTOR_LABEL = 'drydock.dev/executor';
 export const INSTANCE_LABEL = 'drydock.dev/instance';
 export const TEMPLATE_LABEL = 'drydock.dev/template';
 
+/** Of every sandbox; it may do nothing, and its token reaches none. */
+export const SERVICE_ACCOUNT = 'drydock-sandbox';
 export const CONTAINER = 'sandbox';
 const AGENT_DIRECTORY = '/run/drydock';
 const AGENT_PATH = `${AGENT_DIRECTORY}/agent`;
@@ -19,7 +20,7 @@ export const CONNECT_COMMAND = [AGENT_PATH, 'connect', AGENT_SOCKET];
 
 const USER = 1000;
 const MiB = 1024 * 1024;
-const AGENT_VOLUME_BYTES = 64 * MiB;
+export const AGENT_VOLUME_BYTES = 64 * MiB;
 // The agent ends at SIGTERM, with everything that it started.
 const GRACE_SECONDS = 1;
 // Pods on a node that has gone are deleted after this and not after the usual 5 minutes.

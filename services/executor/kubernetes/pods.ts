@@ -1,13 +1,21 @@
 import { EventEmitter, once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
-import { type KubeConfig, ListWatch, type V1Pod, type V1PodList, Watch } from '@kubernetes/client-node';
+import { type CoreV1Api, type KubeConfig, ListWatch, type V1Pod, type V1PodList, Watch } from '@kubernetes/client-node';
 import type { Logger } from '#libs/log.ts';
+import { messageOf } from './api-errors.ts';
+import { EXECUTOR_LABEL } from './pod.ts';
 
 const RETRY_MS = 500;
 
-/** The pods of one executor as the cluster last told. */
+/** The sandboxes of every executor, in the namespaces that are followed, as the cluster last told. */
 export type Pods = AsyncDisposable & {
+  /** Follows another namespace; resolves when it was listed. May be repeated. */
+  follow(namespace: string): Promise<void>;
+  /** Forgets a namespace that is removed. */
+  forget(namespace: string): Promise<void>;
   get(name: string): V1Pod | undefined;
+  /** How many there are in a namespace. */
+  count(namespace: string): number;
   /** Resolves with what `wanted` answers for a pod, which may not exist yet, once that is something. */
   until<T>(name: string, wanted: (pod: V1Pod | undefined) => T | undefined, signal: AbortSignal): Promise<T>;
   /** Hears of every change until disposed; `gone` for a pod that was deleted. */
@@ -16,37 +24,68 @@ export type Pods = AsyncDisposable & {
   onResumed(listener: () => void): Disposable;
 };
 
+type Informer = { source: ListWatch<V1Pod>; started: Promise<void> };
+
+export async function listPods(api: CoreV1Api, namespace: string, labelSelector: string): Promise<V1PodList> {
+  return api.listNamespacedPod({ namespace, labelSelector }).catch((cause) => {
+    throw new Error(`pods of ${namespace} cannot be listed: ${messageOf(cause)}`, { cause });
+  });
+}
+
 /** Follows pods by a label: lists them, watches from there, and lists again where the cluster has forgotten that point. */
-export function followPods(
-  config: KubeConfig,
-  { namespace, label, list, log }: { namespace: string; label: string; list: () => Promise<V1PodList>; log: Logger },
-): Pods {
+export function followPods(config: KubeConfig, { api, log }: { api: CoreV1Api; log: Logger }): Pods {
   const changes = new EventEmitter<{ change: [V1Pod, boolean]; resumed: [] }>().setMaxListeners(0);
   const stop = new AbortController();
-  // Bookmarks keep the point to resume from young while nothing happens.
-  const path = `/api/v1/namespaces/${namespace}/pods?allowWatchBookmarks=true`;
-  const informer = new ListWatch<V1Pod>(path, new Watch(config), list, false, label);
-  const tell = (gone: boolean) => (pod: V1Pod) => changes.emit('change', pod, gone);
-  informer.on('add', tell(false));
-  informer.on('update', tell(false));
-  informer.on('delete', tell(true));
-  informer.on('error', async (error) => {
-    if (stop.signal.aborted) return;
-    log.warn({ err: error }, 'watch of the pods interrupted');
-    await pause(RETRY_MS, undefined, { signal: stop.signal }).catch(() => {});
-    if (stop.signal.aborted) return;
-    await informer.start();
-    changes.emit('resumed');
-  });
-  const started = informer.start();
+  const pods = new Map<string, V1Pod>();
+  const informers = new Map<string, Informer>();
 
-  const get = (name: string) => informer.get(name, namespace);
+  const tell = (gone: boolean) => (pod: V1Pod) => {
+    const name = pod.metadata?.name ?? '';
+    if (gone) pods.delete(name);
+    else pods.set(name, pod);
+    changes.emit('change', pod, gone);
+  };
+
+  const begin = (namespace: string): Informer => {
+    // Bookmarks keep the point to resume from young while nothing happens.
+    const path = `/api/v1/namespaces/${namespace}/pods?allowWatchBookmarks=true`;
+    const list = () => listPods(api, namespace, EXECUTOR_LABEL);
+    const source = new ListWatch<V1Pod>(path, new Watch(config), list, false, EXECUTOR_LABEL);
+    source.on('add', tell(false));
+    source.on('update', tell(false));
+    source.on('delete', tell(true));
+    source.on('error', async (error) => {
+      const isOver = () => stop.signal.aborted || informers.get(namespace)?.source !== source;
+      if (isOver()) return;
+      log.warn({ err: error, namespace }, 'watch of the pods interrupted');
+      await pause(RETRY_MS, undefined, { signal: stop.signal }).catch(() => {});
+      if (isOver()) return;
+      await source.start();
+      changes.emit('resumed');
+    });
+    return { source, started: source.start() };
+  };
+
+  const end = async (namespace: string): Promise<void> => {
+    const informer = informers.get(namespace);
+    informers.delete(namespace);
+    await informer?.source.stop();
+    await informer?.started;
+  };
+
   return {
-    get,
+    follow(namespace) {
+      const informer = informers.get(namespace) ?? begin(namespace);
+      informers.set(namespace, informer);
+      return informer.started;
+    },
+    forget: end,
+    get: (name) => pods.get(name),
+    count: (namespace) => informers.get(namespace)?.source.list(namespace)?.length ?? 0,
     async until(name, wanted, signal) {
       const either = AbortSignal.any([signal, stop.signal]);
       for (;;) {
-        const found = wanted(get(name));
+        const found = wanted(pods.get(name));
         if (found !== undefined) return found;
         await once(changes, 'change', { signal: either });
       }
@@ -61,8 +100,7 @@ export function followPods(
     },
     async [Symbol.asyncDispose]() {
       stop.abort();
-      await informer.stop();
-      await started;
+      await Promise.all([...informers.keys()].map(end));
     },
   };
 }

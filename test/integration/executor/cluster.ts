@@ -3,11 +3,14 @@ import { createServer, type IncomingMessage } from 'node:http';
 import { Agent, type RequestOptions, request as sendSecurely } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { join } from 'node:path';
-import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
+import { CoreV1Api, KubeConfig, type V1Pod } from '@kubernetes/client-node';
 import type { Below, Observed } from './engine.ts';
 
 const NAMESPACE_PREFIX = 'drydock-test';
-const NAMESPACE = `${NAMESPACE_PREFIX}-pool`;
+/** Where sandboxes wait for whoever comes. */
+export const POOL_NAMESPACE = `${NAMESPACE_PREFIX}-pool`;
+/** What is made for an organisation. */
+export const namespaceOf = (organizationId: string) => `${NAMESPACE_PREFIX}-${organizationId.replaceAll('_', '-')}`;
 
 /** What an executor is told to work on the cluster under test. */
 export function clusterVariables(kubeconfig: string): Record<string, string> {
@@ -25,19 +28,19 @@ export function clusterVariables(kubeconfig: string): Record<string, string> {
 export function connectCluster(kubeconfig: string, executorId: string): Below {
   const api = configOf(kubeconfig).makeApiClient(CoreV1Api);
   const nameOf = (instanceId: string) => `drydock-${instanceId.replaceAll('_', '-')}`;
-  const remove = (instanceId: string) =>
-    api.deleteNamespacedPod({ namespace: NAMESPACE, name: nameOf(instanceId), gracePeriodSeconds: 0 });
-  const list = async () => {
-    const { items } = await api.listNamespacedPod({
-      namespace: NAMESPACE,
-      labelSelector: `drydock.dev/executor=${executorId}`,
-    });
-    return items.map(({ metadata }) => metadata!.labels!['drydock.dev/instance']!);
-  };
+  const pods = async () =>
+    (await api.listPodForAllNamespaces({ labelSelector: `drydock.dev/executor=${executorId}` })).items;
+  const instanceOf = ({ metadata }: V1Pod) => metadata!.labels!['drydock.dev/instance']!;
+  const removePod = ({ metadata }: V1Pod) =>
+    api.deleteNamespacedPod({ namespace: metadata!.namespace!, name: metadata!.name!, gracePeriodSeconds: 0 });
+  const list = async () => (await pods()).map(instanceOf);
   return {
     list,
     nameOf,
-    kill: remove,
+    async kill(instanceId) {
+      const pod = (await pods()).find((each) => instanceOf(each) === instanceId);
+      await removePod(pod!);
+    },
     async makeOrphan(image) {
       const instanceId = 'ins_orphan';
       const labels = { 'drydock.dev/executor': executorId, 'drydock.dev/instance': instanceId };
@@ -60,10 +63,10 @@ export function connectCluster(kubeconfig: string, executorId: string): Below {
           ],
         },
       };
-      await api.createNamespacedPod({ namespace: NAMESPACE, body });
+      await api.createNamespacedPod({ namespace: POOL_NAMESPACE, body });
       return instanceId;
     },
-    removeAll: async () => Promise.all((await list()).map(remove)),
+    removeAll: async () => Promise.all((await pods()).map(removePod)),
   };
 }
 

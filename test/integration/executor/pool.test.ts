@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startExecutor, type TestExecutor } from './fixture.ts';
+import { STRANGER, startExecutor, type TestExecutor } from './fixture.ts';
 import { NEEDS_ENGINE } from './under-test.ts';
 
 let executor: TestExecutor;
@@ -37,4 +37,19 @@ test('it grows with demand to its ceiling, and shrinks to its floor when that ha
   await expect.poll(async () => Math.max(most, await warm()), { timeout: 10_000 }).toBe(5);
   await expect.poll(warm, { timeout: 30_000, interval: 500 }).toBe(2);
   await expect.poll(async () => (await executor.engine.list()).length).toBe(2);
+});
+
+test('an organisation that shares no pool is given nothing of it, and soon finds one of its own', async () => {
+  await expect.poll(warm, { timeout: 20_000 }).toBe(2);
+  const tenancy = { sharedPool: false, sandboxes: 10 };
+  const before = await executor.engine.list();
+  const first = await executor.claim({ tenancy });
+  expect(first.warm).toBe(false);
+  expect(before).not.toContain(await executor.instanceOf(first.sandboxId));
+  await expect.poll(() => executor.metric('executor_own_warm_sandboxes{'), { timeout: 20_000 }).toBe(1);
+  const second = await executor.claim({ tenancy });
+  expect(second.warm).toBe(true);
+  const stranger = await executor.claim({ tenancy, organizationId: STRANGER.organizationId });
+  expect(stranger.warm).toBe(false);
+  await Promise.all([first, second, stranger].map(({ sandboxId }) => executor.destroy(sandboxId)));
 });

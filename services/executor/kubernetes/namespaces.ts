@@ -1,0 +1,176 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import {
+  AuthenticationV1Api,
+  CoreV1Api,
+  type KubeConfig,
+  KubernetesObjectApi,
+  PatchStrategy,
+} from '@kubernetes/client-node';
+import { every } from '#libs/lifecycle.ts';
+import type { Logger } from '#libs/log.ts';
+import { hasCode, messageOf } from './api-errors.ts';
+import {
+  ENVIRONMENT_LABEL,
+  FIELD_MANAGER,
+  type NamespacePlan,
+  namespaceOf,
+  type Owner,
+  objectsOf,
+  ownerOf,
+  QUOTA,
+} from './namespace.ts';
+import type { Pods } from './pods.ts';
+
+const KEEP_INTERVAL_MS = 60_000;
+// Rights, and what a quota has in use, are known everywhere a moment after they are there.
+const SETTLED_MS = 10_000;
+const LOOK_MS = 20;
+
+export type NamespacesOptions = {
+  config: KubeConfig;
+  /** What the names of this environment's namespaces begin with. */
+  environment: string;
+  /** Cluster role that an executor binds itself to where it makes a namespace; absent where its rights are everywhere. */
+  role: string | undefined;
+  /** How long an organisation's namespace is kept that holds nothing. */
+  idleMs: number;
+  pods: Pods;
+  log: Logger;
+};
+
+/** Where sandboxes live: a namespace that organisations share, and one of each that has, or lately had, some made for it. */
+export type Namespaces = AsyncDisposable & {
+  /** The namespace of what is made for an organisation, or for nobody yet; made where it is not there. */
+  of(owner: Owner | null): Promise<string>;
+  /** Those that are there and stay, others' among them. */
+  list(): Promise<string[]>;
+  /** One turned out to be gone. */
+  forget(name: string): Promise<void>;
+  /** Removes an organisation's with all that is in it. Succeeds when there is none. */
+  remove(organizationId: string): Promise<void>;
+};
+
+type Kept = { owner: Owner | null; made: Promise<void>; usedAt: number };
+
+/** Makes the shared one, and from then on keeps every one as it was made. Errors: what the API server says. */
+export async function openNamespaces(options: NamespacesOptions): Promise<Namespaces> {
+  const { config, environment, role, idleMs, pods, log } = options;
+  const api = config.makeApiClient(CoreV1Api);
+  const binding = role ? { role, user: await userOf(config) } : undefined;
+  const kept = new Map<string, Kept>();
+
+  const keep = (name: string, owner: Owner | null) => keepNamespace(config, { name, environment, owner, binding });
+
+  const make = (name: string, owner: Owner | null): Kept => {
+    const made = (async () => {
+      await keep(name, owner).catch((cause) => {
+        kept.delete(name);
+        throw new Error(`namespace ${name} cannot be kept: ${messageOf(cause)}`, { cause });
+      });
+      await pods.follow(name);
+    })();
+    return { owner, made, usedAt: Date.now() };
+  };
+
+  const of = async (owner: Owner | null): Promise<string> => {
+    const name = namespaceOf(environment, owner?.organizationId);
+    const known = kept.get(name);
+    const is = known?.owner?.sandboxes === owner?.sandboxes && known ? known : make(name, owner);
+    kept.set(name, is);
+    is.usedAt = Date.now();
+    await is.made;
+    return name;
+  };
+
+  const forget = async (name: string): Promise<void> => {
+    kept.delete(name);
+    await pods.forget(name);
+  };
+
+  const removeOne = async (name: string): Promise<void> => {
+    await api.deleteNamespace({ name }).catch((error) => {
+      if (!hasCode(error, 404)) throw error;
+    });
+    await forget(name);
+  };
+
+  const list = async (): Promise<string[]> => {
+    await Promise.allSettled([...kept.values()].map(({ made }) => made));
+    const labelSelector = `${ENVIRONMENT_LABEL}=${environment}`;
+    const { items } = await api.listNamespace({ labelSelector }).catch((cause) => {
+      throw new Error(`namespaces cannot be listed: ${messageOf(cause)}`, { cause });
+    });
+    const lasting = items.filter(({ metadata }) => !metadata?.deletionTimestamp);
+    for (const each of lasting) {
+      const name = each.metadata?.name ?? '';
+      const made = pods.follow(name);
+      if (!kept.has(name)) kept.set(name, { owner: ownerOf(each), made, usedAt: Date.now() });
+      await made;
+    }
+    return lasting.map(({ metadata }) => metadata?.name ?? '');
+  };
+
+  await of(null);
+  const lookAfter = async (name: string, each: Kept, exists: boolean): Promise<void> => {
+    const { owner } = each;
+    if (pods.count(name) > 0) each.usedAt = Date.now();
+    if (!exists && owner) await forget(name);
+    else if (owner && Date.now() - each.usedAt > idleMs) await removeOne(name);
+    else await keep(name, owner);
+  };
+  const periodic = every(KEEP_INTERVAL_MS, log, async () => {
+    const existing = new Set(await list());
+    for (const [namespace, each] of kept)
+      await lookAfter(namespace, each, existing.has(namespace)).catch((error) =>
+        log.error({ err: error, namespace }, 'namespace not looked after'),
+      );
+  });
+  return {
+    of,
+    list,
+    forget,
+    remove: (organizationId) => removeOne(namespaceOf(environment, organizationId)),
+    [Symbol.asyncDispose]: () => periodic[Symbol.asyncDispose](),
+  };
+}
+
+/** May be repeated, by any number of executors at once. */
+async function keepNamespace(config: KubeConfig, plan: NamespacePlan): Promise<void> {
+  const api = KubernetesObjectApi.makeApiClient(config);
+  const end = Date.now() + SETTLED_MS;
+  for (const object of objectsOf(plan))
+    await until(end, async () => {
+      try {
+        return await api.patch(object, undefined, undefined, FIELD_MANAGER, true, PatchStrategy.ServerSideApply);
+      } catch (error) {
+        // Until its own binding is known, an executor may do nothing in a namespace that it has just made.
+        if (plan.binding && hasCode(error, 403) && !isTerminating(error) && Date.now() < end) return undefined;
+        throw error;
+      }
+    });
+  if (!plan.owner) return;
+  // A pod before the quota's use is known would be refused.
+  const core = config.makeApiClient(CoreV1Api);
+  const isCounted = async () => {
+    const { status } = await core.readNamespacedResourceQuota({ namespace: plan.name, name: QUOTA });
+    return status?.hard?.pods;
+  };
+  if (!(await until(end, isCounted))) throw new Error('nobody counts what it has of its quota');
+}
+
+const isTerminating = (error: unknown) => /being terminated/.test(messageOf(error));
+
+/** Looks again and again until there is something, or the time is over. */
+async function until<T>(end: number, look: () => Promise<T | undefined>): Promise<T | undefined> {
+  for (;;) {
+    const found = await look();
+    if (found !== undefined || Date.now() > end) return found;
+    await pause(LOOK_MS);
+  }
+}
+
+/** As whom this executor is known to the cluster. */
+async function userOf(config: KubeConfig): Promise<string> {
+  const { status } = await config.makeApiClient(AuthenticationV1Api).createSelfSubjectReview({ body: {} });
+  return status?.userInfo?.username ?? '';
+}

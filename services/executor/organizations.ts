@@ -1,0 +1,37 @@
+import type { Events } from '#libs/events.ts';
+import type { Logger } from '#libs/log.ts';
+import { OrganizationDeleted } from '#proto/drydock/internal/v1/events.ts';
+import type { Backend } from './backend.ts';
+import type { Leases } from './leases.ts';
+import type { Pool } from './pool.ts';
+import type { Sandboxes } from './sandboxes.ts';
+
+const STREAM = 'AUTH';
+const DELETED_SUBJECT = 'drydock.auth.organization.deleted';
+
+export type Dependencies = {
+  sandboxes: Sandboxes;
+  leases: Leases;
+  pool: () => Pool;
+  backend: Pick<Backend, 'forget'>;
+  log: Logger;
+};
+
+/** Ends all that is an organisation's here once it is deleted, also where that was while this executor was away. */
+export function followDeletions(events: Events, dependencies: Dependencies, missedSince: Date): Disposable {
+  const handle = (data: Uint8Array) => forget(dependencies, OrganizationDeleted.decode(data).organizationId);
+  const parts = new DisposableStack();
+  events.keepStream(STREAM, ['drydock.auth.>']);
+  parts.use(events.subscribe(DELETED_SUBJECT, handle));
+  parts.use(events.follow({ stream: STREAM, subject: DELETED_SUBJECT, since: missedSince, handle }));
+  return parts;
+}
+
+async function forget({ sandboxes, leases, pool, backend, log }: Dependencies, organizationId: string): Promise<void> {
+  const own = sandboxes.list().filter((sandbox) => sandbox.organizationId === organizationId);
+  await Promise.all(own.map(({ sandboxId }) => sandboxes.destroy(sandboxId)));
+  await leases.discardOf(organizationId);
+  await pool().forget(organizationId);
+  await backend.forget(organizationId);
+  log.info({ organizationId, sandboxes: own.length }, 'deleted organisation forgotten');
+}

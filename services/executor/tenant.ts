@@ -1,0 +1,18 @@
+import { DrydockError } from '#libs/errors.ts';
+import type { SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
+
+/** An organisation, and what it may have where its sandboxes run. */
+export type Tenant = {
+  organizationId: string;
+  /** Instances that are nobody's yet may become its own. Where not, it has those that were made for it. */
+  sharedPool: boolean;
+  /** Sandboxes at one time, those of executions among them. */
+  sandboxes: number;
+};
+
+/** Whose a sandbox is to be. Session completes every spec; one that is not complete is a defect. */
+export function tenantOf({ organizationId, tenancy }: SandboxSpec): Tenant {
+  if (!organizationId || !tenancy || tenancy.sandboxes < 1)
+    throw new DrydockError('INTERNAL', 'a sandbox spec came without its organisation');
+  return { organizationId, sharedPool: tenancy.sharedPool, sandboxes: tenancy.sandboxes };
+}

@@ -1,0 +1,120 @@
+import { CoordinationV1Api } from '@kubernetes/client-node';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { connectEvents } from '#libs/events.ts';
+import { createLogger } from '#libs/log.ts';
+import { SandboxEnded, SandboxesInherited } from '#proto/drydock/internal/v1/events.ts';
+import type { StartProcessResponse } from '#proto/drydock/v1/process.ts';
+import { collect, textOf } from '../api.ts';
+import { connectCluster } from '../cluster.ts';
+import { POOL_NAMESPACE } from '../integration/executor/cluster.ts';
+import { CALLER, python, startExecutor, type TestExecutor } from '../integration/executor/fixture.ts';
+import { adminConfig } from '../rights.ts';
+
+// An executor is gone after 8 s of silence.
+const WITHIN = { timeout: 40_000, interval: 100 };
+const POOL = { floor: 1, ceiling: 1 };
+
+const { core } = connectCluster();
+const coordination = adminConfig().makeApiClient(CoordinationV1Api);
+let first: TestExecutor;
+let second: TestExecutor;
+let events: ReturnType<typeof connectEvents>;
+const inherited: SandboxesInherited[] = [];
+const ended: SandboxEnded[] = [];
+
+beforeAll(async () => {
+  first = await startExecutor({ pool: POOL });
+  second = await startExecutor({ pool: POOL, environment: { NATS_URL: first.nats.url } });
+  events = connectEvents({ url: first.nats.url, name: 'test', log: createLogger('test') });
+  events.subscribe('drydock.executor.sandboxes.inherited', (data) => inherited.push(SandboxesInherited.decode(data)));
+  events.subscribe('drydock.executor.sandbox.stopped', (data) => ended.push(SandboxEnded.decode(data)));
+  await vi.waitUntil(() => events.connected(), WITHIN);
+});
+afterAll(async () => {
+  await events[Symbol.asyncDispose]();
+  await second[Symbol.asyncDispose]();
+  await first[Symbol.asyncDispose]();
+});
+
+const printed = async (executor: TestExecutor, sandboxId: string, source: string) =>
+  (await executor.command(sandboxId, python(source))).stdout;
+
+/** A sandbox whose claim is noted on its pod. */
+async function noted(executor: TestExecutor): Promise<string> {
+  const sandboxId = await executor.sandbox();
+  const labelSelector = `drydock.dev/sandbox=${sandboxId}`;
+  await expect.poll(async () => (await core.listPodForAllNamespaces({ labelSelector })).items.length, WITHIN).toBe(1);
+  return sandboxId;
+}
+
+/** Leaves a call once its process runs. */
+async function startedId(events: AsyncIterable<StartProcessResponse>): Promise<string> {
+  for await (const { event } of events) if (event?.$case === 'started') return event.value.processId;
+  throw new Error('it did not start');
+}
+
+/** Ids of the executors that have a lease. */
+const leases = async () => {
+  const { items } = await coordination.listNamespacedLease({ namespace: POOL_NAMESPACE });
+  return items.map(({ metadata }) => metadata!.labels!['drydock.dev/executor']!);
+};
+
+test('what an executor left that is gone goes on at another one', async () => {
+  await expect.poll(() => first.metric('executor_warm_sandboxes{'), WITHIN).toBe(1);
+  const sandboxId = await noted(first);
+  await first.writeFile(sandboxId, 'kept', 'as it was');
+  const program = python('import time\nfor i in range(300): print(i, flush=True); time.sleep(0.1)');
+  const processId = await startedId(first.start(sandboxId, program, { detached: true }));
+  const { sandboxId: unconfirmed } = await first.claim();
+  const before = await first.engine.list();
+  await first.kill();
+  const killedAt = Date.now();
+  const [heirExecutorId, sandboxIds, lostTime] = [second.id, [sandboxId], expect.any(Date)];
+  const told = { executorId: first.id, heirExecutorId, sandboxIds, lostTime };
+  await expect.poll(() => inherited, WITHIN).toContainEqual(told);
+  expect(Math.abs(inherited[0]!.lostTime!.getTime() - killedAt)).toBeLessThan(10_000);
+  expect(await printed(second, sandboxId, 'print(open("kept").read())')).toBe('as it was\n');
+  const request = { sandboxId, processId, stdoutOffset: 0, stderrOffset: 0 };
+  const { stdout, exited } = await collect(second.processes.connectProcess(request, { caller: CALLER }));
+  expect(stdout).toBe(Array.from({ length: 300 }, (_, i) => `${i}\n`).join(''));
+  expect(exited.exitCode).toBe(0);
+  // Nobody can say whose the others were, so nobody gets them.
+  await expect.poll(() => first.engine.list(), WITHIN).toEqual([]);
+  const kept = await second.engine.list();
+  expect(before.filter((id) => kept.includes(id))).toEqual([await second.instanceOf(sandboxId)]);
+  await expect(second.command(unconfirmed, ['true'])).rejects.toMatchObject({ reason: 'SANDBOX_NOT_FOUND' });
+  expect(await leases()).not.toContain(first.id);
+
+  await first.restart();
+  await expect(first.command(sandboxId, ['true'])).rejects.toMatchObject({ reason: 'SANDBOX_NOT_FOUND' });
+  // It has its files still, but the sandbox is another's: what it says of its end does not count, and it ends nothing.
+  await expect.poll(() => first.metric('executor_warm_sandboxes{'), WITHIN).toBe(1);
+  expect(await printed(second, sandboxId, 'print(1)')).toBe('1\n');
+  await second.destroy(sandboxId);
+});
+
+test('an executor that was only asleep lets go of what another one has taken over, and ends nothing of it', async () => {
+  const sandboxId = await noted(first);
+  const program = python('import time\nfor i in range(600): print(i, flush=True); time.sleep(0.1)');
+  inherited.length = 0;
+  ended.length = 0;
+  first.process().kill('SIGSTOP');
+  await expect.poll(() => inherited.flatMap(({ sandboxIds }) => sandboxIds), WITHIN).toContain(sandboxId);
+  first.process().kill('SIGCONT');
+  for await (const { event } of second.start(sandboxId, program)) {
+    if (event?.$case !== 'stdout' || !textOf(event.value).includes('30')) continue;
+    break;
+  }
+  await expect(first.command(sandboxId, ['true'])).rejects.toMatchObject({ reason: 'SANDBOX_NOT_FOUND' });
+  await expect.poll(() => first.metric('executor_sandboxes'), WITHIN).toBe(0);
+  await expect.poll(leases, WITHIN).toEqual(expect.arrayContaining([first.id, second.id]));
+  expect(await printed(second, sandboxId, 'print(2)')).toBe('2\n');
+  expect(ended.filter((each) => each.sandboxId === sandboxId)).toEqual([]);
+  await second.destroy(sandboxId);
+});
+
+test('an executor that leaves nothing behind leaves no lease either', async () => {
+  await first.stop();
+  expect(await leases()).not.toContain(first.id);
+  expect(await leases()).toContain(second.id);
+});
