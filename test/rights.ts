@@ -2,12 +2,16 @@ import {
   AuthorizationV1Api,
   CoreV1Api,
   KubeConfig,
+  type KubernetesObject,
+  KubernetesObjectApi,
   NetworkingV1Api,
+  PatchStrategy,
   RbacAuthorizationV1Api,
 } from '@kubernetes/client-node';
 import { inject } from 'vitest';
 
 const TOKEN_SECONDS = 600;
+const ENFORCE = 'pod-security.kubernetes.io/enforce';
 
 /** Whoever may do everything in the project's cluster. */
 export function adminConfig(): KubeConfig {
@@ -39,11 +43,61 @@ export async function rulesOf(account: KubeConfig, namespace: string): Promise<s
     .sort();
 }
 
-/** What an executor that is taken over might try, with its account: namespace of the services, and of sandboxes. */
-export function attemptsOf(account: KubeConfig, control: string, pool: string): [string, () => Promise<unknown>][] {
+/** Makes an object, or brings it to this, as an executor does. */
+export function apply(account: KubeConfig, object: KubernetesObject): Promise<unknown> {
+  const api = KubernetesObjectApi.makeApiClient(account);
+  return api.patch(object, undefined, undefined, 'drydock-executor', true, PatchStrategy.ServerSideApply);
+}
+
+/** An organisation's namespace in an environment, as an executor makes it. */
+export function namespaceOf(prefix: string, id: string, more: Record<string, string> = {}): KubernetesObject {
+  const labels = {
+    'drydock.dev/environment': prefix,
+    'drydock.dev/organization': `org_${id}`,
+    [ENFORCE]: 'restricted',
+    ...more,
+  };
+  return { apiVersion: 'v1', kind: 'Namespace', metadata: { name: `${prefix}-org-${id}`, labels } };
+}
+
+/** By which a user has a role in a namespace, as an executor makes it. */
+export function bindingOf(namespace: string, role: string, user: string, kind = 'ClusterRole') {
+  const apiGroup = 'rbac.authorization.k8s.io';
+  return {
+    apiVersion: `${apiGroup}/v1`,
+    kind: 'RoleBinding',
+    metadata: { name: 'drydock-executor', namespace },
+    roleRef: { apiGroup, kind, name: role },
+    subjects: [{ apiGroup, kind: 'User', name: user }],
+  };
+}
+
+/** By which the API server knows an executor of the chart. */
+export function executorIn(control: string): string {
+  return `system:serviceaccount:${control}:drydock-executor`;
+}
+
+/**
+ * What an executor that is taken over might try, with its account: namespace of the services, prefix of those of sandboxes. It
+ * is bound in that of the organisation `own`, and not in that of `other`; that of `foreign` somebody else has made.
+ */
+export function attemptsOf(account: KubeConfig, control: string, prefix: string): [string, () => Promise<unknown>][] {
+  const pool = `${prefix}-pool`;
+  const own = `${prefix}-org-own`;
+  const other = `${prefix}-org-other`;
+  const foreign = `${prefix}-org-foreign`;
+  const sandboxes = `${prefix}-sandboxes`;
+  const user = executorIn(control);
   const core = account.makeApiClient(CoreV1Api);
   const rights = account.makeApiClient(RbacAuthorizationV1Api);
   const networking = account.makeApiClient(NetworkingV1Api);
+  const bind = (namespace: string, name: string, to: string) => () => apply(account, bindingOf(namespace, name, to));
+  const make = (id: string, labels: Record<string, string>) => () => apply(account, namespaceOf(prefix, id, labels));
+  const relabel = (name: string, label: string, value: string) => () =>
+    core.patchNamespace({
+      name,
+      body: [{ op: 'add', path: `/metadata/labels/${label.replaceAll('/', '~1')}`, value }],
+    });
   const metadata = { name: 'mine' };
   const pod = {
     metadata,
@@ -62,8 +116,24 @@ export function attemptsOf(account: KubeConfig, control: string, pool: string): 
     ['secrets among sandboxes', () => core.listNamespacedSecret(inPool)],
     ['a secret among sandboxes', () => core.createNamespacedSecret({ ...inPool, body: { metadata } })],
     ['a namespace', () => core.createNamespace({ body: { metadata } })],
+    ['a namespace of another environment', () => apply(account, namespaceOf(`${prefix}-org`, 'mine'))],
+    ['a namespace that is not restricted', make('mine', { [ENFORCE]: 'privileged' })],
+    ['a namespace that is what was restricted once', make('mine', { [`${ENFORCE}-version`]: 'v1.0' })],
+    ['a namespace of no environment', make('mine', { 'drydock.dev/environment': 'mine' })],
+    ['a privileged organisation', relabel(own, ENFORCE, 'privileged')],
+    ['a privileged pool', relabel(pool, ENFORCE, 'privileged')],
+    ['an organisation of nobody', relabel(own, 'drydock.dev/environment', 'mine')],
     ['the end of its own', () => core.deleteNamespace({ name: pool })],
+    // Dry, which is judged as any other: what is tried last is not to take the rest with it.
+    ['the end of another', () => core.deleteNamespace({ name: control, dryRun: 'All' })],
+    ['the end of one of somebody else', () => core.deleteNamespace({ name: foreign })],
+    ['one of somebody else', make('foreign', {})],
+    ['its rights in one of somebody else', bind(foreign, sandboxes, user)],
     ['another’s labels', () => core.patchNamespace({ name: control, body: [] })],
+    ['pods of a namespace before it is bound there', () => core.listNamespacedPod({ namespace: other })],
+    ['secrets of a namespace before it is bound there', () => core.listNamespacedSecret({ namespace: other })],
+    ['secrets of an organisation', () => core.listNamespacedSecret({ namespace: own })],
+    ['a privileged pod of an organisation', () => core.createNamespacedPod({ namespace: own, body: pod })],
     ['nodes', () => core.listNode()],
     ['another policy', () => networking.createNamespacedNetworkPolicy({ ...inPool, body: { metadata } })],
     [
@@ -71,6 +141,13 @@ export function attemptsOf(account: KubeConfig, control: string, pool: string): 
       () => networking.deleteNamespacedNetworkPolicy({ ...inPool, name: 'nothing-in-nothing-out' }),
     ],
     ['rights', () => rights.createNamespacedRoleBinding({ ...inPool, body: { metadata, roleRef: role } })],
+    ['its rights in the control plane', bind(control, sandboxes, user)],
+    ['its rights in the system', bind('kube-system', sandboxes, user)],
+    ['its leases for somebody else', () => apply(account, bindingOf(pool, 'drydock-executor', 'mallory', 'Role'))],
+    ['all rights in an organisation', bind(other, 'cluster-admin', user)],
+    ['other rights in an organisation', bind(other, 'system:discovery', user)],
+    ['its rights for somebody else', bind(other, sandboxes, 'mallory')],
+    ['its rights for somebody else, too', bind(own, sandboxes, 'mallory')],
     ['rights everywhere', () => rights.createClusterRoleBinding({ body: { metadata, roleRef: role } })],
     [
       'a token',

@@ -10,16 +10,23 @@ import { CLUSTER_NEEDS } from '../dev-cluster/packages.ts';
 import type { Finding } from './doctor.ts';
 import { findMissing } from './system-packages.ts';
 
-// Where an executor of `npm start` has its sandboxes.
-const NAMESPACE = 'drydock-pool';
+const KEEP = ['get', 'create', 'patch'];
 
-/** What an executor does in the namespace of its sandboxes. */
+/**
+ * What an executor does in every namespace with sandboxes, and has to be allowed in all: it makes them for organisations as
+ * they come. One of `npm start` binds itself to no role there (`KUBERNETES_ROLE`), so it need not be allowed to.
+ */
 const RIGHTS: V1ResourceAttributes[] = [
-  ...['create', 'get', 'list', 'watch', 'patch', 'delete'].map((verb) => ({ verb, resource: 'pods' })),
+  ...allOf(['create', 'get', 'list', 'watch', 'patch', 'delete'], { resource: 'pods' }),
   { verb: 'get', resource: 'pods', subresource: 'exec' },
   { verb: 'patch', resource: 'pods', subresource: 'resize' },
-  ...['namespaces', 'serviceaccounts'].map((resource) => ({ verb: 'patch', resource })),
-  { verb: 'patch', resource: 'networkpolicies', group: 'networking.k8s.io' },
+  ...allOf(['create', 'get', 'list', 'patch', 'delete'], { resource: 'namespaces' }),
+  ...['serviceaccounts', 'resourcequotas', 'limitranges'].flatMap((resource) => allOf(KEEP, { resource })),
+  ...allOf(KEEP, { resource: 'networkpolicies', group: 'networking.k8s.io' }),
+  ...allOf(['create', 'get', 'list', 'watch', 'update', 'patch', 'delete'], {
+    resource: 'leases',
+    group: 'coordination.k8s.io',
+  }),
 ];
 
 /** What `npm start -- --backend kubernetes` would find: of a given cluster, or of what one of our own takes. */
@@ -61,18 +68,22 @@ async function ownCluster(): Promise<Finding[]> {
 async function rights(config: KubeConfig): Promise<Finding> {
   const api = config.makeApiClient(AuthorizationV1Api);
   const denied: string[] = [];
-  for (const right of RIGHTS) {
-    const resourceAttributes = { ...right, namespace: NAMESPACE };
+  for (const resourceAttributes of RIGHTS) {
     const { status } = await api.createSelfSubjectAccessReview({ body: { spec: { resourceAttributes } } });
-    if (!status?.allowed)
-      denied.push([right.verb, [right.resource, right.subresource].filter(Boolean).join('/')].join(' '));
+    if (status?.allowed) continue;
+    const { verb, resource, subresource } = resourceAttributes;
+    denied.push(`${verb} ${[resource, subresource].filter(Boolean).join('/')}`);
   }
   return {
     name: 'rights',
     ok: denied.length === 0,
-    found: denied.length === 0 ? `all that an executor needs in ${NAMESPACE}` : `may not ${denied.join(', ')}`,
-    fix: `grant these verbs in ${NAMESPACE}`,
+    found: denied.length === 0 ? 'all that an executor needs' : `may not ${denied.join(', ')}`,
+    fix: 'grant these verbs in all namespaces: executors make some as organisations come',
   };
+}
+
+function allOf(verbs: string[], resource: V1ResourceAttributes): V1ResourceAttributes[] {
+  return verbs.map((verb) => ({ verb, ...resource }));
 }
 
 async function resize(config: KubeConfig): Promise<Finding> {

@@ -1,6 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import {
   AppsV1Api,
+  CoreV1Api,
+  type KubeConfig,
   loadYaml,
   type V1Deployment,
   type V1ObjectMeta,
@@ -12,16 +14,20 @@ import { LINK } from '../../deploy/dev-cluster/addresses.ts';
 import { connectGrpc, connectHttp, type Endpoints } from '../api.ts';
 import { openChart, smallPlatform } from '../chart.ts';
 import { connectCluster } from '../cluster.ts';
-import { accountOf, adminConfig, attemptsOf, rulesOf } from '../rights.ts';
+import { accountOf, adminConfig, apply, attemptsOf, bindingOf, executorIn, namespaceOf, rulesOf } from '../rights.ts';
 
 const RELEASE = 'drydock';
 const NAMESPACE = 'drydock-helm';
 const POOL = `${NAMESPACE}-pool`;
+const SANDBOXES = `${NAMESPACE}-sandboxes`;
+const FOREIGN = `${NAMESPACE}-org-foreign`;
 const DRY = 'drydock-dry';
 const SERVICES = ['gateway', 'auth', 'session', 'scheduler', 'executor'] as const;
 const PARTS = [...SERVICES, 'database', 'postgresql', 'nats'];
 const FIRST_BUILD_MS = 900_000;
 const INSTALL_MS = 240_000;
+/** What README.md says. */
+const REMOVE_ORGANIZATIONS = ['delete', 'namespace', `--selector=drydock.dev/environment=${NAMESPACE}`];
 
 const cluster = connectCluster();
 let chart: Awaited<ReturnType<typeof openChart>>;
@@ -39,7 +45,9 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await chart.uninstall();
-  await chart.kubectl(['delete', 'namespace', NAMESPACE, `${DRY}-pool`, '--ignore-not-found', '--wait=false']);
+  await chart.kubectl([...REMOVE_ORGANIZATIONS, '--wait=false']);
+  const others = [NAMESPACE, FOREIGN, `${DRY}-pool`];
+  await chart.kubectl(['delete', 'namespace', ...others, '--ignore-not-found', '--wait=false']);
   await chart[Symbol.asyncDispose]();
 });
 
@@ -53,6 +61,8 @@ describe('before anything is installed', () => {
     [{ gateway: { replicas: 0 } }, /at '\/gateway\/replicas': minimum: got 0, want 1/],
     [{ logLevel: 'loud' }, /at '\/logLevel': value must be one of 'trace', 'debug', 'info'/],
     [{ sandboxes: { namespacePrefix: 'Upper' } }, /at '\/sandboxes\/namespacePrefix': 'Upper' does not match pattern/],
+    // The name of an organisation's namespace has 31 characters more, of 63.
+    [{ sandboxes: { namespacePrefix: 'x'.repeat(33) } }, /at '\/sandboxes\/namespacePrefix': maxLength: got 33/],
     [{ postgresql: { bundled: false } }, /at '\/postgresql\/external\/existingSecret': minLength: got 0, want 1/],
     [{ tls: { existingSecrets: { auth: 'mine' } } }, /at '\/tls\/existingSecrets'.*missing properties 'session'/s],
     [{ networkPolicy: { apiServer: { cidrs: ['10.0.0.1'] } } }, /at '\/networkPolicy\/apiServer\/cidrs\/0'.*pattern/],
@@ -151,6 +161,10 @@ describe('installed', () => {
     const at = (name: string) => `${LINK.node.address}:${spec?.ports?.find((port) => port.name === name)?.nodePort}`;
     endpoints = { gatewayAddress: at('grpc'), httpUrl: `http://${at('http')}` };
     key = await secretOf('drydock-operator-key', 'key');
+    const executor = await accountOf(NAMESPACE, 'drydock-executor');
+    await makeOrganization(executor, 'own');
+    await apply(executor, namespaceOf(NAMESPACE, 'other'));
+    await cluster.core.createNamespace({ body: { metadata: { name: FOREIGN } } });
     // A gateway is ready a moment before every node has heard where it is.
     const answers = () =>
       fetch(`${endpoints.httpUrl}/readyz`).then(
@@ -206,22 +220,71 @@ describe('installed', () => {
 
   test('the executor’s account may do what it needs', async () => {
     const executor = await accountOf(NAMESPACE, 'drydock-executor');
-    const everywhere = [`get,patch namespaces/${POOL}`];
-    expect(await rulesOf(executor, NAMESPACE)).toEqual(everywhere);
-    expect(await rulesOf(executor, 'kube-system')).toEqual(everywhere);
-    expect(await rulesOf(executor, 'default')).toEqual(['get services/kubernetes', ...everywhere]);
-    expect(await rulesOf(executor, POOL)).toEqual([
+    const everywhere = [
+      `bind clusterroles/${SANDBOXES}`,
+      'create,delete,get,list,patch namespaces',
+      'create,get,patch rolebindings/drydock-executor',
+    ];
+    const ofSandboxes = [
+      ...everywhere,
       'create,delete,get,list,patch,watch pods',
       'create,get pods/exec',
-      `get,patch namespaces/${POOL}`,
-      'get,patch networkpolicies/nothing-in-nothing-out',
-      'get,patch serviceaccounts/drydock-sandbox',
+      'create,get,patch limitranges/organization',
+      'create,get,patch networkpolicies/nothing-in-nothing-out',
+      'create,get,patch resourcequotas/organization',
+      'create,get,patch serviceaccounts/drydock-sandbox',
       'patch pods/resize',
-    ]);
+    ];
+    const ofPool = ['create,delete,get,list,patch,update,watch leases', ...ofSandboxes];
+    expect(await rulesOf(executor, NAMESPACE)).toEqual(everywhere);
+    expect(await rulesOf(executor, 'kube-system')).toEqual(everywhere);
+    expect(await rulesOf(executor, 'default')).toEqual([...everywhere, 'get services/kubernetes']);
+    expect(await rulesOf(executor, POOL)).toEqual(ofPool.toSorted());
+    expect(await rulesOf(executor, `${NAMESPACE}-org-other`)).toEqual(everywhere);
+    expect(await rulesOf(executor, `${NAMESPACE}-org-own`)).toEqual(ofSandboxes.toSorted());
+  });
+
+  test('the executor’s account may make a namespace for an organisation, work in it, and remove it', async () => {
+    const executor = await accountOf(NAMESPACE, 'drydock-executor');
+    const namespace = await makeOrganization(executor, 'x');
+    const core = executor.makeApiClient(CoreV1Api);
+    const mayList = () =>
+      core.listNamespacedPod({ namespace }).then(
+        ({ items }) => items.length,
+        ({ code }) => code,
+      );
+    await expect.poll(mayList, { timeout: 10_000 }).toBe(0);
+    const metadata = { name: 'organization', namespace };
+    const objects = [
+      { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'drydock-sandbox', namespace } },
+      {
+        apiVersion: 'networking.k8s.io/v1',
+        kind: 'NetworkPolicy',
+        metadata: { name: 'nothing-in-nothing-out', namespace },
+        spec: { podSelector: {}, policyTypes: ['Ingress', 'Egress'] },
+      },
+      { apiVersion: 'v1', kind: 'ResourceQuota', metadata, spec: { hard: { pods: '10' } } },
+      { apiVersion: 'v1', kind: 'LimitRange', metadata, spec: { limits: [{ type: 'Pod', max: { cpu: '1' } }] } },
+    ];
+    // Each executor keeps it so, at any time.
+    for (let times = 0; times < 2; times++) {
+      for (const object of objects) await apply(executor, object);
+      await makeOrganization(executor, 'x');
+    }
+    const { items } = await core.listNamespace({ labelSelector: `drydock.dev/environment=${NAMESPACE}` });
+    expect(items.map(({ metadata }) => metadata?.name)).toContain(namespace);
+    await core.deleteNamespace({ name: namespace });
+    await expect.poll(() => isGone(namespace), { timeout: 60_000, interval: 500 }).toBe(true);
+  });
+
+  test('nobody else is judged by what confines the executor', async () => {
+    const metadata = { name: 'somebody', namespace: NAMESPACE };
+    await apply(adminConfig(), { ...bindingOf(NAMESPACE, 'view', 'somebody'), metadata });
+    await apply(adminConfig(), { apiVersion: 'v1', kind: 'Namespace', metadata: { name: FOREIGN } });
   });
 
   test.each(PARTS)('the account of %s is refused what would lead further', async (part) => {
-    const attempts = attemptsOf(await accountOf(NAMESPACE, `drydock-${part}`), NAMESPACE, POOL);
+    const attempts = attemptsOf(await accountOf(NAMESPACE, `drydock-${part}`), NAMESPACE, NAMESPACE);
     const codeOf = (attempt: () => Promise<unknown>) =>
       attempt().then(
         () => 'done',
@@ -277,12 +340,9 @@ describe('installed', () => {
 
   test('a removal leaves nothing', async () => {
     await chart.uninstall();
-    const gone = () =>
-      cluster.core.readNamespace({ name: POOL }).then(
-        () => false,
-        ({ code }) => code === 404,
-      );
-    await expect.poll(gone, { timeout: 60_000, interval: 500 }).toBe(true);
+    await chart.kubectl(REMOVE_ORGANIZATIONS);
+    expect(await isGone(`${NAMESPACE}-org-own`)).toBe(true);
+    await expect.poll(() => isGone(POOL), { timeout: 60_000, interval: 500 }).toBe(true);
     await expect.poll(left, { timeout: 60_000, interval: 500 }).toEqual([]);
   });
 });
@@ -322,6 +382,21 @@ async function secrets(): Promise<object> {
   const { items } = await cluster.core.listNamespacedSecret({ namespace: NAMESPACE });
   return Object.fromEntries(
     items.filter(({ type }) => type !== 'helm.sh/release.v1').map(({ metadata, data }) => [metadata!.name, data]),
+  );
+}
+
+/** As the executor does; answers with its namespace. */
+async function makeOrganization(executor: KubeConfig, id: string): Promise<string> {
+  const namespace = namespaceOf(NAMESPACE, id);
+  await apply(executor, namespace);
+  await apply(executor, bindingOf(namespace.metadata!.name!, SANDBOXES, executorIn(NAMESPACE)));
+  return namespace.metadata!.name!;
+}
+
+async function isGone(namespace: string): Promise<boolean> {
+  return cluster.core.readNamespace({ name: namespace }).then(
+    () => false,
+    ({ code }) => code === 404,
   );
 }
 

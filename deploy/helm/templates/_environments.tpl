@@ -37,6 +37,7 @@
 - {name: EXECUTOR_EXECUTION_SLOTS, value: {{ int $executor.executionSlots | quote }}}
 - {name: EXECUTOR_MEMORY_BYTES, value: {{ int64 $executor.memoryBytes | quote }}}
 - {name: KUBERNETES_NAMESPACE_PREFIX, value: {{ .Values.sandboxes.namespacePrefix }}}
+- {name: KUBERNETES_ROLE, value: {{ include "drydock.roleInSandboxes" . }}}
 - {name: KUBERNETES_AGENT_IMAGE, value: {{ include "drydock.image" (list . .Values.sandboxes.agentImage) | quote }}}
 - {name: KUBERNETES_NETWORK_ISOLATION, value: {{ .Values.sandboxes.networkIsolation }}}
 - {name: KUBERNETES_CPU_OVERCOMMIT, value: {{ int .Values.sandboxes.cpuOvercommit | quote }}}

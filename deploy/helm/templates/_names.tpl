@@ -30,6 +30,11 @@ helm.sh/chart: drydock-{{ (index . 0).Chart.Version }}
 {{ .Values.sandboxes.namespacePrefix }}-pool
 {{- end }}
 
+{{/* The ClusterRole that says what an executor may do in a namespace with sandboxes. */}}
+{{- define "drydock.roleInSandboxes" -}}
+{{ .Values.sandboxes.namespacePrefix }}-sandboxes
+{{- end }}
+
 {{- define "drydock.secretOfTls" -}}
 {{ index (index . 0).Values.tls.existingSecrets (index . 1) | default (printf "%s-tls" (include "drydock.name" .)) }}
 {{- end }}
