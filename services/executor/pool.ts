@@ -115,6 +115,7 @@ export function createPool(dependencies: {
       if (!template) return undefined;
       const owner = tenant.sharedPool ? null : tenant;
       const stock = find(id, purpose, owner) ?? open(template, purpose, owner);
+      stock.tenant = owner;
       const instance = takeFrom(stock, Date.now());
       if (stock.warm.length) later ??= setTimeout(refillNow, REFILL_LATER_MS);
       else refillNow();

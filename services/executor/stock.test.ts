@@ -43,4 +43,6 @@ test('no more wait for an organisation than it may have', () => {
   const stock = createStock(template, 'sandbox', tenant);
   claim(stock, 200);
   expect(targetOf(stock, NOW)).toBe(5);
+  stock.tenant = { ...tenant, sandboxes: 6 };
+  expect(targetOf(stock, NOW)).toBe(6);
 });

@@ -15,7 +15,8 @@ const ACTIVE_MS = 60_000;
 export type Stock = {
   readonly template: Template;
   readonly purpose: Purpose;
-  readonly tenant: Tenant | null;
+  /** As it was last heard of: its quota may change. */
+  tenant: Tenant | null;
   readonly floor: number;
   readonly ceiling: number;
   readonly warm: Instance[];
@@ -35,7 +36,7 @@ export function createStock(template: Template, purpose: Purpose, tenant: Tenant
     purpose,
     tenant,
     floor: tenant ? 0 : floor,
-    ceiling: tenant ? Math.min(ceiling, tenant.sandboxes) : ceiling,
+    ceiling,
     warm: [],
     creating: 0,
     claims: [],
@@ -53,7 +54,8 @@ export function targetOf(stock: Stock, now: number): number {
   stock.claims = stock.claims.filter((at) => at > now - DEMAND_WINDOW_MS);
   const demand = Math.ceil((stock.claims.length / DEMAND_WINDOW_MS) * Math.max(COVERED_MS, stock.makingMs));
   const least = stock.tenant && isActive(stock, now) ? 1 : 0;
-  return Math.min(stock.ceiling, stock.floor + Math.max(least, demand));
+  const ceiling = Math.min(stock.ceiling, stock.tenant?.sandboxes ?? stock.ceiling);
+  return Math.min(ceiling, stock.floor + Math.max(least, demand));
 }
 
 /** Learns how long one takes to make. */

@@ -11,7 +11,7 @@ import {
 } from '@kubernetes/client-node';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { LINK } from '../../deploy/dev-cluster/addresses.ts';
-import { connectGrpc, connectHttp, type Endpoints } from '../api.ts';
+import { collect, connectGrpc, connectHttp, type Endpoints } from '../api.ts';
 import { openChart, smallPlatform } from '../chart.ts';
 import { connectCluster } from '../cluster.ts';
 import { accountOf, adminConfig, apply, attemptsOf, bindingOf, executorIn, namespaceOf, rulesOf } from '../rights.ts';
@@ -26,6 +26,10 @@ const SERVICES = ['gateway', 'auth', 'session', 'scheduler', 'executor'] as cons
 const PARTS = [...SERVICES, 'database', 'postgresql', 'nats'];
 const FIRST_BUILD_MS = 900_000;
 const INSTALL_MS = 240_000;
+const WITHIN = { timeout: 60_000, interval: 500 };
+/** Longer than it takes until an executor is missed. */
+const TICKING = 'import time\nfor i in range(400): print(i, flush=True); time.sleep(0.1)';
+const TICKS = Array.from({ length: 400 }, (_, i) => `${i}\n`).join('');
 /** What README.md says. */
 const REMOVE_ORGANIZATIONS = ['delete', 'namespace', `--selector=drydock.dev/environment=${NAMESPACE}`];
 
@@ -274,7 +278,7 @@ describe('installed', () => {
     const { items } = await core.listNamespace({ labelSelector: `drydock.dev/environment=${NAMESPACE}` });
     expect(items.map(({ metadata }) => metadata?.name)).toContain(namespace);
     await core.deleteNamespace({ name: namespace });
-    await expect.poll(() => isGone(namespace), { timeout: 60_000, interval: 500 }).toBe(true);
+    await expect.poll(() => isGone(namespace), WITHIN).toBe(true);
   });
 
   test('nobody else is judged by what confines the executor', async () => {
@@ -299,7 +303,7 @@ describe('installed', () => {
     const before = await secrets();
     const uids = await uidsOf();
     const http = connectHttp(endpoints, key);
-    const upgrading = chart.upgrade({ ...values, podAnnotations: { upgraded: 'yes' } });
+    const upgrading = chart.upgrade(upgraded(2));
     const done = upgrading.then(
       () => true,
       () => true,
@@ -314,6 +318,27 @@ describe('installed', () => {
     expect(answers.filter((answer) => answer !== 'ACCEPTED')).toEqual([]);
     expect(await secrets()).toEqual(before);
     expect((await uidsOf()).intersection(uids)).toEqual(new Set());
+  });
+
+  test('with fewer executors the others have the sandboxes of one that is gone, and what runs in them', async () => {
+    using grpc = connectGrpc(endpoints, key);
+    const made = await Promise.all([1, 2, 3, 4].map(() => grpc.createSandbox()));
+    const ids = made.map(({ id }) => id);
+    await Promise.all(ids.map((id) => grpc.writeFile(id, 'whose', id)));
+    await expect.poll(() => executorsOf(ids), WITHIN).toContain('drydock-executor-1');
+    const programs = await Promise.all(ids.map((id) => startDetached(grpc, id, TICKING)));
+    await chart.upgrade(upgraded(1));
+    const whose = (id: string) =>
+      grpc.command(id, ['cat', 'whose']).then(
+        ({ stdout }) => stdout,
+        ({ reason }) => reason,
+      );
+    await expect.poll(() => Promise.all(ids.map(whose)), WITHIN).toEqual(ids);
+    expect(new Set(await executorsOf(ids))).toEqual(new Set(['drydock-executor-0']));
+    const joined = programs.map((program) => collect(grpc.processes.connectProcess(program)));
+    const ended = (await Promise.all(joined)).map(({ stdout, exited }) => [stdout, exited.exitCode]);
+    expect(ended).toEqual(ids.map(() => [TICKS, 0]));
+    await Promise.all(ids.map((id) => grpc.deleteSandbox(id)));
   });
 
   test('without its database what runs goes on, and who wants more hears when to try again', async () => {
@@ -342,8 +367,8 @@ describe('installed', () => {
     await chart.uninstall();
     await chart.kubectl(REMOVE_ORGANIZATIONS);
     expect(await isGone(`${NAMESPACE}-org-own`)).toBe(true);
-    await expect.poll(() => isGone(POOL), { timeout: 60_000, interval: 500 }).toBe(true);
-    await expect.poll(left, { timeout: 60_000, interval: 500 }).toEqual([]);
+    await expect.poll(() => isGone(POOL), WITHIN).toBe(true);
+    await expect.poll(left, WITHIN).toEqual([]);
   });
 });
 
@@ -391,6 +416,27 @@ async function makeOrganization(executor: KubeConfig, id: string): Promise<strin
   await apply(executor, namespace);
   await apply(executor, bindingOf(namespace.metadata!.name!, SANDBOXES, executorIn(NAMESPACE)));
   return namespace.metadata!.name!;
+}
+
+/** The values of a platform that has been upgraded, with so many executors, which leave their sandboxes where they are. */
+function upgraded(replicas: number) {
+  const executor = { ...values.executor, replicas, drain: { enabled: false } };
+  return { ...values, podAnnotations: { upgraded: 'yes' }, executor };
+}
+
+/** Which executors have these sandboxes, as their pods say. */
+async function executorsOf(sandboxIds: string[]): Promise<(string | undefined)[]> {
+  const labelSelector = `drydock.dev/sandbox in (${sandboxIds.join(',')})`;
+  const { items } = await cluster.core.listPodForAllNamespaces({ labelSelector });
+  return items.map(({ metadata }) => metadata?.labels?.['drydock.dev/executor']);
+}
+
+/** Starts a program that outlives the call; answers with what joins it from its first byte. */
+async function startDetached(grpc: ReturnType<typeof connectGrpc>, sandboxId: string, source: string) {
+  for await (const { event } of grpc.start(sandboxId, ['python3', '-c', source], { detached: true }))
+    if (event?.$case === 'started')
+      return { sandboxId, processId: event.value.processId, stdoutOffset: 0, stderrOffset: 0 };
+  throw new Error('it did not start');
 }
 
 async function isGone(namespace: string): Promise<boolean> {

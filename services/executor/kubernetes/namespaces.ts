@@ -103,8 +103,9 @@ export async function openNamespaces(options: NamespacesOptions): Promise<Namesp
     const lasting = items.filter(({ metadata }) => !metadata?.deletionTimestamp);
     for (const each of lasting) {
       const name = each.metadata?.name ?? '';
-      const made = pods.follow(name);
-      if (!kept.has(name)) kept.set(name, { owner: ownerOf(each), made, usedAt: Date.now() });
+      const { made, usedAt, owner } = kept.get(name) ?? { made: pods.follow(name), usedAt: Date.now(), owner: null };
+      // Another executor may have heard of another quota since.
+      kept.set(name, { owner: ownerOf(each) ?? owner, made, usedAt });
       await made;
     }
     return lasting.map(({ metadata }) => metadata?.name ?? '');
