@@ -3,12 +3,11 @@ import type { Logger } from '#libs/log.ts';
 import type { Reporter } from './announcements.ts';
 import type { Backend, EndedReason } from './backend.ts';
 import type { Claims } from './claims.ts';
+import { eachOf } from './each-of.ts';
 import type { Instances } from './instances.ts';
 import type { Leases } from './leases.ts';
 import type { Pool } from './pool.ts';
 import type { Sandboxes } from './sandboxes.ts';
-
-const AT_ONCE = 8;
 
 export type Dependencies = {
   backend: Backend;
@@ -132,15 +131,4 @@ export async function enforceDeadlines({
     // On record it may run, where the news of that is what did not come.
     if (!confirmed) report(sandbox, 'EXITED');
   });
-}
-
-/** Works on a few at once; one failure is thrown when all are done. */
-async function eachOf<T>(items: Iterable<T>, work: (item: T) => Promise<void>): Promise<void> {
-  const queue = Iterator.from(items);
-  const failures: unknown[] = [];
-  const worker = async () => {
-    for (const item of queue) await work(item).catch((error) => failures.push(error));
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
-  if (failures.length > 0) throw failures[0];
 }

@@ -167,8 +167,11 @@ describe('installed', () => {
     key = await secretOf('drydock-operator-key', 'key');
     const executor = await accountOf(NAMESPACE, 'drydock-executor');
     await makeOrganization(executor, 'own');
-    await apply(executor, namespaceOf(NAMESPACE, 'other'));
+    // No organisation's, so that executors leave it alone.
+    await apply(executor, namespaceOf(NAMESPACE, 'other', { 'drydock.dev/organization': '' }));
     await cluster.core.createNamespace({ body: { metadata: { name: FOREIGN } } });
+    // Its executor ended before it was done with it.
+    await apply(executor, namespaceOf(NAMESPACE, 'half'));
     // A gateway is ready a moment before every node has heard where it is.
     const answers = () =>
       fetch(`${endpoints.httpUrl}/readyz`).then(
@@ -318,6 +321,14 @@ describe('installed', () => {
     expect(answers.filter((answer) => answer !== 'ACCEPTED')).toEqual([]);
     expect(await secrets()).toEqual(before);
     expect((await uidsOf()).intersection(uids)).toEqual(new Set());
+  });
+
+  test('an organisation’s namespace that was not made to its end is finished by those who come', async () => {
+    const executor = await accountOf(NAMESPACE, 'drydock-executor');
+    const namespace = `${NAMESPACE}-org-half`;
+    expect(await rulesOf(executor, namespace)).toContain('create,delete,get,list,patch,watch pods');
+    const { stdout } = await chart.kubectl(['get', 'networkpolicies', `--namespace=${namespace}`, '--output=name']);
+    expect(stdout).toBe('networkpolicy.networking.k8s.io/nothing-in-nothing-out');
   });
 
   test('with fewer executors the others have the sandboxes of one that is gone, and what runs in them', async () => {

@@ -119,11 +119,12 @@ function limitsOf(namespace: string) {
   };
 }
 
-/** Whose a namespace is, as it says itself. */
+/** Whose a namespace is, as it says itself; null for one that is no organisation's. */
 export function ownerOf({ metadata }: V1Namespace): Owner | null {
   const organizationId = metadata?.labels?.[ORGANIZATION_LABEL];
-  const sandboxes = Number(metadata?.annotations?.[SANDBOXES_ANNOTATION]);
-  return organizationId && sandboxes >= 1 ? { organizationId, sandboxes } : null;
+  if (!organizationId) return null;
+  // Where somebody has removed it, the next sandbox says how many.
+  return { organizationId, sandboxes: Number(metadata?.annotations?.[SANDBOXES_ANNOTATION]) || 1 };
 }
 
 /** The name of an organisation's namespace; of the one that all share without one. */

@@ -5,9 +5,11 @@ import {
   type KubeConfig,
   KubernetesObjectApi,
   PatchStrategy,
+  type V1Namespace,
 } from '@kubernetes/client-node';
 import { every } from '#libs/lifecycle.ts';
 import type { Logger } from '#libs/log.ts';
+import { eachOf } from '../each-of.ts';
 import { hasCode, messageOf } from './api-errors.ts';
 import {
   ENVIRONMENT_LABEL,
@@ -57,6 +59,7 @@ export async function openNamespaces(options: NamespacesOptions): Promise<Namesp
   const { config, environment, role, idleMs, pods, log } = options;
   const api = config.makeApiClient(CoreV1Api);
   const binding = role ? { role, user: await userOf(config) } : undefined;
+  const shared = namespaceOf(environment);
   const kept = new Map<string, Kept>();
 
   const keep = (name: string, owner: Owner | null) => keepNamespace(config, { name, environment, owner, binding });
@@ -100,31 +103,40 @@ export async function openNamespaces(options: NamespacesOptions): Promise<Namesp
     const { items } = await api.listNamespace({ labelSelector }).catch((cause) => {
       throw new Error(`namespaces cannot be listed: ${messageOf(cause)}`, { cause });
     });
-    const lasting = items.filter(({ metadata }) => !metadata?.deletionTimestamp);
-    for (const each of lasting) {
-      const name = each.metadata?.name ?? '';
-      const { made, usedAt, owner } = kept.get(name) ?? { made: pods.follow(name), usedAt: Date.now(), owner: null };
-      // Another executor may have heard of another quota since.
-      kept.set(name, { owner: ownerOf(each) ?? owner, made, usedAt });
-      await made;
-    }
-    return lasting.map(({ metadata }) => metadata?.name ?? '');
+    const nameOf = ({ metadata }: V1Namespace) => metadata?.name ?? '';
+    const whose = (each: V1Namespace) => ownerOf(each) ?? kept.get(nameOf(each))?.owner ?? null;
+    const isOurs = (each: V1Namespace) => nameOf(each) === shared || whose(each) !== null;
+    const lasting = items.filter((each) => isOurs(each) && !each.metadata?.deletionTimestamp);
+    await eachOf(lasting, async (each) => {
+      const [name, owner] = [nameOf(each), whose(each)];
+      const known = kept.get(name);
+      // Whoever made it may have ended before it was done. One that is known may have got another quota from somebody else.
+      const is = known ? { ...known, owner } : make(name, owner);
+      kept.set(name, is);
+      await is.made.catch((error) => {
+        log.error({ err: error, namespace: name }, 'namespace not as it should be');
+        return pods.follow(name);
+      });
+    });
+    return lasting.map(nameOf);
   };
 
   await of(null);
-  const lookAfter = async (name: string, each: Kept, exists: boolean): Promise<void> => {
-    const { owner } = each;
+  const lookAfter = async (name: string, each: Kept): Promise<void> => {
     if (pods.count(name) > 0) each.usedAt = Date.now();
-    if (!exists && owner) await forget(name);
-    else if (owner && Date.now() - each.usedAt > idleMs) await removeOne(name);
-    else await keep(name, owner);
+    if (each.owner && Date.now() - each.usedAt > idleMs) await removeOne(name);
+    else await keep(name, each.owner);
   };
   const periodic = every(KEEP_INTERVAL_MS, log, async () => {
+    const before = new Map(kept);
     const existing = new Set(await list());
-    for (const [namespace, each] of kept)
-      await lookAfter(namespace, each, existing.has(namespace)).catch((error) =>
+    for (const [namespace, each] of kept) {
+      // One that is made meanwhile is not gone.
+      const isGone = !existing.has(namespace) && each.owner && each === before.get(namespace);
+      await (isGone ? forget(namespace) : lookAfter(namespace, each)).catch((error) =>
         log.error({ err: error, namespace }, 'namespace not looked after'),
       );
+    }
   });
   return {
     of,

@@ -11,7 +11,7 @@ const RETRY_MS = 500;
 export type Pods = AsyncDisposable & {
   /** Follows another namespace; resolves when it was listed. May be repeated. */
   follow(namespace: string): Promise<void>;
-  /** Forgets a namespace that is removed. */
+  /** Forgets a namespace that is removed, with its pods. */
   forget(namespace: string): Promise<void>;
   get(name: string): V1Pod | undefined;
   /** How many there are in a namespace. */
@@ -79,7 +79,10 @@ export function followPods(config: KubeConfig, { api, log }: { api: CoreV1Api; l
       informers.set(namespace, informer);
       return informer.started;
     },
-    forget: end,
+    async forget(namespace) {
+      await end(namespace);
+      for (const pod of pods.values()) if (pod.metadata?.namespace === namespace) tell(true)(pod);
+    },
     get: (name) => pods.get(name),
     count: (namespace) => informers.get(namespace)?.source.list(namespace)?.length ?? 0,
     async until(name, wanted, signal) {
