@@ -6,6 +6,7 @@ import type { Verdict } from '#proto/drydock/v1/execution.ts';
 import { textOf } from '../api.ts';
 import { connectCluster } from '../cluster.ts';
 import { CALLER, executionOf, python, startExecutor, type TestExecutor } from '../integration/executor/fixture.ts';
+import { keepOtherNode } from '../other-node.ts';
 
 const FLOOR = 2;
 // Kubernetes takes a node for lost after 50 s of silence, and its pods are given up 5 s later.
@@ -123,6 +124,7 @@ test('sandboxes of a lost node have stopped, and nothing of them is left when it
     (data) => void ended.push(SandboxEnded.decode(data)),
   );
   const lost = await claimed();
+  await using _other = await keepOtherNode();
   await cluster.stop('kubelet', 'SIGKILL');
   try {
     await expect
