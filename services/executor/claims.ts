@@ -31,22 +31,34 @@ export async function openClaims(dataDirectory: string, backend: Pick<Backend, '
   const directory = join(dataDirectory, 'claims');
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const fileOf = (instanceId: string) => join(directory, `${instanceId}${SUFFIX}`);
+  const writing = new Map<string, Promise<void>>();
+  /** After what is under way of the same claim, however that ends. */
+  const inTurn = async (instanceId: string, work: () => Promise<void>): Promise<void> => {
+    const mine = Promise.allSettled([writing.get(instanceId)]).then(work);
+    writing.set(instanceId, mine);
+    try {
+      await mine;
+    } finally {
+      if (writing.get(instanceId) === mine) writing.delete(instanceId);
+    }
+  };
   return {
     async list() {
       const names = await readdir(directory);
       return names.filter((name) => name.endsWith(SUFFIX)).map((name) => name.slice(0, -SUFFIX.length));
     },
-    async write(instanceId, claim) {
-      const file = fileOf(instanceId);
-      await writeFile(`${file}.new`, JSON.stringify(claim), { mode: 0o600 });
-      await rename(`${file}.new`, file);
-      if (claim.confirmed) backend.note(instanceId, claim);
-    },
+    write: (instanceId, claim) =>
+      inTurn(instanceId, async () => {
+        const file = fileOf(instanceId);
+        await writeFile(`${file}.new`, JSON.stringify(claim), { mode: 0o600 });
+        await rename(`${file}.new`, file);
+        if (claim.confirmed) backend.note(instanceId, claim);
+      }),
     read: (instanceId) =>
       readFile(fileOf(instanceId), 'utf8').then(
         (text) => JSON.parse(text) as Claim,
         () => undefined,
       ),
-    remove: (instanceId) => rm(fileOf(instanceId), { force: true }),
+    remove: (instanceId) => inTurn(instanceId, () => rm(fileOf(instanceId), { force: true })),
   };
 }
