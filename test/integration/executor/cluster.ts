@@ -88,6 +88,8 @@ export async function observeCluster(kubeconfig: string): Promise<Observed> {
     const far = forward(asked);
     far.once('response', (response) => {
       answer.writeHead(response.statusCode!, response.headers);
+      // Whoever watches waits for these, and perhaps for long until something follows.
+      answer.flushHeaders();
       response.pipe(answer);
     });
     far.once('error', () => answer.destroy());
