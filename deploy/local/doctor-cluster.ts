@@ -23,6 +23,7 @@ const RIGHTS: V1ResourceAttributes[] = [
   ...allOf(['create', 'get', 'list', 'patch', 'delete'], { resource: 'namespaces' }),
   ...['serviceaccounts', 'resourcequotas', 'limitranges'].flatMap((resource) => allOf(KEEP, { resource })),
   ...allOf(KEEP, { resource: 'networkpolicies', group: 'networking.k8s.io' }),
+  { verb: 'get', resource: 'services', namespace: 'default', name: 'kubernetes' },
   ...allOf(['create', 'get', 'list', 'watch', 'update', 'patch', 'delete'], {
     resource: 'leases',
     group: 'coordination.k8s.io',

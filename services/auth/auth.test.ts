@@ -271,8 +271,8 @@ describe('an organisation that is deleted', () => {
     await expect(deleteOrganization(kept.id, 'r')).rejects.toMatchObject({ reason: 'REQUEST_ID_REUSED' });
   });
 
-  test('has no key that works, and events tell of each once', async () => {
-    const { organization, apiKey, secret, call } = await tenant();
+  test('has no key that works and makes none, and one event tells of all', async () => {
+    const { organization, secret, call } = await tenant();
     const { id } = organization!;
     const second = await createApiKey(call);
     await auth.revokeApiKey({ apiKeyId: second.apiKey!.id }, call);
@@ -280,20 +280,15 @@ describe('an organisation that is deleted', () => {
     await db.query('delete from outbox');
     await deleteOrganization(id);
     await deleteOrganization(id);
-    // A call that was let in before may still make one.
-    const late = await createApiKey(call);
-    for (const each of [secret, second.secret, third.secret, late.secret])
+    // Of a call that was let in before.
+    await expect(createApiKey(call)).rejects.toMatchObject({ reason: 'CREDENTIAL_INVALID' });
+    for (const each of [secret, second.secret, third.secret])
       await expect(authenticate(each)).rejects.toMatchObject({ reason: 'CREDENTIAL_INVALID' });
     await expect(auth.exchangeToken({}, call)).rejects.toMatchObject({ reason: 'CREDENTIAL_INVALID' });
     const outbox = await db.query<{ subject: string; payload: Buffer }>('select * from outbox order by position');
-    const payloads = (subject: string) => outbox.filter((event) => event.subject === subject).map((row) => row.payload);
-    expect(new Set(payloads(REVOKED_SUBJECT).map((payload) => ApiKeyRevoked.decode(payload)))).toEqual(
-      new Set([apiKey, third.apiKey].map((key) => ({ apiKeyId: key!.id, organizationId: id }))),
-    );
-    expect(payloads(DELETED_SUBJECT).map((payload) => OrganizationDeleted.decode(payload))).toEqual([
-      { organizationId: id },
+    expect(outbox.map(({ subject, payload }) => [subject, OrganizationDeleted.decode(payload)])).toEqual([
+      [DELETED_SUBJECT, { organizationId: id }],
     ]);
-    expect(outbox).toHaveLength(3);
   });
 
   test("is never the caller's own", async () => {

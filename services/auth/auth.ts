@@ -125,7 +125,7 @@ export function createAuth({ db, signingKeys, changed }: Dependencies): Rpc<Auth
         const asked = { organizationId: caller.organizationId, requestId, action: 'DeleteOrganization', content };
         const { repeated } = await once(tx, asked, organizationId);
         if (repeated || !(await markDeleted(tx, organizationId))) return;
-        await revokeAllKeys(tx, organizationId);
+        await revokeKeys(tx, organizationId);
         await writeOutbox(tx, DELETED_SUBJECT, OrganizationDeleted.encode({ organizationId }).finish());
         await audit(tx, caller, 'DeleteOrganization', organizationId);
       });
@@ -151,6 +151,7 @@ export function createAuth({ db, signingKeys, changed }: Dependencies): Rpc<Auth
         const asked = { organizationId, requestId: request.requestId, action: 'CreateApiKey', content };
         const { id, repeated } = await once(tx, asked, newId('key'));
         if (!repeated) {
+          await holdOrganization(tx, organizationId);
           await insertKey(tx, { id, organizationId, displayName: request.displayName, scopes, secret });
           await audit(tx, caller, 'CreateApiKey', id);
         }
@@ -233,6 +234,12 @@ async function changeOrganization(tx: Queryable, id: string, { displayName, quot
   return toOrganization(row);
 }
 
+/** Keeps one from being deleted until the end of the transaction. Errors: CREDENTIAL_INVALID where it was: so was the caller's key. */
+async function holdOrganization(tx: Queryable, id: string): Promise<void> {
+  const found = await tx.query('select from organizations where id = $1 and delete_time is null for share', [id]);
+  if (found.length === 0) throw new DrydockError('CREDENTIAL_INVALID', 'the API key was revoked');
+}
+
 /** False where it was deleted before. Errors: ORGANIZATION_NOT_FOUND. */
 async function markDeleted(tx: Queryable, id: string): Promise<boolean> {
   const [deleted] = await tx.query(
@@ -245,13 +252,11 @@ async function markDeleted(tx: Queryable, id: string): Promise<boolean> {
   return false;
 }
 
-async function revokeAllKeys(tx: Queryable, organizationId: string): Promise<void> {
-  const keys = await tx.query<{ id: string }>(
-    'update api_keys set revoke_time = now() where organization_id = $1 and revoke_time is null returning id',
-    [organizationId],
-  );
-  const events = keys.map(({ id }) => ApiKeyRevoked.encode({ apiKeyId: id, organizationId }).finish());
-  await writeOutbox(tx, REVOKED_SUBJECT, ...events);
+/** Those of an organisation that is deleted, which is told of as a whole. */
+async function revokeKeys(tx: Queryable, organizationId: string): Promise<void> {
+  await tx.query('update api_keys set revoke_time = now() where organization_id = $1 and revoke_time is null', [
+    organizationId,
+  ]);
 }
 
 export async function insertOrganization(

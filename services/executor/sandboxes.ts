@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Catalog, SandboxLimits, Template } from '#libs/catalog/catalog.ts';
 import { DrydockError, hasReason } from '#libs/errors.ts';
 import type { Logger } from '#libs/log.ts';
@@ -15,6 +16,9 @@ import { type Tenant, tenantOf } from './tenant.ts';
 const UNCONFIRMED_MS = 30_000;
 const AGENT_DEADLINE_MS = 5_000;
 const MOVED_RETRY_MS = 1_000;
+// Until session has long known where those are that another executor has taken over.
+const MOVED_REMEMBERED_MS = 60_000;
+const MAX_MOVED = 10_000;
 const AGENT_HEADROOM_BYTES = 32 * 1024 * 1024;
 
 const claimed = counter('executor_claims_total', 'Sandboxes given out.', ['template', 'warmth']);
@@ -38,7 +42,7 @@ export type Sandbox = Claim & {
 export type Sandboxes = {
   /** Takes a warm instance or makes one, and binds it. Idempotent by sandbox id. Errors: NO_CAPACITY, SANDBOX_START_FAILED. */
   claim(spec: SandboxSpec, signal: AbortSignal): Promise<Sandbox>;
-  /** A sandbox of an organisation. Errors: SANDBOX_NOT_FOUND, also where it is another's. */
+  /** A sandbox of an organisation. Errors: SANDBOX_NOT_FOUND, also where it is another's; SERVICE_UNAVAILABLE where it moved. */
   get(sandboxId: string, organizationId: string): Sandbox;
   confirm(sandbox: Sandbox): Promise<void>;
   extend(sandbox: Sandbox, expireTime: Date): Promise<void>;
@@ -73,6 +77,8 @@ export function createSandboxes(dependencies: Dependencies): Sandboxes {
   const { backend, instances, pool, claims, room, catalog, log } = dependencies;
   const held = new Map<string, Sandbox>();
   const claiming = new Map<string, Promise<Sandbox>>();
+  /** Organisations by sandbox, of those that another executor has taken over lately. */
+  const moved = new LRUCache<string, string>({ max: MAX_MOVED, ttl: MOVED_REMEMBERED_MS });
   let making = 0;
 
   const bind = async (instance: Instance, spec: CheckedSpec): Promise<Claim> => {
@@ -171,6 +177,7 @@ export function createSandboxes(dependencies: Dependencies): Sandboxes {
       return claim;
     },
     get(sandboxId, organizationId) {
+      if (moved.get(sandboxId) === organizationId) throw movedAway();
       const sandbox = held.get(sandboxId);
       if (sandbox?.organizationId !== organizationId || sandbox.ended.signal.aborted)
         throw new DrydockError('SANDBOX_NOT_FOUND', 'no such sandbox');
@@ -191,6 +198,7 @@ export function createSandboxes(dependencies: Dependencies): Sandboxes {
       if (sandbox) await remove(sandbox, new DrydockError('SANDBOX_STOPPED', 'the sandbox was stopped'));
     },
     adopt(instance, claim) {
+      moved.delete(claim.sandboxId);
       const place = room.occupy(claim.limits.memoryBytes);
       held.set(claim.sandboxId, toSandbox({ instance, claim, warm: false }, place));
     },
@@ -207,6 +215,7 @@ export function createSandboxes(dependencies: Dependencies): Sandboxes {
       const sandbox = [...held.values()].find(({ instance }) => instance.id === instanceId);
       if (!sandbox) return false;
       held.delete(sandbox.sandboxId);
+      moved.set(sandbox.sandboxId, sandbox.organizationId);
       sandbox.place[Symbol.dispose]();
       sandbox.ended.abort(movedAway());
       await instances.release(sandbox.instance);

@@ -1,5 +1,5 @@
 import { DrydockError } from '#libs/errors.ts';
-import type { SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
+import type { SandboxSpec, Tenancy } from '#proto/drydock/internal/v1/spec.ts';
 
 /** An organisation, and what it may have where its sandboxes run. */
 export type Tenant = {
@@ -10,9 +10,12 @@ export type Tenant = {
   sandboxes: number;
 };
 
+// Of an organisation with the usual quota: what was queued before specs said so.
+const USUAL: Tenancy = { sharedPool: true, sandboxes: 116 };
+
 /** Whose a sandbox is to be. Session completes every spec; one that is not complete is a defect. */
-export function tenantOf({ organizationId, tenancy }: SandboxSpec): Tenant {
-  if (!organizationId || !tenancy || tenancy.sandboxes < 1)
+export function tenantOf({ organizationId, tenancy = USUAL }: SandboxSpec): Tenant {
+  if (!organizationId || tenancy.sandboxes < 1)
     throw new DrydockError('INTERNAL', 'a sandbox spec came without its organisation');
   return { organizationId, sharedPool: tenancy.sharedPool, sandboxes: tenancy.sandboxes };
 }

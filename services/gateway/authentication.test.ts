@@ -24,6 +24,30 @@ test('a key is asked about once in a while, and again when its organisation has 
   expect(asked).toEqual(['dk_a', 'dk_b', 'dk_a']);
 });
 
+test('what was asked for before an organisation changed is not kept', async () => {
+  const answers: (() => void)[] = [];
+  const { authenticate, forget } = createAuthentication({
+    credentials: {
+      async authenticateApiKey() {
+        const answer = Promise.withResolvers<void>();
+        answers.push(answer.resolve);
+        await answer.promise;
+        return { caller: Caller.create({ organizationId: 'a', apiKeyId: 'key_1' }) };
+      },
+      getKeySet: async () => ({ json: '' }),
+    },
+  });
+  const early = authenticate('Bearer dk_a', PEER);
+  await expect.poll(() => answers.length).toBe(1);
+  forget('a');
+  answers[0]!();
+  await early;
+  const late = authenticate('Bearer dk_a', PEER);
+  await expect.poll(() => answers.length).toBe(2);
+  answers[1]!();
+  await late;
+});
+
 test.each<[string, object, boolean | undefined]>([
   ['of the shared pool', { ...QUOTA, sharedPool: true }, true],
   ['of a pool of its own', { ...QUOTA, sharedPool: false }, false],

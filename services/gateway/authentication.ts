@@ -37,6 +37,8 @@ export function createAuthentication(dependencies: Dependencies): Authentication
   const { credentials, failures = createRateLimit(FAILURES), now = Date.now } = dependencies;
   const known = new LRUCache<string, Caller>({ max: MAX_CREDENTIALS, ttl: REMEMBERED_MS, perf: { now } });
   const pending = new Map<string, Promise<Caller>>();
+  /** Counts what was forgotten: an answer that was asked for before may be as old. */
+  let changes = 0;
   const verify = createTokenVerifier(
     async () => (await credentials.getKeySet({}, { deadlineMs: AUTH_DEADLINE_MS })).json,
     now,
@@ -48,9 +50,10 @@ export function createAuthentication(dependencies: Dependencies): Authentication
       known.set(key, caller, { ttl: Math.max(1, Math.min(REMEMBERED_MS, expireMs - now())) });
       return caller;
     }
+    const asked = changes;
     const { caller } = await credentials.authenticateApiKey({ secret: credential }, { deadlineMs: AUTH_DEADLINE_MS });
     if (!caller) throw new DrydockError('INTERNAL', 'auth named nobody');
-    known.set(key, caller);
+    if (asked === changes) known.set(key, caller);
     return caller;
   };
 
@@ -78,6 +81,7 @@ export function createAuthentication(dependencies: Dependencies): Authentication
   return {
     authenticate,
     forget(organizationId) {
+      changes++;
       for (const [key, caller] of known.entries()) if (caller.organizationId === organizationId) known.delete(key);
     },
   };

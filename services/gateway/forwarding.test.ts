@@ -13,7 +13,7 @@ function between(sandbox: { at: string }, executors: Record<string, () => Promis
   let kept: string | undefined;
   const routes = {
     find: async () => (kept ??= sandbox.at),
-    drop() {
+    doubt() {
       kept = undefined;
     },
   };

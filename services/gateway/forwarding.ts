@@ -42,7 +42,7 @@ export function createForwarding(dependencies: Dependencies): Forward {
     const executorId = await routes.find(caller, sandboxId);
     const address = await directory.addressOf(executorId);
     if (!address) {
-      routes.drop(caller, sandboxId);
+      routes.doubt(caller, sandboxId);
       throw new DrydockError('SERVICE_UNAVAILABLE', "the sandbox's executor cannot be reached; try again", {
         retryAfterMs: RETRY_AFTER_MS,
       });
@@ -58,19 +58,19 @@ export function createForwarding(dependencies: Dependencies): Forward {
   /** What an executor does not hold has stopped or is with another one, which session knows, or will know soon. */
   const explain = async (error: unknown, target: Target | undefined, sandboxId: string, { caller }: Origin) => {
     if (target?.executorId && hasReason(error, 'SANDBOX_NOT_FOUND', 'SANDBOX_STOPPED')) {
-      routes.drop(caller, sandboxId);
+      routes.doubt(caller, sandboxId);
       if (error.reason === 'SANDBOX_STOPPED') return error;
       return routes.find(caller, sandboxId).then(
         (executorId) => {
           if (executorId !== target.executorId) return moved();
-          routes.drop(caller, sandboxId);
+          routes.doubt(caller, sandboxId);
           return new DrydockError('SANDBOX_STOPPED', 'the sandbox has just stopped');
         },
         (truth) => (hasReason(truth, 'SERVICE_UNAVAILABLE') ? error : truth),
       );
     }
     // Another executor may have taken over what this one held.
-    if (target?.executorId && hasReason(error, 'SERVICE_UNAVAILABLE')) routes.drop(caller, sandboxId);
+    if (target?.executorId && hasReason(error, 'SERVICE_UNAVAILABLE')) routes.doubt(caller, sandboxId);
     if (hasReason(error, 'SERVICE_UNAVAILABLE') && error.details.retryAfterMs === undefined)
       return new DrydockError(error.reason, error.message, {
         ...error.details,

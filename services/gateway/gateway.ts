@@ -39,7 +39,7 @@ export function createGateway({ authenticate, revocations, rateLimit, forward }:
         throw new DrydockError('SCOPE_MISSING', `the credential lacks the scope '${scope}'`, { metadata: { scope } });
       // Nothing is begun for who has left meanwhile, or whose deadline has passed.
       signal.throwIfAborted();
-      const live = revocations.begin(caller.apiKeyId);
+      const live = revocations.begin(caller);
       return {
         caller,
         revoked: live.signal,

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { DrydockError } from '#libs/errors.ts';
 import type { Handler } from '#libs/events.ts';
 import { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import { SandboxChanged } from '#proto/drydock/internal/v1/events.ts';
@@ -7,10 +8,11 @@ import { watchSandboxRoutes } from './sandbox-routes.ts';
 const caller = Caller.create({ organizationId: 'org_1' });
 
 /** Routes over a session that says `sandboxes.at`, with what it was asked and a way to tell of changes. */
-function routesOver(sandboxes: { at: string }) {
+function routesOver(sandboxes: { at: string | Error }) {
   const asked: string[] = [];
   const getRoute = async ({ sandboxId }: { sandboxId: string }) => {
     asked.push(sandboxId);
+    if (sandboxes.at instanceof Error) throw sandboxes.at;
     return { executorId: sandboxes.at };
   };
   let handle: Handler = () => {};
@@ -47,4 +49,19 @@ test('what nobody asked for is not kept, nor what another organisation is told o
   tell({ sandboxId: 's', organizationId: 'org_2', executorId: 'two', state: 'RUNNING' });
   expect(await routes.find(caller, 's')).toBe('one');
   expect(asked).toEqual(['s']);
+});
+
+test('of a route in doubt session is asked, and while it is away the route still leads there', async () => {
+  const sandboxes: { at: string | Error } = { at: 'one' };
+  const { routes, asked } = routesOver(sandboxes);
+  await routes.find(caller, 's');
+  sandboxes.at = new DrydockError('SERVICE_UNAVAILABLE', 'no answer');
+  routes.doubt(caller, 's');
+  expect(await routes.find(caller, 's')).toBe('one');
+  sandboxes.at = 'two';
+  expect([await routes.find(caller, 's'), await routes.find(caller, 's')]).toEqual(['two', 'two']);
+  expect(asked).toEqual(['s', 's', 's']);
+  sandboxes.at = new DrydockError('SANDBOX_NOT_FOUND', 'no such sandbox');
+  routes.doubt(caller, 's');
+  await expect(routes.find(caller, 's')).rejects.toMatchObject({ reason: 'SANDBOX_NOT_FOUND' });
 });

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { hasReason } from '#libs/errors.ts';
 import type { Events } from '#libs/events.ts';
 import type { Client } from '#libs/grpc/rpc.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
@@ -12,8 +13,8 @@ const SESSION_DEADLINE_MS = 5_000;
 export type SandboxRoutes = {
   /** Id of the executor that holds a sandbox of the caller's organisation. Errors: as `RecordService.GetRoute`. */
   find(caller: Caller, sandboxId: string): Promise<string>;
-  /** Forgets where a sandbox is, so that session is asked again. */
-  drop(caller: Caller, sandboxId: string): void;
+  /** A sandbox may be elsewhere now: session is asked again, if it can be. */
+  doubt(caller: Caller, sandboxId: string): void;
 };
 
 /**
@@ -24,23 +25,31 @@ export function watchSandboxRoutes(
   session: Pick<Client<RecordServiceDefinition>, 'getRoute'>,
   events: Pick<Events, 'subscribe'>,
 ): SandboxRoutes & Disposable {
-  const routes = new LRUCache<string, string>({ max: MAX_ROUTES });
+  const routes = new LRUCache<string, { executorId: string; doubted: boolean }>({ max: MAX_ROUTES });
   const changed = events.subscribe(CHANGED_SUBJECT, (data) => {
     const { organizationId, sandboxId, executorId, state } = SandboxChanged.decode(data);
     const key = keyOf(organizationId, sandboxId);
     if (state !== 'RUNNING') routes.delete(key);
-    else if (routes.has(key)) routes.set(key, executorId);
+    else if (routes.has(key)) routes.set(key, { executorId, doubted: false });
   });
   return {
     async find(caller, sandboxId) {
       const key = keyOf(caller.organizationId, sandboxId);
       const known = routes.get(key);
-      if (known) return known;
-      const { executorId } = await session.getRoute({ sandboxId }, { caller, deadlineMs: SESSION_DEADLINE_MS });
-      routes.set(key, executorId);
-      return executorId;
+      if (known && !known.doubted) return known.executorId;
+      try {
+        const { executorId } = await session.getRoute({ sandboxId }, { caller, deadlineMs: SESSION_DEADLINE_MS });
+        routes.set(key, { executorId, doubted: false });
+        return executorId;
+      } catch (error) {
+        if (known && hasReason(error, 'SERVICE_UNAVAILABLE')) return known.executorId;
+        throw error;
+      }
     },
-    drop: ({ organizationId }, sandboxId) => void routes.delete(keyOf(organizationId, sandboxId)),
+    doubt({ organizationId }, sandboxId) {
+      const known = routes.get(keyOf(organizationId, sandboxId));
+      if (known) known.doubted = true;
+    },
     [Symbol.dispose]: () => changed[Symbol.dispose](),
   };
 }

@@ -6,8 +6,8 @@ import { announce } from './announce.ts';
 import type { Dependencies } from './records.ts';
 import { LIVE, type SandboxRow } from './rows.ts';
 
-/** An heir may tell of a sandbox before it is on record as its heir, which takes a second or two. */
-const MAX_DELIVERIES = 5;
+// An heir may tell of a sandbox before it is on record as its heir: it says so when it has taken all over. A second each.
+const MAX_DELIVERIES = 60;
 
 /**
  * Puts on record what executors tell of sandboxes that ended by themselves. What another executor has taken over is not for

@@ -64,7 +64,7 @@ await run(log, async (shutdown) => {
   const dependencies = { db, catalog, settling, changed: relay.trigger, webhooksDue };
   await using _ended = consumeEnded({ ...dependencies, events });
   await using _inherited = consumeInherited({ ...dependencies, events });
-  await using endings = every(ENDINGS_INTERVAL_MS, log, () => endOrganizations(dependencies));
+  await using endings = every(ENDINGS_INTERVAL_MS, log, (signal) => endOrganizations(dependencies, signal));
   await using _deleted = consumeOrganizationDeleted(db, events, endings.trigger);
   await using _sweep = every(SWEEP_INTERVAL_MS, log, () => sweep(dependencies, config.retentionMs));
   const queue = openWorkQueue(events, EXECUTION_QUEUE);

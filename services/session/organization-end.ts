@@ -32,33 +32,44 @@ export function consumeOrganizationDeleted(db: Database, events: Events, deleted
 
 /**
  * Ends what organisations that were deleted have: their webhooks, sandboxes and executions, and for 20 minutes what calls
- * still write that were let in before. Replicas share the work: a row that one has locked is skipped by the others.
+ * still write that were let in before. Replicas share the work: a row that one has locked is skipped by the others. `signal`
+ * leaves the rest to the next time.
  */
-export async function endOrganizations(dependencies: Omit<Dependencies, 'catalog'>): Promise<void> {
+export async function endOrganizations(
+  dependencies: Omit<Dependencies, 'catalog'>,
+  signal: AbortSignal,
+): Promise<void> {
   const { db, settling, changed } = dependencies;
   if ((await db.query('select 1 from tenants where ending_since is not null limit 1')).length === 0) return;
   // First, so that they are not told of the executions.
-  await inBatches(db, deleteWebhooks, () => {});
-  await inBatches(db, stopSandboxes, (rows) => {
+  await inBatches(db, signal, deleteWebhooks, () => {});
+  await inBatches(db, signal, stopSandboxes, (rows) => {
     for (const { id } of rows) settling.settled(id);
     changed();
   });
   for (const state of ['QUEUED', 'RUNNING'] as const)
     await inBatches(
       db,
+      signal,
       (tx) => cancelExecutions(tx, state),
       (rows) => {
         announceEnds(dependencies, rows);
         changed();
       },
     );
-  await forgetEnded(db);
+  if (!signal.aborted) await forgetEnded(db);
 }
 
-/** Does a batch after the other, each in a transaction and with `done` after its commit, until one is not full. */
-async function inBatches<T>(db: Database, work: (tx: Queryable) => Promise<T[]>, done: (rows: T[]) => void) {
+/** Does a batch after the other, each in a transaction and with `done` after its commit, until one is not full or `signal`. */
+async function inBatches<T>(
+  db: Database,
+  signal: AbortSignal,
+  work: (tx: Queryable) => Promise<T[]>,
+  done: (rows: T[]) => void,
+) {
   let rows: T[];
   do {
+    if (signal.aborted) return;
     rows = await db.transaction(work);
     if (rows.length > 0) done(rows);
   } while (rows.length === BATCH);
@@ -102,7 +113,8 @@ async function cancelExecutions(tx: Queryable, state: 'QUEUED' | 'RUNNING'): Pro
      where id in (${idsOf('executions', `state = '${state}'`)}) returning id, ${DELIVERIES}`,
     [CANCELLED],
   );
-  await tellCancelled(tx, rows);
+  // Those that wait are with nobody.
+  if (state === 'RUNNING') await tellCancelled(tx, rows);
   return rows;
 }
 

@@ -89,7 +89,7 @@ export function useRecords() {
     timesDue: () => timesDue,
     query: (sql: string, values?: unknown[]) => db.query(sql, values),
     sweepOnce: () => sweep({ db, settling, changed, webhooksDue }, 24 * HOUR_MS),
-    endOrganizationsOnce: () => endOrganizations({ db, settling, changed, webhooksDue }),
+    endOrganizationsOnce: () => endOrganizations({ db, settling, changed, webhooksDue }, new AbortController().signal),
     /** What session hears of by JetStream, until disposed. */
     consume(): AsyncDisposable {
       const dependencies = { db, settling, changed, webhooksDue, events };

@@ -4,7 +4,7 @@ import type { Tenancy } from '#proto/drydock/internal/v1/spec.ts';
 /** What an executor has to know of the caller's organisation, for its sandboxes and for those of its executions. */
 export function tenancyOf({ quota }: Caller): Tenancy {
   return {
-    sharedPool: quota?.sharedPool ?? false,
+    sharedPool: quota?.sharedPool ?? true,
     sandboxes: (quota?.concurrentSandboxes ?? 0) + (quota?.concurrentExecutions ?? 0),
   };
 }

@@ -105,7 +105,7 @@ test('an executor that was only asleep lets go of what another one has taken ove
     if (event?.$case !== 'stdout' || !textOf(event.value).includes('30')) continue;
     break;
   }
-  await expect(first.command(sandboxId, ['true'])).rejects.toMatchObject({ reason: 'SANDBOX_NOT_FOUND' });
+  await expect(first.command(sandboxId, ['true'])).rejects.toMatchObject({ reason: 'SERVICE_UNAVAILABLE' });
   await expect.poll(() => first.metric('executor_sandboxes'), WITHIN).toBe(0);
   await expect.poll(leases, WITHIN).toEqual(expect.arrayContaining([first.id, second.id]));
   expect(await printed(second, sandboxId, 'print(2)')).toBe('2\n');
