@@ -93,11 +93,11 @@ export function attemptsOf(account: KubeConfig, control: string, prefix: string)
   const networking = account.makeApiClient(NetworkingV1Api);
   const bind = (namespace: string, name: string, to: string) => () => apply(account, bindingOf(namespace, name, to));
   const make = (id: string, labels: Record<string, string>) => () => apply(account, namespaceOf(prefix, id, labels));
-  const relabel = (name: string, label: string, value: string) => () =>
-    core.patchNamespace({
-      name,
-      body: [{ op: 'add', path: `/metadata/labels/${label.replaceAll('/', '~1')}`, value }],
-    });
+  const change = (name: string, path: string, value: unknown) => () =>
+    core.patchNamespace({ name, body: [{ op: 'add', path: `/metadata/${path}`, value }] });
+  const relabel = (name: string, label: string, value: string) =>
+    change(name, `labels/${label.replaceAll('/', '~1')}`, value);
+  const nobody = { apiVersion: 'v1', kind: 'Node', name: 'none', uid: '00000000-0000-0000-0000-000000000000' };
   const metadata = { name: 'mine' };
   const pod = {
     metadata,
@@ -123,6 +123,12 @@ export function attemptsOf(account: KubeConfig, control: string, prefix: string)
     ['a privileged organisation', relabel(own, ENFORCE, 'privileged')],
     ['a privileged pool', relabel(pool, ENFORCE, 'privileged')],
     ['an organisation of nobody', relabel(own, 'drydock.dev/environment', 'mine')],
+    ['a pool of another environment', relabel(pool, 'drydock.dev/environment', 'mine')],
+    ['a pool that is an organisation’s', relabel(pool, 'drydock.dev/organization', 'org_mine')],
+    ['a pool whose owner is gone', change(pool, 'ownerReferences', [nobody])],
+    ['an organisation that cannot be removed', change(own, 'finalizers', ['example.com/mine'])],
+    ['a label that others go by', relabel(own, 'example.com/exempt', 'true')],
+    ['an annotation that others go by', change(own, 'annotations', { 'example.com/exempt': 'true' })],
     ['the end of its own', () => core.deleteNamespace({ name: pool })],
     // Dry, which is judged as any other: what is tried last is not to take the rest with it.
     ['the end of another', () => core.deleteNamespace({ name: control, dryRun: 'All' })],
