@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Container, connectEngine } from './engine.ts';
 import { startExecutor, type TestExecutor } from './fixture.ts';
-import { ENGINE_SOCKET } from './under-test.ts';
+import { engineSocket } from './under-test.ts';
 
 const ORDINARY_PROFILE = join(import.meta.dirname, '../../../.build/seccomp.json');
 const POOL = { floor: 0, ceiling: 0 };
@@ -15,7 +15,7 @@ describe('a sandbox for cells', () => {
   beforeAll(async () => {
     executor = await startExecutor({ pool: POOL });
     await executor.sandbox();
-    const engine = connectEngine(ENGINE_SOCKET, executor.id);
+    const engine = connectEngine(engineSocket(), executor.id);
     const [first] = await engine.list();
     ordinary = await engine.inspect(first!);
     await executor.run({ isolation: 'CELL', source: '' });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Container, connectEngine } from './engine.ts';
 import { LIMITS, MiB, python, startExecutor, type TestExecutor } from './fixture.ts';
-import { ENGINE_SOCKET } from './under-test.ts';
+import { engineSocket } from './under-test.ts';
 
 let executor: TestExecutor;
 let sandboxId: string;
@@ -12,7 +12,7 @@ let container: Container;
 beforeAll(async () => {
   executor = await startExecutor({ pool: { floor: 0, ceiling: 0 } });
   sandboxId = await executor.sandbox();
-  const engine = connectEngine(ENGINE_SOCKET, executor.id);
+  const engine = connectEngine(engineSocket(), executor.id);
   container = await engine.inspect((await engine.list())[0]!);
 });
 

@@ -3,8 +3,9 @@ import { ensureImage } from '../../../deploy/images/build.ts';
 import { clusterVariables, connectCluster, observeCluster } from './cluster.ts';
 import { type Below, connectEngine, type Observed, observeEngine } from './engine.ts';
 
-export const ENGINE_SOCKET = process.env.DOCKER_SOCKET ?? '/var/run/docker.sock';
-const IMAGE_CACHE = process.env.IMAGE_CACHE ?? '/var/lib/drydock/images';
+/** Of the engine under test. Asked for when it is needed: a benchmark starts its engine after this is loaded. */
+export const engineSocket = () => process.env.DOCKER_SOCKET ?? '/var/run/docker.sock';
+const imageCache = () => process.env.IMAGE_CACHE ?? '/var/lib/drydock/images';
 
 /** The cluster's kubeconfig where the tests run against one; else they run against a Docker engine. */
 export const KUBECONFIG = process.env.TEST_KUBECONFIG;
@@ -19,20 +20,20 @@ export const VERDICT_WITHIN_MS = KUBECONFIG ? 20_000 : 8_000;
 export const NEEDS_ENGINE = KUBECONFIG ? 'a cluster cannot do this' : undefined;
 
 export function variables(): Record<string, string> {
-  return KUBECONFIG ? clusterVariables(KUBECONFIG) : { DOCKER_SOCKET: ENGINE_SOCKET };
+  return KUBECONFIG ? clusterVariables(KUBECONFIG) : { DOCKER_SOCKET: engineSocket() };
 }
 
 export function below(executorId: string): Below {
-  return KUBECONFIG ? connectCluster(KUBECONFIG, executorId) : connectEngine(ENGINE_SOCKET, executorId);
+  return KUBECONFIG ? connectCluster(KUBECONFIG, executorId) : connectEngine(engineSocket(), executorId);
 }
 
 export function observe(): Promise<Observed> {
-  return KUBECONFIG ? observeCluster(KUBECONFIG) : observeEngine(ENGINE_SOCKET);
+  return KUBECONFIG ? observeCluster(KUBECONFIG) : observeEngine(engineSocket());
 }
 
 /** The image of Python, there. A cluster has been given it before. */
 export async function pythonImage(): Promise<string> {
   return (
-    process.env.PYTHON_IMAGE ?? ensureImage('python', { dockerSocket: ENGINE_SOCKET, cacheDirectory: IMAGE_CACHE })
+    process.env.PYTHON_IMAGE ?? ensureImage('python', { dockerSocket: engineSocket(), cacheDirectory: imageCache() })
   );
 }
