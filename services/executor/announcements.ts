@@ -129,7 +129,8 @@ export function followSession(events: Events, sandboxes: Sandboxes, missedSince:
       const sandbox = sandboxes.get(sandboxId, organizationId);
       if (state === 'RUNNING' && !sandbox.confirmed) await sandboxes.confirm(sandbox);
     } catch (error) {
-      if (hasReason(error, 'SANDBOX_NOT_FOUND')) return;
+      // Not here, or another executor's by now.
+      if (hasReason(error, 'SANDBOX_NOT_FOUND', 'SERVICE_UNAVAILABLE')) return;
       throw error;
     }
     if (state !== 'STOPPED') return;

@@ -3,20 +3,19 @@ import { DrydockError } from '#libs/errors.ts';
 import { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import { createForwarding } from './forwarding.ts';
 import { PUBLIC_METHODS } from './owners.ts';
+import { watchSandboxRoutes } from './sandbox-routes.ts';
 
 const statFile = PUBLIC_METHODS.find(({ key }) => key === 'statFile')!;
 const origin = { caller: Caller.create({ organizationId: 'org_1' }), signal: new AbortController().signal };
 const addresses = { auth: '', session: '', scheduler: '' };
 
 /** A gateway between session, which says `sandbox.at`, and executors, each of which answers as it is given here. */
-function between(sandbox: { at: string }, executors: Record<string, () => Promise<unknown>>) {
-  let kept: string | undefined;
-  const routes = {
-    find: async () => (kept ??= sandbox.at),
-    doubt() {
-      kept = undefined;
-    },
+function between(sandbox: { at: string | Error }, executors: Record<string, () => Promise<unknown>>) {
+  const getRoute = async () => {
+    if (sandbox.at instanceof Error) throw sandbox.at;
+    return { executorId: sandbox.at };
   };
+  const routes = watchSandboxRoutes({ getRoute }, { subscribe: () => ({ [Symbol.dispose]() {} }) });
   const directory = { addressOf: async (id: string) => (id in executors ? id : undefined) };
   const connections = { to: (_: string, address: string) => ({ statFile: executors[address]! }) };
   const forward = createForwarding({ connections, addresses, directory, routes });
@@ -55,4 +54,15 @@ test('an executor that holds a sandbox no more has given it to another one, whic
 test('an executor that holds a sandbox no more, though session knows of no other, has just stopped it', async () => {
   const call = between({ at: 'one' }, { one: refusing('SANDBOX_NOT_FOUND') });
   await expect(call()).rejects.toMatchObject({ reason: 'SANDBOX_STOPPED' });
+});
+
+test('what an executor says it does not hold is not called stopped while session cannot tell', async () => {
+  const sandbox: { at: string | Error } = { at: 'one' };
+  const call = between(sandbox, {
+    async one() {
+      sandbox.at = new DrydockError('SERVICE_UNAVAILABLE', 'session is away');
+      throw new DrydockError('SANDBOX_NOT_FOUND', 'no such sandbox');
+    },
+  });
+  await expect(call()).rejects.toMatchObject({ reason: 'SANDBOX_NOT_FOUND' });
 });

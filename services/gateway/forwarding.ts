@@ -58,12 +58,12 @@ export function createForwarding(dependencies: Dependencies): Forward {
   /** What an executor does not hold has stopped or is with another one, which session knows, or will know soon. */
   const explain = async (error: unknown, target: Target | undefined, sandboxId: string, { caller }: Origin) => {
     if (target?.executorId && hasReason(error, 'SANDBOX_NOT_FOUND', 'SANDBOX_STOPPED')) {
-      routes.doubt(caller, sandboxId);
+      routes.drop(caller, sandboxId);
       if (error.reason === 'SANDBOX_STOPPED') return error;
       return routes.find(caller, sandboxId).then(
         (executorId) => {
           if (executorId !== target.executorId) return moved();
-          routes.doubt(caller, sandboxId);
+          routes.drop(caller, sandboxId);
           return new DrydockError('SANDBOX_STOPPED', 'the sandbox has just stopped');
         },
         (truth) => (hasReason(truth, 'SERVICE_UNAVAILABLE') ? error : truth),

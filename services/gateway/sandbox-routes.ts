@@ -13,7 +13,9 @@ const SESSION_DEADLINE_MS = 5_000;
 export type SandboxRoutes = {
   /** Id of the executor that holds a sandbox of the caller's organisation. Errors: as `RecordService.GetRoute`. */
   find(caller: Caller, sandboxId: string): Promise<string>;
-  /** A sandbox may be elsewhere now: session is asked again, if it can be. */
+  /** A sandbox is not there: session is asked again. */
+  drop(caller: Caller, sandboxId: string): void;
+  /** A sandbox may be elsewhere now: session is asked again, and while it is away the route still leads there. */
   doubt(caller: Caller, sandboxId: string): void;
 };
 
@@ -46,6 +48,7 @@ export function watchSandboxRoutes(
         throw error;
       }
     },
+    drop: ({ organizationId }, sandboxId) => void routes.delete(keyOf(organizationId, sandboxId)),
     doubt({ organizationId }, sandboxId) {
       const known = routes.get(keyOf(organizationId, sandboxId));
       if (known) known.doubted = true;
