@@ -54,7 +54,10 @@ export type Events = {
   keepStream(name: string, subjects: string[]): void;
   /** Handles messages one by one until disposed. */
   consumeDurable(options: DurableOptions): AsyncDisposable;
-  /** Hands over what a kept stream has stored and what follows, to this process alone; some of it again after a reconnect. */
+  /**
+   * Hands over what a kept stream has stored and what follows, to this process alone: at once from whoever tells it now, and
+   * again from the stream.
+   */
   follow(options: FollowOptions): Disposable;
   /** The connection, for what is asked of NATS itself; throws while NATS is away. */
   connection(): NatsConnection;
@@ -169,7 +172,13 @@ export function connectEvents(options: { url: string; name: string; log: Logger 
         await followMessages(jetstream(connection!), options, signal, log);
       };
       void opened.then(() => consumeUntil(signal, log, options, consume));
-      return { [Symbol.dispose]: () => ended.abort() };
+      const told = events.subscribe(options.subject, options.handle);
+      return {
+        [Symbol.dispose]() {
+          told[Symbol.dispose]();
+          ended.abort();
+        },
+      };
     },
     connection() {
       if (!isUp()) throw new Error('NATS cannot be reached');

@@ -8,6 +8,11 @@ export type FieldChecks = {
   violation(field: string, description: string): void;
   /** Length in characters. An absent value passes unless `required`. */
   string(field: string, value: string | undefined, rule: { required?: boolean; maxLength?: number }): void;
+  /**
+   * The fields that an update changes: those that its mask names, else those of `set`, which has every name that may be changed,
+   * that are true. Others in the mask, and none at all, are violations of `updateMask`.
+   */
+  updated(mask: string[] | undefined, set: Record<string, boolean>): Set<string>;
   /** Throws INVALID_FIELD with everything found, up to 20 violations. */
   done(): void;
 };
@@ -24,6 +29,13 @@ export function checkFields(): FieldChecks {
       if (required && !value) violation(field, 'is required');
       else if (value && value.length > maxLength) violation(field, `is longer than ${maxLength} characters`);
       else if (value?.includes('\0')) violation(field, 'contains a NUL character');
+    },
+    updated(mask = [], set) {
+      const paths = mask.length > 0 ? mask : Object.keys(set).filter((name) => set[name]);
+      for (const path of paths)
+        if (!Object.hasOwn(set, path)) violation('updateMask', `cannot change '${path.slice(0, 64)}'`);
+      if (paths.length === 0) violation('updateMask', 'names nothing to change');
+      return new Set(paths);
     },
     done() {
       if (violations.length > 0) throw invalidFields(violations);

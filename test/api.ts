@@ -91,6 +91,12 @@ export async function collect(events: AsyncIterable<StartProcessResponse>): Prom
   return { ...output, exited };
 }
 
+/** Leaves a call once its process runs. */
+export async function startedId(events: AsyncIterable<StartProcessResponse>): Promise<string> {
+  for await (const { event } of events) if (event?.$case === 'started') return event.value.processId;
+  throw new Error('it did not start');
+}
+
 export function textOf({ content }: Output): string {
   return content?.$case === 'text' ? content.value : Buffer.from(content?.value ?? []).toString('latin1');
 }

@@ -28,6 +28,11 @@ export function connectCluster() {
   return {
     core,
     networking: config.makeApiClient(NetworkingV1Api),
+    isGone: (namespace: string) =>
+      core.readNamespace({ name: namespace }).then(
+        () => false,
+        ({ code }) => code === 404,
+      ),
     importImage: (rootFilesystem: string, reference: string) => call('importImage', rootFilesystem, reference),
     signal: (...args: Parameters<Control['signal']>) => call('signal', ...args),
     stop: (...args: Parameters<Control['stop']>) => call('stop', ...args),

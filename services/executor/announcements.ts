@@ -137,8 +137,5 @@ export function followSession(events: Events, sandboxes: Sandboxes, missedSince:
     log.info({ sandboxId }, 'stopped sandbox destroyed');
     await sandboxes.destroy(sandboxId);
   };
-  const parts = new DisposableStack();
-  parts.use(events.subscribe(CHANGED_SUBJECT, handle));
-  parts.use(events.follow({ stream: 'SESSION', subject: CHANGED_SUBJECT, since: missedSince, handle }));
-  return parts;
+  return events.follow({ stream: 'SESSION', subject: CHANGED_SUBJECT, since: missedSince, handle });
 }

@@ -55,7 +55,7 @@ export type Watcher = {
 /** What an executor left that is gone. Its instances are this one's now. */
 export type Estate = {
   executorId: string;
-  /** When the other one was gone for certain. */
+  /** When the other one was gone for certain, and nobody could yet have come back in its place. */
   lostTime: Date;
   /** All is done that follows from it; until then it is this executor's to do, also after a restart. */
   settled(): Promise<void>;

@@ -20,11 +20,8 @@ export type Dependencies = {
 /** Ends all that is an organisation's here once it is deleted, also where that was while this executor was away. */
 export function followDeletions(events: Events, dependencies: Dependencies, missedSince: Date): Disposable {
   const handle = (data: Uint8Array) => forget(dependencies, OrganizationDeleted.decode(data).organizationId);
-  const parts = new DisposableStack();
   events.keepStream(STREAM, ['drydock.auth.>']);
-  parts.use(events.subscribe(DELETED_SUBJECT, handle));
-  parts.use(events.follow({ stream: STREAM, subject: DELETED_SUBJECT, since: missedSince, handle }));
-  return parts;
+  return events.follow({ stream: STREAM, subject: DELETED_SUBJECT, since: missedSince, handle });
 }
 
 async function forget({ sandboxes, leases, pool, backend, log }: Dependencies, organizationId: string): Promise<void> {

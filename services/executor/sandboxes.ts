@@ -53,8 +53,8 @@ export type Sandboxes = {
   /** An instance ended by itself: answers with the sandbox that it was, if it was one. */
   instanceEnded(instanceId: string, reason: EndedReason): Promise<Sandbox | undefined>;
   list(): Sandbox[];
-  /** An instance is another executor's now: lets go of the sandbox that it was. */
-  takenOver(instanceId: string): Promise<boolean>;
+  /** An instance is another executor's now: lets go of the sandbox that it was, if it was one. */
+  takenOver(instanceId: string): Promise<void>;
   /** Somebody waits for an instance that is being made. */
   isMaking(): boolean;
   /** Sandboxes whose time is over, whose claim nobody confirmed, or that could not be removed yet. */
@@ -80,6 +80,7 @@ export function createSandboxes(dependencies: Dependencies): Sandboxes {
   /** Organisations by sandbox, of those that another executor has taken over lately. */
   const moved = new LRUCache<string, string>({ max: MAX_MOVED, ttl: MOVED_REMEMBERED_MS });
   let making = 0;
+  const ofInstance = (id: string) => [...held.values()].find(({ instance }) => instance.id === id);
 
   const bind = async (instance: Instance, spec: CheckedSpec): Promise<Claim> => {
     const { sandboxId, organizationId, template, limits, expireTime } = spec;
@@ -203,7 +204,7 @@ export function createSandboxes(dependencies: Dependencies): Sandboxes {
       held.set(claim.sandboxId, toSandbox({ instance, claim, warm: false }, place));
     },
     async instanceEnded(instanceId, reason) {
-      const sandbox = [...held.values()].find(({ instance }) => instance.id === instanceId);
+      const sandbox = ofInstance(instanceId);
       if (!sandbox || sandbox.ended.signal.aborted) return undefined;
       await remove(sandbox, stoppedBy(reason)).catch((cause) =>
         log.warn({ err: cause, instanceId }, 'ended sandbox not removed yet'),
@@ -212,15 +213,14 @@ export function createSandboxes(dependencies: Dependencies): Sandboxes {
     },
     list: () => [...held.values()],
     async takenOver(instanceId) {
-      const sandbox = [...held.values()].find(({ instance }) => instance.id === instanceId);
-      if (!sandbox) return false;
+      const sandbox = ofInstance(instanceId);
+      if (!sandbox) return;
       held.delete(sandbox.sandboxId);
       moved.set(sandbox.sandboxId, sandbox.organizationId);
       sandbox.place[Symbol.dispose]();
       sandbox.ended.abort(movedAway());
       await instances.release(sandbox.instance);
       await claims.remove(instanceId);
-      return true;
     },
     isMaking: () => making > 0,
     overdue: (now) =>

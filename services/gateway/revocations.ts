@@ -31,10 +31,8 @@ export function watchRevocations(events: Events, now: () => number = Date.now): 
     for (const call of live.get(id) ?? []) call.abort(noLonger());
   };
   const watch = (subject: string, idOf: (data: Uint8Array) => string) => {
-    const handle = (data: Uint8Array) => revoke(idOf(data));
-    // At once from whoever tells it now; and from the stream what was told while nobody here listened.
-    listening.use(events.subscribe(subject, handle));
-    listening.use(events.follow({ stream: STREAM, subject, since: new Date(now() - REMEMBERED_MS), handle }));
+    const since = new Date(now() - REMEMBERED_MS);
+    listening.use(events.follow({ stream: STREAM, subject, since, handle: (data) => revoke(idOf(data)) }));
   };
   events.keepStream(STREAM, [SUBJECTS]);
   watch(REVOKED_SUBJECT, (data) => ApiKeyRevoked.decode(data).apiKeyId);

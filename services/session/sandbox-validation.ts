@@ -33,20 +33,15 @@ export function checkSandbox(request: CreateSandboxRequest, catalog: Catalog): C
 /** What an update asks for: absent is left as it is. */
 export function checkChange(request: UpdateSandboxRequest): { lifetimeMs?: number; metadata?: Record<string, string> } {
   const { lifetime, metadata } = request;
-  const named = request.updateMask ?? [];
-  const set = [...(lifetime ? ['lifetime'] : []), ...(Object.keys(metadata).length > 0 ? ['metadata'] : [])];
-  const paths = named.length > 0 ? named : set;
   const check = checkFields();
   checkRequestId(check, request.requestId);
-  for (const path of paths)
-    if (path !== 'lifetime' && path !== 'metadata')
-      check.violation('updateMask', `cannot change '${path.slice(0, 64)}'`);
-  if (paths.length === 0) check.violation('updateMask', 'names nothing to change');
-  if (paths.includes('lifetime') && !lifetime) check.violation('lifetime', 'is required');
-  const lifetimeMs = paths.includes('lifetime') ? checkLifetime(check, lifetime) : undefined;
+  const set = { lifetime: lifetime !== undefined, metadata: Object.keys(metadata).length > 0 };
+  const updated = check.updated(request.updateMask, set);
+  if (updated.has('lifetime') && !lifetime) check.violation('lifetime', 'is required');
+  const lifetimeMs = updated.has('lifetime') ? checkLifetime(check, lifetime) : undefined;
   checkMetadata(check, metadata);
   check.done();
-  return { ...(lifetimeMs ? { lifetimeMs } : {}), ...(paths.includes('metadata') ? { metadata } : {}) };
+  return { ...(lifetimeMs ? { lifetimeMs } : {}), ...(updated.has('metadata') ? { metadata } : {}) };
 }
 
 function checkLifetime(check: FieldChecks, lifetime: Duration | undefined): number | undefined {

@@ -11,7 +11,7 @@ import {
 } from '@kubernetes/client-node';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { LINK } from '../../deploy/dev-cluster/addresses.ts';
-import { collect, connectGrpc, connectHttp, type Endpoints } from '../api.ts';
+import { collect, connectGrpc, connectHttp, type Endpoints, startedId } from '../api.ts';
 import { openChart, smallPlatform } from '../chart.ts';
 import { connectCluster } from '../cluster.ts';
 import { accountOf, adminConfig, apply, attemptsOf, bindingOf, executorIn, namespaceOf, rulesOf } from '../rights.ts';
@@ -281,7 +281,7 @@ describe('installed', () => {
     const { items } = await core.listNamespace({ labelSelector: `drydock.dev/environment=${NAMESPACE}` });
     expect(items.map(({ metadata }) => metadata?.name)).toContain(namespace);
     await core.deleteNamespace({ name: namespace });
-    await expect.poll(() => isGone(namespace), WITHIN).toBe(true);
+    await expect.poll(() => cluster.isGone(namespace), WITHIN).toBe(true);
   });
 
   test('nobody else is judged by what confines the executor', async () => {
@@ -377,8 +377,8 @@ describe('installed', () => {
   test('a removal leaves nothing', async () => {
     await chart.uninstall();
     await chart.kubectl(REMOVE_ORGANIZATIONS);
-    expect(await isGone(`${NAMESPACE}-org-own`)).toBe(true);
-    await expect.poll(() => isGone(POOL), WITHIN).toBe(true);
+    expect(await cluster.isGone(`${NAMESPACE}-org-own`)).toBe(true);
+    await expect.poll(() => cluster.isGone(POOL), WITHIN).toBe(true);
     await expect.poll(left, WITHIN).toEqual([]);
   });
 });
@@ -444,17 +444,8 @@ async function executorsOf(sandboxIds: string[]): Promise<(string | undefined)[]
 
 /** Starts a program that outlives the call; answers with what joins it from its first byte. */
 async function startDetached(grpc: ReturnType<typeof connectGrpc>, sandboxId: string, source: string) {
-  for await (const { event } of grpc.start(sandboxId, ['python3', '-c', source], { detached: true }))
-    if (event?.$case === 'started')
-      return { sandboxId, processId: event.value.processId, stdoutOffset: 0, stderrOffset: 0 };
-  throw new Error('it did not start');
-}
-
-async function isGone(namespace: string): Promise<boolean> {
-  return cluster.core.readNamespace({ name: namespace }).then(
-    () => false,
-    ({ code }) => code === 404,
-  );
+  const processId = await startedId(grpc.start(sandboxId, ['python3', '-c', source], { detached: true }));
+  return { sandboxId, processId, stdoutOffset: 0, stderrOffset: 0 };
 }
 
 /** Which of the parts a service can connect to. */

@@ -3,8 +3,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { connectEvents } from '#libs/events.ts';
 import { createLogger } from '#libs/log.ts';
 import { SandboxEnded, SandboxesInherited } from '#proto/drydock/internal/v1/events.ts';
-import type { StartProcessResponse } from '#proto/drydock/v1/process.ts';
-import { collect, textOf } from '../api.ts';
+import { collect, startedId, textOf } from '../api.ts';
 import { connectCluster } from '../cluster.ts';
 import { POOL_NAMESPACE } from '../integration/executor/cluster.ts';
 import { CALLER, python, startExecutor, type TestExecutor } from '../integration/executor/fixture.ts';
@@ -45,12 +44,6 @@ async function noted(executor: TestExecutor): Promise<string> {
   const labelSelector = `drydock.dev/sandbox=${sandboxId}`;
   await expect.poll(async () => (await core.listPodForAllNamespaces({ labelSelector })).items.length, WITHIN).toBe(1);
   return sandboxId;
-}
-
-/** Leaves a call once its process runs. */
-async function startedId(events: AsyncIterable<StartProcessResponse>): Promise<string> {
-  for await (const { event } of events) if (event?.$case === 'started') return event.value.processId;
-  throw new Error('it did not start');
 }
 
 /** Ids of the executors that have a lease. */

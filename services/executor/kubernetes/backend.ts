@@ -5,6 +5,7 @@ import { CoordinationV1Api, CoreV1Api, KubeConfig, type V1Pod, VersionApi } from
 import { DrydockError } from '#libs/errors.ts';
 import type { Logger } from '#libs/log.ts';
 import type { Backend, InstancePlan } from '../backend.ts';
+import { eachOf } from '../each-of.ts';
 import { hasCode, refusalOf } from './api-errors.ts';
 import { openExecStream } from './exec-stream.ts';
 import { namespaceOf } from './namespace.ts';
@@ -170,11 +171,12 @@ export async function createKubernetesBackend(options: KubernetesOptions): Promi
     },
     note: notes.write,
     async inherit() {
-      const gone = await peers.inherit();
-      for (const peer of gone)
-        for (const { metadata = {} } of await list(peer.executorId))
-          await writeOn(api, metadata, { labels: { [EXECUTOR_LABEL]: executorId } });
-      return gone.map((peer) => ({ ...peer, settled: () => peers.settled(peer.executorId) }));
+      const estates = await peers.inherit();
+      for (const gone of estates)
+        await eachOf(await list(gone.executorId), ({ metadata = {} }) =>
+          writeOn(api, metadata, { labels: { [EXECUTOR_LABEL]: executorId } }),
+        );
+      return estates;
     },
     forget: (organizationId) => namespaces.remove(organizationId),
     outOfReach(instanceId) {

@@ -58,11 +58,14 @@ type Kept = { owner: Owner | null; made: Promise<void>; usedAt: number };
 export async function openNamespaces(options: NamespacesOptions): Promise<Namespaces> {
   const { config, environment, role, idleMs, pods, log } = options;
   const api = config.makeApiClient(CoreV1Api);
+  // One for all: it asks the API server what kinds there are, once.
+  const objects = KubernetesObjectApi.makeApiClient(config);
   const binding = role ? { role, user: await userOf(config) } : undefined;
   const shared = namespaceOf(environment);
   const kept = new Map<string, Kept>();
 
-  const keep = (name: string, owner: Owner | null) => keepNamespace(config, { name, environment, owner, binding });
+  const keep = (name: string, owner: Owner | null) =>
+    keepNamespace({ api, objects }, { name, environment, owner, binding });
 
   const make = (name: string, owner: Owner | null): Kept => {
     const made = (async () => {
@@ -78,7 +81,7 @@ export async function openNamespaces(options: NamespacesOptions): Promise<Namesp
   const of = async (owner: Owner | null): Promise<string> => {
     const name = namespaceOf(environment, owner?.organizationId);
     const known = kept.get(name);
-    const is = known?.owner?.sandboxes === owner?.sandboxes && known ? known : make(name, owner);
+    const is = known && known.owner?.sandboxes === owner?.sandboxes ? known : make(name, owner);
     kept.set(name, is);
     is.usedAt = Date.now();
     await is.made;
@@ -148,13 +151,15 @@ export async function openNamespaces(options: NamespacesOptions): Promise<Namesp
 }
 
 /** May be repeated, by any number of executors at once. */
-async function keepNamespace(config: KubeConfig, plan: NamespacePlan): Promise<void> {
-  const api = KubernetesObjectApi.makeApiClient(config);
+async function keepNamespace(
+  { api, objects }: { api: CoreV1Api; objects: KubernetesObjectApi },
+  plan: NamespacePlan,
+): Promise<void> {
   const end = Date.now() + SETTLED_MS;
   for (const object of objectsOf(plan))
     await until(end, async () => {
       try {
-        return await api.patch(object, undefined, undefined, FIELD_MANAGER, true, PatchStrategy.ServerSideApply);
+        return await objects.patch(object, undefined, undefined, FIELD_MANAGER, true, PatchStrategy.ServerSideApply);
       } catch (error) {
         // Until its own binding is known, an executor may do nothing in a namespace that it has just made.
         if (plan.binding && hasCode(error, 403) && !isTerminating(error) && Date.now() < end) return undefined;
@@ -163,9 +168,8 @@ async function keepNamespace(config: KubeConfig, plan: NamespacePlan): Promise<v
     });
   if (!plan.owner) return;
   // A pod before the quota's use is known would be refused.
-  const core = config.makeApiClient(CoreV1Api);
   const isCounted = async () => {
-    const { status } = await core.readNamespacedResourceQuota({ namespace: plan.name, name: QUOTA });
+    const { status } = await api.readNamespacedResourceQuota({ namespace: plan.name, name: QUOTA });
     return status?.hard?.pods;
   };
   if (!(await until(end, isCounted))) throw new Error('nobody counts what it has of its quota');

@@ -3,6 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type CoordinationV1Api, type V1Lease, V1MicroTime } from '@kubernetes/client-node';
 import { every } from '#libs/lifecycle.ts';
 import type { Logger } from '#libs/log.ts';
+import type { Estate } from '../backend.ts';
 import { hasCode } from './api-errors.ts';
 import { EXECUTOR_LABEL } from './pod.ts';
 
@@ -14,15 +15,10 @@ const LEASE_SECONDS = (RENEW_MS * SILENT_LOOKS) / 1000;
 /** The executors of one cluster, each with a Lease as long as it is alive. Disposing leaves, if nothing is left to inherit. */
 export type Peers = AsyncDisposable & {
   /** Takes the leases of those that are gone, as far as no other has; answers whose they were. Also those taken before. */
-  inherit(): Promise<Gone[]>;
-  /** What one of them left is taken over for good. */
-  settled(executorId: string): Promise<void>;
+  inherit(): Promise<Estate[]>;
   /** Hears that there is something to inherit, again until it is settled. */
   onGone(listener: () => void): Disposable;
 };
-
-/** `lostTime`: by its lease, when it was gone for certain and nobody could yet have come back in its place. */
-export type Gone = { executorId: string; lostTime: Date };
 
 export type PeersOptions = {
   api: CoordinationV1Api;
@@ -96,9 +92,11 @@ export async function joinPeers(options: PeersOptions): Promise<Peers> {
       for (const lease of silent.splice(0))
         if (await hold(lease)) log.warn({ gone: ownerOf(lease) }, 'executor is gone; taking over');
       const held = (await listAll()).filter((lease) => isHeldBy(lease, executorId) && ownerOf(lease) !== executorId);
-      return held.map((lease) => ({ executorId: ownerOf(lease), lostTime: lostTimeOf(lease) }));
+      return held.map((lease) => {
+        const gone = ownerOf(lease);
+        return { executorId: gone, lostTime: lostTimeOf(lease), settled: () => remove(nameOf(gone)) };
+      });
     },
-    settled: (gone) => remove(nameOf(gone)),
     onGone(listener) {
       news.on('gone', listener);
       return { [Symbol.dispose]: () => void news.off('gone', listener) };
