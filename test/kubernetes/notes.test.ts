@@ -1,11 +1,14 @@
 import { rm } from 'node:fs/promises';
+import { AdmissionregistrationV1Api, CoreV1Api } from '@kubernetes/client-node';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { connectCluster } from '../cluster.ts';
+import { POOL_NAMESPACE } from '../integration/executor/cluster.ts';
 import { CALLER, python, startExecutor, type TestExecutor } from '../integration/executor/fixture.ts';
+import { adminConfig } from '../rights.ts';
 
 const WITHIN = { timeout: 20_000, interval: 100 };
 
-const { core } = connectCluster();
+const config = adminConfig();
+const core = config.makeApiClient(CoreV1Api);
 let executor: TestExecutor;
 
 beforeAll(async () => {
@@ -48,4 +51,42 @@ test('an executor that comes back without its files knows whose its pods are', a
   });
   await executor.destroy(sandboxId);
   expect(await podsOf(sandboxId)).toEqual([]);
+});
+
+test('a pod on which nothing can be noted keeps no other from it', async () => {
+  await expect.poll(warm, WITHIN).toBe(1);
+  const { sandboxId: refused } = await executor.claim();
+  const instance = await executor.instanceOf(refused);
+  const admission = config.makeApiClient(AdmissionregistrationV1Api);
+  const metadata = { name: 'notes' };
+  const webhook = {
+    name: 'pods.notes.test',
+    admissionReviewVersions: ['v1'],
+    sideEffects: 'None',
+    rules: [{ operations: ['UPDATE'], apiGroups: [''], apiVersions: ['v1'], resources: ['pods'] }],
+    objectSelector: { matchLabels: { 'drydock.dev/instance': instance } },
+    // Nobody listens there.
+    clientConfig: { url: 'https://127.0.0.1:1/' },
+  };
+  await admission.createValidatingWebhookConfiguration({ body: { metadata, webhooks: [webhook] } });
+  const allow = () => admission.deleteValidatingWebhookConfiguration(metadata);
+  try {
+    const tried = { namespace: POOL_NAMESPACE, name: executor.engine.nameOf(instance), dryRun: 'All' };
+    const asked = () =>
+      core.patchNamespacedPod({ ...tried, body: [] }).then(
+        () => 'done',
+        ({ code }) => code,
+      );
+    await expect.poll(asked, WITHIN).toBe(500);
+
+    await executor.executor.confirmSandbox({ sandboxId: refused }, { caller: CALLER });
+    const other = await executor.sandbox();
+    await expect.poll(() => podsOf(other), WITHIN).toHaveLength(1);
+    expect(await podsOf(refused)).toEqual([]);
+    await executor.destroy(other);
+  } finally {
+    await allow();
+  }
+  await expect.poll(() => podsOf(refused), WITHIN).toHaveLength(1);
+  await executor.destroy(refused);
 });

@@ -8,6 +8,7 @@ import {
 import { every } from '#libs/lifecycle.ts';
 import type { Logger } from '#libs/log.ts';
 import type { Claim } from '../claims.ts';
+import { eachOf } from '../each-of.ts';
 import { hasCode } from './api-errors.ts';
 import { ORGANIZATION_LABEL } from './namespace.ts';
 import { nameOf } from './pod.ts';
@@ -32,15 +33,14 @@ export function createNotes(dependencies: {
 }): Notes {
   const { api, homes, log } = dependencies;
   const waiting = new Map<string, Claim>();
-  const write = async () => {
-    for (const [instanceId, claim] of waiting) {
+  const write = () =>
+    eachOf(waiting, async ([instanceId, claim]) => {
       const labels = { [SANDBOX_LABEL]: claim.sandboxId, [ORGANIZATION_LABEL]: claim.organizationId };
       const annotations = { [CLAIM]: JSON.stringify(claim) };
       const pod = { namespace: homes.get(instanceId), name: nameOf(instanceId) };
       await writeOn(api, pod, { labels, annotations });
       if (waiting.get(instanceId) === claim) waiting.delete(instanceId);
-    }
-  };
+    });
   const periodic = every(RETRY_MS, log, write);
   return {
     write(instanceId, claim) {
