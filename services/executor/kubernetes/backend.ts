@@ -8,7 +8,7 @@ import type { Backend, InstancePlan } from '../backend.ts';
 import { eachOf } from '../each-of.ts';
 import { hasCode, refusalOf } from './api-errors.ts';
 import { openExecStream } from './exec-stream.ts';
-import { namespaceOf } from './namespace.ts';
+import { sharedNamespaceOf } from './namespace.ts';
 import { openNamespaces } from './namespaces.ts';
 import { claimOn, createNotes, writeOn } from './notes.ts';
 import { joinPeers } from './peers.ts';
@@ -51,7 +51,7 @@ export async function createKubernetesBackend(options: KubernetesOptions): Promi
   const homes = new Map<string, string>();
   const pods = followPods(config, { api, log });
   const namespaces = await openNamespaces({ config, environment, role, idleMs: options.namespaceIdleMs, pods, log });
-  const shared = namespaceOf(environment);
+  const shared = sharedNamespaceOf(environment);
   const service = (await api.readNamespacedService({ namespace: 'default', name: 'kubernetes' })).spec;
   const cluster = (await api.readNamespace({ name: shared })).metadata?.uid ?? '';
   const changesLimits = await canResize(api);
@@ -67,9 +67,11 @@ export async function createKubernetesBackend(options: KubernetesOptions): Promi
   const ending = new Set<string>();
 
   const list = async (ownerId: string): Promise<V1Pod[]> => {
-    const names = await namespaces.list();
-    const found = await Promise.all(names.map((name) => listPods(api, name, `${EXECUTOR_LABEL}=${ownerId}`)));
-    return found.flatMap(({ items }) => items);
+    const found: V1Pod[] = [];
+    await eachOf(await namespaces.list(), async (name) => {
+      found.push(...(await listPods(api, name, `${EXECUTOR_LABEL}=${ownerId}`)).items);
+    });
+    return found;
   };
 
   const destroy = async (instanceId: string): Promise<void> => {

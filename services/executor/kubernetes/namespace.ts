@@ -127,8 +127,12 @@ export function ownerOf({ metadata }: V1Namespace): Owner | null {
   return { organizationId, sandboxes: Number(metadata?.annotations?.[SANDBOXES_ANNOTATION]) || 1 };
 }
 
-/** The name of an organisation's namespace; of the one that all share without one. */
-export function namespaceOf(environment: string, organizationId?: string): string {
-  if (!organizationId) return `${environment}-pool`;
+/** The name of an organisation's namespace. */
+export function namespaceOf(environment: string, organizationId: string): string {
   return `${environment}-${organizationId.replaceAll('_', '-')}`;
+}
+
+/** The name of the namespace that organisations share. */
+export function sharedNamespaceOf(environment: string): string {
+  return `${environment}-pool`;
 }

@@ -20,6 +20,7 @@ import {
   objectsOf,
   ownerOf,
   QUOTA,
+  sharedNamespaceOf,
 } from './namespace.ts';
 import type { Pods } from './pods.ts';
 
@@ -61,7 +62,7 @@ export async function openNamespaces(options: NamespacesOptions): Promise<Namesp
   // One for all: it asks the API server what kinds there are, once.
   const objects = KubernetesObjectApi.makeApiClient(config);
   const binding = role ? { role, user: await userOf(config) } : undefined;
-  const shared = namespaceOf(environment);
+  const shared = sharedNamespaceOf(environment);
   const kept = new Map<string, Kept>();
 
   const keep = (name: string, owner: Owner | null) =>
@@ -79,7 +80,7 @@ export async function openNamespaces(options: NamespacesOptions): Promise<Namesp
   };
 
   const of = async (owner: Owner | null): Promise<string> => {
-    const name = namespaceOf(environment, owner?.organizationId);
+    const name = owner ? namespaceOf(environment, owner.organizationId) : shared;
     const known = kept.get(name);
     const is = known && known.owner?.sandboxes === owner?.sandboxes ? known : make(name, owner);
     kept.set(name, is);
