@@ -34,6 +34,8 @@ export type Capabilities = {
   readonly changesLimits: boolean;
   /** `measurePeak` works; else a peak is that of an instance's whole life. */
   readonly measuresPeak: boolean;
+  /** Whatever is made takes cores from all else that runs. */
+  readonly isOneHost: boolean;
 };
 
 /** The peak of memory since it was made. Disposing ends the measurement. */
@@ -84,7 +86,10 @@ export interface Backend extends AsyncDisposable {
    * instances have no network at all.
    */
   outOfReach(instanceId: string): string[];
-  /** Ends and removes an instance with everything in it. Succeeds when there is none. */
+  /**
+   * Ends and removes an instance with everything in it. Succeeds when there is none. Errors: SERVICE_UNAVAILABLE where another
+   * executor has taken it over, which is told to the watcher before.
+   */
   destroy(instanceId: string): Promise<void>;
   /** Every instance of this executor that exists, also those that an earlier process made, with what was noted of them. */
   list(): Promise<{ instanceId: string; running: boolean; claim?: Claim | undefined }[]>;

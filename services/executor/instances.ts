@@ -35,10 +35,12 @@ export type Instances = {
   create(order: Order, signal: AbortSignal): Promise<Instance>;
   /** Whether a template can have cells; nothing where that has not come to light yet. */
   hasCells(template: string): boolean | undefined;
-  /** Connects to an instance that an earlier process made. */
+  /** Connects to an instance that an earlier process made. Where that fails it is left as it is. */
   adopt(instanceId: string, template: Template, limits: SandboxLimits): Promise<Instance>;
   /** Ends an instance. Repeating it is harmless. */
   destroy(instance: Instance): Promise<void>;
+  /** Ends an instance that nobody is to have. Where that fails, whoever next looks at what there is ends it as nobody's. */
+  abandon(instance: Instance): Promise<void>;
   /** Lets go of an instance that is another executor's now. */
   release(instance: Instance): Promise<void>;
   /** Ends an instance that an earlier process left. */
@@ -105,6 +107,17 @@ export function createInstances(dependencies: {
     known.delete(instance.id);
   };
 
+  const release = async (instance: Instance): Promise<void> => {
+    known.delete(instance.id);
+    await instance.link[Symbol.asyncDispose]();
+  };
+
+  const abandon = (instance: Instance): Promise<void> =>
+    destroy(instance).catch((error) => {
+      known.delete(instance.id);
+      log.warn({ err: error, instanceId: instance.id }, 'not destroyed yet');
+    });
+
   return {
     async create({ template, limits, purpose, tenant }, signal) {
       if (purpose === 'cells' && hasCells(template.id) === false) throw noCells(template.id);
@@ -130,9 +143,7 @@ export function createInstances(dependencies: {
         end();
         return instance;
       } catch (error) {
-        await destroy(instance).catch((cause) =>
-          log.warn({ err: cause, instanceId: instance.id }, 'not destroyed yet'),
-        );
+        await abandon(instance);
         throw error;
       }
     },
@@ -143,15 +154,13 @@ export function createInstances(dependencies: {
         await ready(instance, AbortSignal.timeout(READY_DEADLINE_MS));
         return instance;
       } catch (error) {
-        await destroy(instance);
+        await release(instance);
         throw error;
       }
     },
     destroy,
-    async release(instance) {
-      known.delete(instance.id);
-      await instance.link[Symbol.asyncDispose]();
-    },
+    abandon,
+    release,
     destroyUnknown: (instanceId) => backend.destroy(instanceId),
     known: () => new Set(known),
   };

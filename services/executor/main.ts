@@ -74,8 +74,8 @@ await run(log, async (shutdown) => {
     catalog,
     instances,
     log,
-    hasRoom: ({ limits }) => !drain.begun.aborted && room.fits(limits.memoryBytes),
-    isBusy: () => sandboxes.isMaking() || leases.isMaking(),
+    hasRoom: ({ limits }, besides) => !drain.begun.aborted && room.fits(limits.memoryBytes, besides),
+    isBusy: () => backend.capabilities.isOneHost && (sandboxes.isMaking() || leases.isMaking()),
   });
   await using reconciliation = every(RECONCILE_INTERVAL_MS, log, () => reconcile(everything));
   await using _watch = backend.watch({
@@ -95,7 +95,7 @@ await run(log, async (shutdown) => {
   await using _leases = every(DEADLINE_INTERVAL_MS, log, async () => leases.sweep(Date.now()));
   await using life = await followLife(dataDirectory, sandboxes.list().length > 0, log);
   using _session = followSession(events, sandboxes, life.missedSince, log);
-  using _deletions = followDeletions(events, everything, life.missedSince);
+  await using _deletions = followDeletions(events, everything, life.missedSince);
   await using announcer = createAnnouncer({
     events,
     sandboxes,

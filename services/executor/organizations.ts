@@ -1,13 +1,16 @@
 import type { Events } from '#libs/events.ts';
+import { every } from '#libs/lifecycle.ts';
 import type { Logger } from '#libs/log.ts';
 import { OrganizationDeleted } from '#proto/drydock/internal/v1/events.ts';
 import type { Backend } from './backend.ts';
+import { eachOf } from './each-of.ts';
 import type { Leases } from './leases.ts';
 import type { Pool } from './pool.ts';
 import type { Sandboxes } from './sandboxes.ts';
 
 const STREAM = 'AUTH';
 const DELETED_SUBJECT = 'drydock.auth.organization.deleted';
+const RETRY_MS = 5_000;
 
 export type Dependencies = {
   sandboxes: Sandboxes;
@@ -17,11 +20,30 @@ export type Dependencies = {
   log: Logger;
 };
 
-/** Ends all that is an organisation's here once it is deleted, also where that was while this executor was away. */
-export function followDeletions(events: Events, dependencies: Dependencies, missedSince: Date): Disposable {
-  const handle = (data: Uint8Array) => forget(dependencies, OrganizationDeleted.decode(data).organizationId);
+/**
+ * Ends all that is an organisation's here once it is deleted, also where that was while this executor was away, and again until
+ * it has succeeded.
+ */
+export function followDeletions(events: Events, dependencies: Dependencies, missedSince: Date): AsyncDisposable {
+  const deleted = new Set<string>();
+  const periodic = every(RETRY_MS, dependencies.log, () =>
+    eachOf(deleted, async (organizationId) => {
+      await forget(dependencies, organizationId);
+      deleted.delete(organizationId);
+    }),
+  );
+  const handle = (data: Uint8Array) => {
+    deleted.add(OrganizationDeleted.decode(data).organizationId);
+    periodic.trigger();
+  };
   events.keepStream(STREAM, ['drydock.auth.>']);
-  return events.follow({ stream: STREAM, subject: DELETED_SUBJECT, since: missedSince, handle });
+  const following = events.follow({ stream: STREAM, subject: DELETED_SUBJECT, since: missedSince, handle });
+  return {
+    async [Symbol.asyncDispose]() {
+      following[Symbol.dispose]();
+      await periodic[Symbol.asyncDispose]();
+    },
+  };
 }
 
 async function forget({ sandboxes, leases, pool, backend, log }: Dependencies, organizationId: string): Promise<void> {

@@ -26,12 +26,13 @@ export type Pool = AsyncDisposable & {
 
 /**
  * Keeps warm instances per template and purpose, for whoever comes and for each organisation that lately came and has its own.
- * Each serves one sandbox, or the cells of one organisation, and nobody else. `hasRoom` says whether another one may be made.
+ * Each serves one sandbox, or the cells of one organisation, and nobody else. `hasRoom` says whether another one may be made
+ * beside some, of so much memory each, that have no room of their own.
  */
 export function createPool(dependencies: {
   catalog: Catalog;
   instances: Instances;
-  hasRoom: (template: Template) => boolean;
+  hasRoom: (template: Template, besides: number[]) => boolean;
   /** Somebody waits for an instance that is being made, so the engine is theirs. */
   isBusy: () => boolean;
   log: Logger;
@@ -59,10 +60,15 @@ export function createPool(dependencies: {
     const isVain = stock.purpose === 'cells' && instances.hasCells(stock.template.id) === false;
     return (isVain ? 0 : targetOf(stock, Date.now())) - stock.warm.length - stock.creating;
   };
+  /** Memory of each that waits for its organisation. The shared ones are bounded by the catalogue, these by nothing else. */
+  const waiting = (): number[] =>
+    [...stocks]
+      .filter(({ tenant }) => tenant !== null)
+      .flatMap(({ template, warm, creating }) => Array(warm.length + creating).fill(template.limits.memoryBytes));
   const next = (): Stock | undefined => {
     if (isBusy()) return undefined;
     return [...stocks]
-      .filter((stock) => missing(stock) > 0 && hasRoom(stock.template))
+      .filter((stock) => missing(stock) > 0 && hasRoom(stock.template, stock.tenant ? waiting() : []))
       .filter(({ failedAt }) => Date.now() - failedAt > PAUSE_AFTER_FAILURE_MS)
       .sort((a, b) => missing(b) - missing(a))[0];
   };
@@ -74,7 +80,7 @@ export function createPool(dependencies: {
     try {
       const instance = await instances.create({ template, limits: template.limits, purpose, tenant }, signal);
       tookMs(stock, performance.now() - started);
-      if (signal.aborted || !stocks.has(stock)) await instances.destroy(instance);
+      if (signal.aborted || !stocks.has(stock)) await instances.abandon(instance);
       else stock.warm.push(instance);
     } catch (error) {
       stock.failedAt = Date.now();
@@ -89,7 +95,7 @@ export function createPool(dependencies: {
   const shrink = async (): Promise<void> => {
     for (const stock of stocks) {
       const surplus = missing(stock) < 0 ? stock.warm.shift() : undefined;
-      if (surplus) await instances.destroy(surplus);
+      if (surplus) await instances.abandon(surplus);
       else if (isIdle(stock, Date.now())) stocks.delete(stock);
     }
   };
@@ -138,13 +144,13 @@ export function createPool(dependencies: {
     async forget(organizationId) {
       const own = [...stocks].filter(({ tenant }) => tenant?.organizationId === organizationId);
       for (const stock of own) stocks.delete(stock);
-      await Promise.all(own.flatMap(({ warm }) => warm.splice(0)).map((instance) => instances.destroy(instance)));
+      await Promise.all(own.flatMap(({ warm }) => warm.splice(0)).map(instances.abandon));
     },
     async [Symbol.asyncDispose]() {
       clearTimeout(later);
       await refill[Symbol.asyncDispose]();
       const all = [...stocks].flatMap(({ warm }) => warm.splice(0));
-      await Promise.all(all.map((instance) => instances.destroy(instance)));
+      await Promise.all(all.map(instances.abandon));
     },
   };
 }

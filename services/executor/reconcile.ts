@@ -48,7 +48,12 @@ export async function reconcile(dependencies: Dependencies): Promise<void> {
   const vanished = before.intersection(instances.known()).difference(running);
   const unknown = existing.filter(({ instanceId }) => !known.has(instanceId));
   await eachOf(vanished, (instanceId) => instanceEnded(dependencies, instanceId, 'EXITED'));
-  await eachOf(unknown, (each) => takeOver(dependencies, each.instanceId, each));
+  const take = (each: Existing) => takeOver(dependencies, each.instanceId, each);
+  // What can be used goes first: callers wait to hear where it is, and what is nobody's may take its time to end.
+  await eachOf(
+    unknown.filter(({ claim }) => claim?.confirmed),
+    take,
+  );
   for (const estate of estates) {
     await reportInheritance(
       estate,
@@ -56,6 +61,10 @@ export async function reconcile(dependencies: Dependencies): Promise<void> {
     );
     await estate.settled();
   }
+  await eachOf(
+    unknown.filter(({ claim }) => !claim?.confirmed),
+    take,
+  );
 }
 
 /** Takes over an instance that is nobody's here, where it is somebody's by a confirmed claim; else it goes. */
@@ -79,8 +88,13 @@ async function takeOver(
     }
   }
   if (!claim) log.warn({ instanceId }, 'unknown instance destroyed');
-  await instances.destroyUnknown(instanceId);
-  // The claim goes last: until then a crash makes this be done again.
+  try {
+    await instances.destroyUnknown(instanceId);
+  } catch (error) {
+    log.warn({ err: error, instanceId }, 'unknown instance not destroyed yet');
+    return;
+  }
+  // The claim goes last: until then this is done again, also after a crash.
   if (claim) report(claim, 'EXITED');
   await claims.remove(instanceId);
 }
@@ -105,7 +119,7 @@ export async function instanceEnded(
   const warm = pool().drop(instanceId);
   if (warm) {
     log.warn({ instanceId, reason }, 'warm sandbox ended');
-    await instances.destroy(warm);
+    await instances.abandon(warm);
     return;
   }
   if (await leases.instanceEnded(instanceId, reason)) {

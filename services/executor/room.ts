@@ -15,8 +15,8 @@ export type Room = {
   take(memoryBytes: number): Promise<Place>;
   /** Takes room whether there is any or not, for what exists already. */
   occupy(memoryBytes: number): Place;
-  /** Whether another one with so much memory fits as it is. */
-  fits(memoryBytes: number): boolean;
+  /** Whether another one with so much memory fits as it is, and those that have taken no room yet fit besides. */
+  fits(memoryBytes: number, besides?: number[]): boolean;
   freeMemoryBytes(): number;
 };
 
@@ -30,7 +30,9 @@ export function createRoom(dependencies: {
 
   const freeMemoryBytes = () =>
     [...places].reduce((free, { memoryBytes }) => free - memoryBytes, dependencies.memoryBytes);
-  const fits = (memoryBytes: number) => places.size < dependencies.maxSandboxes && freeMemoryBytes() >= memoryBytes;
+  const fits = (memoryBytes: number, besides: number[] = []) =>
+    places.size + besides.length < dependencies.maxSandboxes &&
+    freeMemoryBytes() >= besides.reduce((sum, each) => sum + each, memoryBytes);
 
   const makeRoom = async (): Promise<void> => {
     if (!(await dependencies.giveWay()))

@@ -96,7 +96,13 @@ export function createSandboxes(dependencies: Dependencies): Sandboxes {
     await claims.remove(instance.id);
   };
 
-  /** One that fails to take its owner is destroyed and the next one tried. */
+  /** One that nobody has had: where it cannot be ended now, it is nobody's. */
+  const giveUp = async (instance: Instance): Promise<void> => {
+    await instances.abandon(instance);
+    await claims.remove(instance.id);
+  };
+
+  /** One that fails to take its owner is given up and the next one tried. */
   const claimWarm = async (template: Template, spec: CheckedSpec): Promise<Claimed | undefined> => {
     const same = sameLimits(template.limits, spec.limits);
     if (!fitsWarm(template, spec.limits) || (!same && !backend.capabilities.changesLimits)) return undefined;
@@ -108,9 +114,9 @@ export function createSandboxes(dependencies: Dependencies): Sandboxes {
         return { instance, claim: await bind(instance, spec), warm: true };
       } catch (error) {
         log.warn({ err: error, instanceId: id }, 'warm sandbox could not be claimed');
-        discard(instance).catch((cause) => log.warn({ err: cause, instanceId: id }, 'not destroyed yet'));
+        giveUp(instance).catch((cause) => log.warn({ err: cause, instanceId: id }, 'claim not removed'));
         // The next one would fare no better.
-        if (hasReason(error, 'NO_CAPACITY')) return undefined;
+        if (hasReason(error, 'NO_CAPACITY') || (!same && hasReason(error, 'SERVICE_UNAVAILABLE'))) return undefined;
       }
     }
     return undefined;
@@ -122,7 +128,7 @@ export function createSandboxes(dependencies: Dependencies): Sandboxes {
       const { limits, tenant } = spec;
       const instance = await instances.create({ template, limits, purpose: 'sandbox', tenant }, signal);
       const claim = await bind(instance, spec).catch(async (cause) => {
-        await discard(instance);
+        await giveUp(instance);
         throw new DrydockError('SANDBOX_START_FAILED', 'the sandbox ended while it was claimed', { cause });
       });
       return { instance, claim, warm: false };

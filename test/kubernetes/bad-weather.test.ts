@@ -16,8 +16,9 @@ import { newId } from '#libs/ids.ts';
 import type { AppliedLimits } from '#proto/drydock/internal/v1/spec.ts';
 import { LINK } from '../../deploy/dev-cluster/addresses.ts';
 import { createAuthority } from '../../deploy/local/authority.ts';
+import { connectCluster } from '../cluster.ts';
 import { clusterVariables } from '../integration/executor/cluster.ts';
-import { startExecutor, type TestExecutor } from '../integration/executor/fixture.ts';
+import { MiB, startExecutor, type TestExecutor } from '../integration/executor/fixture.ts';
 import { KUBECONFIG } from '../integration/executor/under-test.ts';
 import { accountOf, adminConfig } from '../rights.ts';
 
@@ -35,6 +36,7 @@ const KEEPS_NAMESPACES: V1PolicyRule[] = [
   { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['create', 'list', 'update', 'delete'] },
 ];
 
+const cluster = connectCluster();
 const config = adminConfig();
 const core = config.makeApiClient(CoreV1Api);
 
@@ -47,10 +49,14 @@ beforeEach(() => {
 afterEach(() => undo.disposeAsync());
 afterAll(() => Promise.all([NAMESPACE, `${PREFIX}-pool`].map((name) => core.deleteNamespace({ name }))));
 
-/** An executor that makes no pod before it is asked for one. */
-async function start(template: Partial<Template> = {}, environment: Record<string, string> = {}) {
+/** An executor that makes no pod before it is asked for one, unless it has a pool. */
+async function start(
+  template: Partial<Template> = {},
+  environment: Record<string, string> = {},
+  pool: Template['pool'] = { floor: 0, ceiling: 0 },
+) {
   executor = await startExecutor({
-    pool: { floor: 0, ceiling: 0 },
+    pool,
     template,
     environment: { KUBERNETES_NAMESPACE_PREFIX: PREFIX, EXECUTOR_MEMORY_BYTES: String(8 * TiB), ...environment },
   });
@@ -99,6 +105,41 @@ test('a cluster without room', async () => {
   await start({}, { KUBERNETES_CPU_OVERCOMMIT: '1' });
   await refused('NO_CAPACITY', /no room for a sandbox: .*cpu/i, { cpus: 16 });
 });
+
+test('sandboxes that no node has room for keep nobody from warm ones', async () => {
+  await start({}, { KUBERNETES_CPU_OVERCOMMIT: '1' }, { floor: 1, ceiling: 1 });
+  const warm = () => executor.metric('executor_warm_sandboxes{');
+  await expect.poll(warm, { timeout: 20_000 }).toBe(1);
+  // What is warm has another disk, and would not do.
+  const unlike = { cpus: 16, diskBytes: 32 * MiB };
+  const stop = new AbortController();
+  const ask = async () => {
+    while (!stop.signal.aborted)
+      await expect(executor.claim({}, unlike)).rejects.toMatchObject({ reason: 'NO_CAPACITY' });
+  };
+  const asking = [ask(), ask()];
+  expect(await executor.claim()).toMatchObject({ warm: true });
+  await expect.poll(warm, { timeout: 10_000 }).toBe(1);
+  stop.abort();
+  await Promise.all(asking);
+}, 90_000);
+
+test('an API server that is away while limits are to be changed', async () => {
+  await start({}, {}, { floor: 3, ceiling: 3 });
+  const warm = () => executor.metric('executor_warm_sandboxes{');
+  await expect.poll(warm, { timeout: 20_000 }).toBe(3);
+  await cluster.stop('kube-apiserver');
+  const claim = executor.claim({}, { memoryBytes: 200 * MiB });
+  await claim
+    .then(
+      () => expect.unreachable(),
+      ({ reason }) => expect(reason).toMatch(/^(SERVICE_UNAVAILABLE|SANDBOX_START_FAILED)$/),
+    )
+    .finally(() => cluster.start('kube-apiserver'));
+  await expect.poll(() => executor.engine.list().catch(() => []), { timeout: 60_000, interval: 500 }).toHaveLength(3);
+  await expect.poll(warm, { timeout: 60_000 }).toBe(3);
+  expect(await executor.engine.list()).toHaveLength(3);
+}, 180_000);
 
 test('a quota in the way', async () => {
   await startWithNamespace();

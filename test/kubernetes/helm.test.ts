@@ -10,6 +10,7 @@ import {
   type V1PodSpec,
 } from '@kubernetes/client-node';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { ResourceLimits } from '#proto/drydock/v1/resources.ts';
 import { LINK } from '../../deploy/dev-cluster/addresses.ts';
 import { collect, connectGrpc, connectHttp, type Endpoints, startedId } from '../api.ts';
 import { openChart, smallPlatform } from '../chart.ts';
@@ -331,6 +332,22 @@ describe('installed', () => {
     expect(stdout).toBe('networkpolicy.networking.k8s.io/nothing-in-nothing-out');
   });
 
+  test('an organisation’s namespace that somebody removed is made again, with the executor’s rights there', async () => {
+    using grpc = connectGrpc(endpoints, key);
+    // No warm sandbox has so little disk: one is made for the organisation.
+    const make = () => grpc.createSandbox({ limits: ResourceLimits.create({ diskBytes: 32 * 1024 * 1024 }) });
+    const { id } = await make();
+    await expect.poll(() => sandboxPods([id]), WITHIN).toHaveLength(1);
+    const name = (await sandboxPods([id]))[0]!.metadata!.namespace!;
+    expect(name).toContain('-org-');
+    await grpc.deleteSandbox(id);
+    await cluster.core.deleteNamespace({ name });
+    await expect.poll(() => cluster.isGone(name), WITHIN).toBe(true);
+    const again = await make();
+    expect(await grpc.command(again.id, ['echo', 'here'])).toMatchObject({ stdout: 'here\n' });
+    await grpc.deleteSandbox(again.id);
+  });
+
   test('with fewer executors the others have the sandboxes of one that is gone, and what runs in them', async () => {
     using grpc = connectGrpc(endpoints, key);
     const made = await Promise.all([1, 2, 3, 4].map(() => grpc.createSandbox()));
@@ -435,11 +452,14 @@ function upgraded(replicas: number) {
   return { ...values, podAnnotations: { upgraded: 'yes' }, executor };
 }
 
+async function sandboxPods(sandboxIds: string[]): Promise<V1Pod[]> {
+  const labelSelector = `drydock.dev/sandbox in (${sandboxIds.join(',')})`;
+  return (await cluster.core.listPodForAllNamespaces({ labelSelector })).items;
+}
+
 /** Which executors have these sandboxes, as their pods say. */
 async function executorsOf(sandboxIds: string[]): Promise<(string | undefined)[]> {
-  const labelSelector = `drydock.dev/sandbox in (${sandboxIds.join(',')})`;
-  const { items } = await cluster.core.listPodForAllNamespaces({ labelSelector });
-  return items.map(({ metadata }) => metadata?.labels?.['drydock.dev/executor']);
+  return (await sandboxPods(sandboxIds)).map(({ metadata }) => metadata?.labels?.['drydock.dev/executor']);
 }
 
 /** Starts a program that outlives the call; answers with what joins it from its first byte. */

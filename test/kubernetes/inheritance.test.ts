@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { connectEvents } from '#libs/events.ts';
 import { createLogger } from '#libs/log.ts';
 import { SandboxEnded, SandboxesInherited } from '#proto/drydock/internal/v1/events.ts';
+import type { SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
 import { collect, startedId, textOf } from '../api.ts';
 import { connectCluster } from '../cluster.ts';
 import { POOL_NAMESPACE } from '../integration/executor/cluster.ts';
@@ -39,8 +40,8 @@ const printed = async (executor: TestExecutor, sandboxId: string, source: string
   (await executor.command(sandboxId, python(source))).stdout;
 
 /** A sandbox whose claim is noted on its pod. */
-async function noted(executor: TestExecutor): Promise<string> {
-  const sandboxId = await executor.sandbox();
+async function noted(executor: TestExecutor, fields: Partial<SandboxSpec> = {}): Promise<string> {
+  const sandboxId = await executor.sandbox(fields);
   const labelSelector = `drydock.dev/sandbox=${sandboxId}`;
   await expect.poll(async () => (await core.listPodForAllNamespaces({ labelSelector })).items.length, WITHIN).toBe(1);
   return sandboxId;
@@ -105,6 +106,45 @@ test('an executor that was only asleep lets go of what another one has taken ove
   expect(await printed(second, sandboxId, 'print(2)')).toBe('2\n');
   expect(ended.filter((each) => each.sandboxId === sandboxId)).toEqual([]);
   await second.destroy(sandboxId);
+});
+
+test('one that slept past the end that it knows of ends nothing that lives on elsewhere', async () => {
+  const expireTime = new Date(Date.now() + 25_000);
+  const sandboxId = await noted(first, { expireTime });
+  inherited.length = 0;
+  first.process().kill('SIGSTOP');
+  await expect.poll(() => inherited.flatMap(({ sandboxIds }) => sandboxIds), WITHIN).toContain(sandboxId);
+  const later = { sandboxId, expireTime: new Date(Date.now() + 600_000) };
+  await second.executor.extendSandbox(later, { caller: CALLER });
+  await vi.waitUntil(() => Date.now() > expireTime.getTime(), WITHIN);
+  first.process().kill('SIGCONT');
+  await expect.poll(() => first.metric('executor_sandboxes'), WITHIN).toBe(0);
+  expect(await printed(second, sandboxId, 'print(3)')).toBe('3\n');
+  await expect.poll(leases, WITHIN).toEqual(expect.arrayContaining([first.id, second.id]));
+  await second.destroy(sandboxId);
+});
+
+test('a pod that does not end keeps nobody from what else was left', async () => {
+  const sandboxId = await noted(first);
+  await expect.poll(() => first.metric('executor_warm_sandboxes{'), WITHIN).toBe(1);
+  const own = await first.instanceOf(sandboxId);
+  const held = (await first.engine.list()).find((instanceId) => instanceId !== own)!;
+  const pod = { namespace: POOL_NAMESPACE, name: first.engine.nameOf(held) };
+  const hold = (value: string[]) =>
+    core.patchNamespacedPod({ ...pod, body: [{ op: 'add', path: '/metadata/finalizers', value }] });
+  await hold(['test.drydock.dev/held']);
+  inherited.length = 0;
+  await first.kill();
+  try {
+    await expect.poll(() => inherited.flatMap(({ sandboxIds }) => sandboxIds), WITHIN).toContain(sandboxId);
+    expect(await printed(second, sandboxId, 'print(4)')).toBe('4\n');
+    expect(await second.engine.list()).toContain(held);
+  } finally {
+    await hold([]);
+  }
+  await expect.poll(() => second.engine.list(), WITHIN).not.toContain(held);
+  await second.destroy(sandboxId);
+  await first.restart();
 });
 
 test('an executor that leaves nothing behind leaves no lease either', async () => {

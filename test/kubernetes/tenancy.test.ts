@@ -28,15 +28,15 @@ beforeAll(async () => {
 afterAll(() => executor[Symbol.asyncDispose]());
 
 /** An organisation that shares no pool. */
-function apart(sandboxes = 3) {
+function apart(sandboxes = 3, at = executor) {
   const organizationId = newId('org');
   const caller: Caller = { ...CALLER, organizationId };
   return {
     organizationId,
     namespace: namespaceOf(organizationId),
     caller,
-    claim: () => executor.claim({ organizationId, tenancy: { sharedPool: false, sandboxes } }),
-    confirm: (sandboxId: string) => executor.executor.confirmSandbox({ sandboxId }, { caller }),
+    claim: () => at.claim({ organizationId, tenancy: { sharedPool: false, sandboxes } }),
+    confirm: (sandboxId: string) => at.executor.confirmSandbox({ sandboxId }, { caller }),
   };
 }
 
@@ -113,6 +113,32 @@ test('an organisation that is deleted leaves nothing', async () => {
   const call = executor.processes.listProcesses({ sandboxId }, { caller: ours.caller });
   await expect(call).rejects.toMatchObject({ reason: 'SANDBOX_NOT_FOUND' });
 });
+
+test('an organisation that is deleted while the API server is away leaves nothing either', async () => {
+  // That keeps namespaces for long where nothing else is said.
+  await using patient = await startExecutor({ pool: { floor: 0, ceiling: 2 } });
+  const ours = apart(3, patient);
+  const { sandboxId } = await ours.claim();
+  await ours.confirm(sandboxId);
+  await expect.poll(async () => (await podsIn(ours.namespace)).length, WITHIN).toBe(2);
+  await using events = connectEvents({ url: patient.nats.url, name: 'auth', log: createLogger('test') });
+  await expect.poll(() => events.connected(), WITHIN).toBe(true);
+  const call = () =>
+    patient.processes.listProcesses({ sandboxId }, { caller: ours.caller }).then(
+      () => 'answered',
+      ({ reason }) => reason,
+    );
+  await cluster.stop('kube-apiserver');
+  try {
+    const event = OrganizationDeleted.encode({ organizationId: ours.organizationId }).finish();
+    await events.publishDurable('drydock.auth.organization.deleted', event, newId('evt'));
+    await expect.poll(call, WITHIN).toBe('SANDBOX_NOT_FOUND');
+  } finally {
+    await cluster.start('kube-apiserver');
+  }
+  const isGone = () => cluster.isGone(ours.namespace).catch(() => false);
+  await expect.poll(isGone, { timeout: 60_000, interval: 200 }).toBe(true);
+}, 120_000);
 
 test('a namespace is kept as it was made while it is used, and removed when it holds nothing for a while', async () => {
   const [used, left] = [apart(), apart()];

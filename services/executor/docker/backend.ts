@@ -68,7 +68,7 @@ export function createDockerBackend(options: DockerOptions): Backend {
   };
 
   return {
-    capabilities: { hostsCells: true, changesLimits: true, measuresPeak: true },
+    capabilities: { hostsCells: true, changesLimits: true, measuresPeak: true, isOneHost: true },
     cluster: '',
     async reach(instanceId, accept) {
       const directory = linkDirectoryOf(instanceId);

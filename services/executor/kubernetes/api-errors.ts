@@ -12,6 +12,11 @@ export function refusalOf(template: string, cause: unknown): DrydockError {
       cause,
       retryAfterMs: RETRY_AFTER_MS,
     });
+  if (/being terminated/.test(message))
+    return new DrydockError('NO_CAPACITY', `the namespace of the organisation is being removed: ${message}`, {
+      cause,
+      retryAfterMs: RETRY_AFTER_MS,
+    });
   const runtimeClass = /RuntimeClass "([^"]+)" not found/.exec(message)?.[1];
   if (runtimeClass) return startFailed(template, `the cluster has no RuntimeClass ${runtimeClass}`, cause);
   const webhook = /admission webhook "([^"]+)"/.exec(message)?.[1];

@@ -20,6 +20,8 @@ import { canResize, resizePod } from './resize.ts';
 const START_MS = 20_000;
 const DELETE_MS = 30_000;
 const REACH_AGAIN_MS = [20, 100, 500, 2_000];
+const STEADY_MS = 2_000;
+const TAKEN_OVER_RETRY_MS = 1_000;
 const KUBELET_PORT = 10_250;
 const METADATA_ADDRESS = '169.254.169.254:80';
 
@@ -74,16 +76,41 @@ export async function createKubernetesBackend(options: KubernetesOptions): Promi
     return found;
   };
 
+  const isOwn = ({ metadata }: V1Pod) => metadata?.labels?.[EXECUTOR_LABEL] === executorId;
+
+  /** Looks at a pod of this executor, which learns so that it is another's by now. */
+  const look = async (instanceId: string): Promise<V1Pod> => {
+    const pod = await api.readNamespacedPod({ namespace: homes.get(instanceId) ?? shared, name: nameOf(instanceId) });
+    pods.learn(pod);
+    return pod;
+  };
+
+  /** Deletes a pod as it is known, so that nothing is deleted that another executor has taken over meanwhile. */
+  const remove = async (instanceId: string, namespace: string): Promise<void> => {
+    const name = nameOf(instanceId);
+    for (let pod = pods.get(name) ?? (await look(instanceId)); isOwn(pod); pod = await look(instanceId)) {
+      const preconditions = { resourceVersion: pod.metadata?.resourceVersion ?? '' };
+      // Nobody there would ever say that it is gone. Should the node come back, its kubelet ends what it finds.
+      const isLost = endOf(pod, false) === 'HOST_LOST';
+      const body = { preconditions, ...(isLost ? { gracePeriodSeconds: 0 } : {}) };
+      try {
+        return void (await api.deleteNamespacedPod({ namespace, name, body }));
+      } catch (error) {
+        if (!hasCode(error, 409)) throw error;
+      }
+    }
+    throw new DrydockError('SERVICE_UNAVAILABLE', 'another executor has taken the sandbox over; try again', {
+      retryAfterMs: TAKEN_OVER_RETRY_MS,
+    });
+  };
+
   const destroy = async (instanceId: string): Promise<void> => {
     const name = nameOf(instanceId);
     const namespace = homes.get(instanceId);
     if (!namespace) return;
-    const pod = pods.get(name);
-    // Nobody there would ever say that it is gone. Should the node come back, its kubelet ends what it finds.
-    const isLost = pod && endOf(pod, false) === 'HOST_LOST';
     ending.add(instanceId);
     try {
-      await api.deleteNamespacedPod({ namespace, name, ...(isLost ? { gracePeriodSeconds: 0 } : {}) });
+      await remove(instanceId, namespace);
       await pods.until(name, (pod) => (pod ? undefined : true), AbortSignal.timeout(DELETE_MS));
     } catch (error) {
       if (!hasCode(error, 404)) throw error;
@@ -97,8 +124,8 @@ export async function createKubernetesBackend(options: KubernetesOptions): Promi
     homes.set(plan.instanceId, namespace);
     const body = podFor(plan, { namespace, executorId, agentImage, cpuOvercommit });
     await api.createNamespacedPod({ namespace, body }).catch(async (error) => {
-      // Another executor, or somebody, has removed it.
-      if (!hasCode(error, 404) || !plan.tenant) throw error;
+      // Another executor, or somebody, has removed it, and with it this one's rights there.
+      if (!hasCode(error, 403, 404) || !plan.tenant || (await namespaces.exists(namespace))) throw error;
       await namespaces.forget(namespace);
       await namespaces.of(plan.tenant);
       await api.createNamespacedPod({ namespace, body });
@@ -118,7 +145,7 @@ export async function createKubernetesBackend(options: KubernetesOptions): Promi
   };
 
   return {
-    capabilities: { hostsCells: false, changesLimits, measuresPeak: false },
+    capabilities: { hostsCells: false, changesLimits, measuresPeak: false, isOneHost: false },
     cluster,
     async reach(instanceId, accept) {
       const stop = new AbortController();
@@ -131,9 +158,12 @@ export async function createKubernetesBackend(options: KubernetesOptions): Promi
             const namespace = await pods.until(pod, running, stop.signal);
             stream = await openExecStream(config, { namespace, pod, container: CONTAINER, command: CONNECT_COMMAND });
             if (stop.signal.aborted) return void stream.destroy();
-            failures = 0;
+            const openedAt = performance.now();
             accept(stream);
-            await finished(stream);
+            await finished(stream).finally(() => {
+              // A program can end it at will, and each one costs the cluster more than the program.
+              if (performance.now() - openedAt > STEADY_MS) failures = 0;
+            });
           } catch (error) {
             if (!stop.signal.aborted) log.debug({ err: error, instanceId }, 'exec stream ended');
           }
@@ -165,6 +195,13 @@ export async function createKubernetesBackend(options: KubernetesOptions): Promi
     destroy,
     async list() {
       const found = await list(executorId);
+      const listed = new Set(found.map(instanceOf));
+      const missing = [...homes.keys()].filter((instanceId) => !listed.has(instanceId) && !ending.has(instanceId));
+      await eachOf(missing, async (instanceId) => {
+        await look(instanceId).catch((error) => {
+          if (!hasCode(error, 404)) throw error;
+        });
+      });
       return found.map((pod) => {
         const instanceId = instanceOf(pod);
         homes.set(instanceId, pod.metadata?.namespace ?? shared);
@@ -198,10 +235,9 @@ export async function createKubernetesBackend(options: KubernetesOptions): Promi
         pods.onChange((pod, gone) => {
           const instanceId = instanceOf(pod);
           if (!homes.has(instanceId)) return;
-          const isOurs = pod.metadata?.labels?.[EXECUTOR_LABEL] === executorId;
           const reason = endOf(pod, gone);
-          if (!isOurs || gone) homes.delete(instanceId);
-          if (!isOurs) watcher.takenOver(instanceId);
+          if (!isOwn(pod) || gone) homes.delete(instanceId);
+          if (!isOwn(pod)) watcher.takenOver(instanceId);
           else if (reason && !ending.has(instanceId)) watcher.ended(instanceId, reason);
         }),
       );

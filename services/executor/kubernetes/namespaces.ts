@@ -47,6 +47,8 @@ export type Namespaces = AsyncDisposable & {
   of(owner: Owner | null): Promise<string>;
   /** Those that are there and stay, others' among them. */
   list(): Promise<string[]>;
+  /** Whether one is there, and be it that it is being removed. */
+  exists(name: string): Promise<boolean>;
   /** One turned out to be gone. */
   forget(name: string): Promise<void>;
   /** Removes an organisation's with all that is in it. Succeeds when there is none. */
@@ -145,6 +147,14 @@ export async function openNamespaces(options: NamespacesOptions): Promise<Namesp
   return {
     of,
     list,
+    exists: (name) =>
+      api.readNamespace({ name }).then(
+        () => true,
+        (error) => {
+          if (hasCode(error, 404)) return false;
+          throw error;
+        },
+      ),
     forget,
     remove: (organizationId) => removeOne(namespaceOf(environment, organizationId)),
     [Symbol.asyncDispose]: () => periodic[Symbol.asyncDispose](),

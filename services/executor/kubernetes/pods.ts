@@ -18,6 +18,8 @@ export type Pods = AsyncDisposable & {
   count(namespace: string): number;
   /** Resolves with what `wanted` answers for a pod, which may not exist yet, once that is something. */
   until<T>(name: string, wanted: (pod: V1Pod | undefined) => T | undefined, signal: AbortSignal): Promise<T>;
+  /** What was read of a pod besides, as if the cluster had told it. */
+  learn(pod: V1Pod): void;
   /** Hears of every change until disposed; `gone` for a pod that was deleted. */
   onChange(listener: (pod: V1Pod, gone: boolean) => void): Disposable;
   /** Hears when the cluster can be followed again after an interruption. */
@@ -93,6 +95,7 @@ export function followPods(config: KubeConfig, { api, log }: { api: CoreV1Api; l
         await once(changes, 'change', { signal: either });
       }
     },
+    learn: tell(false),
     onChange(listener) {
       changes.on('change', listener);
       return { [Symbol.dispose]: () => void changes.off('change', listener) };

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { newId } from '#libs/ids.ts';
 import { STRANGER, startExecutor, type TestExecutor } from './fixture.ts';
 import { NEEDS_ENGINE } from './under-test.ts';
 
@@ -52,4 +53,19 @@ test('an organisation that shares no pool is given nothing of it, and soon finds
   const stranger = await executor.claim({ tenancy, organizationId: STRANGER.organizationId });
   expect(stranger.warm).toBe(false);
   await Promise.all([first, second, stranger].map(({ sandboxId }) => executor.destroy(sandboxId)));
+});
+
+test('what waits for organisations has no more room than what they may have', async () => {
+  await using small = await startExecutor({
+    pool: { floor: 0, ceiling: 2 },
+    environment: { EXECUTOR_MAX_SANDBOXES: '3' },
+  });
+  const own = () => small.metric('executor_own_warm_sandboxes{');
+  for (let each = 1; each <= 5; each++) {
+    const tenancy = { sharedPool: false, sandboxes: 10 };
+    const { sandboxId } = await small.claim({ organizationId: newId('org'), tenancy });
+    await small.destroy(sandboxId);
+    await expect.poll(own, { timeout: 20_000 }).toBe(Math.min(each, 3));
+  }
+  expect(await small.engine.list()).toHaveLength(3);
 });
