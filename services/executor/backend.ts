@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { SandboxLimits } from '#libs/catalog/catalog.ts';
+import { DrydockError } from '#libs/errors.ts';
 import type { Claim } from './claims.ts';
 import type { Tenant } from './tenant.ts';
 
@@ -43,6 +44,15 @@ export type PeakMemory = AsyncDisposable & {
   /** Bytes; nothing where the instance is gone or cannot tell. */
   read(): Promise<number | undefined>;
 };
+
+const TAKEN_OVER_RETRY_MS = 1_000;
+
+/** What whoever asks here for a sandbox gets that is another executor's by now. Where it is, session knows soon. */
+export function takenOver(): DrydockError {
+  return new DrydockError('SERVICE_UNAVAILABLE', 'another executor has taken the sandbox over; try again', {
+    retryAfterMs: TAKEN_OVER_RETRY_MS,
+  });
+}
 
 /** What the backend says of its instances by itself. */
 export type Watcher = {

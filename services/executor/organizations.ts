@@ -25,25 +25,23 @@ export type Dependencies = {
  * it has succeeded.
  */
 export function followDeletions(events: Events, dependencies: Dependencies, missedSince: Date): AsyncDisposable {
+  const parts = new AsyncDisposableStack();
   const deleted = new Set<string>();
-  const periodic = every(RETRY_MS, dependencies.log, () =>
-    eachOf(deleted, async (organizationId) => {
-      await forget(dependencies, organizationId);
-      deleted.delete(organizationId);
-    }),
+  const periodic = parts.use(
+    every(RETRY_MS, dependencies.log, () =>
+      eachOf(deleted, async (organizationId) => {
+        await forget(dependencies, organizationId);
+        deleted.delete(organizationId);
+      }),
+    ),
   );
   const handle = (data: Uint8Array) => {
     deleted.add(OrganizationDeleted.decode(data).organizationId);
     periodic.trigger();
   };
   events.keepStream(STREAM, ['drydock.auth.>']);
-  const following = events.follow({ stream: STREAM, subject: DELETED_SUBJECT, since: missedSince, handle });
-  return {
-    async [Symbol.asyncDispose]() {
-      following[Symbol.dispose]();
-      await periodic[Symbol.asyncDispose]();
-    },
-  };
+  parts.use(events.follow({ stream: STREAM, subject: DELETED_SUBJECT, since: missedSince, handle }));
+  return parts;
 }
 
 async function forget({ sandboxes, leases, pool, backend, log }: Dependencies, organizationId: string): Promise<void> {

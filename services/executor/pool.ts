@@ -67,8 +67,9 @@ export function createPool(dependencies: {
       .flatMap(({ template, warm, creating }) => Array(warm.length + creating).fill(template.limits.memoryBytes));
   const next = (): Stock | undefined => {
     if (isBusy()) return undefined;
+    const besides = waiting();
     return [...stocks]
-      .filter((stock) => missing(stock) > 0 && hasRoom(stock.template, stock.tenant ? waiting() : []))
+      .filter((stock) => missing(stock) > 0 && hasRoom(stock.template, stock.tenant ? besides : []))
       .filter(({ failedAt }) => Date.now() - failedAt > PAUSE_AFTER_FAILURE_MS)
       .sort((a, b) => missing(b) - missing(a))[0];
   };

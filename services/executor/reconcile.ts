@@ -48,12 +48,11 @@ export async function reconcile(dependencies: Dependencies): Promise<void> {
   const vanished = before.intersection(instances.known()).difference(running);
   const unknown = existing.filter(({ instanceId }) => !known.has(instanceId));
   await eachOf(vanished, (instanceId) => instanceEnded(dependencies, instanceId, 'EXITED'));
+  const usable = unknown.filter(({ claim }) => claim?.confirmed);
+  const nobodys = unknown.filter(({ claim }) => !claim?.confirmed);
   const take = (each: Existing) => takeOver(dependencies, each.instanceId, each);
-  // What can be used goes first: callers wait to hear where it is, and what is nobody's may take its time to end.
-  await eachOf(
-    unknown.filter(({ claim }) => claim?.confirmed),
-    take,
-  );
+  // First: callers wait to hear where it is, and what is nobody's may take its time to end.
+  await eachOf(usable, take);
   for (const estate of estates) {
     await reportInheritance(
       estate,
@@ -61,10 +60,7 @@ export async function reconcile(dependencies: Dependencies): Promise<void> {
     );
     await estate.settled();
   }
-  await eachOf(
-    unknown.filter(({ claim }) => !claim?.confirmed),
-    take,
-  );
+  await eachOf(nobodys, take);
 }
 
 /** Takes over an instance that is nobody's here, where it is somebody's by a confirmed claim; else it goes. */

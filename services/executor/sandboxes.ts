@@ -4,7 +4,7 @@ import { DrydockError, hasReason } from '#libs/errors.ts';
 import type { Logger } from '#libs/log.ts';
 import { counter, durationHistogram } from '#libs/telemetry.ts';
 import type { SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
-import type { Backend, EndedReason } from './backend.ts';
+import { type Backend, type EndedReason, takenOver } from './backend.ts';
 import type { Claim, Claims } from './claims.ts';
 import { fileSystemSizes } from './file-systems.ts';
 import type { Instance, Instances } from './instances.ts';
@@ -15,7 +15,6 @@ import { type Tenant, tenantOf } from './tenant.ts';
 
 const UNCONFIRMED_MS = 30_000;
 const AGENT_DEADLINE_MS = 5_000;
-const MOVED_RETRY_MS = 1_000;
 // Until session has long known where those are that another executor has taken over.
 const MOVED_REMEMBERED_MS = 60_000;
 const MAX_MOVED = 10_000;
@@ -184,7 +183,7 @@ export function createSandboxes(dependencies: Dependencies): Sandboxes {
       return claim;
     },
     get(sandboxId, organizationId) {
-      if (moved.get(sandboxId) === organizationId) throw movedAway();
+      if (moved.get(sandboxId) === organizationId) throw takenOver();
       const sandbox = held.get(sandboxId);
       if (sandbox?.organizationId !== organizationId || sandbox.ended.signal.aborted)
         throw new DrydockError('SANDBOX_NOT_FOUND', 'no such sandbox');
@@ -224,7 +223,7 @@ export function createSandboxes(dependencies: Dependencies): Sandboxes {
       held.delete(sandbox.sandboxId);
       moved.set(sandbox.sandboxId, sandbox.organizationId);
       sandbox.place[Symbol.dispose]();
-      sandbox.ended.abort(movedAway());
+      sandbox.ended.abort(takenOver());
       await instances.release(sandbox.instance);
       await claims.remove(instanceId);
     },
@@ -274,13 +273,6 @@ const WHY: Record<EndedReason, string> = {
   EVICTED: 'its host needed the room',
   HOST_LOST: 'its host was lost',
 };
-
-/** Where the sandbox is now, session knows soon. */
-function movedAway(): DrydockError {
-  return new DrydockError('SERVICE_UNAVAILABLE', 'another executor has taken the sandbox over; try again', {
-    retryAfterMs: MOVED_RETRY_MS,
-  });
-}
 
 /** What calls get to hear when an instance ended by itself. */
 export function stoppedBy(stopReason: EndedReason): DrydockError {

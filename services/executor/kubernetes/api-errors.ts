@@ -7,16 +7,10 @@ const RETRY_AFTER_MS = 2_000;
 /** What the API server's refusal to make a pod means for whoever asked for a sandbox. */
 export function refusalOf(template: string, cause: unknown): DrydockError {
   const message = messageOf(cause);
-  if (/exceeded quota/.test(message))
-    return new DrydockError('NO_CAPACITY', `the cluster's quota for sandboxes is used up: ${message}`, {
-      cause,
-      retryAfterMs: RETRY_AFTER_MS,
-    });
-  if (/being terminated/.test(message))
-    return new DrydockError('NO_CAPACITY', `the namespace of the organisation is being removed: ${message}`, {
-      cause,
-      retryAfterMs: RETRY_AFTER_MS,
-    });
+  const noRoom = (why: string) =>
+    new DrydockError('NO_CAPACITY', `${why}: ${message}`, { cause, retryAfterMs: RETRY_AFTER_MS });
+  if (/exceeded quota/.test(message)) return noRoom("the cluster's quota for sandboxes is used up");
+  if (isTerminating(cause)) return noRoom('the namespace of the organisation is being removed');
   const runtimeClass = /RuntimeClass "([^"]+)" not found/.exec(message)?.[1];
   if (runtimeClass) return startFailed(template, `the cluster has no RuntimeClass ${runtimeClass}`, cause);
   const webhook = /admission webhook "([^"]+)"/.exec(message)?.[1];
@@ -30,6 +24,11 @@ export function messageOf(error: unknown): string {
   const message = statusMessageOf(error.body) || `HTTP ${error.code}`;
   const verb = /cannot (\w+) resource "([^"]+)"/.exec(message);
   return verb ? `the executor may not ${verb[1]} ${verb[2]}: grant it that verb (${message})` : message;
+}
+
+/** Whether it was refused because the namespace is being removed. */
+export function isTerminating(error: unknown): boolean {
+  return /being terminated/.test(messageOf(error));
 }
 
 export function hasCode(error: unknown, ...codes: number[]): boolean {

@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { CoordinationV1Api, CoreV1Api, KubeConfig, type V1Pod, VersionApi } from '@kubernetes/client-node';
 import { DrydockError } from '#libs/errors.ts';
 import type { Logger } from '#libs/log.ts';
-import type { Backend, InstancePlan } from '../backend.ts';
+import { type Backend, type InstancePlan, takenOver } from '../backend.ts';
 import { eachOf } from '../each-of.ts';
 import { hasCode, refusalOf } from './api-errors.ts';
 import { openExecStream } from './exec-stream.ts';
@@ -21,7 +21,6 @@ const START_MS = 20_000;
 const DELETE_MS = 30_000;
 const REACH_AGAIN_MS = [20, 100, 500, 2_000];
 const STEADY_MS = 2_000;
-const TAKEN_OVER_RETRY_MS = 1_000;
 const KUBELET_PORT = 10_250;
 const METADATA_ADDRESS = '169.254.169.254:80';
 
@@ -99,9 +98,7 @@ export async function createKubernetesBackend(options: KubernetesOptions): Promi
         if (!hasCode(error, 409)) throw error;
       }
     }
-    throw new DrydockError('SERVICE_UNAVAILABLE', 'another executor has taken the sandbox over; try again', {
-      retryAfterMs: TAKEN_OVER_RETRY_MS,
-    });
+    throw takenOver();
   };
 
   const destroy = async (instanceId: string): Promise<void> => {

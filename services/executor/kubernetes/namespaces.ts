@@ -10,7 +10,7 @@ import {
 import { every } from '#libs/lifecycle.ts';
 import type { Logger } from '#libs/log.ts';
 import { eachOf } from '../each-of.ts';
-import { hasCode, messageOf } from './api-errors.ts';
+import { hasCode, isTerminating, messageOf } from './api-errors.ts';
 import {
   ENVIRONMENT_LABEL,
   FIELD_MANAGER,
@@ -185,8 +185,6 @@ async function keepNamespace(
   };
   if (!(await until(end, isCounted))) throw new Error('nobody counts what it has of its quota');
 }
-
-const isTerminating = (error: unknown) => /being terminated/.test(messageOf(error));
 
 /** Looks again and again until there is something, or the time is over. */
 async function until<T>(end: number, look: () => Promise<T | undefined>): Promise<T | undefined> {
