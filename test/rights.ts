@@ -1,4 +1,5 @@
 import {
+  AdmissionregistrationV1Api,
   AuthorizationV1Api,
   CoreV1Api,
   KubeConfig,
@@ -7,6 +8,7 @@ import {
   NetworkingV1Api,
   PatchStrategy,
   RbacAuthorizationV1Api,
+  type V1ValidatingWebhook,
 } from '@kubernetes/client-node';
 import { inject } from 'vitest';
 
@@ -58,6 +60,19 @@ export function namespaceOf(prefix: string, id: string, more: Record<string, str
     ...more,
   };
   return { apiVersion: 'v1', kind: 'Namespace', metadata: { name: `${prefix}-org-${id}`, labels } };
+}
+
+/** Has the API server ask a webhook, named like a host, before it makes or changes pods. Disposing removes it. */
+export async function askBeforePods(
+  name: string,
+  operation: 'CREATE' | 'UPDATE',
+  which: Pick<V1ValidatingWebhook, 'clientConfig' | 'namespaceSelector' | 'objectSelector'>,
+): Promise<AsyncDisposable> {
+  const api = adminConfig().makeApiClient(AdmissionregistrationV1Api);
+  const rules = [{ operations: [operation], apiGroups: [''], apiVersions: ['v1'], resources: ['pods'] }];
+  const webhook = { name, admissionReviewVersions: ['v1'], sideEffects: 'None', rules, ...which };
+  await api.createValidatingWebhookConfiguration({ body: { metadata: { name }, webhooks: [webhook] } });
+  return { [Symbol.asyncDispose]: async () => void (await api.deleteValidatingWebhookConfiguration({ name })) };
 }
 
 /** By which a user has a role in a namespace, as an executor makes it. */

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ensureArchive } from '../../deploy/images/build.ts';
@@ -39,8 +39,8 @@ afterAll(async () => {
 /** What a registry has under this name, made of packages; trusts the authorities that this machine trusts. */
 async function makeBase(): Promise<void> {
   const archive = join(directory, 'base.tar');
-  const hook = `if [ -d ${AUTHORITIES} ]; then mkdir -p "$1${AUTHORITIES}" && cp -r ${AUTHORITIES}/. "$1${AUTHORITIES}"; fi`;
-  await execa('mmdebstrap', ['--variant=minbase', `--customize-hook=${hook}`, 'bookworm', archive]);
+  const trust = existsSync(AUTHORITIES) ? [`--customize-hook=copy-in ${AUTHORITIES} ${dirname(AUTHORITIES)}`] : [];
+  await execa('mmdebstrap', ['--variant=minbase', ...trust, 'bookworm', archive]);
   await docker('import', archive, BASE);
   made.push(BASE);
 }

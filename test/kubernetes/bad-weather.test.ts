@@ -2,13 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:https';
 import { dirname, join } from 'node:path';
 import { json } from 'node:stream/consumers';
-import {
-  AdmissionregistrationV1Api,
-  CoreV1Api,
-  NetworkingV1Api,
-  RbacAuthorizationV1Api,
-  type V1PolicyRule,
-} from '@kubernetes/client-node';
+import { CoreV1Api, NetworkingV1Api, RbacAuthorizationV1Api, type V1PolicyRule } from '@kubernetes/client-node';
 import { execa } from 'execa';
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
 import type { Template } from '#libs/catalog/catalog.ts';
@@ -20,7 +14,7 @@ import { connectCluster } from '../cluster.ts';
 import { clusterVariables } from '../integration/executor/cluster.ts';
 import { MiB, startExecutor, type TestExecutor } from '../integration/executor/fixture.ts';
 import { KUBECONFIG } from '../integration/executor/under-test.ts';
-import { accountOf, adminConfig } from '../rights.ts';
+import { accountOf, adminConfig, askBeforePods } from '../rights.ts';
 
 const PREFIX = 'drydock-weather';
 /** Where a sandbox of the fixture's organisation is made. */
@@ -69,6 +63,8 @@ async function startWithNamespace() {
   await executor.destroy(await executor.sandbox());
 }
 
+const warm = () => executor.metric('executor_warm_sandboxes{');
+
 const podsLeft = async () => {
   const { items } = await core.listNamespacedPod({ namespace: NAMESPACE });
   return items.map(({ metadata }) => metadata!.name);
@@ -108,7 +104,6 @@ test('a cluster without room', async () => {
 
 test('sandboxes that no node has room for keep nobody from warm ones', async () => {
   await start({}, { KUBERNETES_CPU_OVERCOMMIT: '1' }, { floor: 1, ceiling: 1 });
-  const warm = () => executor.metric('executor_warm_sandboxes{');
   await expect.poll(warm, { timeout: 20_000 }).toBe(1);
   // What is warm has another disk, and would not do.
   const unlike = { cpus: 16, diskBytes: 32 * MiB };
@@ -126,7 +121,6 @@ test('sandboxes that no node has room for keep nobody from warm ones', async () 
 
 test('an API server that is away while limits are to be changed', async () => {
   await start({}, {}, { floor: 3, ceiling: 3 });
-  const warm = () => executor.metric('executor_warm_sandboxes{');
   await expect.poll(warm, { timeout: 20_000 }).toBe(3);
   await cluster.stop('kube-apiserver');
   const claim = executor.claim({}, { memoryBytes: 200 * MiB });
@@ -164,22 +158,15 @@ test('a webhook that refuses pods', async () => {
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
   });
-  const admission = config.makeApiClient(AdmissionregistrationV1Api);
   const { port } = server.address() as { port: number };
-  const webhook = {
-    name: 'pods.weather.test',
-    admissionReviewVersions: ['v1'],
-    sideEffects: 'None',
-    rules: [{ operations: ['CREATE'], apiGroups: [''], apiVersions: ['v1'], resources: ['pods'] }],
+  const webhook = await askBeforePods('pods.weather.test', 'CREATE', {
     namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': NAMESPACE } },
     clientConfig: {
       url: `https://${LINK.machine.address}:${port}/`,
       caBundle: Buffer.from(authority.certificate).toString('base64'),
     },
-  };
-  const name = 'weather';
-  await admission.createValidatingWebhookConfiguration({ body: { metadata: { name }, webhooks: [webhook] } });
-  undo.defer(async () => void (await admission.deleteValidatingWebhookConfiguration({ name })));
+  });
+  undo.use(webhook);
   await refused('SANDBOX_START_FAILED', /admission webhook pods\.weather\.test refuses its pods: .*not on a Thursday/);
 });
 

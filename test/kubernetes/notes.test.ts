@@ -1,14 +1,13 @@
 import { rm } from 'node:fs/promises';
-import { AdmissionregistrationV1Api, CoreV1Api } from '@kubernetes/client-node';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { connectCluster } from '../cluster.ts';
 import { POOL_NAMESPACE } from '../integration/executor/cluster.ts';
 import { CALLER, python, startExecutor, type TestExecutor } from '../integration/executor/fixture.ts';
-import { adminConfig } from '../rights.ts';
+import { askBeforePods } from '../rights.ts';
 
 const WITHIN = { timeout: 20_000, interval: 100 };
 
-const config = adminConfig();
-const core = config.makeApiClient(CoreV1Api);
+const { core } = connectCluster();
 let executor: TestExecutor;
 
 beforeAll(async () => {
@@ -57,20 +56,12 @@ test('a pod on which nothing can be noted keeps no other from it', async () => {
   await expect.poll(warm, WITHIN).toBe(1);
   const { sandboxId: refused } = await executor.claim();
   const instance = await executor.instanceOf(refused);
-  const admission = config.makeApiClient(AdmissionregistrationV1Api);
-  const metadata = { name: 'notes' };
-  const webhook = {
-    name: 'pods.notes.test',
-    admissionReviewVersions: ['v1'],
-    sideEffects: 'None',
-    rules: [{ operations: ['UPDATE'], apiGroups: [''], apiVersions: ['v1'], resources: ['pods'] }],
-    objectSelector: { matchLabels: { 'drydock.dev/instance': instance } },
-    // Nobody listens there.
-    clientConfig: { url: 'https://127.0.0.1:1/' },
-  };
-  await admission.createValidatingWebhookConfiguration({ body: { metadata, webhooks: [webhook] } });
-  const allow = () => admission.deleteValidatingWebhookConfiguration(metadata);
-  try {
+  {
+    await using _refused = await askBeforePods('pods.notes.test', 'UPDATE', {
+      objectSelector: { matchLabels: { 'drydock.dev/instance': instance } },
+      // Nobody listens there.
+      clientConfig: { url: 'https://127.0.0.1:1/' },
+    });
     const tried = { namespace: POOL_NAMESPACE, name: executor.engine.nameOf(instance), dryRun: 'All' };
     const asked = () =>
       core.patchNamespacedPod({ ...tried, body: [] }).then(
@@ -84,8 +75,6 @@ test('a pod on which nothing can be noted keeps no other from it', async () => {
     await expect.poll(() => podsOf(other), WITHIN).toHaveLength(1);
     expect(await podsOf(refused)).toEqual([]);
     await executor.destroy(other);
-  } finally {
-    await allow();
   }
   await expect.poll(() => podsOf(refused), WITHIN).toHaveLength(1);
   await executor.destroy(refused);
