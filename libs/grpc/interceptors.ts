@@ -6,16 +6,12 @@ import {
   type ServerInterceptor,
   ServerListenerBuilder,
 } from '@grpc/grpc-js';
-import { explainStatus } from '#libs/grpc/status.ts';
+import { DETAILS_METADATA, explainStatus } from '#libs/grpc/status.ts';
 
 /** Metadata in which handlers find the name of the service that calls, where its certificate says one. */
 export const PEER_METADATA = 'drydock-peer-service';
-const DETAILS_METADATA = 'grpc-status-details-bin';
 
-/**
- * Names the peer of every call, and explains what grpc-js answers itself. Both reach under what grpc-js shows to
- * interceptors, so this must be the first of them.
- */
+/** Names the peer of every call, and explains what grpc-js answers itself. It must be the first interceptor. */
 export const nameAndExplain: ServerInterceptor = (_method, call) => {
   explainOwnStatus(call);
   return new ServerInterceptingCall(call, {
@@ -31,11 +27,24 @@ export const nameAndExplain: ServerInterceptor = (_method, call) => {
   });
 };
 
+/** What grpc-js keeps of a call and shows to no interceptor. */
+type Inside = { stream: ServerHttp2Stream; incomingEncoding: string };
+
+/** The HTTP/2 stream of a call, as the first interceptor is given it. */
+export function streamOf(call: ServerInterceptingCallInterface): ServerHttp2Stream {
+  return (call as unknown as Inside).stream;
+}
+
+/** How the messages of a call are compressed: `identity`, `gzip`, …. */
+export function encodingOf(call: ServerInterceptingCallInterface): string {
+  return (call as unknown as Inside).incomingEncoding;
+}
+
 const peers = new WeakMap<Http2Session, string>();
 
 /** Puts the name in the peer's certificate where handlers find it, over whatever the peer wrote there itself. */
 function namePeer(call: ServerInterceptingCallInterface, metadata: Metadata): void {
-  const { session } = (call as unknown as { stream: ServerHttp2Stream }).stream;
+  const { session } = streamOf(call);
   let name = session && peers.get(session);
   // Reading a certificate takes longer than the rest of a short call, so it is read once for each connection.
   if (name === undefined) {
@@ -47,7 +56,7 @@ function namePeer(call: ServerInterceptingCallInterface, metadata: Metadata): vo
 }
 
 /** Gives a reason to what grpc-js answers itself: a deadline that has passed, a message that is too large. */
-function explainOwnStatus(call: ServerInterceptingCallInterface): void {
+export function explainOwnStatus(call: ServerInterceptingCallInterface): void {
   const send = call.sendStatus.bind(call);
   call.sendStatus = (status) => {
     const explained = status.metadata?.get(DETAILS_METADATA).length ? undefined : explainStatus(status.code ?? 0);

@@ -1,38 +1,28 @@
 import { configureTextEncoding, getTextEncoding } from '@bufbuild/protobuf/wire';
 import { ServerCredentials } from '@grpc/grpc-js';
-import { isAbortError } from 'abort-controller-x';
-import { type CallContext, createServer, ServerError, type ServiceDefinition, Status } from 'nice-grpc';
+import { type CallContext, createServer, type ServiceDefinition } from 'nice-grpc';
 import { errorDetailsServerMiddleware } from 'nice-grpc-error-details';
 import { openTelemetryServerMiddleware } from 'nice-grpc-opentelemetry';
 import { HealthDefinition, HealthServiceImpl, HealthState } from 'nice-grpc-server-health';
-import { ServerReflection, ServerReflectionService } from 'nice-grpc-server-reflection';
-import { DrydockError, STATUS_OF } from '#libs/errors.ts';
+import { DrydockError } from '#libs/errors.ts';
 import { nameAndExplain, PEER_METADATA } from '#libs/grpc/interceptors.ts';
+import { observeCall } from '#libs/grpc/observation.ts';
 import {
   CALLER_METADATA,
   type Call,
   type Definition,
   END_OF_REQUESTS,
   MAX_MESSAGE_BYTES,
-  MAX_PUBLIC_MESSAGE_BYTES,
   type MethodDefinition,
   methodPath,
   type Rpc,
 } from '#libs/grpc/rpc.ts';
-import { toRichError } from '#libs/grpc/status.ts';
 import type { ServiceName, TlsFiles } from '#libs/grpc/tls.ts';
 import type { Logger } from '#libs/log.ts';
-import { durationHistogram, splitAddress } from '#libs/telemetry.ts';
+import { splitAddress } from '#libs/telemetry.ts';
 import { Caller } from '#proto/drydock/internal/v1/caller.ts';
 
-// Of one client’s connection; more calls wait there for those.
-const MAX_PUBLIC_STREAMS = 1_000;
 const DRAIN_MS = 10_000;
-
-const calls = durationHistogram('rpc_server_duration_seconds', 'From the request to the last response.', [
-  'method',
-  'code',
-]);
 
 // Text on the wire that is not UTF-8 is a malformed request, not text with question marks in it.
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -69,22 +59,17 @@ export type ServerOptions = {
   services: readonly ServedService[];
   log: Logger;
   tls?: TlsFiles | undefined;
-  /** Serves callers from outside: no client certificate is asked for and no `Caller` is taken from metadata. */
-  public?: boolean;
-  /** A FileDescriptorSet to serve reflection from. */
-  descriptors?: Uint8Array;
 };
 
 /** Serves until disposed; disposing turns health to NOT_SERVING, lets calls end for 10 s and then cancels them. */
 export async function startServer(options: ServerOptions): Promise<{ port: number } & AsyncDisposable> {
   const { address, services, log } = options;
   refuseOpenAddress(options);
+  // No limit of streams: one connection carries the calls of every caller, and one that waits must not keep out others.
   const server = createServer({
-    'grpc.max_receive_message_length': options.public ? MAX_PUBLIC_MESSAGE_BYTES : MAX_MESSAGE_BYTES,
+    'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
     'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
     'grpc.keepalive_permit_without_calls': 1,
-    // Inside, one connection carries the calls of every caller: what one waits for must not keep out the others.
-    ...(options.public ? { 'grpc.max_concurrent_streams': MAX_PUBLIC_STREAMS } : {}),
     interceptors: [nameAndExplain],
   } as Parameters<typeof createServer>[0])
     .use(openTelemetryServerMiddleware())
@@ -98,14 +83,6 @@ export async function startServer(options: ServerOptions): Promise<{ port: numbe
     const { definition, implementation } = bind(served, options);
     server.add(definition, implementation as never);
   }
-  if (options.descriptors)
-    server.add(
-      ServerReflectionService,
-      ServerReflection(options.descriptors, [
-        ...services.map(({ definition }) => definition.fullName),
-        'grpc.health.v1.Health',
-      ]),
-    );
 
   const port = await server.listen(address, credentials(options));
   return {
@@ -123,15 +100,15 @@ export async function startServer(options: ServerOptions): Promise<{ port: numbe
   };
 }
 
-/** An internal server trusts what its callers say of themselves, so it must not be open to everybody. */
-function refuseOpenAddress({ address, tls, public: isPublic }: ServerOptions): void {
+/** The server trusts what its callers say of themselves, so it must not be open to everybody. */
+function refuseOpenAddress({ address, tls }: ServerOptions): void {
   const [host] = splitAddress(address);
-  if (tls || isPublic || ['127.0.0.1', '::1', 'localhost'].includes(host)) return;
+  if (tls || ['127.0.0.1', '::1', 'localhost'].includes(host)) return;
   throw new Error(`refusing to listen on ${address} without TLS_DIR: anybody could call this service`);
 }
 
-function credentials({ tls, public: isPublic }: ServerOptions): ServerCredentials {
-  if (!tls || isPublic) return ServerCredentials.createInsecure();
+function credentials({ tls }: ServerOptions): ServerCredentials {
+  if (!tls) return ServerCredentials.createInsecure();
   return ServerCredentials.createSsl(tls.ca, [{ cert_chain: tls.certificate, private_key: tls.key }], true);
 }
 
@@ -157,17 +134,15 @@ function bind({ definition, implementation, allow }: ServedService, options: Ser
     };
     const handler = implementation[name]?.bind(implementation);
     bound.implementation[name] = observed(path, method, options.log, (request, context) => {
-      checkPeer(context, options.tls && !options.public ? allow : undefined);
+      checkPeer(context, options.tls ? allow : undefined);
       if (!handler) throw new DrydockError('NOT_IMPLEMENTED', `${path} is not served here`);
-      const isPublic = options.public === true;
-      const whole = requestStream ? checkedStream(request, context.signal, isPublic) : checked(request);
-      return handler(whole, toCall(context, isPublic));
+      return handler(requestStream ? checkedStream(request, context.signal) : checked(request), toCall(context));
     });
   }
   return bound;
 }
 
-/** Wraps a handler: typed errors on the wire, everything else logged once and hidden; duration counted. */
+/** Wraps a handler: what it answers and throws is observed. */
 function observed(
   path: string,
   { responseStream }: MethodDefinition,
@@ -175,29 +150,9 @@ function observed(
   // biome-ignore lint/suspicious/noExplicitAny: handlers of any message
   handle: (request: any, context: CallContext) => any,
 ): unknown {
-  const begin = (request: unknown) => {
-    const fields = { path, ...idsOf(request) };
-    const end = calls.startTimer();
-    // What it stays where the caller leaves.
-    let code = Status.CANCELLED;
-    return {
-      succeeded() {
-        code = Status.OK;
-      },
-      failed(error: unknown) {
-        const known = toServerError(log, fields, error);
-        if (known instanceof ServerError) code = known.code;
-        return known;
-      },
-      [Symbol.dispose]() {
-        end({ method: path, code: Status[code] });
-        log.debug({ ...fields, code: Status[code] }, 'call ended');
-      },
-    };
-  };
   if (responseStream)
     return async function* (request: unknown, context: CallContext) {
-      using call = begin(request);
+      using call = observeCall(path, idsOf(request), log);
       try {
         yield* handle(request, context);
         call.succeeded();
@@ -206,7 +161,7 @@ function observed(
       }
     };
   return async (request: unknown, context: CallContext) => {
-    using call = begin(request);
+    using call = observeCall(path, idsOf(request), log);
     try {
       const response = await handle(request, context);
       call.succeeded();
@@ -229,16 +184,6 @@ function idsOf(request: unknown): { [name: string]: string } {
   return Object.fromEntries(given.map((name) => [name, String(named[name]).slice(0, MAX_LOGGED_ID)]));
 }
 
-function toServerError(log: Logger, fields: object, error: unknown): unknown {
-  if (isAbortError(error)) return error;
-  if (error instanceof DrydockError) {
-    if (STATUS_OF[error.reason] === Status.INTERNAL) log.error({ ...fields, err: error }, 'internal error');
-    return toRichError(error);
-  }
-  log.error({ ...fields, err: error }, 'unexpected error');
-  return toRichError(new DrydockError('INTERNAL', 'internal error'));
-}
-
 function decodeRequest({ requestType, requestStream }: MethodDefinition, bytes: Uint8Array): unknown {
   if (requestStream && Buffer.compare(bytes, END_OF_REQUESTS) === 0) return END_OF_REQUESTS;
   try {
@@ -255,17 +200,13 @@ function checked(request: unknown): unknown {
 }
 
 /** The requests of a call that was cut off end like those of a whole one, and must not be taken for whole. */
-async function* checkedStream(
-  requests: AsyncIterable<unknown>,
-  signal: AbortSignal,
-  isPublic: boolean,
-): AsyncIterable<unknown> {
+async function* checkedStream(requests: AsyncIterable<unknown>, signal: AbortSignal): AsyncIterable<unknown> {
   for await (const request of requests) {
     if (request === END_OF_REQUESTS) return;
     yield checked(request);
   }
   signal.throwIfAborted();
-  if (!isPublic) throw new DrydockError('MALFORMED_REQUEST', 'the stream of requests was cut off');
+  throw new DrydockError('MALFORMED_REQUEST', 'the stream of requests was cut off');
 }
 
 function checkPeer({ metadata }: CallContext, allow: readonly ServiceName[] | undefined): void {
@@ -278,7 +219,7 @@ function checkPeer({ metadata }: CallContext, allow: readonly ServiceName[] | un
     );
 }
 
-function toCall({ signal, peer, metadata }: CallContext, isPublic: boolean): Call {
-  const bytes = isPublic ? undefined : metadata.get(CALLER_METADATA);
+function toCall({ signal, peer, metadata }: CallContext): Call {
+  const bytes = metadata.get(CALLER_METADATA);
   return { signal, peer, metadata, caller: bytes ? Caller.decode(bytes as Uint8Array) : undefined };
 }

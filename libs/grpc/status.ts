@@ -1,4 +1,6 @@
-import { Status } from 'nice-grpc-common';
+import { Metadata } from '@grpc/grpc-js';
+import { isAbortError } from 'abort-controller-x';
+import { ServerError, Status } from 'nice-grpc-common';
 import {
   BadRequest,
   ErrorInfo,
@@ -10,6 +12,8 @@ import {
 import { Status as RpcStatus } from 'nice-grpc-error-details/lib/proto/google/rpc/status.js';
 import { DrydockError, type ErrorDetails, type Reason, STATUS_OF } from '#libs/errors.ts';
 
+/** Metadata in which a status bears its details, a `google.rpc.Status`. */
+export const DETAILS_METADATA = 'grpc-status-details-bin';
 /** `ErrorInfo.domain` of every error. */
 export const ERROR_DOMAIN = 'drydock';
 
@@ -31,17 +35,34 @@ export function detailsOf({ reason, details }: DrydockError): Detail[] {
   ];
 }
 
+const DETAIL_TYPES = { ErrorInfo, RetryInfo, BadRequest, QuotaFailure };
+
+/** What goes on the wire for an error of a call: a ServerError with its details, or an AbortError. */
+export function statusOf(error: unknown): { code: Status; details: string; metadata: Metadata } {
+  const metadata = new Metadata();
+  if (isAbortError(error)) return { code: Status.CANCELLED, details: 'the call was cancelled', metadata };
+  if (!(error instanceof ServerError)) return { code: Status.UNKNOWN, details: 'unknown error', metadata };
+  const { code, details } = error;
+  if (error instanceof RichServerError)
+    metadata.set(DETAILS_METADATA, encodeStatus(code, details, error.extra as Detail[]));
+  return { code, details, metadata };
+}
+
+function encodeStatus(code: Status, message: string, details: Detail[]): Buffer {
+  const encoded = details.map((detail) => {
+    const type = Object.values(DETAIL_TYPES).find(({ $type }) => $type === detail.$type) as typeof ErrorInfo;
+    return { typeUrl: `type.googleapis.com/${detail.$type}`, value: type.encode(detail as ErrorInfo).finish() };
+  });
+  return Buffer.from(RpcStatus.encode(RpcStatus.fromPartial({ code, message, details: encoded })).finish());
+}
+
 /** The words and the encoded details of a status that has none of its own. Nothing where the code says no reason. */
 export function explainStatus(code: Status): { message: string; details: Buffer } | undefined {
   const reason = REASON_OF[code];
   if (!reason) return undefined;
   const message = MESSAGE_OF[reason] ?? 'internal error';
-  const info = ErrorInfo.encode(ErrorInfo.fromPartial({ reason, domain: ERROR_DOMAIN })).finish();
-  const details = [{ typeUrl: `type.googleapis.com/${ErrorInfo.$type}`, value: info }];
-  return {
-    message,
-    details: Buffer.from(RpcStatus.encode(RpcStatus.fromPartial({ code, message, details })).finish()),
-  };
+  const info = ErrorInfo.fromPartial({ reason, domain: ERROR_DOMAIN });
+  return { message, details: encodeStatus(code, message, [info]) };
 }
 
 /** An error of a call, as the typed error that its server threw. */

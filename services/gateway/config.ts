@@ -1,6 +1,9 @@
 import { join } from 'node:path';
 import { type Environment, readEnvironment } from '#libs/config.ts';
+import type { InFlightLimits } from './in-flight.ts';
 import { parseRange } from './webhooks/addresses.ts';
+
+const MiB = 1024 * 1024;
 
 const DESCRIPTORS = join(import.meta.dirname, '../../.build/descriptors.binpb');
 
@@ -22,6 +25,8 @@ export function loadConfig(variables: Environment) {
       perSecond: env.integer('GATEWAY_CALLS_PER_SECOND', 2_000, { min: 1, max: 1_000_000 }),
       burst: env.integer('GATEWAY_CALLS_BURST', 4_000, { min: 1, max: 1_000_000 }),
     },
+    /** Bytes of requests and answers under way: of the process, and what one organisation or connection may have of them. */
+    inFlight: shared(env.integer('GATEWAY_BYTES_IN_FLIGHT', 96 * MiB, { min: 64 * MiB, max: 64 * 1024 * MiB })),
     webhooks: {
       /** Deliveries that are sent at one time. */
       concurrency: env.integer('GATEWAY_WEBHOOK_CONCURRENCY', 32, { min: 1, max: 1_000 }),
@@ -31,4 +36,10 @@ export function loadConfig(variables: Environment) {
   };
   env.check();
   return config;
+}
+
+/** Two fifths each, so that two callers who send all they can leave room for a third. */
+function shared(process: number): InFlightLimits {
+  const share = Math.floor(process * 0.4);
+  return { process, organization: share, connection: share };
 }

@@ -5,17 +5,22 @@ import type { ServiceName, TlsFiles } from '#libs/grpc/tls.ts';
 
 const MAX_CONNECTIONS = 1_000;
 
-/** The methods of some service. Only forwarding calls them, and it passes on what it was given. */
-// biome-ignore lint/suspicious/noExplicitAny: messages of any type
-export type AnyClient = Record<string, (request: any, options: CallOptions) => any>;
+/** What a method takes and answers with: the bytes of one message, or a stream of them. */
+type Messages = Uint8Array | AsyncIterable<Uint8Array>;
+
+/** The methods of some service. Messages stay the bytes that came: who owns them decodes them, once. */
+export type ByteClient = Record<
+  string,
+  (request: Messages, options: CallOptions) => Promise<Uint8Array> & AsyncIterable<Uint8Array>
+>;
 
 export type Connections = {
   /** A client of one service at one address; it is kept for the next call. */
-  to(name: ServiceName, address: string, service: Definition): AnyClient;
+  to(name: ServiceName, address: string, service: Definition): ByteClient;
 };
 
 export function openConnections(tls: TlsFiles | undefined): Connections & Disposable {
-  const clients = new LRUCache<string, AnyClient & Disposable>({
+  const clients = new LRUCache<string, ByteClient & Disposable>({
     max: MAX_CONNECTIONS,
     dispose: (client) => client[Symbol.dispose](),
   });
@@ -24,11 +29,26 @@ export function openConnections(tls: TlsFiles | undefined): Connections & Dispos
       const key = `${address} ${service.fullName}`;
       let client = clients.get(key);
       if (!client) {
-        client = createClient(service, address, { name, tls }) as unknown as AnyClient & Disposable;
+        client = createClient(inBytes(service), address, { name, tls }) as unknown as ByteClient & Disposable;
         clients.set(key, client);
       }
       return client;
     },
     [Symbol.dispose]: () => clients.clear(),
+  };
+}
+
+const BYTES = {
+  encode: (bytes: Uint8Array) => ({ finish: () => bytes }),
+  decode: (bytes: Uint8Array) => bytes,
+};
+
+function inBytes({ fullName, methods }: Definition): Definition {
+  const entries = Object.entries(methods);
+  return {
+    fullName,
+    methods: Object.fromEntries(
+      entries.map(([key, method]) => [key, { ...method, requestType: BYTES, responseType: BYTES }]),
+    ),
   };
 }

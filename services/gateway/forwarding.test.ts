@@ -1,11 +1,16 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { DrydockError } from '#libs/errors.ts';
 import { Caller } from '#proto/drydock/internal/v1/caller.ts';
+import { StatFileRequest } from '#proto/drydock/v1/file.ts';
+import { readContract } from './contract.ts';
+import { readDescriptors } from './descriptors.ts';
 import { createForwarding } from './forwarding.ts';
 import { PUBLIC_METHODS } from './owners.ts';
 import { watchSandboxRoutes } from './sandbox-routes.ts';
 
 const statFile = PUBLIC_METHODS.find(({ key }) => key === 'statFile')!;
+const contract = readContract(readDescriptors(readFileSync('.build/descriptors.binpb')));
 const origin = { caller: Caller.create({ organizationId: 'org_1' }), signal: new AbortController().signal };
 const addresses = { auth: '', session: '', scheduler: '' };
 
@@ -17,9 +22,10 @@ function between(sandbox: { at: string | Error }, executors: Record<string, () =
   };
   const routes = watchSandboxRoutes({ getRoute }, { subscribe: () => ({ [Symbol.dispose]() {} }) });
   const directory = { addressOf: async (id: string) => (id in executors ? id : undefined) };
-  const connections = { to: (_: string, address: string) => ({ statFile: executors[address]! }) };
-  const forward = createForwarding({ connections, addresses, directory, routes });
-  return () => forward(statFile, { sandboxId: 's', path: 'a' }, origin);
+  const connections = { to: (_: string, address: string) => ({ statFile: executors[address]! }) as never };
+  const forward = createForwarding({ contract, connections, addresses, directory, routes });
+  const request = StatFileRequest.encode({ sandboxId: 's', path: 'a' }).finish();
+  return () => forward(statFile, request, origin);
 }
 
 const refusing = (reason: 'SANDBOX_NOT_FOUND' | 'SERVICE_UNAVAILABLE') => async () => {

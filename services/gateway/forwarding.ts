@@ -2,7 +2,8 @@ import { DrydockError, hasReason } from '#libs/errors.ts';
 import type { ExecutorDirectory } from '#libs/executor-directory.ts';
 import type { CallOptions } from '#libs/grpc/rpc.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
-import type { AnyClient, Connections } from './connections.ts';
+import type { ByteClient, Connections } from './connections.ts';
+import type { Contract } from './contract.ts';
 import type { Owner, PublicMethod } from './owners.ts';
 import type { SandboxRoutes } from './sandbox-routes.ts';
 
@@ -16,6 +17,7 @@ const UNARY_LIMIT_MS: Record<Owner, number> = {
 };
 
 export type Dependencies = {
+  contract: Contract;
   connections: Connections;
   addresses: Record<Exclude<Owner, 'executor'>, string>;
   directory: Pick<ExecutorDirectory, 'addressOf'>;
@@ -24,15 +26,18 @@ export type Dependencies = {
 
 export type Origin = { caller: Caller; signal: AbortSignal };
 
-/** Asks the owner: a promise or an async iterable, as the method has it. A client stream is an async iterable of requests. */
-// biome-ignore lint/suspicious/noExplicitAny: messages of any type
-export type Forward = (method: PublicMethod, request: any, origin: Origin) => any;
+/** The bytes of one message, or a stream of them, each way as the method has it. */
+export type Forward = (
+  method: PublicMethod,
+  request: Uint8Array | AsyncIterable<Uint8Array>,
+  origin: Origin,
+) => Promise<Uint8Array> | AsyncIterable<Uint8Array>;
 
 /** Who is asked; of executors, which one. */
-type Target = { client: AnyClient; executorId?: string };
+type Target = { client: ByteClient; executorId?: string };
 
 export function createForwarding(dependencies: Dependencies): Forward {
-  const { connections, addresses, directory, routes } = dependencies;
+  const { contract, connections, addresses, directory, routes } = dependencies;
 
   const executorOf = async (
     service: PublicMethod['service'],
@@ -50,9 +55,9 @@ export function createForwarding(dependencies: Dependencies): Forward {
     return { client: connections.to('executor', address, service), executorId };
   };
 
-  const targetOf = async (method: PublicMethod, request: { sandboxId: string }, origin: Origin): Promise<Target> =>
+  const targetOf = async (method: PublicMethod, sandboxId: string, origin: Origin): Promise<Target> =>
     method.owner === 'executor'
-      ? executorOf(method.service, request.sandboxId, origin)
+      ? executorOf(method.service, sandboxId, origin)
       : { client: connections.to(method.owner, addresses[method.owner], method.service) };
 
   /** What an executor does not hold has stopped or is with another one, which session knows, or will know soon. */
@@ -80,40 +85,41 @@ export function createForwarding(dependencies: Dependencies): Forward {
     return error;
   };
 
-  // biome-ignore lint/suspicious/noExplicitAny: messages of any type
-  const single = async (method: PublicMethod, request: any, options: CallOptions & Origin) => {
+  /** Asks the owner of the sandbox that a message names, which may be the first of many. */
+  const single = async (
+    method: PublicMethod,
+    first: Uint8Array,
+    request: Uint8Array | AsyncIterable<Uint8Array>,
+    options: CallOptions & Origin,
+  ) => {
+    const sandboxId = contract.of(method).sandboxIdOf(first);
     let target: Target | undefined;
     try {
-      target = await targetOf(method, request, options);
+      target = await targetOf(method, sandboxId, options);
       return await target.client[method.key]!(request, options);
     } catch (error) {
-      throw await explain(error, target, request.sandboxId, options);
+      throw await explain(error, target, sandboxId, options);
     }
   };
 
+  async function* stream(method: PublicMethod, request: Uint8Array, origin: Origin): AsyncIterable<Uint8Array> {
+    const sandboxId = contract.of(method).sandboxIdOf(request);
+    let target: Target | undefined;
+    try {
+      target = await targetOf(method, sandboxId, origin);
+      yield* target.client[method.key]!(request, origin);
+    } catch (error) {
+      throw await explain(error, target, sandboxId, origin);
+    }
+  }
+
   return (method, request, origin) => {
-    const { owner, key, method: definition } = method;
-    if (definition.requestStream)
-      return (async () => {
-        const { first, all } = await peek<{ sandboxId: string }>(request);
-        let target: Target | undefined;
-        try {
-          target = await targetOf(method, first, origin);
-          return await target.client[key]!(all, origin);
-        } catch (error) {
-          throw await explain(error, target, first.sandboxId, origin);
-        }
-      })();
-    if (!definition.responseStream) return single(method, request, { ...origin, deadlineMs: UNARY_LIMIT_MS[owner] });
-    return (async function* () {
-      let target: Target | undefined;
-      try {
-        target = await targetOf(method, request, origin);
-        yield* target.client[key]!(request, origin);
-      } catch (error) {
-        throw await explain(error, target, request.sandboxId, origin);
-      }
-    })();
+    const { owner } = method;
+    if (!(request instanceof Uint8Array))
+      return peek(request).then(({ first, all }) => single(method, first, all, origin));
+    return method.method.responseStream
+      ? stream(method, request, origin)
+      : single(method, request, request, { ...origin, deadlineMs: UNARY_LIMIT_MS[owner] });
   };
 }
 

@@ -1,9 +1,12 @@
 import { DrydockError, hasReason } from '#libs/errors.ts';
-import type { Call, Definition } from '#libs/grpc/rpc.ts';
-import { type ServedService, service } from '#libs/grpc/server.ts';
+import type { PublicMethod as ServedMethod } from '#libs/grpc/admission.ts';
+import { type Call, methodPath } from '#libs/grpc/rpc.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import type { Authenticate } from './authentication.ts';
+import type { Contract } from './contract.ts';
 import type { Forward } from './forwarding.ts';
+import type { Holding, InFlight } from './in-flight.ts';
+import type { Scan } from './message-scan.ts';
 import { PUBLIC_METHODS, type PublicMethod } from './owners.ts';
 import type { RateLimit } from './rate-limit.ts';
 import type { Revocations } from './revocations.ts';
@@ -13,22 +16,27 @@ export type Dependencies = {
   revocations: Pick<Revocations, 'begin'>;
   /** Calls of each organisation. */
   rateLimit: RateLimit;
+  inFlight: InFlight;
+  contract: Contract;
   forward: Forward;
 };
 
-/** A call whose caller is known and may make it. `signal` is aborted when the client leaves or its key is revoked. */
-export type Admitted = { caller: Caller; signal: AbortSignal; revoked: AbortSignal } & Disposable;
+/** A call whose caller is known and may make it. `signal` is aborted when the client leaves or its key is revoked; `held` are its bytes. */
+export type Admitted = { caller: Caller; signal: AbortSignal; revoked: AbortSignal; held: Holding } & Disposable;
 
-/** What both transports do with a call: admit it, before its body is read, and forward it. */
+/** What both transports do with a call: admit it, before a byte of its body is read, and forward it. */
 export type Gateway = {
   /** Errors: CREDENTIAL_INVALID, RATE_LIMITED, SCOPE_MISSING, SERVICE_UNAVAILABLE. */
   admit(method: PublicMethod, call: Call): Promise<Admitted>;
-  /** Asks the owner: a promise or an async iterable, as the method has it. */
-  // biome-ignore lint/suspicious/noExplicitAny: messages of any type
-  forward(method: PublicMethod, request: any, admitted: Admitted): any;
+  /** Asks the owner. Errors: those of `Scan`, and the owner's. */
+  forward(method: PublicMethod, request: Messages, admitted: Admitted): Promise<Uint8Array> | AsyncIterable<Uint8Array>;
 };
 
-export function createGateway({ authenticate, revocations, rateLimit, forward }: Dependencies): Gateway {
+/** The bytes of one message, or a stream of them. */
+type Messages = Uint8Array | AsyncIterable<Uint8Array>;
+
+export function createGateway(dependencies: Dependencies): Gateway {
+  const { authenticate, revocations, rateLimit, inFlight, contract, forward } = dependencies;
   return {
     async admit({ scope }, { metadata, peer, signal }) {
       const caller = await authenticate(metadata.get('authorization'), peer);
@@ -37,50 +45,74 @@ export function createGateway({ authenticate, revocations, rateLimit, forward }:
         throw new DrydockError('RATE_LIMITED', 'the organisation makes too many calls', { retryAfterMs });
       if (scope !== 'any' && !caller.scopes.includes(scope))
         throw new DrydockError('SCOPE_MISSING', `the credential lacks the scope '${scope}'`, { metadata: { scope } });
-      // Nothing is begun for who has left meanwhile, or whose deadline has passed.
+      // Nothing is begun for a client that has left meanwhile, or whose deadline has passed.
       signal.throwIfAborted();
       const live = revocations.begin(caller);
+      const held = inFlight.open(peer, caller.organizationId);
       return {
         caller,
+        held,
         revoked: live.signal,
         signal: AbortSignal.any([signal, live.signal]),
-        [Symbol.dispose]: () => live[Symbol.dispose](),
+        [Symbol.dispose]() {
+          held[Symbol.dispose]();
+          live[Symbol.dispose]();
+        },
       };
     },
-    forward(method, request, { caller, signal, revoked }) {
-      const answer = forward(method, request, { caller, signal });
-      return method.method.responseStream
-        ? streamUntil(answer, revoked)
-        : answer.catch((error: unknown) => fail(error, revoked));
+    forward(method, request, { caller, signal, revoked, held }) {
+      const { scan } = contract.of(method);
+      const answer = forward(method, scanned(request, scan), { caller, signal });
+      if (Symbol.asyncIterator in answer) return streamUntil(answer, revoked);
+      return answer.then(
+        (response) => {
+          held.owe(response.length);
+          return response;
+        },
+        (error: unknown) => fail(error, revoked),
+      );
     },
   };
 }
 
-/** The public services for gRPC: every method admits and forwards. */
-export function publicServices(gateway: Gateway): ServedService[] {
-  const definitions = new Set<Definition>(PUBLIC_METHODS.map(({ service }) => service));
-  return [...definitions].map((definition) => {
-    const methods = PUBLIC_METHODS.filter((method) => method.service === definition);
-    return service(definition, Object.fromEntries(methods.map((method) => [method.key, handlerOf(gateway, method)])));
+/** The public methods for gRPC: each admits and forwards. */
+export function servedMethods(gateway: Gateway): ServedMethod[] {
+  return PUBLIC_METHODS.map((method) => {
+    const { requestStream, responseStream } = method.method;
+    return {
+      path: methodPath(method.service, method.method),
+      requestStream,
+      responseStream,
+      async admit(call) {
+        const admitted = await gateway.admit(method, call);
+        const { held } = admitted;
+        return {
+          arrived: held.take,
+          passedOn: held.give,
+          answer: (request) => gateway.forward(method, request, admitted),
+          [Symbol.dispose]: admitted[Symbol.dispose],
+        };
+      },
+    };
   });
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: handlers of any message
-function handlerOf(gateway: Gateway, method: PublicMethod): any {
-  if (method.method.responseStream)
-    return async function* (request: unknown, call: Call) {
-      using admitted = await gateway.admit(method, call);
-      yield* gateway.forward(method, request, admitted);
-    };
-  return async (request: unknown, call: Call) => {
-    using admitted = await gateway.admit(method, call);
-    return await gateway.forward(method, request, admitted);
-  };
+function scanned(request: Messages, scan: Scan): Messages {
+  if (!(request instanceof Uint8Array)) return each(request, scan);
+  scan(request);
+  return request;
 }
 
-async function* streamUntil(events: AsyncIterable<unknown>, revoked: AbortSignal): AsyncIterable<unknown> {
+async function* each(messages: AsyncIterable<Uint8Array>, scan: Scan): AsyncIterable<Uint8Array> {
+  for await (const message of messages) {
+    scan(message);
+    yield message;
+  }
+}
+
+async function* streamUntil(messages: AsyncIterable<Uint8Array>, revoked: AbortSignal): AsyncIterable<Uint8Array> {
   try {
-    yield* events;
+    yield* messages;
   } catch (error) {
     fail(error, revoked);
   }

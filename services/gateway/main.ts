@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { connectEvents } from '#libs/events.ts';
 import { watchExecutors } from '#libs/executor-directory.ts';
 import { createClient } from '#libs/grpc/client.ts';
-import { startServer } from '#libs/grpc/server.ts';
+import { createPublicServer } from '#libs/grpc/public-server.ts';
 import { readTls } from '#libs/grpc/tls.ts';
 import { aborted, run } from '#libs/lifecycle.ts';
 import { createLogger } from '#libs/log.ts';
@@ -15,10 +15,14 @@ import { TemplateServiceDefinition } from '#proto/drydock/v1/template.ts';
 import { createAuthentication } from './authentication.ts';
 import { loadConfig } from './config.ts';
 import { openConnections } from './connections.ts';
+import { readContract } from './contract.ts';
 import { publicFiles, readDescriptors } from './descriptors.ts';
 import { createForwarding } from './forwarding.ts';
-import { createGateway, publicServices } from './gateway.ts';
+import { createGateway, servedMethods } from './gateway.ts';
 import { startHttp } from './http/server.ts';
+import { createTranscoder } from './http/transcoding.ts';
+import { createInFlight } from './in-flight.ts';
+import { listen } from './listener.ts';
 import { createRateLimit } from './rate-limit.ts';
 import { createReadiness } from './readiness.ts';
 import { watchRevocations } from './revocations.ts';
@@ -35,6 +39,7 @@ await run(log, async (shutdown) => {
   const { authAddress, sessionAddress, schedulerAddress } = config;
   const tls = readTls(config.tlsDirectory, 'gateway');
   const descriptors = readDescriptors(await readFile(config.descriptorsFile));
+  const contract = readContract(descriptors);
 
   // Released in reverse order: calls drain first, what they need goes last.
   await using events = connectEvents({ url: config.natsUrl, name: 'gateway', log });
@@ -54,7 +59,10 @@ await run(log, async (shutdown) => {
     authenticate,
     revocations,
     rateLimit: createRateLimit(config.rate),
+    inFlight: createInFlight(config.inFlight),
+    contract,
     forward: createForwarding({
+      contract,
       connections,
       addresses: { auth: authAddress, session: sessionAddress, scheduler: schedulerAddress },
       directory,
@@ -68,14 +76,24 @@ await run(log, async (shutdown) => {
   await using webhooks = sendWebhooks({ deliveries, post, concurrency: config.webhooks.concurrency, log });
   using _webhooksDue = events.subscribe('drydock.webhooks.due', webhooks.trigger);
   const ready = createReadiness({ credentials, templates });
-  await using grpc = await startServer({
-    address: config.address,
-    services: publicServices(gateway),
-    log,
-    public: true,
+  await using transcoder = createTranscoder(config.descriptorsFile);
+  await using grpc = createPublicServer({
+    methods: servedMethods(gateway),
     descriptors: publicFiles(descriptors),
+    log,
   });
-  await using http = await startHttp({ address: config.httpAddress, gateway, descriptors, ready, log });
+  const { httpAddress } = config;
+  await using http = await startHttp({
+    address: httpAddress,
+    gateway,
+    descriptors,
+    contract,
+    transcoder,
+    grpc,
+    ready,
+    log,
+  });
+  await using listener = await listen(config.address, grpc);
   await using _telemetry = await startTelemetry({
     service: 'gateway',
     metricsAddress: config.metricsAddress,
@@ -83,6 +101,6 @@ await run(log, async (shutdown) => {
     ready,
   });
 
-  log.info({ port: grpc.port, httpPort: http.port }, 'listening');
+  log.info({ port: listener.port, httpPort: http.port }, 'listening');
   await aborted(shutdown);
 });

@@ -1,48 +1,51 @@
 import type { ServerResponse } from 'node:http';
 import { isAbortError } from 'abort-controller-x';
 import type { DrydockError } from '#libs/errors.ts';
+import { findBytes } from '../wire.ts';
 import { type Binding, isRaw } from './bindings.ts';
 import { type HttpError, statusJson, toDrydockError } from './errors.ts';
-import { jsonOf } from './json-message.ts';
+import type { Transcoder } from './transcoding.ts';
 import { ClientGone, createWriter } from './writer.ts';
 
 const JSON_TYPE = 'application/json';
 const HEADERS = { 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' };
 
+const NOTHING = new Uint8Array();
+const EVENT_START = Buffer.from('data: ');
+const LINE_END = Buffer.from('\n');
+
 export type AnswerOptions = {
+  transcoder: Transcoder;
   /** How long a client may take to read a piece. */
   idleMs: number;
   /** Hears of errors that come after the first byte, when the status has been sent. */
   onLateError: (error: DrydockError) => void;
 };
 
-type Encode = (message: unknown) => Uint8Array;
-
 /** Answers with one message as JSON. */
 export async function answerOne(
   response: ServerResponse,
   binding: Binding,
-  message: unknown,
-  { idleMs }: AnswerOptions,
+  message: Uint8Array,
+  { transcoder, idleMs }: AnswerOptions,
 ): Promise<void> {
-  const json = jsonOf(binding.descriptor.output, encoderOf(binding)(message), binding.responseBody);
+  const json = await transcoder.encode(binding.descriptor.output, message, binding.responseBody?.jsonName ?? '');
   await answerJson(response, 200, {}, json, idleMs);
 }
 
 export async function answerError(response: ServerResponse, error: HttpError, idleMs: number): Promise<void> {
-  await answerJson(response, error.status, error.headers, error.body, idleMs);
+  await answerJson(response, error.status, error.headers, Buffer.from(`${JSON.stringify(error.body)}\n`), idleMs);
 }
 
 async function answerJson(
   response: ServerResponse,
   status: number,
   headers: Record<string, string>,
-  json: unknown,
+  json: Uint8Array,
   idleMs: number,
 ): Promise<void> {
-  const body = Buffer.from(`${JSON.stringify(json)}\n`);
-  response.writeHead(status, { ...HEADERS, ...headers, 'content-type': JSON_TYPE, 'content-length': body.length });
-  await createWriter(response, idleMs).end(body);
+  response.writeHead(status, { ...HEADERS, ...headers, 'content-type': JSON_TYPE, 'content-length': json.length });
+  await createWriter(response, idleMs).end(json);
 }
 
 /**
@@ -52,18 +55,21 @@ async function answerJson(
 export async function answerStream(
   response: ServerResponse,
   binding: Binding,
-  messages: AsyncIterable<unknown>,
+  messages: AsyncIterable<Uint8Array>,
   accept: string | undefined,
   options: AnswerOptions,
 ): Promise<void> {
   const iterator = messages[Symbol.asyncIterator]();
   const first = await iterator.next();
-  const format = isRaw(binding.responseBody) ? rawFormat(binding.responseBody.localName) : textFormat(binding, accept);
+  const format = isRaw(binding.responseBody)
+    ? rawFormat(binding.responseBody.number)
+    : textFormat(binding, accept, options.transcoder);
   const writer = createWriter(response, options.idleMs);
   response.writeHead(200, { ...HEADERS, 'content-type': format.type });
   response.flushHeaders();
   try {
-    for (let next = first; !next.done; next = await iterator.next()) await writer.write(format.message(next.value));
+    for (let next = first; !next.done; next = await iterator.next())
+      await writer.write(await format.message(next.value));
     await writer.end();
   } catch (error) {
     if (error instanceof ClientGone || response.destroyed || isAbortError(error)) throw error;
@@ -79,26 +85,24 @@ export async function answerStream(
   }
 }
 
-type Format = { type: string; message(message: unknown): Uint8Array | string; error?: (json: string) => string };
+type Format = {
+  type: string;
+  message(message: Uint8Array): Uint8Array | Promise<Uint8Array>;
+  /** What tells of an error after the first message; without it, the body is cut short. */
+  error?: (json: string) => string;
+};
 
-function rawFormat(field: string): Format {
-  return { type: 'application/octet-stream', message: (message) => (message as Record<string, Uint8Array>)[field]! };
+function rawFormat(field: number): Format {
+  return { type: 'application/octet-stream', message: (message) => findBytes(message, field) ?? NOTHING };
 }
 
-function textFormat(binding: Binding, accept = ''): Format {
-  const encode = encoderOf(binding);
-  const json = (message: unknown) =>
-    JSON.stringify(jsonOf(binding.descriptor.output, encode(message), binding.responseBody));
+function textFormat({ descriptor, responseBody }: Binding, accept = '', transcoder: Transcoder): Format {
+  const line = (message: Uint8Array) => transcoder.encode(descriptor.output, message, responseBody?.jsonName ?? '');
   return accept.includes('text/event-stream')
     ? {
         type: 'text/event-stream',
-        message: (message) => `data: ${json(message)}\n\n`,
+        message: async (message) => Buffer.concat([EVENT_START, await line(message), LINE_END]),
         error: (error) => `event: error\ndata: ${error}\n\n`,
       }
-    : { type: 'application/x-ndjson', message: (message) => `${json(message)}\n`, error: (error) => `${error}\n` };
-}
-
-function encoderOf({ method }: Binding): Encode {
-  const { responseType } = method.method;
-  return (message) => responseType.encode(message).finish();
+    : { type: 'application/x-ndjson', message: line, error: (error) => `${error}\n` };
 }

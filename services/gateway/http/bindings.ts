@@ -1,4 +1,5 @@
 import { type DescExtension, type DescField, type DescMethod, getOption, ScalarType } from '@bufbuild/protobuf';
+import type { Contract } from '../contract.ts';
 import type { Descriptors } from '../descriptors.ts';
 import { PUBLIC_METHODS, type PublicMethod } from '../owners.ts';
 import { type PathTemplate, parsePathTemplate } from './path-template.ts';
@@ -23,13 +24,11 @@ type HttpRule = {
 };
 
 /** Every route of the public API. Throws where a method has no annotation, or one that this server cannot serve. */
-export function readBindings({ registry }: Descriptors): Binding[] {
+export function readBindings({ registry }: Descriptors, contract: Contract): Binding[] {
   const annotation = registry.getExtension('google.api.http');
   if (!annotation) throw new Error('the descriptors lack google/api/annotations.proto');
   return PUBLIC_METHODS.flatMap((method) => {
-    const { service, key } = method;
-    const descriptor = registry.getService(service.fullName)?.method[key];
-    if (!descriptor) throw new Error(`the descriptors lack ${service.fullName}.${key}`);
+    const { descriptor } = contract.of(method);
     const rule = getOption<DescExtension, DescMethod>(descriptor, annotation) as unknown as HttpRule | undefined;
     if (!rule?.pattern.case) throw new Error(`${descriptor} has no google.api.http annotation`);
     return [rule, ...rule.additionalBindings].map((each) => toBinding(each, method, descriptor));

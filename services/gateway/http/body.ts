@@ -1,32 +1,48 @@
 import type { IncomingMessage } from 'node:http';
 import { DrydockError } from '#libs/errors.ts';
+import type { Holding } from '../in-flight.ts';
 
 /** Bytes of the largest JSON body. */
 export const MAX_JSON_BYTES = 16 * 1024 * 1024;
 /** Bytes of the pieces that a raw body is passed on in. */
 const PIECE_BYTES = 64 * 1024;
+/** How long a JSON body may take to arrive. */
+const MAX_BODY_MS = 120_000;
 /** How long a refused client may go on sending before it is cut off. */
 const LINGER_MS = 10_000;
 
-/** The whole body. Errors: REQUEST_TOO_LARGE, MALFORMED_REQUEST where it stops arriving for `idleMs`. */
-export async function readBody(request: IncomingMessage, idleMs: number): Promise<Buffer> {
+/**
+ * The whole body. Errors: REQUEST_TOO_LARGE, those of `take`, and MALFORMED_REQUEST if it stops arriving for `idleMs`, or
+ * takes longer than two minutes.
+ */
+export async function readBody(request: IncomingMessage, idleMs: number, { take }: Holding): Promise<Uint8Array> {
   refuseEncoding(request);
   if (Number(request.headers['content-length'] ?? 0) > MAX_JSON_BYTES) throw tooLarge();
+  const end = performance.now() + MAX_BODY_MS;
   const pieces: Buffer[] = [];
   let length = 0;
   for await (const piece of arriving(request, idleMs)) {
     length += piece.length;
     if (length > MAX_JSON_BYTES) throw tooLarge();
+    if (performance.now() > end) throw stalled();
+    take(piece.length);
     pieces.push(piece);
   }
   return Buffer.concat(pieces);
 }
 
 /** The body as it comes, in pieces of at most 64 KiB; the client is read no faster than the pieces are taken. */
-export async function* readPieces(request: IncomingMessage, idleMs: number): AsyncIterable<Buffer> {
+export async function* readPieces(
+  request: IncomingMessage,
+  idleMs: number,
+  { take, give }: Holding,
+): AsyncIterable<Buffer> {
   refuseEncoding(request);
-  for await (const piece of arriving(request, idleMs))
+  for await (const piece of arriving(request, idleMs)) {
+    take(piece.length);
     for (let at = 0; at < piece.length; at += PIECE_BYTES) yield piece.subarray(at, at + PIECE_BYTES);
+    give(piece.length);
+  }
 }
 
 /** Lets the rest of a body go by, so that a client which is still sending reads the answer, but not for ever. */
@@ -44,10 +60,7 @@ async function* arriving(request: IncomingMessage, idleMs: number): AsyncIterabl
   try {
     while (true) {
       const { promise: idle, reject } = Promise.withResolvers<never>();
-      const timer = setTimeout(
-        () => reject(new DrydockError('MALFORMED_REQUEST', 'the body stopped arriving')),
-        idleMs,
-      );
+      const timer = setTimeout(() => reject(stalled()), idleMs);
       const { value, done } = await Promise.race([pieces.next(), idle]).finally(() => clearTimeout(timer));
       if (done) return;
       yield value;
@@ -64,4 +77,5 @@ function refuseEncoding({ headers }: IncomingMessage): void {
     throw new DrydockError('MALFORMED_REQUEST', `the body must not be encoded, and is as '${encoding.slice(0, 50)}'`);
 }
 
+const stalled = () => new DrydockError('MALFORMED_REQUEST', 'the body stopped arriving');
 const tooLarge = () => new DrydockError('REQUEST_TOO_LARGE', `the body is larger than ${MAX_JSON_BYTES} bytes`);

@@ -5,40 +5,48 @@ import {
   fromBinary,
   type JsonObject,
   type JsonValue,
-  type Message,
   mergeFromJson,
   toBinary,
   toJson,
 } from '@bufbuild/protobuf';
 import { DrydockError } from '#libs/errors.ts';
+import { scanJson } from './json-scan.ts';
 
 const MAX_DESCRIPTION_LENGTH = 200;
 
-/** A message from parts in the proto3 JSON mapping; a later part goes over an earlier one. Errors: MALFORMED_REQUEST, naming the field. */
-export function messageOf(descriptor: DescMessage, parts: readonly JsonValue[]): Message {
+/**
+ * The bytes of a message from the proto3 JSON mapping: a body, which is the field `bodyField` or, with an empty name, the whole
+ * message, and parts that go over it. Errors: MALFORMED_REQUEST, naming the field, and REQUEST_TOO_LARGE.
+ */
+export function messageFromJson(
+  descriptor: DescMessage,
+  body: Uint8Array,
+  bodyField: string,
+  given: readonly JsonValue[],
+): Uint8Array<ArrayBuffer> {
   const message = create(descriptor);
-  for (const part of parts) {
+  const json = body.length === 0 ? [] : [parseJson(body)];
+  for (const part of [...json.map((value) => (bodyField ? { [bodyField]: value } : value)), ...given]) {
     try {
       mergeFromJson(descriptor, message, part);
     } catch (error) {
       throw malformed(locate(descriptor, part), readable(error));
     }
   }
-  return message;
-}
-
-/** The same message in another library's types: both know its bytes. */
-export function encodeMessage(descriptor: DescMessage, message: Message): Uint8Array {
   return toBinary(descriptor, message);
 }
 
-/** The JSON of a message, or of one field of it. Fields without presence are always there, so that `[]`, `0` and `""` can be read. */
-export function jsonOf(descriptor: DescMessage, bytes: Uint8Array, only?: DescField): JsonValue {
-  const json = toJson(descriptor, fromBinary(descriptor, bytes), { alwaysEmitImplicit: true }) as JsonObject;
-  return only ? (json[only.jsonName] ?? null) : json;
+/**
+ * The proto3 JSON mapping of a message, or of the field of it that `only` names, as one line with its end. Fields without
+ * presence are always there, so that `[]`, `0` and `""` can be read.
+ */
+export function messageToJson(descriptor: DescMessage, message: Uint8Array, only: string): Uint8Array<ArrayBuffer> {
+  const json = toJson(descriptor, fromBinary(descriptor, message), { alwaysEmitImplicit: true }) as JsonObject;
+  return new TextEncoder().encode(`${JSON.stringify(only ? (json[only] ?? null) : json)}\n`);
 }
 
-export function parseJson(bytes: Uint8Array): JsonValue {
+function parseJson(bytes: Uint8Array): JsonValue {
+  scanJson(bytes);
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);

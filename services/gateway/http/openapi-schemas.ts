@@ -1,4 +1,5 @@
 import { type DescEnum, type DescField, type DescMessage, ScalarType } from '@bufbuild/protobuf';
+import type { ItemLimits } from '../message-limits.ts';
 import { commentOf } from './comments.ts';
 
 export type Schema = Record<string, unknown>;
@@ -36,7 +37,7 @@ const SCALARS: { [type in ScalarType]?: Schema } = {
   [ScalarType.FLOAT]: { type: 'number', format: 'float' },
 };
 
-export function createSchemas(): Schemas {
+export function createSchemas(limits: ItemLimits): Schemas {
   const components: Record<string, Schema> = {};
   const none: ReadonlySet<string> = new Set();
 
@@ -63,8 +64,8 @@ export function createSchemas(): Schemas {
     message ? ofMessage(message) : type ? ofEnum(type) : ofScalar(scalar!);
   const ofField = (field: DescField): Schema => {
     const value = single(field);
-    if (field.fieldKind === 'list') return { type: 'array', items: value };
-    if (field.fieldKind === 'map') return { type: 'object', additionalProperties: value };
+    if (field.fieldKind === 'list') return { type: 'array', items: value, maxItems: limits(field) };
+    if (field.fieldKind === 'map') return { type: 'object', additionalProperties: value, maxProperties: limits(field) };
     return value;
   };
   const ofMessageWithout = (message: DescMessage, without: ReadonlySet<string>): Schema => ({

@@ -1,5 +1,6 @@
 import type { DescField, DescMessage } from '@bufbuild/protobuf';
 import type { Descriptors } from '../descriptors.ts';
+import type { ItemLimits } from '../message-limits.ts';
 import { type Binding, isRaw } from './bindings.ts';
 import { commentOf } from './comments.ts';
 import { createSchemas, described, type Schema, type Schemas } from './openapi-schemas.ts';
@@ -7,8 +8,8 @@ import { createSchemas, described, type Schema, type Schemas } from './openapi-s
 const ERROR_RESPONSE = { $ref: '#/components/responses/Error' };
 
 /** The HTTP API as OpenAPI 3.1, from the same descriptors and bindings that it is served from. */
-export function openApiDocument({ registry }: Descriptors, bindings: readonly Binding[]): Schema {
-  const schemas = createSchemas();
+export function openApiDocument({ registry }: Descriptors, limits: ItemLimits, bindings: readonly Binding[]): Schema {
+  const schemas = createSchemas(limits);
   const paths: Record<string, Schema> = {};
   for (const binding of bindings) {
     const path = openApiPath(binding);

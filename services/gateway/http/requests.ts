@@ -1,39 +1,46 @@
 import type { IncomingMessage } from 'node:http';
-import type { DescMessage, JsonValue } from '@bufbuild/protobuf';
-import type { MethodDefinition } from '#libs/grpc/rpc.ts';
+import type { DescMessage, JsonObject } from '@bufbuild/protobuf';
+import { create, toBinary } from '@bufbuild/protobuf';
+import type { Holding } from '../in-flight.ts';
 import { type Binding, isRaw } from './bindings.ts';
 import { readBody, readPieces } from './body.ts';
-import { encodeMessage, malformed, messageOf, parseJson } from './json-message.ts';
 import { parseQuery, textsToJson } from './query.ts';
 import type { Route } from './router.ts';
+import type { Transcoder } from './transcoding.ts';
+
+export type RequestOptions = {
+  transcoder: Transcoder;
+  /** Counts the bytes of the body. */
+  held: Holding;
+  /** How long the body may pause. */
+  idleMs: number;
+};
+
+const NOTHING = new Uint8Array();
 
 /**
- * What a request says, as the method takes it: a message, or for a stream of requests an async iterable whose first
- * message has what the path and the query say, and whose later ones have the body's bytes. Errors: MALFORMED_REQUEST,
- * REQUEST_TOO_LARGE.
+ * The bytes of what a request says, as the method takes it: of one message, or of a stream whose first message has the path and
+ * the query, and whose later ones have the pieces of the body. Errors: those of `Transcoder` and `readBody`.
  */
 export async function readRequest(
   { binding, fields }: Route,
   request: IncomingMessage,
   query: string,
-  idleMs: number,
-): Promise<unknown> {
-  const { input } = binding.descriptor;
-  const { requestType, requestStream } = binding.method.method;
-  const given = [textsToJson(input, parseQuery(query), takenBy(binding)), textsToJson(input, fields)];
-  if (requestStream) {
-    const first = decode(requestType, input, given);
-    return pieces(first, requestType, binding, readPieces(request, idleMs));
+  { transcoder, held, idleMs }: RequestOptions,
+): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
+  const { body, descriptor, method } = binding;
+  const { input } = descriptor;
+  const given: JsonObject[] = [textsToJson(input, parseQuery(query), takenBy(binding)), textsToJson(input, fields)];
+  if (method.method.requestStream) {
+    const first = await transcoder.decode(input, NOTHING, '', given);
+    return pieces(first, input, binding, readPieces(request, idleMs, held));
   }
-  return decode(requestType, input, [...(await readJson(binding, request, idleMs)), ...given]);
-}
-
-async function readJson({ body }: Binding, request: IncomingMessage, idleMs: number): Promise<JsonValue[]> {
-  if (!body) return [];
-  const bytes = await readBody(request, idleMs);
-  if (bytes.length === 0) return [];
-  if (isRaw(body)) return [{ [body.jsonName]: bytes.toString('base64') }];
-  return body === '*' ? [parseJson(bytes)] : [{ [body.jsonName]: parseJson(bytes) }];
+  const bytes = body ? await readBody(request, idleMs, held) : NOTHING;
+  if (isRaw(body)) {
+    const message = await transcoder.decode(input, NOTHING, '', given);
+    return Buffer.concat([message, withBytes(input, body.localName, bytes)]);
+  }
+  return transcoder.decode(input, bytes, typeof body === 'object' ? body.jsonName : '', given);
 }
 
 /** Fields that the query must not carry, since the path or the body does. */
@@ -43,22 +50,16 @@ function takenBy({ template, body, descriptor }: Binding): Set<string> {
 }
 
 async function* pieces(
-  first: object,
-  type: MethodDefinition['requestType'],
+  first: Uint8Array,
+  input: DescMessage,
   { body }: Binding,
   bytes: AsyncIterable<Buffer>,
-): AsyncIterable<object> {
+): AsyncIterable<Uint8Array> {
   yield first;
-  const empty = type.decode(new Uint8Array());
-  if (isRaw(body)) for await (const piece of bytes) yield { ...empty, [body.localName]: piece };
+  if (isRaw(body)) for await (const piece of bytes) yield withBytes(input, body.localName, piece);
 }
 
-function decode(type: MethodDefinition['requestType'], descriptor: DescMessage, parts: JsonValue[]): object {
-  const bytes = encodeMessage(descriptor, messageOf(descriptor, parts));
-  try {
-    return type.decode(bytes);
-  } catch {
-    // JSON may give an enum as a number, which the descriptor takes whatever it is.
-    throw malformed('', 'an enum has a number that stands for no value');
-  }
+/** A message with one field of bytes. */
+function withBytes(descriptor: DescMessage, field: string, bytes: Uint8Array): Uint8Array {
+  return toBinary(descriptor, Object.assign(create(descriptor), { [field]: bytes }));
 }

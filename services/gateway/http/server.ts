@@ -4,10 +4,13 @@ import { context, propagation, type Span, SpanKind, SpanStatusCode, trace } from
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { Metadata } from 'nice-grpc-common';
 import { DrydockError } from '#libs/errors.ts';
+import type { PublicServer } from '#libs/grpc/public-server.ts';
 import type { Logger } from '#libs/log.ts';
 import { durationHistogram, splitAddress } from '#libs/telemetry.ts';
+import type { Contract } from '../contract.ts';
 import type { Descriptors } from '../descriptors.ts';
 import type { Gateway } from '../gateway.ts';
+import { shareWithHttp2 } from '../listener.ts';
 import { answerError, answerOne, answerStream } from './answers.ts';
 import { readBindings } from './bindings.ts';
 import { discardRest } from './body.ts';
@@ -17,6 +20,7 @@ import { fieldNamed } from './json-message.ts';
 import { openApiDocument } from './openapi.ts';
 import { readRequest } from './requests.ts';
 import { createRouter, type Route, RouteNotFound } from './router.ts';
+import type { Transcoder } from './transcoding.ts';
 
 const MAX_HEADERS = 100;
 const MAX_HEADER_BYTES = 16 * 1024;
@@ -42,6 +46,10 @@ export type HttpOptions = {
   address: string;
   gateway: Gateway;
   descriptors: Descriptors;
+  contract: Contract;
+  transcoder: Transcoder;
+  /** Takes the connections that speak HTTP/2. */
+  grpc: Pick<PublicServer, 'inject'>;
   /** Resolves when calls can be answered. */
   ready: () => Promise<void>;
   log: Logger;
@@ -49,12 +57,12 @@ export type HttpOptions = {
   idleMs?: number;
 };
 
-/** Serves the HTTP API until disposed; disposing lets calls end for 10 s and then cuts them off. */
+/** Serves the HTTP API, and gRPC on the same port, until disposed; disposing lets calls end for 10 s and then cuts them off. */
 export async function startHttp(options: HttpOptions): Promise<{ port: number } & AsyncDisposable> {
-  const { descriptors, ready, log } = options;
-  const bindings = readBindings(descriptors);
+  const { descriptors, contract, ready, log } = options;
+  const bindings = readBindings(descriptors, contract);
   const answer = createAnswer(options, createRouter(bindings));
-  const document = JSON.stringify(openApiDocument(descriptors, bindings));
+  const document = JSON.stringify(openApiDocument(descriptors, contract.limits, bindings));
 
   const app = createApp();
   const open = (path: string, handle: (reply: FastifyReply) => unknown) => {
@@ -91,6 +99,7 @@ export async function startHttp(options: HttpOptions): Promise<{ port: number } 
   };
   app.all('/*', everythingElse);
   app.setNotFoundHandler(everythingElse);
+  shareWithHttp2(app.server, options.grpc);
 
   const [host, port] = splitAddress(options.address);
   await app.listen({ host, port });
@@ -112,6 +121,8 @@ function createApp(): FastifyInstance {
     http: {
       maxHeaderSize: MAX_HEADER_BYTES,
       headersTimeout: HEADERS_TIMEOUT_MS,
+      // Checked below, for an answer in JSON.
+      requireHostHeader: false,
       connectionsCheckingInterval: CHECK_INTERVAL_MS,
     },
     // A stream of requests or of answers may take any time; what must not is limited piece by piece.
@@ -139,7 +150,14 @@ function createApp(): FastifyInstance {
   app.addHook('onRequest', async ({ raw }) => {
     if (raw.rawHeaders.length > 2 * MAX_HEADERS)
       throw new DrydockError('REQUEST_TOO_LARGE', `more than ${MAX_HEADERS} headers`);
+    if (raw.httpVersion === '1.1' && raw.headers.host === undefined)
+      throw new DrydockError('MALFORMED_REQUEST', 'the Host header is missing');
+    const { expect } = raw.headers;
+    if (expect !== undefined && expect.toLowerCase() !== '100-continue')
+      throw new DrydockError('MALFORMED_REQUEST', `cannot meet 'Expect: ${expect.slice(0, 50)}'; leave it out`);
   });
+  // Node answers other expectations itself, without a body.
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
   // Bodies are read by whoever knows how: whole, or piece by piece.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
@@ -149,26 +167,29 @@ function createApp(): FastifyInstance {
 type Answer = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
 function createAnswer(options: HttpOptions, route: (verb: string, path: string) => Route): Answer {
-  const { gateway, log, idleMs = IDLE_MS } = options;
+  const { gateway, transcoder, log, idleMs = IDLE_MS } = options;
 
   const call = async (request: IncomingMessage, response: ServerResponse, found: Route, query: string) => {
     const { binding } = found;
     const { method } = binding;
-    const { headers, socket } = request;
+    const { headers, rawHeaders, socket } = request;
     const gone = new AbortController();
     response.once('close', () => gone.abort());
     using deadline = startDeadline(headers['grpc-timeout']);
     const signal = AbortSignal.any([gone.signal, deadline.signal]);
-    const metadata = Metadata(headers.authorization ? { authorization: headers.authorization } : {});
+    const metadata = Metadata();
+    // Node keeps the first of several alone; which one a proxy has looked at is not known.
+    for (const [at, name] of rawHeaders.entries())
+      if (at % 2 === 0 && name.toLowerCase() === 'authorization') metadata.append(name, rawHeaders[at + 1]!);
     const peer = `${socket.remoteAddress}:${socket.remotePort}`;
     try {
       using admitted = await gateway.admit(method, { signal, metadata, peer });
-      const message = await readRequest(found, request, query, idleMs);
+      const message = await readRequest(found, request, query, { transcoder, held: admitted.held, idleMs });
       const answer = gateway.forward(method, message, admitted);
       const onLateError = (error: DrydockError) => logInternal(error, binding.template.source);
-      if (method.method.responseStream)
-        await answerStream(response, binding, answer, headers.accept, { idleMs, onLateError });
-      else await answerOne(response, binding, await answer, { idleMs, onLateError });
+      const answerOptions = { transcoder, idleMs, onLateError };
+      if (Symbol.asyncIterator in answer) await answerStream(response, binding, answer, headers.accept, answerOptions);
+      else await answerOne(response, binding, await answer, answerOptions);
     } catch (error) {
       throw deadline.signal.aborted ? deadline.signal.reason : error;
     }

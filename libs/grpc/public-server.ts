@@ -1,0 +1,126 @@
+import type { Socket } from 'node:net';
+import {
+  type MethodDefinition,
+  Server,
+  ServerCredentials,
+  type UntypedHandleCall,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import { createAdmission, type PublicMethod } from '#libs/grpc/admission.ts';
+import { openMethods } from '#libs/grpc/open-methods.ts';
+import { MAX_MESSAGE_BYTES, MAX_PUBLIC_MESSAGE_BYTES } from '#libs/grpc/rpc.ts';
+import type { Logger } from '#libs/log.ts';
+
+/** Of one connection; more calls wait at the client for those. */
+const MAX_STREAMS = 1_000;
+const MAX_HEADER_BYTES = 16 * 1024;
+const DRAIN_MS = 10_000;
+
+/** How long clients may keep a server waiting. */
+export type Patience = {
+  /** From the connection to its first call. Default 10 s. */
+  firstCallMs?: number;
+  /** From the admission of a call to the first byte of its request. Default 10 s. */
+  firstByteMs?: number;
+  /** From the admission of a call to the end of its request, which is one message. Default 2 minutes. */
+  messageMs?: number;
+  /** Between two messages of a stream of requests, and to take a piece of an answer. Default 1 minute. */
+  idleMs?: number;
+  /** Without a call on the connection. Default 1 minute. */
+  connectionIdleMs?: number;
+};
+
+export type PublicServerOptions = {
+  methods: readonly PublicMethod[];
+  /** A FileDescriptorSet to serve reflection from. */
+  descriptors: Uint8Array;
+  log: Logger;
+  patience?: Patience;
+};
+
+export type PublicServer = {
+  /** Serves a connection that was accepted elsewhere, and begins with the HTTP/2 preface. */
+  inject(socket: Socket): void;
+} & AsyncDisposable;
+
+/**
+ * Serves gRPC to callers who are not known: each call is admitted by its metadata alone, before a byte of a message is
+ * read, and messages stay bytes. Health and reflection are open to everybody. Disposing turns health to NOT_SERVING,
+ * lets calls end for 10 s and then cancels them.
+ */
+export function createPublicServer(options: PublicServerOptions): PublicServer {
+  const { log } = options;
+  const {
+    firstCallMs = 10_000,
+    firstByteMs = 10_000,
+    messageMs = 120_000,
+    idleMs = 60_000,
+    connectionIdleMs = 60_000,
+  } = options.patience ?? {};
+  const open = openMethods(options.methods, options.descriptors);
+  const methods = [...options.methods, ...open.methods];
+  /** Connections that have not made a call yet, by their peer. */
+  const newcomers = new Map<string, NodeJS.Timeout>();
+  const welcome = (peer: string) => {
+    clearTimeout(newcomers.get(peer));
+    newcomers.delete(peer);
+  };
+  const admission = createAdmission(methods, { log, firstByteMs, messageMs, idleMs, onCall: welcome });
+
+  const server = new Server({
+    'grpc.max_receive_message_length': MAX_PUBLIC_MESSAGE_BYTES,
+    'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
+    'grpc.max_concurrent_streams': MAX_STREAMS,
+    'grpc.max_metadata_size': MAX_HEADER_BYTES,
+    'grpc.max_connection_idle_ms': connectionIdleMs,
+    'grpc.keepalive_time_ms': connectionIdleMs,
+    'grpc.keepalive_timeout_ms': 20_000,
+    interceptors: [admission.interceptor],
+  });
+  const { definition, implementation } = bind(methods, admission.handlerOf);
+  server.addService(definition, implementation);
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+
+  return {
+    inject(socket) {
+      const peer = `${socket.remoteAddress}:${socket.remotePort}`;
+      newcomers.set(
+        peer,
+        setTimeout(() => socket.destroy(), firstCallMs),
+      );
+      socket.once('close', () => welcome(peer));
+      injector.injectConnection(socket);
+    },
+    async [Symbol.asyncDispose]() {
+      open.stopping();
+      injector.drain(DRAIN_MS);
+      const force = setTimeout(() => {
+        log.warn('calls cancelled that did not end');
+        server.forceShutdown();
+      }, DRAIN_MS);
+      await new Promise<void>((resolve, reject) => server.tryShutdown((error) => (error ? reject(error) : resolve())));
+      clearTimeout(force);
+      injector.destroy();
+    },
+  };
+}
+
+function bind(methods: readonly PublicMethod[], handlerOf: (method: PublicMethod) => UntypedHandleCall) {
+  const definition: Record<string, MethodDefinition<Buffer, Buffer>> = {};
+  const implementation: UntypedServiceImplementation = {};
+  const same = (bytes: Buffer) => bytes;
+  for (const method of methods) {
+    const { path, requestStream, responseStream } = method;
+    definition[path] = {
+      path,
+      requestStream,
+      responseStream,
+      requestSerialize: same,
+      requestDeserialize: same,
+      responseSerialize: same,
+      responseDeserialize: same,
+    };
+    implementation[path] = handlerOf(method);
+  }
+  return { definition, implementation };
+}

@@ -1,0 +1,60 @@
+import { once } from 'node:events';
+import type { Server as HttpServer } from 'node:http';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import type { PublicServer } from '#libs/grpc/public-server.ts';
+import { splitAddress } from '#libs/telemetry.ts';
+
+/** What every HTTP/2 connection of a client begins with. */
+const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+const FIRST_BYTES_MS = 10_000;
+const MAX_CONNECTIONS = 10_000;
+
+type Grpc = Pick<PublicServer, 'inject'>;
+
+/** Accepts connections for gRPC alone, 10,000 at most, until disposed; those that do not begin as HTTP/2 does are closed. */
+export async function listen(address: string, grpc: Grpc): Promise<{ port: number } & AsyncDisposable> {
+  const server = createServer((socket) => tellApart(socket, { http2: grpc.inject, other: (other) => other.destroy() }));
+  server.maxConnections = MAX_CONNECTIONS;
+  const [host, port] = splitAddress(address);
+  server.listen(port, host);
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    // Those that were injected are the gRPC server's to end.
+    async [Symbol.asyncDispose]() {
+      server.close();
+    },
+  };
+}
+
+/** Hands the connections of an HTTP server that speak HTTP/2 to gRPC. */
+export function shareWithHttp2(server: HttpServer, grpc: Grpc): void {
+  const [serve] = server.listeners('connection') as ((socket: Socket) => void)[];
+  server.removeListener('connection', serve!);
+  server.on('connection', (socket) =>
+    tellApart(socket, { http2: grpc.inject, other: (other) => serve!.call(server, other) }),
+  );
+}
+
+type Protocols = { http2: (socket: Socket) => void; other: (socket: Socket) => void };
+
+/** Looks at the first bytes of a connection, and puts them back. One that sends none for 10 s is closed. */
+function tellApart(socket: Socket, protocols: Protocols): void {
+  const pieces: Buffer[] = [];
+  const timer = setTimeout(() => socket.destroy(), FIRST_BYTES_MS);
+  const onError = () => {};
+  const look = () => {
+    const piece: Buffer | null = socket.read();
+    if (piece) pieces.push(piece);
+    const bytes = Buffer.concat(pieces);
+    const length = Math.min(bytes.length, PREFACE.length);
+    const isPreface = bytes.subarray(0, length).equals(PREFACE.subarray(0, length));
+    if (isPreface && length < PREFACE.length && !socket.readableEnded) return;
+    clearTimeout(timer);
+    socket.off('readable', look).off('end', look).off('error', onError);
+    socket.unshift(bytes);
+    (isPreface ? protocols.http2 : protocols.other)(socket);
+  };
+  socket.on('error', onError).on('readable', look).on('end', look);
+  socket.once('close', () => clearTimeout(timer));
+}
