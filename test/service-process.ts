@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 const root = join(import.meta.dirname, '..');
 
 export type ServiceProcess = {
+  pid: number;
   /** Port of its gRPC server, once it listens. */
   listening: Promise<number>;
   /** Resolves at the first log line with this message. */
@@ -53,6 +54,7 @@ export function startService(name: string, environment: Record<string, string>):
     return (await exited)[0];
   };
   return {
+    pid: child.pid!,
     listening,
     logged: async (message) => void (await line(message)),
     stop,
