@@ -1,16 +1,17 @@
 import type { Database, Queryable } from '#libs/database.ts';
-import { DrydockError } from '#libs/errors.ts';
+import { invalidField } from '#libs/errors.ts';
 import type { Rpc } from '#libs/grpc/rpc.ts';
 import { isId } from '#libs/ids.ts';
 import type { CredentialServiceDefinition } from '#proto/drydock/internal/v1/auth.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import { type QuotaRow, quotaOf } from './quota.ts';
-import { hashSecret, isSecret } from './secrets.ts';
 import type { SigningKeys } from './signing-keys.ts';
 
-type Row = { id: string; organization_id: string; scopes: string[] } & QuotaRow;
+const MAX_SECRETS = 1_000;
 
-const CALLERS = `select k.id, k.organization_id, k.scopes,
+type Row = { id: string; organization_id: string; scopes: string[]; secret_sha256: Buffer } & QuotaRow;
+
+const CALLERS = `select k.id, k.organization_id, k.scopes, k.secret_sha256,
     o.concurrent_sandboxes, o.concurrent_executions, o.queued_executions, o.queue_weight, o.shared_pool
   from api_keys k join organizations o on o.id = k.organization_id
   where k.revoke_time is null and o.delete_time is null`;
@@ -21,12 +22,12 @@ export function createCredentials(dependencies: {
 }): Rpc<CredentialServiceDefinition> {
   const { db, signingKeys } = dependencies;
   return {
-    async authenticateApiKey({ secret }) {
-      const [row] = isSecret(secret)
-        ? await db.query<Row>(`${CALLERS} and k.secret_sha256 = $1`, [hashSecret(secret)])
-        : [];
-      if (!row) throw new DrydockError('CREDENTIAL_INVALID', 'the API key is unknown or revoked');
-      return { caller: toCaller(row) };
+    async authenticateApiKeys({ secretSha256s }) {
+      if (secretSha256s.length > MAX_SECRETS) throw invalidField('secretSha256s', `has more than ${MAX_SECRETS}`);
+      const hashes = secretSha256s.map((hash) => Buffer.from(hash));
+      const rows = await db.query<Row>(`${CALLERS} and k.secret_sha256 = any($1)`, [hashes]);
+      const callers = new Map(rows.map((row) => [row.secret_sha256.toString('hex'), toCaller(row)]));
+      return { holders: hashes.map((hash) => ({ caller: callers.get(hash.toString('hex')) })) };
     },
     getKeySet: async () => ({ json: await signingKeys.keySet() }),
   };

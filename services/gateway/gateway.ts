@@ -30,8 +30,8 @@ export type Gateway = {
 
 export function createGateway({ authenticate, revocations, rateLimit, forward }: Dependencies): Gateway {
   return {
-    async admit({ scope }, { metadata, peer, signal }) {
-      const caller = await authenticate(metadata.get('authorization'), peer);
+    async admit({ scope }, { metadata, signal }) {
+      const caller = await authenticate(metadata.getAll('authorization').map(String));
       const retryAfterMs = rateLimit.take(caller.organizationId);
       if (retryAfterMs > 0)
         throw new DrydockError('RATE_LIMITED', 'the organisation makes too many calls', { retryAfterMs });
