@@ -5,9 +5,11 @@ import { isId } from '#libs/ids.ts';
 import type { CredentialServiceDefinition } from '#proto/drydock/internal/v1/auth.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import { type QuotaRow, quotaOf } from './quota.ts';
+import { revokedWithin } from './revoked.ts';
 import type { SigningKeys } from './signing-keys.ts';
 
 const MAX_SECRETS = 1_000;
+const MAX_WITHIN_MS = 24 * 3_600_000;
 
 type Row = { id: string; organization_id: string; scopes: string[]; secret_sha256: Buffer } & QuotaRow;
 
@@ -28,6 +30,11 @@ export function createCredentials(dependencies: {
       const rows = await db.query<Row>(`${CALLERS} and k.secret_sha256 = any($1)`, [hashes]);
       const callers = new Map(rows.map((row) => [row.secret_sha256.toString('hex'), toCaller(row)]));
       return { holders: hashes.map((hash) => ({ caller: callers.get(hash.toString('hex')) })) };
+    },
+    async *listRevocations({ withinMs }) {
+      if (withinMs < 1 || withinMs > MAX_WITHIN_MS)
+        throw invalidField('withinMs', `must be from 1 to ${MAX_WITHIN_MS}`);
+      for await (const ids of revokedWithin(db, withinMs)) yield { ids };
     },
     getKeySet: async () => ({ json: await signingKeys.keySet() }),
   };

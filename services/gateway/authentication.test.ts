@@ -9,6 +9,7 @@ import { createAuthentication, type Dependencies } from './authentication.ts';
 const QUOTA = { concurrentSandboxes: 1, concurrentExecutions: 2, queuedExecutions: 3, queueWeight: 4 };
 
 const hash = (secret: string) => createHash('sha256').update(secret).digest('hex');
+const known = { revocationsKnown: () => true };
 const randomKey = () => `Bearer dk_${randomBytes(32).toString('base64url')}`;
 
 /** An auth that knows these secrets, by the organisations that they belong to, and notes what it is asked. */
@@ -31,7 +32,7 @@ function authOf(organizations: Record<string, string>, answer: () => Promise<voi
 
 test('a key is asked about once in a while, and again when its organisation has changed', async () => {
   const { credentials, questions } = authOf({ dk_a: 'a', dk_b: 'b' });
-  const { authenticate, forget } = createAuthentication({ credentials });
+  const { authenticate, forget } = createAuthentication({ ...known, credentials });
   for (const key of ['dk_a', 'dk_b', 'dk_a']) await authenticate([`Bearer ${key}`]);
   expect(questions).toEqual([[hash('dk_a')], [hash('dk_b')]]);
   forget('a');
@@ -43,7 +44,7 @@ test('what was asked for before an organisation changed is not kept', async () =
   const answers: (() => void)[] = [];
   const answer = () => new Promise<void>((resolve) => answers.push(resolve));
   const { credentials, questions } = authOf({ dk_a: 'a' }, answer);
-  const { authenticate, forget } = createAuthentication({ credentials });
+  const { authenticate, forget } = createAuthentication({ ...known, credentials });
   const early = authenticate(['Bearer dk_a']);
   forget('a');
   answers[0]!();
@@ -64,7 +65,7 @@ test.each([
   ['two headers that are alike', ['Bearer dk_a', 'Bearer dk_a']],
 ])('%s is refused, and auth is not asked', async (_, authorizations) => {
   const { credentials, questions } = authOf({ dk_a: 'a' });
-  const { authenticate } = createAuthentication({ credentials });
+  const { authenticate } = createAuthentication({ ...known, credentials });
   await expect(authenticate(authorizations)).rejects.toMatchObject({ reason: 'CREDENTIAL_INVALID' });
   expect(questions).toEqual([]);
 });
@@ -72,7 +73,7 @@ test.each([
 describe('wrong keys', () => {
   test('do not keep a right one out, however many and from wherever they come', async () => {
     const { credentials } = authOf({ dk_right: 'a' });
-    const { authenticate } = createAuthentication({ credentials });
+    const { authenticate } = createAuthentication({ ...known, credentials });
     for (let n = 0; n < 1_000; n++)
       await expect(authenticate([randomKey()])).rejects.toMatchObject({ reason: 'CREDENTIAL_INVALID' });
     expect(await authenticate(['Bearer dk_right'])).toMatchObject({ organizationId: 'a' });
@@ -86,7 +87,7 @@ describe('wrong keys', () => {
       await new Promise(setImmediate);
       open--;
     });
-    const { authenticate } = createAuthentication({ credentials });
+    const { authenticate } = createAuthentication({ ...known, credentials });
     const wrong = Array.from({ length: 5_000 }, () => authenticate([randomKey()]).catch(({ reason }) => reason));
     expect(await authenticate(['Bearer dk_right'])).toMatchObject({ organizationId: 'a' });
     expect(new Set(await Promise.all(wrong))).toEqual(new Set(['CREDENTIAL_INVALID']));
@@ -97,7 +98,7 @@ describe('wrong keys', () => {
   test('that are repeated are asked about once in five seconds', async () => {
     let now = 0;
     const { credentials, questions } = authOf({});
-    const { authenticate } = createAuthentication({ credentials, now: () => now });
+    const { authenticate } = createAuthentication({ ...known, credentials, now: () => now });
     const refused = { reason: 'CREDENTIAL_INVALID', message: 'the API key is unknown or revoked' };
     for (const [time, asked] of [
       [1, 1],
@@ -112,7 +113,7 @@ describe('wrong keys', () => {
 
   test('push out no right one', async () => {
     const { credentials, questions } = authOf({ dk_right: 'a' });
-    const { authenticate } = createAuthentication({ credentials });
+    const { authenticate } = createAuthentication({ ...known, credentials });
     await authenticate(['Bearer dk_right']);
     await Promise.all(Array.from({ length: 12_000 }, () => authenticate([randomKey()]).catch(() => {})));
     const before = questions.length;
@@ -126,7 +127,7 @@ describe('while auth', () => {
     let now = 0;
     const answers: (() => void)[] = [];
     const { credentials } = authOf({ dk_late: 'a' }, () => new Promise<void>((resolve) => answers.push(resolve)));
-    const { authenticate } = createAuthentication({ credentials, now: () => now });
+    const { authenticate } = createAuthentication({ ...known, credentials, now: () => now });
     const unavailable = { reason: 'SERVICE_UNAVAILABLE', details: { retryAfterMs: 1_000 } };
     const waiting = Array.from({ length: 20_004 }, () => authenticate([randomKey()]).catch((error) => error));
     await expect(authenticate([randomKey()])).rejects.toMatchObject(unavailable);
@@ -143,7 +144,7 @@ describe('while auth', () => {
     const { credentials } = authOf({ dk_a: 'a' }, async () => {
       if (away) throw new DrydockError('SERVICE_UNAVAILABLE', 'away');
     });
-    const { authenticate } = createAuthentication({ credentials });
+    const { authenticate } = createAuthentication({ ...known, credentials });
     const refused = await Promise.allSettled(Array.from({ length: 500 }, () => authenticate([randomKey()])));
     for (const each of refused) expect(each).toMatchObject({ reason: { reason: 'SERVICE_UNAVAILABLE' } });
     away = false;
@@ -151,27 +152,48 @@ describe('while auth', () => {
   });
 });
 
+/** An auth that signs tokens and has no API key. */
+async function signer() {
+  const { privateKey, publicKey } = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true });
+  const keys = [{ ...(await exportJWK(publicKey)), kid: 'k', alg: 'EdDSA' }];
+  const credentials: Dependencies['credentials'] = {
+    authenticateApiKeys: () => Promise.reject(new Error('it is no key')),
+    getKeySet: async () => ({ json: JSON.stringify({ keys }) }),
+  };
+  const sign = async (quota: object) => {
+    const token = new SignJWT({ key: 'key_1', scopes: [], quota })
+      .setProtectedHeader({ alg: 'EdDSA', kid: 'k' })
+      .setIssuer('drydock')
+      .setSubject('org_1')
+      .setExpirationTime('1m');
+    return `Bearer ${await token.sign(privateKey)}`;
+  };
+  return { credentials, sign };
+}
+
 test.each<[string, object, boolean | undefined]>([
   ['of the shared pool', { ...QUOTA, sharedPool: true }, true],
   ['of a pool of its own', { ...QUOTA, sharedPool: false }, false],
   ['that says nothing of pools', QUOTA, true],
   ['of no pool that there is', { ...QUOTA, sharedPool: 'no' }, undefined],
 ])('a token %s', async (_, quota, sharedPool) => {
-  const { privateKey, publicKey } = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true });
-  const keys = [{ ...(await exportJWK(publicKey)), kid: 'k', alg: 'EdDSA' }];
-  const { authenticate } = createAuthentication({
-    credentials: {
-      authenticateApiKeys: () => Promise.reject(new Error('it is no key')),
-      getKeySet: async () => ({ json: JSON.stringify({ keys }) }),
-    },
-  });
-  const token = await new SignJWT({ key: 'key_1', scopes: [], quota })
-    .setProtectedHeader({ alg: 'EdDSA', kid: 'k' })
-    .setIssuer('drydock')
-    .setSubject('org_1')
-    .setExpirationTime('1m')
-    .sign(privateKey);
-  const answer = authenticate([`Bearer ${token}`]);
+  const { credentials, sign } = await signer();
+  const { authenticate } = createAuthentication({ ...known, credentials });
+  const answer = authenticate([await sign(quota)]);
   if (sharedPool === undefined) await expect(answer).rejects.toMatchObject({ reason: 'CREDENTIAL_INVALID' });
   else expect((await answer).quota).toEqual({ ...QUOTA, sharedPool });
+});
+
+test('a token is refused until it is known what was revoked, and one that is forged at once', async () => {
+  const { credentials, sign } = await signer();
+  let revocationsKnown = false;
+  const { authenticate } = createAuthentication({ credentials, revocationsKnown: () => revocationsKnown });
+  const token = await sign(QUOTA);
+  await expect(authenticate([token])).rejects.toMatchObject({
+    reason: 'SERVICE_UNAVAILABLE',
+    details: { retryAfterMs: 1_000 },
+  });
+  await expect(authenticate([`${token}x`])).rejects.toMatchObject({ reason: 'CREDENTIAL_INVALID' });
+  revocationsKnown = true;
+  expect(await authenticate([token])).toMatchObject({ organizationId: 'org_1' });
 });

@@ -11,6 +11,7 @@ const MAX_CREDENTIALS = 10_000;
 const REMEMBERED_MS = 30_000;
 const WRONG_REMEMBERED_MS = 5_000;
 const AUTH_DEADLINE_MS = 5_000;
+const RETRY_MS = 1_000;
 const MAX_CREDENTIAL_LENGTH = 8_192;
 
 /** Who sends a call, by the values of its `Authorization` headers. Errors: CREDENTIAL_INVALID, SERVICE_UNAVAILABLE. */
@@ -24,6 +25,8 @@ export type Authentication = {
 
 export type Dependencies = {
   credentials: Pick<Client<CredentialServiceDefinition>, 'authenticateApiKeys' | 'getKeySet'>;
+  /** Until they are, tokens are refused. */
+  revocationsKnown: () => boolean;
   now?: () => number;
 };
 
@@ -35,7 +38,7 @@ type Found = { caller: Caller; expireMs: number };
  * a credential of 256 random bits is not found by trying, and behind one address there may be everybody.
  */
 export function createAuthentication(dependencies: Dependencies): Authentication {
-  const { credentials, now = Date.now } = dependencies;
+  const { credentials, revocationsKnown, now = Date.now } = dependencies;
   const size = { max: MAX_CREDENTIALS, perf: { now }, ttlResolution: 0 };
   const known = new LRUCache<string, Caller>({ ...size, ttl: REMEMBERED_MS });
   const wrong = new LRUCache<string, string>({ ...size, ttl: WRONG_REMEMBERED_MS });
@@ -49,7 +52,11 @@ export function createAuthentication(dependencies: Dependencies): Authentication
   );
 
   const lookUp = async (credential: string, sha256: Buffer): Promise<Found> => {
-    if (!credential.startsWith('dk_')) return verify(credential);
+    if (!credential.startsWith('dk_')) {
+      const found = await verify(credential);
+      if (!revocationsKnown()) throw revocationsUnknown();
+      return found;
+    }
     const { caller } = await lookUpApiKey(sha256);
     if (!caller) throw new DrydockError('CREDENTIAL_INVALID', 'the API key is unknown or revoked');
     return { caller, expireMs: Number.POSITIVE_INFINITY };
@@ -92,6 +99,11 @@ export function createAuthentication(dependencies: Dependencies): Authentication
     },
   };
 }
+
+const revocationsUnknown = () =>
+  new DrydockError('SERVICE_UNAVAILABLE', 'tokens cannot be checked against revocations yet; try again', {
+    retryAfterMs: RETRY_MS,
+  });
 
 function readBearer([authorization, ...more]: readonly string[]): string {
   // Another part of the way may look at the other one.

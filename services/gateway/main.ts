@@ -45,8 +45,8 @@ await run(log, async (shutdown) => {
   using connections = openConnections(tls);
   using directory = watchExecutors(events);
   using routes = watchSandboxRoutes(records, events);
-  using revocations = watchRevocations(events);
-  const { authenticate, forget } = createAuthentication({ credentials });
+  await using revocations = watchRevocations({ credentials, events, log });
+  const { authenticate, forget } = createAuthentication({ credentials, revocationsKnown: revocations.known });
   using _organizations = events.subscribe('drydock.auth.organization.changed', (data) =>
     forget(OrganizationChanged.decode(data).organizationId),
   );
