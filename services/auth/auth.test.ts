@@ -16,7 +16,8 @@ import {
   UpdateOrganizationRequest,
 } from '#proto/drydock/v1/auth.ts';
 import { type Postgres, startPostgres } from '../../test/postgres.ts';
-import { CHANGED_SUBJECT, createAuth, DELETED_SUBJECT, REVOKED_SUBJECT, SCOPES } from './auth.ts';
+import { REVOKED_SUBJECT } from './api-keys.ts';
+import { CHANGED_SUBJECT, createAuth, DELETED_SUBJECT, SCOPES } from './auth.ts';
 import { createCredentials } from './credentials.ts';
 import { hashSecret, newSecret } from './secrets.ts';
 import { ISSUER, openSigningKeys, rotateSigningKeys } from './signing-keys.ts';
@@ -60,6 +61,8 @@ const createOrganization = (request: Partial<CreateOrganizationRequest> = {}, ca
   auth.createOrganization(CreateOrganizationRequest.create({ displayName: 'Acme', ...request }), call);
 const createApiKey = (call: Call, request: Partial<CreateApiKeyRequest> = {}) =>
   auth.createApiKey(CreateApiKeyRequest.create({ displayName: 'ci', ...request }), call);
+const revokeApiKey = (apiKeyId: string, call: Call, revokeDescendants = false) =>
+  auth.revokeApiKey({ apiKeyId, revokeDescendants }, call);
 const updateOrganization = (organizationId: string, request: Partial<UpdateOrganizationRequest>, call = operator) =>
   auth.updateOrganization(UpdateOrganizationRequest.create({ organizationId, ...request }), call);
 const deleteOrganization = (organizationId: string, requestId = '', call = operator) =>
@@ -127,14 +130,14 @@ describe('an API key', () => {
     const missing = { reason: 'SCOPE_MISSING', details: { metadata: { scope: 'keys' } } };
     await expect(createApiKey(callOf(caller!))).rejects.toMatchObject(missing);
     await expect(auth.listApiKeys(page, callOf(caller!))).rejects.toMatchObject(missing);
-    await expect(auth.revokeApiKey({ apiKeyId: narrow.apiKey!.id }, callOf(caller!))).rejects.toMatchObject(missing);
+    await expect(revokeApiKey(narrow.apiKey!.id, callOf(caller!))).rejects.toMatchObject(missing);
   });
 
   test('that is revoked opens nothing, and an event tells of it in the same transaction', async () => {
     const { call } = await tenant();
     const { apiKey, secret } = await createApiKey(call);
     const { caller } = await authenticate(secret);
-    await auth.revokeApiKey({ apiKeyId: apiKey!.id }, call);
+    await revokeApiKey(apiKey!.id, call);
     expect((await authenticate(secret)).caller).toBeUndefined();
     await expect(auth.exchangeToken({}, callOf(caller!))).rejects.toMatchObject({ reason: 'CREDENTIAL_INVALID' });
     const outbox = await db.query<{ subject: string; payload: Buffer }>('select * from outbox');
@@ -143,7 +146,7 @@ describe('an API key', () => {
     ]);
     const { apiKeys } = await auth.listApiKeys(page, call);
     expect(apiKeys.find(({ id }) => id === apiKey!.id)!.revokeTime).toBeInstanceOf(Date);
-    await auth.revokeApiKey({ apiKeyId: apiKey!.id }, call);
+    await revokeApiKey(apiKey!.id, call);
   });
 
   test('of another organisation is answered like one that does not exist', async () => {
@@ -151,12 +154,117 @@ describe('an API key', () => {
     const stranger = await tenant();
     const ids = [owner.apiKey!.id, newId('key'), '', 'key_\0', "' or true --", 'x'.repeat(100_000)];
     for (const apiKeyId of ids)
-      await expect(auth.revokeApiKey({ apiKeyId }, stranger.call)).rejects.toMatchObject({
+      await expect(revokeApiKey(apiKeyId, stranger.call)).rejects.toMatchObject({
         reason: 'API_KEY_NOT_FOUND',
         message: 'no such API key',
       });
     expect((await authenticate(owner.secret)).caller).toBeDefined();
     expect((await auth.listApiKeys(page, stranger.call)).apiKeys.map(({ id }) => id)).toEqual([stranger.apiKey!.id]);
+  });
+});
+
+describe('an API key that expires', () => {
+  const later = (ms: number) => new Date(Date.now() + ms);
+
+  test('opens nothing from then on, by itself or by a token', async () => {
+    const { call } = await tenant();
+    const expireTime = later(300_000);
+    const made = await createApiKey(call, { expireTime });
+    expect(made.apiKey).toMatchObject({ expireTime });
+    const { caller, expireTime: told } = await authenticate(made.secret);
+    expect(told).toEqual(expireTime);
+    const token = await auth.exchangeToken({}, callOf(caller!));
+    expect(token.expireTime!.getTime()).toBe(Math.floor(expireTime.getTime() / 1000) * 1000);
+    await db.query('update api_keys set expire_time = now() where id = $1', [made.apiKey!.id]);
+    expect((await authenticate(made.secret)).caller).toBeUndefined();
+    const refused = { reason: 'CREDENTIAL_INVALID' };
+    await expect(auth.exchangeToken({}, callOf(caller!))).rejects.toMatchObject(refused);
+    await expect(createApiKey(callOf(caller!))).rejects.toMatchObject(refused);
+  });
+
+  test('makes none that outlives it', async () => {
+    const { call } = await tenant();
+    const expireTime = later(300_000);
+    const { secret } = await createApiKey(call, { expireTime });
+    const child = callOf((await authenticate(secret)).caller!);
+    expect((await createApiKey(child)).apiKey).toMatchObject({ expireTime });
+    const sooner = later(1_000);
+    expect((await createApiKey(child, { expireTime: sooner })).apiKey).toMatchObject({ expireTime: sooner });
+    await expect(createApiKey(child, { expireTime: later(301_000) })).rejects.toMatchObject({
+      reason: 'INVALID_FIELD',
+      details: {
+        fields: [{ field: 'expireTime', description: `is later than the caller's own, ${expireTime.toISOString()}` }],
+      },
+    });
+  });
+
+  test.each([new Date(0), new Date(), new Date(Date.UTC(10_000, 0)), new Date(Number.NaN)])(
+    'is not made to expire at %s',
+    async (expireTime) => {
+      const { call } = await tenant();
+      await expect(createApiKey(call, { expireTime })).rejects.toMatchObject({
+        reason: 'INVALID_FIELD',
+        details: { fields: [{ field: 'expireTime' }] },
+      });
+    },
+  );
+});
+
+describe('an API key that made others', () => {
+  const makeBy = async (call: Call) => {
+    const { apiKey, secret } = await createApiKey(call);
+    return { id: apiKey!.id, secret, apiKey: apiKey!, call: callOf((await authenticate(secret)).caller!) };
+  };
+  const liveKeys = async (call: Call) =>
+    (await auth.listApiKeys({ pageSize: 1000, pageToken: '' }, call)).apiKeys
+      .filter(({ revokeTime }) => !revokeTime)
+      .map(({ id }) => id);
+
+  test('is named by them', async () => {
+    const { call, apiKey } = await tenant();
+    const child = await makeBy(call);
+    expect(apiKey!.creatorApiKeyId).toBe('');
+    expect(child.apiKey.creatorApiKeyId).toBe(apiKey!.id);
+    expect((await makeBy(child.call)).apiKey.creatorApiKeyId).toBe(child.id);
+  });
+
+  test('takes them along when it is revoked, if that is asked for, also later', async () => {
+    const { call, apiKey } = await tenant();
+    const stranger = await tenant();
+    const leaked = await makeBy(call);
+    const child = await makeBy(leaked.call);
+    const grandchild = await makeBy(child.call);
+    const other = await makeBy(call);
+    await revokeApiKey(leaked.id, call);
+    expect(await liveKeys(call)).toEqual([other.id, grandchild.id, child.id, apiKey!.id]);
+    await db.query('delete from outbox');
+    await revokeApiKey(child.id, call);
+    await revokeApiKey(leaked.id, call, true);
+    expect(await liveKeys(call)).toEqual([other.id, apiKey!.id]);
+    expect((await authenticate(grandchild.secret)).caller).toBeUndefined();
+    const outbox = await db.query<{ payload: Buffer }>('select payload from outbox order by position');
+    const { organizationId } = call.caller!;
+    expect(outbox.map(({ payload }) => ApiKeyRevoked.decode(payload))).toContainEqual({
+      apiKeyId: grandchild.id,
+      organizationId,
+    });
+    const audited = await db.query(`select resource_id from audit_log where action = 'RevokeApiKey'`);
+    expect(audited.filter(({ resource_id }) => resource_id === grandchild.id)).toHaveLength(1);
+    expect(await liveKeys(stranger.call)).toEqual([stranger.apiKey!.id]);
+  });
+
+  test('takes along also what is being made meanwhile', async () => {
+    const { call, apiKey } = await tenant();
+    for (let round = 0; round < 5; round++) {
+      const leaked = await makeBy(call);
+      const child = await makeBy(leaked.call);
+      const making = Array.from({ length: 6 }, () => createApiKey(child.call));
+      await revokeApiKey(leaked.id, call, true);
+      const made = await Promise.allSettled(making);
+      for (const each of made)
+        if (each.status === 'rejected') expect(each.reason).toMatchObject({ reason: 'CREDENTIAL_INVALID' });
+      expect(await liveKeys(call)).toEqual([apiKey!.id]);
+    }
   });
 });
 
@@ -171,7 +279,7 @@ describe('revocations', () => {
     const { call, organization } = await tenant();
     const [first, second] = [await createApiKey(call), await createApiKey(call)];
     const gone = await tenant();
-    for (const { apiKey } of [first, second]) await auth.revokeApiKey({ apiKeyId: apiKey!.id }, call);
+    for (const { apiKey } of [first, second]) await revokeApiKey(apiKey!.id, call);
     await deleteOrganization(gone.organization!.id);
     await db.query(`update api_keys set revoke_time = now() - interval '1 hour' where id = $1`, [first.apiKey!.id]);
     const ids = (await within(60_000)).flat();
@@ -328,7 +436,7 @@ describe('an organisation that is deleted', () => {
     const { organization, secret, call } = await tenant();
     const { id } = organization!;
     const second = await createApiKey(call);
-    await auth.revokeApiKey({ apiKeyId: second.apiKey!.id }, call);
+    await revokeApiKey(second.apiKey!.id, call);
     const third = await createApiKey(call);
     await db.query('delete from outbox');
     await deleteOrganization(id);
@@ -379,7 +487,7 @@ describe('a repeated request', () => {
   test('is not for requests of two kinds, though their content be alike', async () => {
     const alike = { displayName: 'twin', requestId: 'twin' };
     await auth.createOrganization({ ...alike, quota: undefined }, operator);
-    await expect(auth.createApiKey({ ...alike, scopes: [] }, operator)).rejects.toMatchObject({
+    await expect(createApiKey(operator, alike)).rejects.toMatchObject({
       reason: 'REQUEST_ID_REUSED',
     });
   });
@@ -449,7 +557,7 @@ describe('a token', () => {
 test('changes are in the audit log, with the key that made them', async () => {
   const { call, organization } = await tenant();
   const { apiKey } = await createApiKey(call);
-  await auth.revokeApiKey({ apiKeyId: apiKey!.id }, call);
+  await revokeApiKey(apiKey!.id, call);
   await updateOrganization(organization!.id, { displayName: 'Ajax' });
   await deleteOrganization(organization!.id);
   expect(await db.query('select organization_id, api_key_id, action, resource_id from audit_log order by id')).toEqual(

@@ -13,17 +13,21 @@ const known = { revocationsKnown: () => true };
 const randomKey = () => `Bearer dk_${randomBytes(32).toString('base64url')}`;
 
 /** An auth that knows these secrets, by the organisations that they belong to, and notes what it is asked. */
-function authOf(organizations: Record<string, string>, answer: () => Promise<void> = async () => {}) {
+function authOf(
+  organizations: Record<string, string>,
+  answer: () => Promise<void> = async () => {},
+  expireTime: Date | undefined = undefined,
+) {
   const holders = new Map<string, ApiKeyHolder>();
   for (const [secret, organizationId] of Object.entries(organizations))
-    holders.set(hash(secret), { caller: Caller.create({ organizationId, apiKeyId: `key_${secret}` }) });
+    holders.set(hash(secret), { caller: Caller.create({ organizationId, apiKeyId: `key_${secret}` }), expireTime });
   const questions: string[][] = [];
   const credentials: Dependencies['credentials'] = {
     async authenticateApiKeys({ secretSha256s }) {
       const asked = secretSha256s.map((sha256) => Buffer.from(sha256).toString('hex'));
       questions.push(asked);
       await answer();
-      return { holders: asked.map((each) => holders.get(each) ?? { caller: undefined }) };
+      return { holders: asked.map((each) => holders.get(each) ?? { caller: undefined, expireTime: undefined }) };
     },
     getKeySet: async () => ({ json: '{"keys":[]}' }),
   };
@@ -53,6 +57,17 @@ test('what was asked for before an organisation changed is not kept', async () =
   expect(questions).toHaveLength(2);
   answers[1]!();
   await late;
+});
+
+test('a key that expires is not remembered for longer', async () => {
+  let now = 1_000;
+  const { credentials, questions } = authOf({ dk_a: 'a' }, undefined, new Date(6_000));
+  const { authenticate } = createAuthentication({ ...known, credentials, now: () => now });
+  for (const time of [1_000, 5_999, 6_001]) {
+    now = time;
+    await authenticate(['Bearer dk_a']);
+  }
+  expect(questions).toHaveLength(2);
 });
 
 test.each([
@@ -99,7 +114,7 @@ describe('wrong keys', () => {
     let now = 0;
     const { credentials, questions } = authOf({});
     const { authenticate } = createAuthentication({ ...known, credentials, now: () => now });
-    const refused = { reason: 'CREDENTIAL_INVALID', message: 'the API key is unknown or revoked' };
+    const refused = { reason: 'CREDENTIAL_INVALID', message: 'the API key is unknown, expired or revoked' };
     for (const [time, asked] of [
       [1, 1],
       [4_999, 1],

@@ -57,9 +57,9 @@ export function createAuthentication(dependencies: Dependencies): Authentication
       if (!revocationsKnown()) throw revocationsUnknown();
       return found;
     }
-    const { caller } = await lookUpApiKey(sha256);
-    if (!caller) throw new DrydockError('CREDENTIAL_INVALID', 'the API key is unknown or revoked');
-    return { caller, expireMs: Number.POSITIVE_INFINITY };
+    const { caller, expireTime } = await lookUpApiKey(sha256);
+    if (!caller) throw new DrydockError('CREDENTIAL_INVALID', 'the API key is unknown, expired or revoked');
+    return { caller, expireMs: expireTime?.getTime() ?? Number.POSITIVE_INFINITY };
   };
   const find = async (credential: string, sha256: Buffer, key: string): Promise<Caller> => {
     const asked = changes;
