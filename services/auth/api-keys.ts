@@ -12,6 +12,10 @@ import { hashSecret } from './secrets.ts';
 /** JetStream subject of `ApiKeyRevoked`. */
 export const REVOKED_SUBJECT = 'drydock.auth.apikey.revoked';
 
+/** What is live is looked up, and what is revoked is remembered by every gateway until its tokens have expired. */
+const MAX_LIVE = 1_000;
+const MAX_PER_HOUR = 200;
+
 /** Timestamps of protobuf end with the year 9999. */
 const LATEST_MS = Date.UTC(9999, 11, 31);
 
@@ -62,7 +66,7 @@ export async function insertKey(tx: Queryable, { id = newId('key'), creatorApiKe
 
 /**
  * Makes a key on behalf of another one, which it does not outlive. Errors: CREDENTIAL_INVALID where that or its organisation has
- * ended, INVALID_FIELD.
+ * ended, INVALID_FIELD, QUOTA_EXCEEDED.
  */
 export async function makeKey(
   tx: Queryable,
@@ -83,7 +87,32 @@ export async function makeKey(
   const latest = maker.expire_time ?? undefined;
   if (latest && key.expireTime && key.expireTime > latest)
     throw invalidField('expireTime', `is later than the caller's own, ${latest.toISOString()}`);
+  await checkRoom(tx, organizationId);
   await insertKey(tx, { ...key, organizationId, creatorApiKeyId: apiKeyId, expireTime: key.expireTime ?? latest });
+}
+
+/** Throws QUOTA_EXCEEDED where the organisation, whose row is locked, has or lately made as many keys as it may. */
+async function checkRoom(tx: Queryable, organizationId: string): Promise<void> {
+  const live = await tx.query(
+    `select from api_keys where organization_id = $1 and revoke_time is null
+       and (expire_time is null or expire_time > now()) limit ${MAX_LIVE}`,
+    [organizationId],
+  );
+  const subject = `organizations/${organizationId}/apiKeys`;
+  if (live.length === MAX_LIVE)
+    throw new DrydockError('QUOTA_EXCEEDED', `the organisation may have ${MAX_LIVE} API keys; revoke one`, {
+      quota: [{ subject, description: `${MAX_LIVE} in use` }],
+    });
+  const [oldest] = await tx.query<{ wait_ms: number }>(
+    `select ceil(extract(epoch from create_time + interval '1 hour' - now()) * 1000)::float8 as wait_ms
+     from api_keys where organization_id = $1 order by create_time desc offset ${MAX_PER_HOUR - 1} limit 1`,
+    [organizationId],
+  );
+  if (oldest && oldest.wait_ms > 0)
+    throw new DrydockError('QUOTA_EXCEEDED', `the organisation may make ${MAX_PER_HOUR} API keys an hour; use tokens`, {
+      retryAfterMs: oldest.wait_ms,
+      quota: [{ subject, description: `${MAX_PER_HOUR} made within the hour` }],
+    });
 }
 
 // Rows are locked by the order of their ids, so that two who revoke some of the same keys do not wait for each other.

@@ -21,6 +21,7 @@ import { CHANGED_SUBJECT, createAuth, DELETED_SUBJECT, SCOPES } from './auth.ts'
 import { createCredentials } from './credentials.ts';
 import { hashSecret, newSecret } from './secrets.ts';
 import { ISSUER, openSigningKeys, rotateSigningKeys } from './signing-keys.ts';
+import { sweep } from './sweep.ts';
 
 const log = pino({ level: 'silent' });
 const migrations = join(import.meta.dirname, '../../migrations/auth');
@@ -265,6 +266,105 @@ describe('an API key that made others', () => {
         if (each.status === 'rejected') expect(each.reason).toMatchObject({ reason: 'CREDENTIAL_INVALID' });
       expect(await liveKeys(call)).toEqual([apiKey!.id]);
     }
+  });
+});
+
+describe('the API keys of an organisation', () => {
+  /** Made at another time than now. */
+  const insertKeys = (organizationId: string, count: number, values: string) =>
+    db.query(
+      `insert into api_keys (id, organization_id, display_name, secret_sha256, scopes, create_time, revoke_time, expire_time)
+       select 'key_' || $1 || n, $1, '', sha256(($1 || n)::bytea), '{}', ${values} from generate_series(1, $2::int) n`,
+      [organizationId, count],
+    );
+  const outcomes = async (calls: Promise<unknown>[]) =>
+    (await Promise.allSettled(calls)).map((each) => (each.status === 'rejected' ? each.reason.reason : 'made')).sort();
+
+  test('are at most a thousand that are live, also where many are made at once', async () => {
+    const { call, organization } = await tenant();
+    const stranger = await tenant();
+    await insertKeys(organization!.id, 995, `now() - interval '1 day', null, null`);
+    await db.query(`update api_keys set create_time = now() - interval '1 day'`);
+    const repeated = await createApiKey(call, { requestId: 'r' });
+    expect(await outcomes(Array.from({ length: 8 }, () => createApiKey(call)))).toEqual([
+      ...Array(5).fill('QUOTA_EXCEEDED'),
+      ...Array(3).fill('made'),
+    ]);
+    await expect(createApiKey(call)).rejects.toMatchObject({
+      message: 'the organisation may have 1000 API keys; revoke one',
+      details: { quota: [{ subject: `organizations/${organization!.id}/apiKeys`, description: '1000 in use' }] },
+    });
+    expect((await createApiKey(call, { requestId: 'r' })).apiKey).toEqual(repeated.apiKey);
+    await createApiKey(stranger.call);
+    await revokeApiKey(repeated.apiKey!.id, call);
+    await createApiKey(call);
+  });
+
+  test('that expired are none of them', async () => {
+    const { call, organization } = await tenant();
+    await insertKeys(organization!.id, 1_000, `now() - interval '1 day', null, now()`);
+    await createApiKey(call);
+  });
+
+  test('are made two hundred an hour at most, whatever becomes of them', async () => {
+    const { call, organization } = await tenant();
+    await insertKeys(organization!.id, 198, `now() - interval '20 minutes', now(), null`);
+    await createApiKey(call);
+    const refused = await createApiKey(call).catch((error) => error);
+    expect(refused).toMatchObject({
+      reason: 'QUOTA_EXCEEDED',
+      details: { quota: [{ description: '200 made within the hour' }] },
+    });
+    expect(refused.details.retryAfterMs).toBeGreaterThan(39 * 60_000);
+    expect(refused.details.retryAfterMs).toBeLessThanOrEqual(40 * 60_000);
+    await db.query(
+      `update api_keys set create_time = create_time - interval '41 minutes' where revoke_time is not null`,
+    );
+    await createApiKey(call);
+  });
+});
+
+describe('the sweep', () => {
+  const never = new AbortController().signal;
+  const ageKeys = (days: number, ...ids: string[]) =>
+    db.query(`update api_keys set revoke_time = now() - $1::int * interval '1 day' where id = any($2)`, [days, ids]);
+
+  test('forgets keys that ended long ago, and what they made is found by their maker', async () => {
+    const { call, apiKey: first } = await tenant();
+    const makeBy = async (call: Call) => {
+      const { apiKey, secret } = await createApiKey(call);
+      return { id: apiKey!.id, call: callOf((await authenticate(secret)).caller!) };
+    };
+    const leaked = await makeBy(call);
+    const gone = await makeBy(leaked.call);
+    const goneToo = await makeBy(gone.call);
+    const live = await makeBy(goneToo.call);
+    const ended = await makeBy(call);
+    const expired = await makeBy(call);
+    await ageKeys(31, gone.id, goneToo.id);
+    await ageKeys(29, ended.id);
+    await db.query(`update api_keys set expire_time = now() - interval '31 days' where id = $1`, [expired.id]);
+    await Promise.all([sweep(db, never), sweep(db, never)]);
+    const { apiKeys } = await auth.listApiKeys(page, call);
+    expect(apiKeys.map(({ id, creatorApiKeyId }) => [id, creatorApiKeyId])).toEqual([
+      [ended.id, first!.id],
+      [live.id, leaked.id],
+      [leaked.id, first!.id],
+      [first!.id, ''],
+    ]);
+    await revokeApiKey(leaked.id, call, true);
+    await expect(createApiKey(live.call)).rejects.toMatchObject({ reason: 'CREDENTIAL_INVALID' });
+  });
+
+  test('forgets requests and the log in their time, and no sooner', async () => {
+    const { call } = await tenant();
+    await createApiKey(call, { requestId: 'old' });
+    await db.query(`update requests set create_time = now() - interval '8 days'`);
+    await db.query(`update audit_log set at = now() - interval '366 days'`);
+    const { apiKey } = await createApiKey(call, { requestId: 'new' });
+    await sweep(db, never);
+    expect(await db.query('select request_id from requests')).toEqual([{ request_id: 'new' }]);
+    expect(await db.query('select resource_id from audit_log')).toEqual([{ resource_id: apiKey!.id }]);
   });
 });
 
