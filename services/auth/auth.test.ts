@@ -1,85 +1,26 @@
-import { join } from 'node:path';
 import { createLocalJWKSet, jwtVerify } from 'jose';
-import { Metadata } from 'nice-grpc-common';
-import pino from 'pino';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type Database, migrate, openDatabase } from '#libs/database.ts';
-import type { Call, Rpc } from '#libs/grpc/rpc.ts';
+import { describe, expect, test } from 'vitest';
 import { newId } from '#libs/ids.ts';
-import type { CredentialServiceDefinition } from '#proto/drydock/internal/v1/auth.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import { ApiKeyRevoked, OrganizationChanged, OrganizationDeleted } from '#proto/drydock/internal/v1/events.ts';
-import {
-  type AuthServiceDefinition,
-  CreateApiKeyRequest,
-  CreateOrganizationRequest,
-  UpdateOrganizationRequest,
-} from '#proto/drydock/v1/auth.ts';
-import { type Postgres, startPostgres } from '../../test/postgres.ts';
+import type { CreateOrganizationRequest, UpdateOrganizationRequest } from '#proto/drydock/v1/auth.ts';
 import { REVOKED_SUBJECT } from './api-keys.ts';
-import { CHANGED_SUBJECT, createAuth, DELETED_SUBJECT, SCOPES } from './auth.ts';
-import { createCredentials } from './credentials.ts';
-import { hashSecret, newSecret } from './secrets.ts';
+import { CHANGED_SUBJECT, DELETED_SUBJECT, SCOPES } from './auth.ts';
+import { callOf, operator, page, useAuth } from './auth-fixture.ts';
 import { ISSUER, openSigningKeys, rotateSigningKeys } from './signing-keys.ts';
-import { sweep } from './sweep.ts';
 
-const log = pino({ level: 'silent' });
-const migrations = join(import.meta.dirname, '../../migrations/auth');
-
-let postgres: Postgres;
-let db: Database & AsyncDisposable;
-let auth: Rpc<AuthServiceDefinition>;
-let credentials: Rpc<CredentialServiceDefinition>;
-
-beforeAll(async () => {
-  postgres = await startPostgres();
-});
-afterAll(() => postgres[Symbol.asyncDispose]());
-beforeEach(async () => {
-  const url = await postgres.createDatabase();
-  await migrate(url, 'auth', migrations, log);
-  db = openDatabase(url, 'auth', log);
-  const signingKeys = await openSigningKeys(db);
-  auth = createAuth({ db, signingKeys, changed: () => {} });
-  credentials = createCredentials({ db, signingKeys });
-  return () => db[Symbol.asyncDispose]();
-});
-
-const callOf = (caller: Caller): Call => ({
-  caller,
-  signal: new AbortController().signal,
-  peer: '',
-  metadata: new Metadata(),
-});
-const operator = callOf({
-  organizationId: newId('org'),
-  apiKeyId: newId('key'),
-  scopes: SCOPES,
-  quota: undefined,
-});
-
-const createOrganization = (request: Partial<CreateOrganizationRequest> = {}, call = operator) =>
-  auth.createOrganization(CreateOrganizationRequest.create({ displayName: 'Acme', ...request }), call);
-const createApiKey = (call: Call, request: Partial<CreateApiKeyRequest> = {}) =>
-  auth.createApiKey(CreateApiKeyRequest.create({ displayName: 'ci', ...request }), call);
-const revokeApiKey = (apiKeyId: string, call: Call, revokeDescendants = false) =>
-  auth.revokeApiKey({ apiKeyId, revokeDescendants }, call);
-const updateOrganization = (organizationId: string, request: Partial<UpdateOrganizationRequest>, call = operator) =>
-  auth.updateOrganization(UpdateOrganizationRequest.create({ organizationId, ...request }), call);
-const deleteOrganization = (organizationId: string, requestId = '', call = operator) =>
-  auth.deleteOrganization({ organizationId, requestId }, call);
-const authenticate = async (secret: string) => {
-  const asked = { secretSha256s: [hashSecret(secret)] };
-  return (await credentials.authenticateApiKeys(asked, operator)).holders[0]!;
-};
-const page = { pageSize: 0, pageToken: '' };
-
-/** A new organisation, as its first key calls. */
-async function tenant(quota?: number) {
-  const made = await createOrganization(quota ? { quota: { concurrentSandboxes: quota } } : {});
-  const { caller } = await authenticate(made.secret);
-  return { ...made, call: callOf(caller!) };
-}
+const {
+  auth,
+  credentials,
+  db,
+  tenant,
+  authenticate,
+  createOrganization,
+  updateOrganization,
+  deleteOrganization,
+  createApiKey,
+  revokeApiKey,
+} = useAuth();
 
 describe('an API key', () => {
   test('is shown once and kept as a hash', async () => {
@@ -108,17 +49,6 @@ describe('an API key', () => {
       expect((await authenticate(secret)).caller).toBeUndefined();
     },
   );
-
-  test('is looked up with others at once, each answered for itself', async () => {
-    const [a, b] = [await tenant(), await tenant()];
-    const secrets = [b.secret, newSecret(), a.secret, b.secret];
-    const { holders } = await credentials.authenticateApiKeys({ secretSha256s: secrets.map(hashSecret) }, operator);
-    expect(holders.map(({ caller }) => caller?.organizationId)).toEqual(
-      [b, undefined, a, b].map((each) => each?.organization?.id),
-    );
-    const tooMany = { secretSha256s: Array.from({ length: 1_001 }, () => Buffer.alloc(32)) };
-    await expect(credentials.authenticateApiKeys(tooMany, operator)).rejects.toMatchObject({ reason: 'INVALID_FIELD' });
-  });
 
   test('has at most the scopes of its maker', async () => {
     const { call } = await tenant();
@@ -161,248 +91,6 @@ describe('an API key', () => {
       });
     expect((await authenticate(owner.secret)).caller).toBeDefined();
     expect((await auth.listApiKeys(page, stranger.call)).apiKeys.map(({ id }) => id)).toEqual([stranger.apiKey!.id]);
-  });
-});
-
-describe('an API key that expires', () => {
-  const later = (ms: number) => new Date(Date.now() + ms);
-
-  test('opens nothing from then on, by itself or by a token', async () => {
-    const { call } = await tenant();
-    const expireTime = later(300_000);
-    const made = await createApiKey(call, { expireTime });
-    expect(made.apiKey).toMatchObject({ expireTime });
-    const { caller, expireTime: told } = await authenticate(made.secret);
-    expect(told).toEqual(expireTime);
-    const token = await auth.exchangeToken({}, callOf(caller!));
-    expect(token.expireTime!.getTime()).toBe(Math.floor(expireTime.getTime() / 1000) * 1000);
-    await db.query('update api_keys set expire_time = now() where id = $1', [made.apiKey!.id]);
-    expect((await authenticate(made.secret)).caller).toBeUndefined();
-    const refused = { reason: 'CREDENTIAL_INVALID' };
-    await expect(auth.exchangeToken({}, callOf(caller!))).rejects.toMatchObject(refused);
-    await expect(createApiKey(callOf(caller!))).rejects.toMatchObject(refused);
-  });
-
-  test('makes none that outlives it', async () => {
-    const { call } = await tenant();
-    const expireTime = later(300_000);
-    const { secret } = await createApiKey(call, { expireTime });
-    const child = callOf((await authenticate(secret)).caller!);
-    expect((await createApiKey(child)).apiKey).toMatchObject({ expireTime });
-    const sooner = later(1_000);
-    expect((await createApiKey(child, { expireTime: sooner })).apiKey).toMatchObject({ expireTime: sooner });
-    await expect(createApiKey(child, { expireTime: later(301_000) })).rejects.toMatchObject({
-      reason: 'INVALID_FIELD',
-      details: {
-        fields: [{ field: 'expireTime', description: `is later than the caller's own, ${expireTime.toISOString()}` }],
-      },
-    });
-  });
-
-  test.each([new Date(0), new Date(), new Date(Date.UTC(10_000, 0)), new Date(Number.NaN)])(
-    'is not made to expire at %s',
-    async (expireTime) => {
-      const { call } = await tenant();
-      await expect(createApiKey(call, { expireTime })).rejects.toMatchObject({
-        reason: 'INVALID_FIELD',
-        details: { fields: [{ field: 'expireTime' }] },
-      });
-    },
-  );
-});
-
-describe('an API key that made others', () => {
-  const makeBy = async (call: Call) => {
-    const { apiKey, secret } = await createApiKey(call);
-    return { id: apiKey!.id, secret, apiKey: apiKey!, call: callOf((await authenticate(secret)).caller!) };
-  };
-  const liveKeys = async (call: Call) =>
-    (await auth.listApiKeys({ pageSize: 1000, pageToken: '' }, call)).apiKeys
-      .filter(({ revokeTime }) => !revokeTime)
-      .map(({ id }) => id);
-
-  test('is named by them', async () => {
-    const { call, apiKey } = await tenant();
-    const child = await makeBy(call);
-    expect(apiKey!.creatorApiKeyId).toBe('');
-    expect(child.apiKey.creatorApiKeyId).toBe(apiKey!.id);
-    expect((await makeBy(child.call)).apiKey.creatorApiKeyId).toBe(child.id);
-  });
-
-  test('takes them along when it is revoked, if that is asked for, also later', async () => {
-    const { call, apiKey } = await tenant();
-    const stranger = await tenant();
-    const leaked = await makeBy(call);
-    const child = await makeBy(leaked.call);
-    const grandchild = await makeBy(child.call);
-    const other = await makeBy(call);
-    await revokeApiKey(leaked.id, call);
-    expect(await liveKeys(call)).toEqual([other.id, grandchild.id, child.id, apiKey!.id]);
-    await db.query('delete from outbox');
-    await revokeApiKey(child.id, call);
-    await revokeApiKey(leaked.id, call, true);
-    expect(await liveKeys(call)).toEqual([other.id, apiKey!.id]);
-    expect((await authenticate(grandchild.secret)).caller).toBeUndefined();
-    const outbox = await db.query<{ payload: Buffer }>('select payload from outbox order by position');
-    const { organizationId } = call.caller!;
-    expect(outbox.map(({ payload }) => ApiKeyRevoked.decode(payload))).toContainEqual({
-      apiKeyId: grandchild.id,
-      organizationId,
-    });
-    const audited = await db.query(`select resource_id from audit_log where action = 'RevokeApiKey'`);
-    expect(audited.filter(({ resource_id }) => resource_id === grandchild.id)).toHaveLength(1);
-    expect(await liveKeys(stranger.call)).toEqual([stranger.apiKey!.id]);
-  });
-
-  test('takes along also what is being made meanwhile', async () => {
-    const { call, apiKey } = await tenant();
-    for (let round = 0; round < 5; round++) {
-      const leaked = await makeBy(call);
-      const child = await makeBy(leaked.call);
-      const making = Array.from({ length: 6 }, () => createApiKey(child.call));
-      await revokeApiKey(leaked.id, call, true);
-      const made = await Promise.allSettled(making);
-      for (const each of made)
-        if (each.status === 'rejected') expect(each.reason).toMatchObject({ reason: 'CREDENTIAL_INVALID' });
-      expect(await liveKeys(call)).toEqual([apiKey!.id]);
-    }
-  });
-});
-
-describe('the API keys of an organisation', () => {
-  /** Made at another time than now. */
-  const insertKeys = (organizationId: string, count: number, values: string) =>
-    db.query(
-      `insert into api_keys (id, organization_id, display_name, secret_sha256, scopes, create_time, revoke_time, expire_time)
-       select 'key_' || $1 || n, $1, '', sha256(($1 || n)::bytea), '{}', ${values} from generate_series(1, $2::int) n`,
-      [organizationId, count],
-    );
-  const outcomes = async (calls: Promise<unknown>[]) =>
-    (await Promise.allSettled(calls)).map((each) => (each.status === 'rejected' ? each.reason.reason : 'made')).sort();
-
-  test('are at most a thousand that are live, also where many are made at once', async () => {
-    const { call, organization } = await tenant();
-    const stranger = await tenant();
-    await insertKeys(organization!.id, 995, `now() - interval '1 day', null, null`);
-    await db.query(`update api_keys set create_time = now() - interval '1 day'`);
-    const repeated = await createApiKey(call, { requestId: 'r' });
-    expect(await outcomes(Array.from({ length: 8 }, () => createApiKey(call)))).toEqual([
-      ...Array(5).fill('QUOTA_EXCEEDED'),
-      ...Array(3).fill('made'),
-    ]);
-    await expect(createApiKey(call)).rejects.toMatchObject({
-      message: 'the organisation may have 1000 API keys; revoke one',
-      details: { quota: [{ subject: `organizations/${organization!.id}/apiKeys`, description: '1000 in use' }] },
-    });
-    expect((await createApiKey(call, { requestId: 'r' })).apiKey).toEqual(repeated.apiKey);
-    await createApiKey(stranger.call);
-    await revokeApiKey(repeated.apiKey!.id, call);
-    await createApiKey(call);
-  });
-
-  test('that expired are none of them', async () => {
-    const { call, organization } = await tenant();
-    await insertKeys(organization!.id, 1_000, `now() - interval '1 day', null, now()`);
-    await createApiKey(call);
-  });
-
-  test('are made two hundred an hour at most, whatever becomes of them', async () => {
-    const { call, organization } = await tenant();
-    await insertKeys(organization!.id, 198, `now() - interval '20 minutes', now(), null`);
-    await createApiKey(call);
-    const refused = await createApiKey(call).catch((error) => error);
-    expect(refused).toMatchObject({
-      reason: 'QUOTA_EXCEEDED',
-      details: { quota: [{ description: '200 made within the hour' }] },
-    });
-    expect(refused.details.retryAfterMs).toBeGreaterThan(39 * 60_000);
-    expect(refused.details.retryAfterMs).toBeLessThanOrEqual(40 * 60_000);
-    await db.query(
-      `update api_keys set create_time = create_time - interval '41 minutes' where revoke_time is not null`,
-    );
-    await createApiKey(call);
-  });
-});
-
-describe('the sweep', () => {
-  const never = new AbortController().signal;
-  const ageKeys = (days: number, ...ids: string[]) =>
-    db.query(`update api_keys set revoke_time = now() - $1::int * interval '1 day' where id = any($2)`, [days, ids]);
-
-  test('forgets keys that ended long ago, and what they made is found by their maker', async () => {
-    const { call, apiKey: first } = await tenant();
-    const makeBy = async (call: Call) => {
-      const { apiKey, secret } = await createApiKey(call);
-      return { id: apiKey!.id, call: callOf((await authenticate(secret)).caller!) };
-    };
-    const leaked = await makeBy(call);
-    const gone = await makeBy(leaked.call);
-    const goneToo = await makeBy(gone.call);
-    const live = await makeBy(goneToo.call);
-    const ended = await makeBy(call);
-    const expired = await makeBy(call);
-    await ageKeys(31, gone.id, goneToo.id);
-    await ageKeys(29, ended.id);
-    await db.query(`update api_keys set expire_time = now() - interval '31 days' where id = $1`, [expired.id]);
-    await Promise.all([sweep(db, never), sweep(db, never)]);
-    const { apiKeys } = await auth.listApiKeys(page, call);
-    expect(apiKeys.map(({ id, creatorApiKeyId }) => [id, creatorApiKeyId])).toEqual([
-      [ended.id, first!.id],
-      [live.id, leaked.id],
-      [leaked.id, first!.id],
-      [first!.id, ''],
-    ]);
-    await revokeApiKey(leaked.id, call, true);
-    await expect(createApiKey(live.call)).rejects.toMatchObject({ reason: 'CREDENTIAL_INVALID' });
-  });
-
-  test('forgets requests and the log in their time, and no sooner', async () => {
-    const { call } = await tenant();
-    await createApiKey(call, { requestId: 'old' });
-    await db.query(`update requests set create_time = now() - interval '8 days'`);
-    await db.query(`update audit_log set at = now() - interval '366 days'`);
-    const { apiKey } = await createApiKey(call, { requestId: 'new' });
-    await sweep(db, never);
-    expect(await db.query('select request_id from requests')).toEqual([{ request_id: 'new' }]);
-    expect(await db.query('select resource_id from audit_log')).toEqual([{ resource_id: apiKey!.id }]);
-  });
-});
-
-describe('revocations', () => {
-  const within = async (withinMs: number) => {
-    const pages: string[][] = [];
-    for await (const { ids } of credentials.listRevocations({ withinMs }, operator)) pages.push(ids);
-    return pages;
-  };
-
-  test('are those of keys and organisations that ended within a time, each once', async () => {
-    const { call, organization } = await tenant();
-    const [first, second] = [await createApiKey(call), await createApiKey(call)];
-    const gone = await tenant();
-    for (const { apiKey } of [first, second]) await revokeApiKey(apiKey!.id, call);
-    await deleteOrganization(gone.organization!.id);
-    await db.query(`update api_keys set revoke_time = now() - interval '1 hour' where id = $1`, [first.apiKey!.id]);
-    const ids = (await within(60_000)).flat();
-    expect(ids).toEqual([second.apiKey!.id, gone.apiKey!.id, gone.organization!.id]);
-    expect(ids).not.toContain(organization!.id);
-    expect((await within(2 * 3_600_000)).flat()).toEqual([first.apiKey!.id, ...ids]);
-  });
-
-  test('come in pages, also where thousands have one time', async () => {
-    const { organization } = await tenant();
-    await db.query(
-      `insert into api_keys (id, organization_id, display_name, secret_sha256, scopes)
-       select 'key_' || n, $1, '', sha256(n::text::bytea), '{}' from generate_series(1, 2500) n`,
-      [organization!.id],
-    );
-    await deleteOrganization(organization!.id);
-    const pages = await within(60_000);
-    expect(pages.map(({ length }) => length)).toEqual([1_000, 1_000, 501, 1]);
-    expect(new Set(pages.flat()).size).toBe(2_502);
-  });
-
-  test.each([0, -1, 86_400_001])('within %d ms is refused', async (withinMs) => {
-    await expect(within(withinMs)).rejects.toMatchObject({ reason: 'INVALID_FIELD' });
   });
 });
 
