@@ -63,6 +63,7 @@ await run(log, async (shutdown) => {
   });
   const post = createPost({
     isAllowed: createAddressRules(config.webhooks.allowedRanges),
+    ports: config.webhooks.allowedPorts,
     resolve: createResolver(),
   });
   await using webhooks = sendWebhooks({ deliveries, post, concurrency: config.webhooks.concurrency, log });
