@@ -5,7 +5,7 @@ const ENDED_KEYS_KEPT = '30 days';
 const REQUESTS_KEPT = '7 days';
 const AUDIT_LOG_KEPT = '365 days';
 
-const OVER = (key: string) =>
+const ended = (key: string) =>
   `(${key}.revoke_time < now() - interval '${ENDED_KEYS_KEPT}' or ${key}.expire_time < now() - interval '${ENDED_KEYS_KEPT}')`;
 
 /**
@@ -31,7 +31,7 @@ async function forgetKeys(db: Database): Promise<number> {
     `with forgotten as (
        delete from api_keys where id in (
          select id from api_keys k
-         where ${OVER('k')} and not exists (select from api_keys m where m.id = k.creator_api_key_id and ${OVER('m')})
+         where ${ended('k')} and not exists (select from api_keys m where m.id = k.creator_api_key_id and ${ended('m')})
          limit ${BATCH} for update skip locked
        ) returning id, creator_api_key_id
      ), inherited as (

@@ -1,4 +1,4 @@
-import { DrydockError } from '#libs/errors.ts';
+import { DrydockError, hasReason } from '#libs/errors.ts';
 import type { Client } from '#libs/grpc/rpc.ts';
 import type { ApiKeyHolder, CredentialServiceDefinition } from '#proto/drydock/internal/v1/auth.ts';
 
@@ -8,7 +8,7 @@ const MAX_WAITING = 20_000;
 const DEADLINE_MS = 5_000;
 const RETRY_MS = 1_000;
 
-/** Who holds an API key, by its secret's SHA-256. Errors: SERVICE_UNAVAILABLE, and those of the call. */
+/** Who holds an API key, by its secret's SHA-256. Errors: SERVICE_UNAVAILABLE. */
 export type LookUpApiKey = (sha256: Buffer) => Promise<ApiKeyHolder>;
 
 type Waiting = { sha256: Buffer; since: number } & PromiseWithResolvers<ApiKeyHolder>;
@@ -32,7 +32,9 @@ export function createApiKeyLookups(
       if (holders.length !== asked.length) throw new DrydockError('INTERNAL', 'auth answered about other keys');
       for (const [index, { resolve }] of asked.entries()) resolve(holders[index]!);
     } catch (error) {
-      for (const { reject } of asked) reject(error);
+      // The deadline is this one's, and says nothing to a caller who has another.
+      const refusal = hasReason(error, 'DEADLINE_TOO_SHORT', 'SERVICE_UNAVAILABLE') ? tooSlow(error) : error;
+      for (const { reject } of asked) reject(refusal);
     }
     questions--;
     askNext();
@@ -53,7 +55,8 @@ export function createApiKeyLookups(
   };
 }
 
-const tooSlow = () =>
+const tooSlow = (cause?: unknown) =>
   new DrydockError('SERVICE_UNAVAILABLE', 'API keys cannot be checked at the moment; try again', {
     retryAfterMs: RETRY_MS,
+    cause,
   });

@@ -154,17 +154,21 @@ describe('while auth', () => {
     expect(await late).toMatchObject({ organizationId: 'a' });
   });
 
-  test('is away, every one that waits hears it, and it is asked again', async () => {
-    let away = true;
-    const { credentials } = authOf({ dk_a: 'a' }, async () => {
-      if (away) throw new DrydockError('SERVICE_UNAVAILABLE', 'away');
-    });
-    const { authenticate } = createAuthentication({ ...known, credentials });
-    const refused = await Promise.allSettled(Array.from({ length: 500 }, () => authenticate([randomKey()])));
-    for (const each of refused) expect(each).toMatchObject({ reason: { reason: 'SERVICE_UNAVAILABLE' } });
-    away = false;
-    expect(await authenticate(['Bearer dk_a'])).toMatchObject({ organizationId: 'a' });
-  });
+  test.each(['SERVICE_UNAVAILABLE', 'DEADLINE_TOO_SHORT'] as const)(
+    'answers %s, all that wait hear it',
+    async (reason) => {
+      let away = true;
+      const { credentials } = authOf({ dk_a: 'a' }, async () => {
+        if (away) throw new DrydockError(reason, 'away');
+      });
+      const { authenticate } = createAuthentication({ ...known, credentials });
+      const refused = await Promise.allSettled(Array.from({ length: 500 }, () => authenticate([randomKey()])));
+      for (const each of refused)
+        expect(each).toMatchObject({ reason: { reason: 'SERVICE_UNAVAILABLE', details: { retryAfterMs: 1_000 } } });
+      away = false;
+      expect(await authenticate(['Bearer dk_a'])).toMatchObject({ organizationId: 'a' });
+    },
+  );
 });
 
 /** An auth that signs tokens and has no API key. */
