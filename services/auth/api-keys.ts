@@ -83,7 +83,8 @@ export async function makeKey(
      where id = $1 and revoke_time is null and (expire_time is null or expire_time > now()) for share`,
     [apiKeyId],
   );
-  if (organization.length === 0 || !maker) throw new DrydockError('CREDENTIAL_INVALID', 'the API key was revoked');
+  if (organization.length === 0) throw new DrydockError('CREDENTIAL_INVALID', 'the organisation was deleted');
+  if (!maker) throw new DrydockError('CREDENTIAL_INVALID', 'the API key is expired or revoked');
   const latest = maker.expire_time ?? undefined;
   if (latest && key.expireTime && key.expireTime > latest)
     throw invalidField('expireTime', `is later than the caller's own, ${latest.toISOString()}`);

@@ -32,7 +32,7 @@ export function createApiKeyLookups(
       if (holders.length !== asked.length) throw new DrydockError('INTERNAL', 'auth answered about other keys');
       for (const [index, { resolve }] of asked.entries()) resolve(holders[index]!);
     } catch (error) {
-      // The deadline is this one's, and says nothing to a caller who has another.
+      // The deadline that passed is this question's own, not that of the callers.
       const refusal = hasReason(error, 'DEADLINE_TOO_SHORT', 'SERVICE_UNAVAILABLE') ? tooSlow(error) : error;
       for (const { reject } of asked) reject(refusal);
     }
