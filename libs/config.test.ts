@@ -20,6 +20,7 @@ test('a list holds what was read of each value, and every one that cannot be is 
   const parse = (text: string) => BigInt(text);
   expect(env.list('PORTS', parse)).toEqual([1n, 2n, 3n]);
   expect(env.list('ABSENT', parse)).toEqual([]);
+  expect(env.list('ABSENT', parse, '4,5')).toEqual([4n, 5n]);
   env.check();
   env.list('BAD', parse);
   expect(() => env.check()).toThrow(/BAD: cannot use 'two'\n {2}BAD: cannot use 'three'/);

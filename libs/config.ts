@@ -26,9 +26,9 @@ export function readEnvironment(env: Environment) {
       if (value && !values.includes(value)) problems.push(`${name}: cannot use '${value}', only ${values.join(', ')}`);
       return value;
     },
-    /** Values separated by commas, each as `parse` reads it; none where the variable is absent. `parse` throws where it cannot. */
-    list<T>(name: string, parse: (text: string) => T): T[] {
-      const texts = (env[name] ?? '').split(',').map((text) => text.trim());
+    /** Values separated by commas, each as `parse` reads it, which throws where it cannot. Default: none. */
+    list<T>(name: string, parse: (text: string) => T, fallback = ''): T[] {
+      const texts = (env[name] || fallback).split(',').map((text) => text.trim());
       return texts.filter(Boolean).flatMap((text) => {
         try {
           return [parse(text)];

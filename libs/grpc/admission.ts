@@ -22,6 +22,8 @@ import type { Call } from '#libs/grpc/rpc.ts';
 import { statusOf } from '#libs/grpc/status.ts';
 import type { Logger } from '#libs/log.ts';
 
+/** Of memory, for each piece that a message comes in: one of a byte costs a hundred. */
+const PIECE_BYTES = 256;
 /** How long a client that was answered may go on sending. */
 const LINGER_MS = 1_000;
 
@@ -56,6 +58,8 @@ export type AdmissionOptions = {
 /** A call between its headers and its last byte. */
 type OpenCall = {
   stream: ServerHttp2Stream;
+  /** What the pieces cost that have arrived since a message was passed on. */
+  pieces: { bytes: number };
   admitted: AdmittedCall;
   signal: AbortSignal;
   observation: Observation;
@@ -89,6 +93,7 @@ function intercepted(
   let admitted: AdmittedCall | undefined;
   let timer: NodeJS.Timeout | undefined;
   let refused = false;
+  const pieces = { bytes: 0 };
 
   const refuse = (error: unknown) => {
     if (refused || stream.destroyed) return;
@@ -108,8 +113,9 @@ function intercepted(
     if (method.requestStream) clearTimeout(timer);
     else if (!arriving) patience(options.messageMs, 'the request did not arrive');
     arriving = true;
+    pieces.bytes += PIECE_BYTES;
     try {
-      admitted.arrived(piece.length);
+      admitted.arrived(piece.length + PIECE_BYTES);
     } catch (error) {
       refuse(error);
     }
@@ -142,7 +148,7 @@ function intercepted(
     if (stream.destroyed) return result[Symbol.dispose]();
     admitted = result;
     patience(options.firstByteMs, 'no byte of the request arrived');
-    onOpen(raw, { stream, admitted, signal: gone.signal, observation, span });
+    onOpen(raw, { stream, pieces, admitted, signal: gone.signal, observation, span });
   };
   return new ServerInterceptingCall(call, {
     start: (next) =>
@@ -176,8 +182,8 @@ type AnyCall = ServerUnaryCall<Buffer, Buffer> &
 
 function handlerOf(method: PublicMethod, open: WeakMap<RawMetadata, OpenCall>, idleMs: number): UntypedHandleCall {
   const { requestStream, responseStream } = method;
-  const answer = (call: AnyCall, { admitted, signal, span }: OpenCall) =>
-    span.run(() => admitted.answer(requestStream ? received(call, admitted, signal, idleMs) : call.request));
+  const answer = (call: AnyCall, opened: OpenCall) =>
+    opened.span.run(() => opened.admitted.answer(requestStream ? received(call, opened, idleMs) : call.request));
 
   const unary = async (call: AnyCall, callback: Parameters<handleUnaryCall<Buffer, Buffer>>[1]) => {
     const opened = open.get(call.metadata)!;
@@ -213,8 +219,7 @@ function failure(error: unknown, { observation, span }: OpenCall): unknown {
 /** Requests as they come. Waiting is only counted while somebody waits: a slow receiver is not a slow sender. */
 async function* received(
   call: AnyCall,
-  admitted: AdmittedCall,
-  signal: AbortSignal,
+  { admitted, signal, pieces }: OpenCall,
   idleMs: number,
 ): AsyncIterable<Uint8Array> {
   const messages = call.iterator({ destroyOnReturn: false });
@@ -228,7 +233,8 @@ async function* received(
       .finally(() => clearTimeout(timer));
     if (done) break;
     yield value;
-    admitted.passedOn(value.length);
+    admitted.passedOn(value.length + pieces.bytes);
+    pieces.bytes = 0;
   }
   // Node also ends a stream before it cancels its call.
   signal.throwIfAborted();

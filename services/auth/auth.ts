@@ -8,26 +8,34 @@ import { writeOutbox } from '#libs/outbox.ts';
 import { readPage, toPage } from '#libs/pages.ts';
 import type { AppliedQuota, Caller } from '#proto/drydock/internal/v1/caller.ts';
 import { ApiKeyRevoked, OrganizationChanged, OrganizationDeleted } from '#proto/drydock/internal/v1/events.ts';
-import type { ApiKey, AuthServiceDefinition, Organization } from '#proto/drydock/v1/auth.ts';
+import type { AuthServiceDefinition, Organization } from '#proto/drydock/v1/auth.ts';
 import {
   CreateApiKeyRequest,
   CreateOrganizationRequest,
   DeleteOrganizationRequest,
   UpdateOrganizationRequest,
 } from '#proto/drydock/v1/auth.ts';
-import { findCaller } from './credentials.ts';
+import {
+  checkExpireTime,
+  insertKey,
+  makeKey,
+  REVOKED_SUBJECT,
+  revokeDescendants,
+  revokeKeys,
+  toApiKey,
+} from './api-keys.ts';
+import { audit } from './audit.ts';
+import { findHolder } from './credentials.ts';
 import { type Change, checkChange } from './organization-change.ts';
 import { applyQuota, checkQuota, type QuotaRow, quotaOf } from './quota.ts';
 import { once } from './requests.ts';
-import { hashSecret, newSecret } from './secrets.ts';
+import { newSecret } from './secrets.ts';
 import type { SigningKeys } from './signing-keys.ts';
 
 /** Every scope, and those that an organisation's own keys may have. */
 export const SCOPES = ['sandboxes', 'executions', 'keys', 'operator'];
 const TENANT_SCOPES = SCOPES.filter((scope) => scope !== 'operator');
 
-/** JetStream subject of `ApiKeyRevoked`. */
-export const REVOKED_SUBJECT = 'drydock.auth.apikey.revoked';
 /** JetStream subject of `OrganizationChanged`. */
 export const CHANGED_SUBJECT = 'drydock.auth.organization.changed';
 /** JetStream subject of `OrganizationDeleted`. */
@@ -43,9 +51,9 @@ export function createAuth({ db, signingKeys, changed }: Dependencies): Rpc<Auth
   return {
     async exchangeToken(_, call) {
       // Read anew: a token must not outlive its key by being exchanged for another.
-      const caller = await findCaller(db, callerOf(call).apiKeyId);
-      if (!caller) throw new DrydockError('CREDENTIAL_INVALID', 'the API key is unknown or revoked');
-      return signingKeys.sign(caller);
+      const { caller, expireTime } = await findHolder(db, callerOf(call).apiKeyId);
+      if (!caller) throw new DrydockError('CREDENTIAL_INVALID', 'the API key is unknown, expired or revoked');
+      return signingKeys.sign(caller, expireTime);
     },
 
     async createOrganization(request, call) {
@@ -143,16 +151,17 @@ export function createAuth({ db, signingKeys, changed }: Dependencies): Rpc<Auth
       for (const scope of scopes)
         if (!caller.scopes.includes(scope))
           check.violation('scopes', `'${scope.slice(0, 32)}' is not among the caller's own`);
+      checkExpireTime(check, request.expireTime);
       check.done();
       const secret = newSecret();
       const { organizationId } = caller;
+      const { displayName, expireTime } = request;
       return db.transaction(async (tx) => {
         const content = CreateApiKeyRequest.encode(request).finish();
         const asked = { organizationId, requestId: request.requestId, action: 'CreateApiKey', content };
         const { id, repeated } = await once(tx, asked, newId('key'));
         if (!repeated) {
-          await holdOrganization(tx, organizationId);
-          await insertKey(tx, { id, organizationId, displayName: request.displayName, scopes, secret });
+          await makeKey(tx, caller, { id, displayName, scopes, secret, expireTime });
           await audit(tx, caller, 'CreateApiKey', id);
         }
         const [key] = await tx.query('select * from api_keys where id = $1', [id]);
@@ -171,7 +180,7 @@ export function createAuth({ db, signingKeys, changed }: Dependencies): Rpc<Auth
       return { apiKeys: page.map(toApiKey), nextPageToken };
     },
 
-    async revokeApiKey({ apiKeyId }, call) {
+    async revokeApiKey({ apiKeyId, revokeDescendants: descendants }, call) {
       const caller = withScope(call, 'keys');
       if (!isId('key', apiKeyId)) throw noApiKey();
       await db.transaction(async (tx) => {
@@ -182,6 +191,7 @@ export function createAuth({ db, signingKeys, changed }: Dependencies): Rpc<Auth
               [apiKeyId, caller.organizationId],
             );
         if (found.length === 0) throw noApiKey();
+        if (descendants) await revokeDescendants(tx, caller, apiKeyId);
         const event = { apiKeyId, organizationId: caller.organizationId };
         await writeOutbox(tx, REVOKED_SUBJECT, ApiKeyRevoked.encode(event).finish());
         await audit(tx, caller, 'RevokeApiKey', apiKeyId);
@@ -234,12 +244,6 @@ async function changeOrganization(tx: Queryable, id: string, { displayName, quot
   return toOrganization(row);
 }
 
-/** Keeps one from being deleted until the end of the transaction. Errors: CREDENTIAL_INVALID where it was: so was the caller's key. */
-async function holdOrganization(tx: Queryable, id: string): Promise<void> {
-  const found = await tx.query('select from organizations where id = $1 and delete_time is null for share', [id]);
-  if (found.length === 0) throw new DrydockError('CREDENTIAL_INVALID', 'the API key was revoked');
-}
-
 /** False where it was deleted before. Errors: ORGANIZATION_NOT_FOUND. */
 async function markDeleted(tx: Queryable, id: string): Promise<boolean> {
   const [deleted] = await tx.query(
@@ -250,13 +254,6 @@ async function markDeleted(tx: Queryable, id: string): Promise<boolean> {
   const [earlier] = await tx.query('select from organizations where id = $1', [id]);
   if (!earlier) throw noOrganization();
   return false;
-}
-
-/** Those of an organisation that is deleted, which is told of as a whole. */
-async function revokeKeys(tx: Queryable, organizationId: string): Promise<void> {
-  await tx.query('update api_keys set revoke_time = now() where organization_id = $1 and revoke_time is null', [
-    organizationId,
-  ]);
 }
 
 export async function insertOrganization(
@@ -273,26 +270,6 @@ export async function insertOrganization(
   );
 }
 
-type NewKey = { id?: string; organizationId: string; displayName: string; scopes: string[]; secret: string };
-
-export async function insertKey(tx: Queryable, { id = newId('key'), ...key }: NewKey): Promise<void> {
-  await tx.query(
-    'insert into api_keys (id, organization_id, display_name, secret_sha256, scopes) values ($1, $2, $3, $4, $5)',
-    [id, key.organizationId, key.displayName, hashSecret(key.secret), key.scopes],
-  );
-}
-
-type Actor = Pick<Caller, 'organizationId' | 'apiKeyId'>;
-
-export async function audit(tx: Queryable, caller: Actor, action: string, resourceId: string): Promise<void> {
-  await tx.query('insert into audit_log (organization_id, api_key_id, action, resource_id) values ($1, $2, $3, $4)', [
-    caller.organizationId,
-    caller.apiKeyId,
-    action,
-    resourceId,
-  ]);
-}
-
 type OrganizationRow = { id: string; display_name: string; create_time: Date } & QuotaRow;
 
 function toOrganization(row: OrganizationRow): Organization {
@@ -301,17 +278,5 @@ function toOrganization(row: OrganizationRow): Organization {
     displayName: row.display_name,
     quota: quotaOf(row),
     createTime: row.create_time,
-  };
-}
-
-type KeyRow = { id: string; display_name: string; scopes: string[]; create_time: Date; revoke_time: Date | null };
-
-function toApiKey(row: KeyRow): ApiKey {
-  return {
-    id: row.id,
-    displayName: row.display_name,
-    scopes: row.scopes,
-    createTime: row.create_time,
-    revokeTime: row.revoke_time ?? undefined,
   };
 }

@@ -2,7 +2,9 @@ import { join } from 'node:path';
 import { migrate, openDatabase } from '#libs/database.ts';
 import { newId } from '#libs/ids.ts';
 import { createLogger } from '#libs/log.ts';
-import { audit, insertKey, insertOrganization, SCOPES } from './auth.ts';
+import { insertKey } from './api-keys.ts';
+import { audit } from './audit.ts';
+import { insertOrganization, SCOPES } from './auth.ts';
 import { isSecret, newSecret } from './secrets.ts';
 
 const USAGE = `Makes the operator's organisation and its first API key, once.

@@ -5,12 +5,14 @@ import pino from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connectEvents } from '#libs/events.ts';
 import { createClient } from '#libs/grpc/client.ts';
-import { CredentialServiceDefinition } from '#proto/drydock/internal/v1/auth.ts';
+import type { Client } from '#libs/grpc/rpc.ts';
+import { type ApiKeyHolder, CredentialServiceDefinition } from '#proto/drydock/internal/v1/auth.ts';
 import { ApiKeyRevoked } from '#proto/drydock/internal/v1/events.ts';
 import { AuthServiceDefinition, CreateApiKeyRequest } from '#proto/drydock/v1/auth.ts';
 import { type Nats, startNats } from '../../test/nats.ts';
 import { type Postgres, startPostgres } from '../../test/postgres.ts';
 import { startService } from '../../test/service-process.ts';
+import { hashSecret } from './secrets.ts';
 
 const log = pino({ level: 'silent' });
 let postgres: Postgres;
@@ -41,6 +43,10 @@ const start = (url: string, more: Record<string, string> = {}) =>
     ...more,
   });
 
+async function holderOf(credentials: Client<CredentialServiceDefinition>, secret: string): Promise<ApiKeyHolder> {
+  return (await credentials.authenticateApiKeys({ secretSha256s: [hashSecret(secret)] })).holders[0]!;
+}
+
 test('of two who bootstrap at once, one gets the secret; the next start finds it done', async () => {
   const url = await postgres.createDatabase();
   const answers = await Promise.all([bootstrap(url), bootstrap(url)]);
@@ -60,7 +66,7 @@ test("a key that is given is the operator's, and is told to nobody", async () =>
   expect(made).toEqual({ organizationId: expect.stringMatching(/^org_/) });
   await using auth = start(url);
   using credentials = createClient(CredentialServiceDefinition, `127.0.0.1:${await auth.listening}`);
-  const { caller } = await credentials.authenticateApiKey({ secret });
+  const { caller } = await holderOf(credentials, secret);
   expect(caller).toMatchObject({ organizationId: made.organizationId, scopes: expect.arrayContaining(['operator']) });
 });
 
@@ -82,9 +88,9 @@ test('it starts before its database and NATS, and a revocation that it took whil
   const address = `127.0.0.1:${await auth.listening}`;
   using credentials = createClient(CredentialServiceDefinition, address);
   using keys = createClient(AuthServiceDefinition, address);
-  const { caller } = await credentials.authenticateApiKey({ secret: secret as string });
+  const { caller } = await holderOf(credentials, secret as string);
   const { apiKey } = await keys.createApiKey(CreateApiKeyRequest.create({ displayName: 'short-lived' }), { caller });
-  await keys.revokeApiKey({ apiKeyId: apiKey!.id }, { caller });
+  await keys.revokeApiKey({ apiKeyId: apiKey!.id, revokeDescendants: false }, { caller });
 
   await nats.start();
   await using events = connectEvents({ url: nats.url, name: 'gateway', log });

@@ -3,7 +3,7 @@ import { checkMigrated, migrate, openDatabase } from '#libs/database.ts';
 import { connectEvents } from '#libs/events.ts';
 import { service, startServer } from '#libs/grpc/server.ts';
 import { readTls } from '#libs/grpc/tls.ts';
-import { aborted, run } from '#libs/lifecycle.ts';
+import { aborted, every, run } from '#libs/lifecycle.ts';
 import { createLogger } from '#libs/log.ts';
 import { relayOutbox } from '#libs/outbox.ts';
 import { untilReady } from '#libs/ready.ts';
@@ -14,7 +14,9 @@ import { createAuth } from './auth.ts';
 import { loadConfig } from './config.ts';
 import { createCredentials } from './credentials.ts';
 import { openSigningKeys } from './signing-keys.ts';
+import { sweep } from './sweep.ts';
 
+const SWEEP_MS = 10 * 60_000;
 const MIGRATIONS = join(import.meta.dirname, '../../migrations/auth');
 
 const log = createLogger('auth');
@@ -34,6 +36,7 @@ await run(log, async (shutdown) => {
   );
   const signingKeys = await openSigningKeys(db);
   await using relay = relayOutbox(db, events, log);
+  await using _sweeper = every(SWEEP_MS, log, (signal) => sweep(db, signal));
   const dependencies = { db, signingKeys, changed: relay.trigger };
   const allow = { allow: ['gateway'] as const };
   await using server = await startServer({

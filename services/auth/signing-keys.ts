@@ -12,8 +12,8 @@ const RIPE_SECONDS = 10 * 60;
 export const ISSUER = 'drydock';
 
 export type SigningKeys = {
-  /** A token that says whose it is for 15 minutes. */
-  sign(caller: Caller): Promise<{ token: string; expireTime: Date }>;
+  /** A token that says whose it is for 15 minutes, or until its key expires. */
+  sign(caller: Caller, keyExpireTime: Date | undefined): Promise<{ token: string; expireTime: Date }>;
   /** The public keys, as a JSON Web Key Set. */
   keySet(): Promise<string>;
 };
@@ -36,10 +36,11 @@ export async function openSigningKeys(db: Database): Promise<SigningKeys> {
     return key!;
   };
   return {
-    async sign({ organizationId, apiKeyId, scopes, quota }) {
+    async sign({ organizationId, apiKeyId, scopes, quota }, keyExpireTime) {
       const { id, private_jwk } = await signer();
       const issued = Math.floor(Date.now() / 1000);
-      const expires = issued + TOKEN_SECONDS;
+      const keyExpires = keyExpireTime ? Math.floor(keyExpireTime.getTime() / 1000) : Number.POSITIVE_INFINITY;
+      const expires = Math.min(issued + TOKEN_SECONDS, keyExpires);
       const token = await new SignJWT({ key: apiKeyId, scopes, quota })
         .setProtectedHeader({ alg: ALGORITHM, kid: id })
         .setIssuer(ISSUER)

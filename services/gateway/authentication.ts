@@ -4,17 +4,18 @@ import { DrydockError, hasReason } from '#libs/errors.ts';
 import type { Client } from '#libs/grpc/rpc.ts';
 import type { CredentialServiceDefinition } from '#proto/drydock/internal/v1/auth.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
-import { createRateLimit, type RateLimit } from './rate-limit.ts';
+import { createApiKeyLookups } from './api-key-lookups.ts';
 import { createTokenVerifier } from './tokens.ts';
 
 const MAX_CREDENTIALS = 10_000;
 const REMEMBERED_MS = 30_000;
+const WRONG_REMEMBERED_MS = 5_000;
 const AUTH_DEADLINE_MS = 5_000;
+const RETRY_MS = 1_000;
 const MAX_CREDENTIAL_LENGTH = 8_192;
-/** Wrong credentials that one peer may send. */
-const FAILURES = { perSecond: 5, burst: 50 };
 
-export type Authenticate = (authorization: string | undefined, peer: string) => Promise<Caller>;
+/** Who sends a call, by the values of its `Authorization` headers. Errors: CREDENTIAL_INVALID, SERVICE_UNAVAILABLE. */
+export type Authenticate = (authorizations: readonly string[]) => Promise<Caller>;
 
 export type Authentication = {
   authenticate: Authenticate;
@@ -23,63 +24,75 @@ export type Authentication = {
 };
 
 export type Dependencies = {
-  credentials: Client<CredentialServiceDefinition>;
-  failures?: RateLimit;
+  credentials: Pick<Client<CredentialServiceDefinition>, 'authenticateApiKeys' | 'getKeySet'>;
+  /** Until they are, tokens are refused. */
+  revocationsKnown: () => boolean;
   now?: () => number;
 };
 
+type Found = { caller: Caller; expireMs: number };
+
 /**
- * Who an `Authorization: Bearer …` header is, by API key or token. What was found is kept for 30 s by the credential's
- * SHA-256. `peer` is `address:port`; one that sends many wrong credentials is refused until it pauses, unless its
- * credential is a known one. Errors: CREDENTIAL_INVALID, RATE_LIMITED, SERVICE_UNAVAILABLE.
+ * Who an `Authorization: Bearer …` header is, by API key or token. Who was found is kept for 30 s by the credential's SHA-256,
+ * and that it is wrong for 5 s, apart from these, so that wrong ones push out none that is right. Nothing is counted by address:
+ * a credential of 256 random bits is not found by trying, and behind one address there may be everybody.
  */
 export function createAuthentication(dependencies: Dependencies): Authentication {
-  const { credentials, failures = createRateLimit(FAILURES), now = Date.now } = dependencies;
-  const known = new LRUCache<string, Caller>({ max: MAX_CREDENTIALS, ttl: REMEMBERED_MS, perf: { now } });
+  const { credentials, revocationsKnown, now = Date.now } = dependencies;
+  const size = { max: MAX_CREDENTIALS, perf: { now }, ttlResolution: 0 };
+  const known = new LRUCache<string, Caller>({ ...size, ttl: REMEMBERED_MS });
+  const wrong = new LRUCache<string, string>({ ...size, ttl: WRONG_REMEMBERED_MS });
   const pending = new Map<string, Promise<Caller>>();
   /** Counts what was forgotten: an answer that was asked for before may be as old. */
   let changes = 0;
+  const lookUpApiKey = createApiKeyLookups(credentials, now);
   const verify = createTokenVerifier(
     async () => (await credentials.getKeySet({}, { deadlineMs: AUTH_DEADLINE_MS })).json,
     now,
   );
 
-  const lookUp = async (credential: string, key: string): Promise<Caller> => {
+  const lookUp = async (credential: string, sha256: Buffer): Promise<Found> => {
     if (!credential.startsWith('dk_')) {
-      const { caller, expireMs } = await verify(credential);
-      known.set(key, caller, { ttl: Math.max(1, Math.min(REMEMBERED_MS, expireMs - now())) });
-      return caller;
+      const found = await verify(credential);
+      if (!revocationsKnown()) throw revocationsUnknown();
+      return found;
     }
+    const { caller, expireTime } = await lookUpApiKey(sha256);
+    if (!caller) throw new DrydockError('CREDENTIAL_INVALID', 'the API key is unknown, expired or revoked');
+    return { caller, expireMs: expireTime?.getTime() ?? Number.POSITIVE_INFINITY };
+  };
+  const find = async (credential: string, sha256: Buffer, key: string): Promise<Caller> => {
     const asked = changes;
-    const { caller } = await credentials.authenticateApiKey({ secret: credential }, { deadlineMs: AUTH_DEADLINE_MS });
-    if (!caller) throw new DrydockError('INTERNAL', 'auth named nobody');
-    if (asked === changes) known.set(key, caller);
-    return caller;
-  };
-
-  const authenticate: Authenticate = async (authorization, peer) => {
-    const credential = readBearer(authorization);
-    const key = createHash('sha256').update(credential).digest('base64');
-    const caller = known.get(key);
-    if (caller) return caller;
-
-    const host = peer.slice(0, peer.lastIndexOf(':'));
-    const retryAfterMs = failures.wait(host);
-    if (retryAfterMs > 0)
-      throw new DrydockError('RATE_LIMITED', 'too many wrong credentials from this address', { retryAfterMs });
-    // A burst of calls with one credential asks auth once.
-    let looking = pending.get(key);
-    if (!looking) {
-      looking = lookUp(credential, key).finally(() => pending.delete(key));
-      pending.set(key, looking);
-    }
-    return looking.catch((error) => {
-      if (hasReason(error, 'CREDENTIAL_INVALID')) failures.take(host);
+    try {
+      const { caller, expireMs } = await lookUp(credential, sha256);
+      const ttl = Math.max(1, Math.min(REMEMBERED_MS, expireMs - now()));
+      if (asked === changes) known.set(key, caller, { ttl });
+      return caller;
+    } catch (error) {
+      if (hasReason(error, 'CREDENTIAL_INVALID')) wrong.set(key, error.message);
       throw error;
-    });
+    } finally {
+      pending.delete(key);
+    }
   };
+
   return {
-    authenticate,
+    async authenticate(authorizations) {
+      const credential = readBearer(authorizations);
+      const sha256 = createHash('sha256').update(credential).digest();
+      const key = sha256.toString('base64');
+      const caller = known.get(key);
+      if (caller) return caller;
+      const refusal = wrong.get(key);
+      if (refusal) throw new DrydockError('CREDENTIAL_INVALID', refusal);
+      // A burst of calls with one credential asks auth once.
+      let finding = pending.get(key);
+      if (!finding) {
+        finding = find(credential, sha256, key);
+        pending.set(key, finding);
+      }
+      return finding;
+    },
     forget(organizationId) {
       changes++;
       for (const [key, caller] of known.entries()) if (caller.organizationId === organizationId) known.delete(key);
@@ -87,7 +100,15 @@ export function createAuthentication(dependencies: Dependencies): Authentication
   };
 }
 
-function readBearer(authorization: string | undefined): string {
+const revocationsUnknown = () =>
+  new DrydockError('SERVICE_UNAVAILABLE', 'tokens cannot be checked against revocations yet; try again', {
+    retryAfterMs: RETRY_MS,
+  });
+
+function readBearer([authorization, ...more]: readonly string[]): string {
+  // Another part of the way may look at the other one.
+  if (more.length > 0)
+    throw new DrydockError('CREDENTIAL_INVALID', 'there are several Authorization headers; send one');
   if (!authorization)
     throw new DrydockError('CREDENTIAL_INVALID', 'no credential; send `Authorization: Bearer <API key or token>`');
   const [, credential] = /^Bearer +(\S+) *$/i.exec(authorization) ?? [];

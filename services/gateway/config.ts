@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { type Environment, readEnvironment } from '#libs/config.ts';
 import type { InFlightLimits } from './in-flight.ts';
 import { parseRange } from './webhooks/addresses.ts';
+import { parsePorts, WEB_PORTS } from './webhooks/ports.ts';
 
 const MiB = 1024 * 1024;
 
@@ -32,6 +33,8 @@ export function loadConfig(variables: Environment) {
       concurrency: env.integer('GATEWAY_WEBHOOK_CONCURRENCY', 32, { min: 1, max: 1_000 }),
       /** Where webhooks may be sent to though it is not the public internet. */
       allowedRanges: env.list('GATEWAY_WEBHOOK_ALLOWED_RANGES', parseRange),
+      /** Which ports they may be sent to, there and elsewhere. */
+      allowedPorts: env.list('GATEWAY_WEBHOOK_ALLOWED_PORTS', parsePorts, WEB_PORTS),
     },
   };
   env.check();

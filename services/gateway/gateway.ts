@@ -39,7 +39,7 @@ export function createGateway(dependencies: Dependencies): Gateway {
   const { authenticate, revocations, rateLimit, inFlight, contract, forward } = dependencies;
   return {
     async admit({ scope }, { metadata, peer, signal }) {
-      const caller = await authenticate(metadata.get('authorization'), peer);
+      const caller = await authenticate(metadata.getAll('authorization').map(String));
       const retryAfterMs = rateLimit.take(caller.organizationId);
       if (retryAfterMs > 0)
         throw new DrydockError('RATE_LIMITED', 'the organisation makes too many calls', { retryAfterMs });

@@ -50,8 +50,8 @@ await run(log, async (shutdown) => {
   using connections = openConnections(tls);
   using directory = watchExecutors(events);
   using routes = watchSandboxRoutes(records, events);
-  using revocations = watchRevocations(events);
-  const { authenticate, forget } = createAuthentication({ credentials });
+  await using revocations = watchRevocations({ credentials, events, log });
+  const { authenticate, forget } = createAuthentication({ credentials, revocationsKnown: revocations.known });
   using _organizations = events.subscribe('drydock.auth.organization.changed', (data) =>
     forget(OrganizationChanged.decode(data).organizationId),
   );
@@ -71,6 +71,7 @@ await run(log, async (shutdown) => {
   });
   const post = createPost({
     isAllowed: createAddressRules(config.webhooks.allowedRanges),
+    ports: config.webhooks.allowedPorts,
     resolve: createResolver(),
   });
   await using webhooks = sendWebhooks({ deliveries, post, concurrency: config.webhooks.concurrency, log });

@@ -10,8 +10,6 @@ export type Rate = {
 export type RateLimit = {
   /** Takes one if there is one, and answers 0; else answers how many ms it is until the next one. */
   take(key: string): number;
-  /** What `take` would answer. */
-  wait(key: string): number;
 };
 
 const MAX_KEYS = 10_000;
@@ -22,22 +20,16 @@ export function createRateLimit(
   now: () => number = performance.now.bind(performance),
 ): RateLimit {
   const buckets = new LRUCache<string, { tokens: number; at: number }>({ max: MAX_KEYS });
-  const refilled = (key: string) => {
-    const at = now();
-    const bucket = buckets.get(key) ?? { tokens: burst, at };
-    bucket.tokens = Math.min(burst, bucket.tokens + ((at - bucket.at) / 1000) * perSecond);
-    bucket.at = at;
-    buckets.set(key, bucket);
-    return bucket;
-  };
-  const waitFor = ({ tokens }: { tokens: number }) => (tokens >= 1 ? 0 : Math.ceil(((1 - tokens) / perSecond) * 1000));
   return {
     take(key) {
-      const bucket = refilled(key);
-      const wait = waitFor(bucket);
-      if (wait === 0) bucket.tokens -= 1;
-      return wait;
+      const at = now();
+      const bucket = buckets.get(key) ?? { tokens: burst, at };
+      bucket.tokens = Math.min(burst, bucket.tokens + ((at - bucket.at) / 1000) * perSecond);
+      bucket.at = at;
+      buckets.set(key, bucket);
+      if (bucket.tokens < 1) return Math.ceil(((1 - bucket.tokens) / perSecond) * 1000);
+      bucket.tokens -= 1;
+      return 0;
     },
-    wait: (key) => waitFor(refilled(key)),
   };
 }

@@ -1,18 +1,24 @@
-import { LRUCache } from 'lru-cache';
 import { DrydockError } from '#libs/errors.ts';
 import type { Events } from '#libs/events.ts';
+import type { Client } from '#libs/grpc/rpc.ts';
+import { every } from '#libs/lifecycle.ts';
+import type { Logger } from '#libs/log.ts';
+import type { CredentialServiceDefinition } from '#proto/drydock/internal/v1/auth.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import { ApiKeyRevoked, OrganizationDeleted } from '#proto/drydock/internal/v1/events.ts';
 
-const STREAM = 'AUTH';
-const SUBJECTS = 'drydock.auth.>';
 const REVOKED_SUBJECT = 'drydock.auth.apikey.revoked';
 const DELETED_SUBJECT = 'drydock.auth.organization.deleted';
-/** Longer than a token lives, so that a token whose key was revoked expires before the key is forgotten. */
+const READ_INTERVAL_MS = 2_000;
+const READ_DEADLINE_MS = 10_000;
+/** Longer than a token lives, so that a token whose key was revoked expires before the revocation is forgotten. */
 const REMEMBERED_MS = 20 * 60_000;
-const MAX_REMEMBERED = 100_000;
+/** Longer than a transaction lasts: what it revokes has the time of its start, and is there to be read at its end. */
+const OVERLAP_MS = 60_000;
 
 export type Revocations = {
+  /** Whether they were read once. Until then a token may be one of a key that was revoked. */
+  known(): boolean;
   /**
    * A call that a key of an organisation pays for: `signal` is aborted with CREDENTIAL_INVALID when the key is revoked or the
    * organisation deleted. Throws that if it is.
@@ -20,28 +26,63 @@ export type Revocations = {
   begin(caller: Pick<Caller, 'apiKeyId' | 'organizationId'>): { signal: AbortSignal } & Disposable;
 };
 
-/** Knows the keys and organisations that ended lately, also before this process started, and ends their calls. */
-export function watchRevocations(events: Events, now: () => number = Date.now): Revocations & Disposable {
-  const revoked = new LRUCache<string, true>({ max: MAX_REMEMBERED, ttl: REMEMBERED_MS });
-  const live = new Map<string, Set<AbortController>>();
-  const listening = new DisposableStack();
+export type Dependencies = {
+  credentials: Pick<Client<CredentialServiceDefinition>, 'listRevocations'>;
+  events: Pick<Events, 'subscribe'>;
+  log: Logger;
+  now?: () => number;
+  readIntervalMs?: number;
+};
 
-  const revoke = (id: string) => {
-    if (!revoked.has(id)) revoked.set(id, true);
-    for (const call of live.get(id) ?? []) call.abort(noLonger());
+/**
+ * Knows the keys and organisations that ended lately, also before this process started, and ends their calls. NATS tells of
+ * one at once; auth, which has them all, is asked every 2 s besides, so nothing depends on NATS but the speed. What is
+ * remembered has no limit of its own, since room for a new one would be made by letting an old token in again: it is bounded
+ * by how many keys organisations may have and make, at some 100 bytes each.
+ */
+export function watchRevocations(dependencies: Dependencies): Revocations & AsyncDisposable {
+  const {
+    credentials,
+    events,
+    log,
+    now = performance.now.bind(performance),
+    readIntervalMs = READ_INTERVAL_MS,
+  } = dependencies;
+  const ended = createEndedIds(now);
+  const live = new Map<string, Set<AbortController>>();
+  let readAt: number | undefined;
+
+  const end = (id: string) => {
+    ended.add(id);
+    for (const call of live.get(id) ?? []) call.abort(noLonger(id));
   };
-  const watch = (subject: string, idOf: (data: Uint8Array) => string) => {
-    const since = new Date(now() - REMEMBERED_MS);
-    listening.use(events.follow({ stream: STREAM, subject, since, handle: (data) => revoke(idOf(data)) }));
+  const read = async (signal: AbortSignal) => {
+    const began = now();
+    const missed = readAt === undefined ? REMEMBERED_MS : began - readAt + OVERLAP_MS;
+    const request = { withinMs: Math.ceil(Math.min(REMEMBERED_MS, missed)) };
+    for await (const { ids } of credentials.listRevocations(request, { signal, deadlineMs: READ_DEADLINE_MS }))
+      for (const id of ids) end(id);
+    readAt = began;
   };
-  events.keepStream(STREAM, [SUBJECTS]);
-  watch(REVOKED_SUBJECT, (data) => ApiKeyRevoked.decode(data).apiKeyId);
-  watch(DELETED_SUBJECT, (data) => OrganizationDeleted.decode(data).organizationId);
+
+  const parts = new AsyncDisposableStack();
+  parts.use(events.subscribe(REVOKED_SUBJECT, (data) => end(ApiKeyRevoked.decode(data).apiKeyId)));
+  parts.use(events.subscribe(DELETED_SUBJECT, (data) => end(OrganizationDeleted.decode(data).organizationId)));
+  parts.use(
+    every(readIntervalMs, log, (signal) =>
+      read(signal).catch((error) => {
+        if (!signal.aborted) log.warn({ err: error }, 'revocations not read');
+      }),
+    ),
+  );
 
   return {
+    known: () => readAt !== undefined,
     begin({ apiKeyId, organizationId }) {
-      const ids = [apiKeyId, organizationId];
-      if (ids.some((id) => revoked.has(id))) throw noLonger();
+      // Deleting an organisation revokes its keys too, and is the better answer.
+      const ids = [organizationId, apiKeyId];
+      const gone = ids.find((id) => ended.has(id));
+      if (gone) throw noLonger(gone);
       const call = new AbortController();
       for (const id of ids) live.set(id, (live.get(id) ?? new Set()).add(call));
       return {
@@ -55,8 +96,28 @@ export function watchRevocations(events: Events, now: () => number = Date.now): 
         },
       };
     },
-    [Symbol.dispose]: () => listening.dispose(),
+    [Symbol.asyncDispose]: () => parts.disposeAsync(),
   };
 }
 
-const noLonger = () => new DrydockError('CREDENTIAL_INVALID', 'the API key was revoked');
+/** Ids that are kept for 20 minutes each. */
+function createEndedIds(now: () => number) {
+  // In the order in which they came, so the first to be forgotten are at the front.
+  const forgetAt = new Map<string, number>();
+  return {
+    has: (id: string) => (forgetAt.get(id) ?? 0) > now(),
+    add(id: string) {
+      for (const [first, time] of forgetAt) {
+        if (time > now()) break;
+        forgetAt.delete(first);
+      }
+      if (!forgetAt.has(id)) forgetAt.set(id, now() + REMEMBERED_MS);
+    },
+  };
+}
+
+const noLonger = (id: string) =>
+  new DrydockError(
+    'CREDENTIAL_INVALID',
+    id.startsWith('org_') ? 'the organisation was deleted' : 'the API key was revoked',
+  );

@@ -121,6 +121,7 @@ describe('with a collector of traces', () => {
       displayName: 'k',
       scopes: ['sandboxes', 'executions'],
       requestId: '',
+      expireTime: undefined,
     });
     using own = connectWire(platform, secret);
     const environment = { TOKEN: SECRET };
@@ -130,7 +131,7 @@ describe('with a collector of traces', () => {
     // Refused ones too, and one whose key is no more.
     await own.http(CALLS.createSandbox, { template: SECRET, environment });
     await own.http(CALLS.runCode, { language: 'python', source: SECRET, environment: { ...environment, '': SECRET } });
-    await api.auth.revokeApiKey({ apiKeyId: apiKey!.id });
+    await api.auth.revokeApiKey({ apiKeyId: apiKey!.id, revokeDescendants: false });
     await expect
       .poll(async () => (await own.http(CALLS.createSandbox, { template: 'python' })).reason)
       .toBe('CREDENTIAL_INVALID');

@@ -94,7 +94,7 @@ test('a token stands for its key, and both end within a second when the key is r
   const cut = stream.next();
   cut.catch(() => {});
   const started = performance.now();
-  await api.auth.revokeApiKey({ apiKeyId: apiKey?.id ?? '' });
+  await api.auth.revokeApiKey({ apiKeyId: apiKey?.id ?? '', revokeDescendants: false });
   await expect(cut).rejects.toMatchObject({ reason: 'CREDENTIAL_INVALID' });
   expect(performance.now() - started).toBeLessThan(1_000);
   expect((await http('GET', '/v1/sandboxes')).status).toBe(401);
@@ -121,6 +121,7 @@ test('a key with one scope opens nothing else', async () => {
     displayName: 'runner',
     scopes: ['executions'],
     requestId: '',
+    expireTime: undefined,
   });
   const runner = connectGrpc(platform, secret);
   opened.push(runner);

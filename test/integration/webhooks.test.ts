@@ -39,6 +39,7 @@ async function startParts() {
     AUTH_ADDRESS: `127.0.0.1:${await auth.listening}`,
     SESSION_ADDRESS: `127.0.0.1:${await session.listening}`,
     GATEWAY_WEBHOOK_ALLOWED_RANGES: '127.0.0.0/8',
+    GATEWAY_WEBHOOK_ALLOWED_PORTS: '1024-65535',
   };
   const startGateway = async (environment: Record<string, string> = {}) => {
     const port = await freePort();

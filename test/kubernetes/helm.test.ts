@@ -97,7 +97,7 @@ describe('before anything is installed', () => {
         sandboxes: { quota: { pods: '10' }, catalog: '{"templates": [], "languages": []}' },
         gateway: {
           service: { type: 'LoadBalancer', annotations: { a: 'b' }, grpcNodePort: 30700 },
-          webhooks: { allowedRanges: ['10.1.0.0/16'] },
+          webhooks: { allowedRanges: ['10.1.0.0/16'], allowedPorts: [443] },
           nodeSelector: { pool: 'front' },
           tolerations: [{ key: 'front', operator: 'Exists' }],
         },
@@ -118,7 +118,6 @@ describe('before anything is installed', () => {
         networkPolicy: {
           metricsFrom: [{ namespaceSelector: { matchLabels: { name: 'monitoring' } } }],
           extraEgress: [{ ports: [{ port: 4318 }] }],
-          webhookPorts: [443],
         },
       },
     ],

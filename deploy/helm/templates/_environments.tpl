@@ -7,6 +7,7 @@
 - {name: GATEWAY_CALLS_BURST, value: {{ int $gateway.callsBurst | quote }}}
 - {name: GATEWAY_WEBHOOK_CONCURRENCY, value: {{ int $gateway.webhooks.concurrency | quote }}}
 - {name: GATEWAY_WEBHOOK_ALLOWED_RANGES, value: {{ join "," $gateway.webhooks.allowedRanges | quote }}}
+- {name: GATEWAY_WEBHOOK_ALLOWED_PORTS, value: {{ join "," $gateway.webhooks.allowedPorts | quote }}}
 {{- end }}
 
 {{- define "drydock.authEnv" -}}

@@ -2,6 +2,7 @@ import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
 import { abortable } from 'abort-controller-x';
+import { allowsPort, describePorts, type PortRange } from './ports.ts';
 import type { Resolve } from './resolver.ts';
 
 const LIMIT_MS = 10_000;
@@ -16,20 +17,23 @@ export type Post = (request: Outgoing) => Promise<Outcome>;
 
 export type Dependencies = {
   isAllowed: (address: string) => boolean;
+  ports: readonly PortRange[];
   resolve: Resolve;
   /** For all of it, from the name to the last byte that is read. */
   limitMs?: number;
 };
 
 /**
- * Posts to a URL of a tenant. The host's addresses are checked and the connection is made to one of these and no other, so a
+ * Posts to a URL of a tenant, if its port is one of `ports`. The host's addresses are checked and the connection is made to one of these and no other, so a
  * name that changes its address gains nothing. No redirect is followed and no proxy used. Never throws.
  */
-export function createPost({ isAllowed, resolve, limitMs = LIMIT_MS }: Dependencies): Post {
+export function createPost({ isAllowed, ports, resolve, limitMs = LIMIT_MS }: Dependencies): Post {
   return async (request) => {
     const signal = AbortSignal.timeout(limitMs);
     try {
       const url = new URL(request.url);
+      if (!allowsPort(ports, portOf(url)))
+        return failure(`webhooks are not sent to this port, only to ${describePorts(ports)}`);
       const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
       const found = isIP(host) ? [host] : await abortable(signal, resolve(host));
       if (found.length === 0) return failure('the host name has no address');
@@ -37,10 +41,12 @@ export function createPost({ isAllowed, resolve, limitMs = LIMIT_MS }: Dependenc
       if (addresses.length === 0) return failure('the host has no public address');
       return outcomeOf(await send(url, request, addresses, signal));
     } catch (error) {
-      return failure(signal.aborted ? `no answer within ${limitMs / 1000} s` : describe(error));
+      return failure(signal.aborted ? NO_ANSWER : describe(error));
     }
   };
 }
+
+const portOf = ({ port, protocol }: URL): number => Number(port || (protocol === 'https:' ? 443 : 80));
 
 const failure = (error: string): Outcome => ({ statusCode: 0, error });
 
@@ -99,13 +105,15 @@ async function readSome(response: IncomingMessage): Promise<void> {
   }
 }
 
+// The same whether nobody listens, the host is not there or it is silent: what a port scan would find out is not told.
+const NO_ANSWER = 'no answer came';
 const WORDS: Record<string, string> = {
-  ECONNREFUSED: 'the connection was refused',
+  ECONNREFUSED: NO_ANSWER,
   ECONNRESET: 'the connection was closed before an answer came',
   EPIPE: 'the connection was closed before an answer came',
-  EHOSTUNREACH: 'the host cannot be reached',
-  ENETUNREACH: 'the host cannot be reached',
-  ETIMEDOUT: 'the host cannot be reached',
+  EHOSTUNREACH: NO_ANSWER,
+  ENETUNREACH: NO_ANSWER,
+  ETIMEDOUT: NO_ANSWER,
   HPE_HEADER_OVERFLOW: 'the headers of the answer are too large',
 };
 const TLS_CODES = /^(ERR_TLS|ERR_SSL|EPROTO|CERT_|CRL_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|INVALID_|HOSTNAME_)/;

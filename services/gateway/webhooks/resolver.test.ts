@@ -44,7 +44,11 @@ test('a name that nobody knows has none', async () => {
 
 test('a name of somebody else that leads to this machine is refused', async () => {
   using dns = await startNameServer('127.0.0.1', '10.0.0.1');
-  const post = createPost({ isAllowed: createAddressRules([]), resolve: createResolver([dns.server]) });
+  const post = createPost({
+    isAllowed: createAddressRules([]),
+    ports: [[443, 443]],
+    resolve: createResolver([dns.server]),
+  });
   const request = { url: 'https://hook.example/', headers: {}, body: Buffer.from('{}') };
   expect(await post(request)).toEqual({ statusCode: 0, error: 'the host has no public address' });
 });

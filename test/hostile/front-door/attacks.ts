@@ -18,13 +18,14 @@ function headerBlock(headers: Record<string, string>): Buffer {
   return Buffer.concat(Object.entries(headers).flatMap(([name, value]) => [Buffer.from([0]), text(name), text(value)]));
 }
 
-const CALL_HEADERS = headerBlock({
+const CALL = {
   ':method': 'POST',
   ':scheme': 'http',
   ':path': '/drydock.v1.TemplateService/ListTemplates',
   'content-type': 'application/grpc',
   te: 'trailers',
-});
+};
+const CALL_HEADERS = headerBlock(CALL);
 
 const SUBMIT = 'drydock.v1.ExecutionService/BatchSubmitExecutions';
 const RUN = 'drydock.v1.ExecutionService/RunCode';
@@ -152,6 +153,17 @@ export const OF_A_TENANT: Record<string, Attack> = {
     busy(target, 60, (tally) =>
       httpCall(target, tally, '/v1/executions:run', pieces(10 * MiB, 64 * 1024), { length: 15 * MiB }),
     ),
+  'a message in frames of one byte': (target) =>
+    flood(
+      target,
+      target.grpcPort,
+      Buffer.concat([
+        frame(SETTINGS, 0, 0),
+        frame(HEADERS, END_HEADERS, 1, headerBlock({ ...CALL, authorization: `Bearer ${target.credential}` })),
+        frame(DATA, 0, 1, framed(Buffer.alloc(0), { length: 15 * MiB })),
+      ]),
+      () => Buffer.concat(Array<Buffer>(1_000).fill(frame(DATA, 0, 1, Buffer.from([0])))),
+    ),
   'a program of 15 MiB': grpcBody(RUN, () => framed(field(4, filled(15 * MiB, 'x')))),
   'JSON: millions of empty objects': json(() => list('{"requests":[', '{},', ']}', BODY_BYTES)),
   'JSON: millions of items': json(() => list('{"command":[', '"",', ']}', BODY_BYTES), '/v1/executions:run'),
@@ -169,6 +181,10 @@ export const OF_A_TENANT: Record<string, Attack> = {
     () => list('{"language":"python","source":"', 'xé', '"}', BODY_BYTES),
     '/v1/executions:run',
   ),
+  'JSON: a million chunks of one byte': (target) =>
+    busy(target, 20, (tally) =>
+      httpCall(target, tally, '/v1/executions:run', endless(filled(60_000, '1\r\n \r\n')), { areChunks: true }),
+    ),
   'JSON: one byte at a time': (target) =>
     busy(target, 20, (tally) => httpCall(target, tally, '/v1/executions:run', pieces(MiB, 1))),
   'a query of a thousand parameters': (target) =>

@@ -96,13 +96,13 @@ export function framed(message: Uint8Array, { length = message.length, compresse
   return Buffer.concat([head, message]);
 }
 
-/** An HTTP request with bytes as its body, written by hand; the status is counted. */
+/** An HTTP request with bytes as its body, written by hand; the status is counted. Without a length each piece is a chunk. */
 export async function httpCall(
   target: Target,
   tally: Tally,
   path: string,
   body: Iterable<Uint8Array>,
-  { length, headers = [] }: { length?: number; headers?: string[] } = {},
+  { length, areChunks = false }: { length?: number; areChunks?: boolean } = {},
 ): Promise<void> {
   const socket = await connected(target.httpPort);
   const lines = [
@@ -112,7 +112,6 @@ export async function httpCall(
     'content-type: application/json',
     length === undefined ? 'transfer-encoding: chunked' : `content-length: ${length}`,
     ...(target.credential ? [`authorization: Bearer ${target.credential}`] : []),
-    ...headers,
   ];
   let answer = '';
   const closed = new Promise<void>((resolve) => socket.once('close', resolve));
@@ -123,7 +122,9 @@ export async function httpCall(
   for (const piece of body) {
     if (socket.destroyed || answer) break;
     const bytes =
-      length === undefined ? Buffer.concat([Buffer.from(`${piece.length.toString(16)}\r\n`), piece, CRLF]) : piece;
+      length === undefined && !areChunks
+        ? Buffer.concat([Buffer.from(`${piece.length.toString(16)}\r\n`), piece, CRLF])
+        : piece;
     if (!socket.write(bytes)) {
       const drained = new Promise<void>((resolve) => socket.once('drain', resolve));
       await orOver(target, Promise.race([drained, closed]), undefined);

@@ -1,0 +1,13 @@
+import type { Queryable } from '#libs/database.ts';
+import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
+
+type Actor = Pick<Caller, 'organizationId' | 'apiKeyId'>;
+
+/** Notes what a key did, with a row for each thing that it did it to. */
+export async function audit(tx: Queryable, caller: Actor, action: string, ...resourceIds: string[]): Promise<void> {
+  await tx.query(
+    `insert into audit_log (organization_id, api_key_id, action, resource_id)
+     select $1, $2, $3, id from unnest($4::text[]) as resource (id)`,
+    [caller.organizationId, caller.apiKeyId, action, resourceIds],
+  );
+}
