@@ -24,6 +24,10 @@ import type { Logger } from '#libs/log.ts';
 
 /** Of memory, for each piece that a message comes in: one of a byte costs a hundred. */
 const PIECE_BYTES = 256;
+/** About what the headers of a call take on the wire. */
+const HEADER_BYTES = 256;
+/** Pieces of less than `PIECE_BYTES` that a call may send at once, and in a second: more are a flood, which ends its connection. */
+const SMALL_PIECES = { burst: 10_000, perSecond: 5_000 };
 /** How long a client that was answered may go on sending. */
 const LINGER_MS = 1_000;
 
@@ -53,6 +57,7 @@ export type AdmissionOptions = {
   idleMs: number;
   /** Hears of the peer of every call. */
   onCall: (peer: string) => void;
+  onUse: (peer: string, bytes: number) => void;
 };
 
 /** A call between its headers and its last byte. */
@@ -88,6 +93,7 @@ function intercepted(
   const stream = streamOf(call);
   const peer = call.getPeer();
   options.onCall(peer);
+  options.onUse(peer, HEADER_BYTES);
   const observation = observeCall(method.path, {}, options.log);
   const gone = new AbortController();
   let admitted: AdmittedCall | undefined;
@@ -108,7 +114,10 @@ function intercepted(
     timer = setTimeout(() => refuse(new DrydockError('MALFORMED_REQUEST', `${what} within ${ms / 1000} s`)), ms);
   };
 
+  const flooded = countSmallPieces();
   stream.on('data', (piece: Buffer) => {
+    options.onUse(peer, piece.length);
+    if (flooded(piece.length)) return stream.session?.destroy();
     if (!admitted || refused) return;
     if (method.requestStream) clearTimeout(timer);
     else if (!arriving) patience(options.messageMs, 'the request did not arrive');
@@ -162,6 +171,16 @@ function intercepted(
           .build(),
       ),
   });
+}
+
+/** Tells when pieces come that are so small, and so many, that reading them costs more than they say. */
+function countSmallPieces(): (bytes: number) => boolean {
+  const began = performance.now();
+  let small = 0;
+  return (bytes) => {
+    small += bytes < PIECE_BYTES ? 1 : 0;
+    return small > SMALL_PIECES.burst + (SMALL_PIECES.perSecond * (performance.now() - began)) / 1_000;
+  };
 }
 
 /** A client that goes on sending after its answer gets no more than a moment. */

@@ -35,6 +35,8 @@ export type PublicServerOptions = {
   /** A FileDescriptorSet to serve reflection from. */
   descriptors: Uint8Array;
   log: Logger;
+  /** Hears of bytes that a connection, `address:port`, sent to some use: pieces of requests, and the headers of a call. */
+  onUse?: (peer: string, bytes: number) => void;
   patience?: Patience;
 };
 
@@ -49,7 +51,7 @@ export type PublicServer = {
  * lets calls end for 10 s and then cancels them.
  */
 export function createPublicServer(options: PublicServerOptions): PublicServer {
-  const { log } = options;
+  const { log, onUse = () => {} } = options;
   const {
     firstCallMs = 10_000,
     firstByteMs = 10_000,
@@ -65,7 +67,7 @@ export function createPublicServer(options: PublicServerOptions): PublicServer {
     clearTimeout(newcomers.get(peer));
     newcomers.delete(peer);
   };
-  const admission = createAdmission(methods, { log, firstByteMs, messageMs, idleMs, onCall: welcome });
+  const admission = createAdmission(methods, { log, firstByteMs, messageMs, idleMs, onUse, onCall: welcome });
 
   const server = new Server({
     'grpc.max_receive_message_length': MAX_PUBLIC_MESSAGE_BYTES,

@@ -3,6 +3,7 @@ import type { Server as HttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import type { PublicServer } from '#libs/grpc/public-server.ts';
 import { splitAddress } from '#libs/telemetry.ts';
+import type { Waste } from './waste.ts';
 
 /** What every HTTP/2 connection of a client begins with. */
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
@@ -12,8 +13,11 @@ const MAX_CONNECTIONS = 10_000;
 type Grpc = Pick<PublicServer, 'inject'>;
 
 /** Accepts connections for gRPC alone, 10,000 at most, until disposed; those that do not begin as HTTP/2 does are closed. */
-export async function listen(address: string, grpc: Grpc): Promise<{ port: number } & AsyncDisposable> {
-  const server = createServer((socket) => tellApart(socket, { http2: grpc.inject, other: (other) => other.destroy() }));
+export async function listen(address: string, grpc: Grpc, waste: Waste): Promise<{ port: number } & AsyncDisposable> {
+  const server = createServer((socket) => {
+    waste.watch(socket);
+    tellApart(socket, { http2: grpc.inject, other: (other) => other.destroy() });
+  });
   server.maxConnections = MAX_CONNECTIONS;
   const [host, port] = splitAddress(address);
   server.listen(port, host);
@@ -28,12 +32,13 @@ export async function listen(address: string, grpc: Grpc): Promise<{ port: numbe
 }
 
 /** Hands the connections of an HTTP server that speak HTTP/2 to gRPC. */
-export function shareWithHttp2(server: HttpServer, grpc: Grpc): void {
+export function shareWithHttp2(server: HttpServer, grpc: Grpc, waste: Waste): void {
   const [serve] = server.listeners('connection') as ((socket: Socket) => void)[];
   server.removeListener('connection', serve!);
-  server.on('connection', (socket) =>
-    tellApart(socket, { http2: grpc.inject, other: (other) => serve!.call(server, other) }),
-  );
+  server.on('connection', (socket) => {
+    waste.watch(socket);
+    tellApart(socket, { http2: grpc.inject, other: (other) => serve!.call(server, other) });
+  });
 }
 
 type Protocols = { http2: (socket: Socket) => void; other: (socket: Socket) => void };

@@ -27,6 +27,7 @@ import { createRateLimit } from './rate-limit.ts';
 import { createReadiness } from './readiness.ts';
 import { watchRevocations } from './revocations.ts';
 import { watchSandboxRoutes } from './sandbox-routes.ts';
+import { createWaste } from './waste.ts';
 import { createAddressRules } from './webhooks/addresses.ts';
 import { createPost } from './webhooks/post.ts';
 import { createResolver } from './webhooks/resolver.ts';
@@ -77,11 +78,13 @@ await run(log, async (shutdown) => {
   await using webhooks = sendWebhooks({ deliveries, post, concurrency: config.webhooks.concurrency, log });
   using _webhooksDue = events.subscribe('drydock.webhooks.due', webhooks.trigger);
   const ready = createReadiness({ credentials, templates });
+  using waste = createWaste();
   await using transcoder = createTranscoder(config.descriptorsFile);
   await using grpc = createPublicServer({
     methods: servedMethods(gateway),
     descriptors: publicFiles(descriptors),
     log,
+    onUse: waste.used,
   });
   const { httpAddress } = config;
   await using http = await startHttp({
@@ -91,10 +94,11 @@ await run(log, async (shutdown) => {
     contract,
     transcoder,
     grpc,
+    waste,
     ready,
     log,
   });
-  await using listener = await listen(config.address, grpc);
+  await using listener = await listen(config.address, grpc, waste);
   await using _telemetry = await startTelemetry({
     service: 'gateway',
     metricsAddress: config.metricsAddress,

@@ -11,11 +11,21 @@ const MAX_BODY_MS = 120_000;
 /** How long a refused client may go on sending before it is cut off. */
 const LINGER_MS = 10_000;
 
+/** What reading a body needs. */
+export type Intake = {
+  /** Counts bytes that are kept. */
+  held: Holding;
+  /** Hears of bytes that the body consists of, without what frames them. */
+  used: (bytes: number) => void;
+  /** How long the body may pause. */
+  idleMs: number;
+};
+
 /**
- * The whole body. Errors: REQUEST_TOO_LARGE, those of `take`, and MALFORMED_REQUEST if it stops arriving for `idleMs`, or
+ * The whole body. Errors: REQUEST_TOO_LARGE, those of `Holding.take`, and MALFORMED_REQUEST if it stops arriving for `idleMs`, or
  * takes longer than two minutes.
  */
-export async function readBody(request: IncomingMessage, idleMs: number, { take }: Holding): Promise<Uint8Array> {
+export async function readBody(request: IncomingMessage, intake: Intake): Promise<Uint8Array> {
   refuseEncoding(request);
   const announced = Number(request.headers['content-length'] ?? 0);
   if (announced > MAX_JSON_BYTES) throw tooLarge();
@@ -23,11 +33,11 @@ export async function readBody(request: IncomingMessage, idleMs: number, { take 
   // Put together as it comes: a million pieces of one byte are a hundred times their length.
   let body = Buffer.allocUnsafeSlow(announced || PIECE_BYTES);
   let length = 0;
-  for await (const piece of arriving(request, idleMs)) {
+  for await (const piece of arriving(request, intake)) {
     const needed = length + piece.length;
     if (needed > MAX_JSON_BYTES) throw tooLarge();
     if (performance.now() > end) throw stalled();
-    take(piece.length);
+    intake.held.take(piece.length);
     if (needed > body.length) body = Buffer.concat([body.subarray(0, length)], Math.max(needed, 2 * length));
     piece.copy(body, length);
     length = needed;
@@ -36,30 +46,26 @@ export async function readBody(request: IncomingMessage, idleMs: number, { take 
 }
 
 /** The body as it comes, in pieces of at most 64 KiB; the client is read no faster than the pieces are taken. */
-export async function* readPieces(
-  request: IncomingMessage,
-  idleMs: number,
-  { take, give }: Holding,
-): AsyncIterable<Buffer> {
+export async function* readPieces(request: IncomingMessage, intake: Intake): AsyncIterable<Buffer> {
   refuseEncoding(request);
-  for await (const piece of arriving(request, idleMs)) {
-    take(piece.length);
+  for await (const piece of arriving(request, intake)) {
+    intake.held.take(piece.length);
     for (let at = 0; at < piece.length; at += PIECE_BYTES) yield piece.subarray(at, at + PIECE_BYTES);
-    give(piece.length);
+    intake.held.give(piece.length);
   }
 }
 
 /** Lets the rest of a body go by, so that a client which is still sending reads the answer, but not for ever. */
-export function discardRest(request: IncomingMessage): void {
+export function discardRest(request: IncomingMessage, used: Intake['used']): void {
   if (request.complete || request.destroyed) return;
   const cut = setTimeout(() => request.destroy(), LINGER_MS);
   request.once('close', () => clearTimeout(cut));
   request.on('error', () => {});
-  request.resume();
+  request.on('data', (piece: Buffer) => used(piece.length));
 }
 
 /** Waiting is only counted while somebody waits: a slow receiver is not a slow sender. */
-async function* arriving(request: IncomingMessage, idleMs: number): AsyncIterable<Buffer> {
+async function* arriving(request: IncomingMessage, { used, idleMs }: Intake): AsyncIterable<Buffer> {
   const pieces = request.iterator({ destroyOnReturn: false });
   try {
     while (true) {
@@ -67,6 +73,7 @@ async function* arriving(request: IncomingMessage, idleMs: number): AsyncIterabl
       const timer = setTimeout(() => reject(stalled()), idleMs);
       const { value, done } = await Promise.race([pieces.next(), idle]).finally(() => clearTimeout(timer));
       if (done) return;
+      used(value.length);
       yield value;
     }
   } finally {

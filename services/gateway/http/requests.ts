@@ -1,20 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import type { DescMessage, JsonObject } from '@bufbuild/protobuf';
 import { create, toBinary } from '@bufbuild/protobuf';
-import type { Holding } from '../in-flight.ts';
 import { type Binding, isRaw } from './bindings.ts';
-import { readBody, readPieces } from './body.ts';
+import { type Intake, readBody, readPieces } from './body.ts';
 import { parseQuery, textsToJson } from './query.ts';
 import type { Route } from './router.ts';
 import type { Transcoder } from './transcoding.ts';
-
-export type RequestOptions = {
-  transcoder: Transcoder;
-  /** Counts the bytes of the body. */
-  held: Holding;
-  /** How long the body may pause. */
-  idleMs: number;
-};
 
 const NOTHING = new Uint8Array();
 
@@ -26,16 +17,17 @@ export async function readRequest(
   { binding, fields }: Route,
   request: IncomingMessage,
   query: string,
-  { transcoder, held, idleMs }: RequestOptions,
+  transcoder: Transcoder,
+  intake: Intake,
 ): Promise<Uint8Array | AsyncIterable<Uint8Array>> {
   const { body, descriptor, method } = binding;
   const { input } = descriptor;
   const given: JsonObject[] = [textsToJson(input, parseQuery(query), takenBy(binding)), textsToJson(input, fields)];
   if (method.method.requestStream) {
     const first = await transcoder.decode(input, NOTHING, '', given);
-    return pieces(first, input, binding, readPieces(request, idleMs, held));
+    return pieces(first, input, binding, readPieces(request, intake));
   }
-  const bytes = body ? await readBody(request, idleMs, held) : NOTHING;
+  const bytes = body ? await readBody(request, intake) : NOTHING;
   if (isRaw(body)) {
     const message = await transcoder.decode(input, NOTHING, '', given);
     return Buffer.concat([message, withBytes(input, body.localName, bytes)]);

@@ -11,6 +11,7 @@ import type { Contract } from '../contract.ts';
 import type { Descriptors } from '../descriptors.ts';
 import type { Gateway } from '../gateway.ts';
 import { shareWithHttp2 } from '../listener.ts';
+import type { Waste } from '../waste.ts';
 import { answerError, answerOne, answerStream } from './answers.ts';
 import { readBindings } from './bindings.ts';
 import { discardRest } from './body.ts';
@@ -50,6 +51,7 @@ export type HttpOptions = {
   transcoder: Transcoder;
   /** Takes the connections that speak HTTP/2. */
   grpc: Pick<PublicServer, 'inject'>;
+  waste: Waste;
   /** Resolves when calls can be answered. */
   ready: () => Promise<void>;
   log: Logger;
@@ -99,7 +101,7 @@ export async function startHttp(options: HttpOptions): Promise<{ port: number } 
   };
   app.all('/*', everythingElse);
   app.setNotFoundHandler(everythingElse);
-  shareWithHttp2(app.server, options.grpc);
+  shareWithHttp2(app.server, options.grpc, options.waste);
 
   const [host, port] = splitAddress(options.address);
   await app.listen({ host, port });
@@ -167,7 +169,7 @@ function createApp(): FastifyInstance {
 type Answer = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
 function createAnswer(options: HttpOptions, route: (verb: string, path: string) => Route): Answer {
-  const { gateway, transcoder, log, idleMs = IDLE_MS } = options;
+  const { gateway, transcoder, waste, log, idleMs = IDLE_MS } = options;
 
   const call = async (request: IncomingMessage, response: ServerResponse, found: Route, query: string) => {
     const { binding } = found;
@@ -181,10 +183,11 @@ function createAnswer(options: HttpOptions, route: (verb: string, path: string) 
     // Node keeps the first of several alone; which one a proxy has looked at is not known.
     for (const [at, name] of rawHeaders.entries())
       if (at % 2 === 0 && name.toLowerCase() === 'authorization') metadata.append(name, rawHeaders[at + 1]!);
-    const peer = `${socket.remoteAddress}:${socket.remotePort}`;
+    const peer = peerOf(socket);
+    const used = (bytes: number) => waste.used(peer, bytes);
     try {
       using admitted = await gateway.admit(method, { signal, metadata, peer });
-      const message = await readRequest(found, request, query, { transcoder, held: admitted.held, idleMs });
+      const message = await readRequest(found, request, query, transcoder, { held: admitted.held, used, idleMs });
       const answer = gateway.forward(method, message, admitted);
       const onLateError = (error: DrydockError) => logInternal(error, binding.template.source);
       const answerOptions = { transcoder, idleMs, onLateError };
@@ -201,6 +204,8 @@ function createAnswer(options: HttpOptions, route: (verb: string, path: string) 
 
   return async (request, response) => {
     const { verb, path, query } = readTarget(request);
+    const peer = peerOf(request.socket);
+    waste.used(peer, headerBytes(request));
     const end = requests.startTimer();
     let name = 'none';
     let ids = {};
@@ -218,7 +223,7 @@ function createAnswer(options: HttpOptions, route: (verb: string, path: string) 
         if (response.headersSent) return void response.destroy();
         await answerError(response, httpError(known), idleMs).catch(() => response.destroy());
       } finally {
-        discardRest(request);
+        discardRest(request, (bytes) => waste.used(peer, bytes));
         const status = response.writableFinished ? response.statusCode : CLIENT_GONE;
         const labels = { route: name, method: name === 'none' ? 'none' : verb, status };
         end(labels);
@@ -226,6 +231,15 @@ function createAnswer(options: HttpOptions, route: (verb: string, path: string) 
       }
     });
   };
+}
+
+function peerOf({ remoteAddress, remotePort }: IncomingMessage['socket']): string {
+  return `${remoteAddress}:${remotePort}`;
+}
+
+/** About what the request line and the headers took. */
+function headerBytes({ url = '', rawHeaders }: IncomingMessage): number {
+  return rawHeaders.reduce((bytes, text) => bytes + text.length + 2, url.length + 32);
 }
 
 /** The ids that a path names, for the log. */

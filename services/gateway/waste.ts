@@ -1,0 +1,57 @@
+import type { Socket } from 'node:net';
+
+/** Bytes that a connection may waste at once; a read brings 64 KiB, of which the use is seen only afterwards. */
+const BURST_BYTES = 80 * 1024;
+/** Each byte of use may have one beside it that frames it. */
+const READ_PER_USED = 2;
+const BYTES_PER_SECOND = 16 * 1024;
+/** An answer of so many bytes brings one of acknowledgement. */
+const WRITTEN_PER_BYTE = 16;
+const CHECK_MS = 100;
+
+export type Waste = Disposable & {
+  /** Follows a connection until it closes. */
+  watch(socket: Socket): void;
+  /** Bytes that a connection, `address:port`, sent were of use: part of a body, or the headers of a call. */
+  used(peer: string, bytes: number): void;
+};
+
+type Account = { socket: Socket; balance: number; read: number; written: number; at: number };
+
+/**
+ * Ends connections that send much and say little. Chunks and frames of one byte, or of none, cost more than a hundred times their
+ * length to read, and while they are read every caller waits.
+ */
+export function createWaste(now: () => number = performance.now.bind(performance)): Waste {
+  const accounts = new Map<string, Account>();
+  const settle = (account: Account) => {
+    const { socket } = account;
+    const { bytesRead, bytesWritten } = socket;
+    const at = now();
+    account.balance +=
+      ((at - account.at) / 1000) * BYTES_PER_SECOND +
+      (bytesWritten - account.written) / WRITTEN_PER_BYTE -
+      (bytesRead - account.read);
+    account.balance = Math.min(account.balance, BURST_BYTES);
+    account.read = bytesRead;
+    account.written = bytesWritten;
+    account.at = at;
+    if (account.balance < 0) socket.destroy();
+  };
+  const timer = setInterval(() => accounts.forEach(settle), CHECK_MS);
+  timer.unref();
+  return {
+    watch(socket) {
+      const peer = `${socket.remoteAddress}:${socket.remotePort}`;
+      accounts.set(peer, { socket, balance: BURST_BYTES, read: 0, written: 0, at: now() });
+      socket.once('close', () => accounts.delete(peer));
+    },
+    used(peer, bytes) {
+      const account = accounts.get(peer);
+      if (!account) return;
+      account.balance += READ_PER_USED * bytes;
+      settle(account);
+    },
+    [Symbol.dispose]: () => clearInterval(timer),
+  };
+}
