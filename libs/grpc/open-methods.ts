@@ -2,7 +2,7 @@ import { Metadata } from 'nice-grpc-common';
 import { HealthDefinition, HealthServiceImpl, HealthState } from 'nice-grpc-server-health';
 import { ServerReflection, ServerReflectionService } from 'nice-grpc-server-reflection';
 import { DrydockError } from '#libs/errors.ts';
-import type { AdmittedCall, PublicMethod } from '#libs/grpc/admission.ts';
+import type { AdmittedCall, PublicMethod } from '#libs/grpc/public-method.ts';
 import type { Call } from '#libs/grpc/rpc.ts';
 
 /** Bytes of all requests of one call. */

@@ -6,9 +6,10 @@ import { gzipSync } from 'node:zlib';
 import pino from 'pino';
 import { expect, test } from 'vitest';
 import { DrydockError } from '#libs/errors.ts';
-import type { AdmittedCall, PublicMethod } from '#libs/grpc/admission.ts';
+import type { Patience } from '#libs/grpc/arrival.ts';
 import { createClient } from '#libs/grpc/client.ts';
-import { createPublicServer, type Patience } from '#libs/grpc/public-server.ts';
+import type { AdmittedCall, PublicMethod } from '#libs/grpc/public-method.ts';
+import { createPublicServer } from '#libs/grpc/public-server.ts';
 import { type Definition, methodPath } from '#libs/grpc/rpc.ts';
 import { FileServiceDefinition, ReadFileRequest, StatFileRequest } from '#proto/drydock/v1/file.ts';
 

@@ -6,8 +6,10 @@ import {
   type UntypedHandleCall,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import { createAdmission, type PublicMethod } from '#libs/grpc/admission.ts';
+import { createAdmission } from '#libs/grpc/admission.ts';
+import type { Patience } from '#libs/grpc/arrival.ts';
 import { openMethods } from '#libs/grpc/open-methods.ts';
+import type { PublicMethod } from '#libs/grpc/public-method.ts';
 import { MAX_MESSAGE_BYTES, MAX_PUBLIC_MESSAGE_BYTES } from '#libs/grpc/rpc.ts';
 import type { Logger } from '#libs/log.ts';
 
@@ -16,18 +18,12 @@ const MAX_STREAMS = 1_000;
 const MAX_HEADER_BYTES = 16 * 1024;
 const DRAIN_MS = 10_000;
 
-/** How long clients may keep a server waiting. */
-export type Patience = {
-  /** From the connection to its first call. Default 10 s. */
-  firstCallMs?: number;
-  /** From the admission of a call to the first byte of its request. Default 10 s. */
-  firstByteMs?: number;
-  /** From the admission of a call to the end of its request, which is one message. Default 2 minutes. */
-  messageMs?: number;
-  /** Between two messages of a stream of requests, and to take a piece of an answer. Default 1 minute. */
-  idleMs?: number;
-  /** Without a call on the connection. Default 1 minute. */
-  connectionIdleMs?: number;
+const PATIENCE: Required<Patience> = {
+  firstCallMs: 10_000,
+  firstByteMs: 10_000,
+  messageMs: 120_000,
+  idleMs: 60_000,
+  connectionIdleMs: 60_000,
 };
 
 export type PublicServerOptions = {
@@ -52,13 +48,7 @@ export type PublicServer = {
  */
 export function createPublicServer(options: PublicServerOptions): PublicServer {
   const { log, onUse = () => {} } = options;
-  const {
-    firstCallMs = 10_000,
-    firstByteMs = 10_000,
-    messageMs = 120_000,
-    idleMs = 60_000,
-    connectionIdleMs = 60_000,
-  } = options.patience ?? {};
+  const patience = { ...PATIENCE, ...options.patience };
   const open = openMethods(options.methods, options.descriptors);
   const methods = [...options.methods, ...open.methods];
   /** Connections that have not made a call yet, by their peer. */
@@ -67,15 +57,15 @@ export function createPublicServer(options: PublicServerOptions): PublicServer {
     clearTimeout(newcomers.get(peer));
     newcomers.delete(peer);
   };
-  const admission = createAdmission(methods, { log, firstByteMs, messageMs, idleMs, onUse, onCall: welcome });
+  const admission = createAdmission(methods, { log, patience, onUse, onCall: welcome });
 
   const server = new Server({
     'grpc.max_receive_message_length': MAX_PUBLIC_MESSAGE_BYTES,
     'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
     'grpc.max_concurrent_streams': MAX_STREAMS,
     'grpc.max_metadata_size': MAX_HEADER_BYTES,
-    'grpc.max_connection_idle_ms': connectionIdleMs,
-    'grpc.keepalive_time_ms': connectionIdleMs,
+    'grpc.max_connection_idle_ms': patience.connectionIdleMs,
+    'grpc.keepalive_time_ms': patience.connectionIdleMs,
     'grpc.keepalive_timeout_ms': 20_000,
     interceptors: [admission.interceptor],
   });
@@ -88,7 +78,7 @@ export function createPublicServer(options: PublicServerOptions): PublicServer {
       const peer = `${socket.remoteAddress}:${socket.remotePort}`;
       newcomers.set(
         peer,
-        setTimeout(() => socket.destroy(), firstCallMs),
+        setTimeout(() => socket.destroy(), patience.firstCallMs),
       );
       socket.once('close', () => welcome(peer));
       injector.injectConnection(socket);

@@ -27,9 +27,12 @@ export type Dependencies = {
 export type Origin = { caller: Caller; signal: AbortSignal };
 
 /** The bytes of one message, or a stream of them, each way as the method has it. */
+export type Messages = Uint8Array | AsyncIterable<Uint8Array>;
+
+/** Asks the owner of a method. Errors: the owner's, and SERVICE_UNAVAILABLE. */
 export type Forward = (
   method: PublicMethod,
-  request: Uint8Array | AsyncIterable<Uint8Array>,
+  request: Messages,
   origin: Origin,
 ) => Promise<Uint8Array> | AsyncIterable<Uint8Array>;
 
@@ -37,68 +40,17 @@ export type Forward = (
 type Target = { client: ByteClient; executorId?: string };
 
 export function createForwarding(dependencies: Dependencies): Forward {
-  const { contract, connections, addresses, directory, routes } = dependencies;
+  const { contract } = dependencies;
 
-  const executorOf = async (
-    service: PublicMethod['service'],
-    sandboxId: string,
-    { caller }: Origin,
-  ): Promise<Target> => {
-    const executorId = await routes.find(caller, sandboxId);
-    const address = await directory.addressOf(executorId);
-    if (!address) {
-      routes.doubt(caller, sandboxId);
-      throw new DrydockError('SERVICE_UNAVAILABLE', "the sandbox's executor cannot be reached; try again", {
-        retryAfterMs: RETRY_AFTER_MS,
-      });
-    }
-    return { client: connections.to('executor', address, service), executorId };
-  };
-
-  const targetOf = async (method: PublicMethod, sandboxId: string, origin: Origin): Promise<Target> =>
-    method.owner === 'executor'
-      ? executorOf(method.service, sandboxId, origin)
-      : { client: connections.to(method.owner, addresses[method.owner], method.service) };
-
-  /** What an executor does not hold has stopped or is with another one, which session knows, or will know soon. */
-  const explain = async (error: unknown, target: Target | undefined, sandboxId: string, { caller }: Origin) => {
-    if (target?.executorId && hasReason(error, 'SANDBOX_NOT_FOUND', 'SANDBOX_STOPPED')) {
-      routes.drop(caller, sandboxId);
-      if (error.reason === 'SANDBOX_STOPPED') return error;
-      return routes.find(caller, sandboxId).then(
-        (executorId) => {
-          if (executorId !== target.executorId) return moved();
-          routes.drop(caller, sandboxId);
-          return new DrydockError('SANDBOX_STOPPED', 'the sandbox has just stopped');
-        },
-        (truth) => (hasReason(truth, 'SERVICE_UNAVAILABLE') ? error : truth),
-      );
-    }
-    // Another executor may have taken over what this one held.
-    if (target?.executorId && hasReason(error, 'SERVICE_UNAVAILABLE')) routes.doubt(caller, sandboxId);
-    if (hasReason(error, 'SERVICE_UNAVAILABLE') && error.details.retryAfterMs === undefined)
-      return new DrydockError(error.reason, error.message, {
-        ...error.details,
-        retryAfterMs: RETRY_AFTER_MS,
-        cause: error,
-      });
-    return error;
-  };
-
-  /** Asks the owner of the sandbox that a message names, which may be the first of many. */
-  const single = async (
-    method: PublicMethod,
-    first: Uint8Array,
-    request: Uint8Array | AsyncIterable<Uint8Array>,
-    options: CallOptions & Origin,
-  ) => {
+  /** Asks the owner of the sandbox that a message names, which may be the first of a stream. */
+  const single = async (method: PublicMethod, first: Uint8Array, request: Messages, options: CallOptions & Origin) => {
     const sandboxId = contract.of(method).sandboxIdOf(first);
     let target: Target | undefined;
     try {
-      target = await targetOf(method, sandboxId, options);
+      target = await findTarget(dependencies, method, sandboxId, options);
       return await target.client[method.key]!(request, options);
     } catch (error) {
-      throw await explain(error, target, sandboxId, options);
+      throw await explain(dependencies, error, target, sandboxId, options);
     }
   };
 
@@ -106,10 +58,10 @@ export function createForwarding(dependencies: Dependencies): Forward {
     const sandboxId = contract.of(method).sandboxIdOf(request);
     let target: Target | undefined;
     try {
-      target = await targetOf(method, sandboxId, origin);
+      target = await findTarget(dependencies, method, sandboxId, origin);
       yield* target.client[method.key]!(request, origin);
     } catch (error) {
-      throw await explain(error, target, sandboxId, origin);
+      throw await explain(dependencies, error, target, sandboxId, origin);
     }
   }
 
@@ -121,6 +73,53 @@ export function createForwarding(dependencies: Dependencies): Forward {
       ? stream(method, request, origin)
       : single(method, request, request, { ...origin, deadlineMs: UNARY_LIMIT_MS[owner] });
   };
+}
+
+async function findTarget(
+  { connections, addresses, directory, routes }: Dependencies,
+  { owner, service }: PublicMethod,
+  sandboxId: string,
+  { caller }: Origin,
+): Promise<Target> {
+  if (owner !== 'executor') return { client: connections.to(owner, addresses[owner], service) };
+  const executorId = await routes.find(caller, sandboxId);
+  const address = await directory.addressOf(executorId);
+  if (address) return { client: connections.to('executor', address, service), executorId };
+  routes.doubt(caller, sandboxId);
+  throw new DrydockError('SERVICE_UNAVAILABLE', "the sandbox's executor cannot be reached; try again", {
+    retryAfterMs: RETRY_AFTER_MS,
+  });
+}
+
+/** The error that the caller gets: a sandbox that its executor does not hold has stopped or moved, as session knows, or will soon. */
+async function explain(
+  { routes }: Dependencies,
+  error: unknown,
+  target: Target | undefined,
+  sandboxId: string,
+  { caller }: Origin,
+): Promise<unknown> {
+  if (target?.executorId && hasReason(error, 'SANDBOX_NOT_FOUND', 'SANDBOX_STOPPED')) {
+    routes.drop(caller, sandboxId);
+    if (error.reason === 'SANDBOX_STOPPED') return error;
+    return routes.find(caller, sandboxId).then(
+      (executorId) => {
+        if (executorId !== target.executorId) return moved();
+        routes.drop(caller, sandboxId);
+        return new DrydockError('SANDBOX_STOPPED', 'the sandbox has just stopped');
+      },
+      (truth) => (hasReason(truth, 'SERVICE_UNAVAILABLE') ? error : truth),
+    );
+  }
+  // Another executor may have taken over what this one held.
+  if (target?.executorId && hasReason(error, 'SERVICE_UNAVAILABLE')) routes.doubt(caller, sandboxId);
+  if (hasReason(error, 'SERVICE_UNAVAILABLE') && error.details.retryAfterMs === undefined)
+    return new DrydockError(error.reason, error.message, {
+      ...error.details,
+      retryAfterMs: RETRY_AFTER_MS,
+      cause: error,
+    });
+  return error;
 }
 
 function moved(): DrydockError {

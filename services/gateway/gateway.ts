@@ -1,10 +1,10 @@
 import { DrydockError, hasReason } from '#libs/errors.ts';
-import type { PublicMethod as ServedMethod } from '#libs/grpc/admission.ts';
+import type { PublicMethod as ServedMethod } from '#libs/grpc/public-method.ts';
 import { type Call, methodPath } from '#libs/grpc/rpc.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import type { Authenticate } from './authentication.ts';
 import type { Contract } from './contract.ts';
-import type { Forward } from './forwarding.ts';
+import type { Forward, Messages } from './forwarding.ts';
 import type { Holding, InFlight } from './in-flight.ts';
 import type { Scan } from './message-scan.ts';
 import { PUBLIC_METHODS, type PublicMethod } from './owners.ts';
@@ -31,9 +31,6 @@ export type Gateway = {
   /** Asks the owner. Errors: those of `Scan`, and the owner's. */
   forward(method: PublicMethod, request: Messages, admitted: Admitted): Promise<Uint8Array> | AsyncIterable<Uint8Array>;
 };
-
-/** The bytes of one message, or a stream of them. */
-type Messages = Uint8Array | AsyncIterable<Uint8Array>;
 
 export function createGateway(dependencies: Dependencies): Gateway {
   const { authenticate, revocations, rateLimit, inFlight, contract, forward } = dependencies;
@@ -98,12 +95,12 @@ export function servedMethods(gateway: Gateway): ServedMethod[] {
 }
 
 function scanned(request: Messages, scan: Scan): Messages {
-  if (!(request instanceof Uint8Array)) return each(request, scan);
+  if (!(request instanceof Uint8Array)) return scannedEach(request, scan);
   scan(request);
   return request;
 }
 
-async function* each(messages: AsyncIterable<Uint8Array>, scan: Scan): AsyncIterable<Uint8Array> {
+async function* scannedEach(messages: AsyncIterable<Uint8Array>, scan: Scan): AsyncIterable<Uint8Array> {
   for await (const message of messages) {
     scan(message);
     yield message;
