@@ -206,6 +206,27 @@ describe('the queue of an organisation', () => {
     expect(parked.message).toMatch(/5 attempts.*its host died/);
   });
 
+  test('does not run again what was given up because its holder did not end it, though it is submitted again', async () => {
+    const call = someone();
+    const { id } = await submit(call, { requestId: 'r' });
+    await take(call);
+    await age('executions', id, 'deadline', '10 minutes');
+    await sweepOnce();
+    expect(await get(call, id)).toMatchObject({ state: 'FINISHED', verdict: 'INTERNAL_ERROR' });
+    expect((await submit(call, { requestId: 'r' })).id).toBe(id);
+    expect(await attempt(call)).toMatchObject({ id: undefined });
+  });
+
+  test('gives what its holder lost to the next one, however long nobody came for it', async () => {
+    const call = someone();
+    const { id } = await submit(call);
+    await take(call);
+    await age('executions', id, 'lease_expire', '1 hour');
+    await age('executions', id, 'deadline', '1 hour');
+    await sweepOnce();
+    expect(await attempt(call)).toMatchObject({ id, attempt: 2 });
+  });
+
   test('is not touched by strangers', async () => {
     const call = someone();
     const { id } = await submit(call);

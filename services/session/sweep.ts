@@ -68,12 +68,15 @@ function stopOverdueSandboxes(db: Database): Promise<string[]> {
   });
 }
 
+/** One of the queue whose attempt was lost is not among them: whoever takes the next turn takes it again. */
 function endLostExecutions(db: Database): Promise<Ended[]> {
+  // A run that was waited for gives its request id back; a submission keeps its own, since it was accepted.
   return db.query<Ended>(
     `update executions set state = 'FINISHED', finish_time = now(), result = $1, spec = null,
-       request_id = case when lease_expire is null then null end
+       request_id = case when lease_expire is null then null else request_id end
      where id in (
        select id from executions where state = 'RUNNING' and deadline < now() - interval '${OVERDUE_GRACE}'
+         and (lease_expire is null or lease_expire > now())
        limit ${BATCH} for update skip locked
      ) returning id, ${DELIVERIES}`,
     [LOST],
