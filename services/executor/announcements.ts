@@ -11,7 +11,7 @@ import {
   SandboxesInherited,
 } from '#proto/drydock/internal/v1/events.ts';
 import type { EndedReason, Estate } from './backend.ts';
-import type { Claim } from './claims.ts';
+import type { Claim } from './claim.ts';
 import type { Leases } from './leases.ts';
 import type { Pool } from './pool.ts';
 import type { Room } from './room.ts';

@@ -14,8 +14,10 @@ const REFILL_LATER_MS = 50;
 const PAUSE_AFTER_FAILURE_MS = 2_000;
 
 export type Pool = AsyncDisposable & {
-  /** A warm instance of a template that the organisation may have, if there is one. It never comes back. */
+  /** A warm instance of a template that the organisation may have, if there is one. */
   take(template: string, purpose: Purpose, tenant: Tenant): Instance | undefined;
+  /** Takes one back for sandboxes that has stayed as it was made, and that nobody had. */
+  giveBack(instance: Instance, tenant: Tenant): void;
   /** Warm instances by template: those for whoever comes, or those for one organisation each. */
   sizes(purpose: Purpose, kind?: 'shared' | 'own'): Map<string, number>;
   /** An instance ended while it waited. */
@@ -127,6 +129,11 @@ export function createPool(dependencies: {
       if (stock.warm.length) later ??= setTimeout(refillNow, REFILL_LATER_MS);
       else refillNow();
       return instance;
+    },
+    giveBack(instance, tenant) {
+      const owner = tenant.sharedPool ? null : tenant;
+      const stock = find(instance.template.id, 'sandbox', owner) ?? open(instance.template, 'sandbox', owner);
+      stock.warm.unshift(instance);
     },
     sizes(purpose, kind = 'shared') {
       const sizes = new Map([...catalog.templates.keys()].map((id) => [id, 0]));
