@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { execa } from 'execa';
+import { missingFile } from '#libs/missing.ts';
 import type { Progress } from './root.ts';
 
 /** A command that is needed, and the Debian package that brings it. */
@@ -67,6 +68,6 @@ export async function goVersion(): Promise<[number, number] | undefined> {
 }
 
 async function isDebian(): Promise<boolean> {
-  const release = await readFile('/etc/os-release', 'utf8').catch(() => '');
-  return /^(ID|ID_LIKE)=.*(debian|ubuntu)/m.test(release);
+  const release = await readFile('/etc/os-release', 'utf8').catch(missingFile);
+  return /^(ID|ID_LIKE)=.*(debian|ubuntu)/m.test(release ?? '');
 }
