@@ -128,7 +128,21 @@ describe('an API key', () => {
     ]);
     const { apiKeys } = await auth.listApiKeys(page, call);
     expect(apiKeys.find(({ id }) => id === apiKey!.id)!.revokeTime).toBeInstanceOf(Date);
-    await auth.revokeApiKey({ apiKeyId: apiKey!.id }, call);
+  });
+
+  test('that is revoked again, also at the same moment, stays as it was, and that is told and recorded once', async () => {
+    const { call } = await tenant();
+    const { id } = (await createApiKey(call)).apiKey!;
+    const revokeTime = async () =>
+      (await auth.listApiKeys(page, call)).apiKeys.find((key) => key.id === id)!.revokeTime;
+    await Promise.all(Array.from({ length: 5 }, () => auth.revokeApiKey({ apiKeyId: id }, call)));
+    const first = await revokeTime();
+    await auth.revokeApiKey({ apiKeyId: id }, call);
+    expect(await revokeTime()).toEqual(first);
+    expect(await db.query('select subject from outbox')).toEqual([{ subject: REVOKED_SUBJECT }]);
+    expect(await db.query(`select resource_id from audit_log where action = 'RevokeApiKey'`)).toEqual([
+      { resource_id: id },
+    ]);
   });
 
   test('of another organisation is answered like one that does not exist', async () => {
@@ -281,7 +295,10 @@ describe('an organisation that is deleted', () => {
     await deleteOrganization(id);
     await deleteOrganization(id);
     // Of a call that was let in before.
-    await expect(createApiKey(call)).rejects.toMatchObject({ reason: 'CREDENTIAL_INVALID' });
+    await expect(createApiKey(call)).rejects.toMatchObject({
+      reason: 'CREDENTIAL_INVALID',
+      message: 'the organisation of the API key was deleted',
+    });
     for (const each of [secret, second.secret, third.secret])
       await expect(authenticate(each)).rejects.toMatchObject({ reason: 'CREDENTIAL_INVALID' });
     await expect(auth.exchangeToken({}, call)).rejects.toMatchObject({ reason: 'CREDENTIAL_INVALID' });

@@ -35,7 +35,8 @@ export const DELETED_SUBJECT = 'drydock.auth.organization.deleted';
 
 export type Dependencies = {
   db: Database;
-  signingKeys: SigningKeys /** There are events to send. */;
+  signingKeys: SigningKeys;
+  /** There are events to send. */
   changed: () => void;
 };
 
@@ -175,13 +176,7 @@ export function createAuth({ db, signingKeys, changed }: Dependencies): Rpc<Auth
       const caller = withScope(call, 'keys');
       if (!isId('key', apiKeyId)) throw noApiKey();
       await db.transaction(async (tx) => {
-        const found = !isId('key', apiKeyId)
-          ? []
-          : await tx.query(
-              `update api_keys set revoke_time = coalesce(revoke_time, now()) where id = $1 and organization_id = $2 returning id`,
-              [apiKeyId, caller.organizationId],
-            );
-        if (found.length === 0) throw noApiKey();
+        if (!(await markRevoked(tx, apiKeyId, caller.organizationId))) return;
         const event = { apiKeyId, organizationId: caller.organizationId };
         await writeOutbox(tx, REVOKED_SUBJECT, ApiKeyRevoked.encode(event).finish());
         await audit(tx, caller, 'RevokeApiKey', apiKeyId);
@@ -237,7 +232,7 @@ async function changeOrganization(tx: Queryable, id: string, { displayName, quot
 /** Keeps one from being deleted until the end of the transaction. Errors: CREDENTIAL_INVALID where it was: so was the caller's key. */
 async function holdOrganization(tx: Queryable, id: string): Promise<void> {
   const found = await tx.query('select from organizations where id = $1 and delete_time is null for share', [id]);
-  if (found.length === 0) throw new DrydockError('CREDENTIAL_INVALID', 'the API key was revoked');
+  if (found.length === 0) throw new DrydockError('CREDENTIAL_INVALID', 'the organisation of the API key was deleted');
 }
 
 /** False where it was deleted before. Errors: ORGANIZATION_NOT_FOUND. */
@@ -249,6 +244,18 @@ async function markDeleted(tx: Queryable, id: string): Promise<boolean> {
   if (deleted) return true;
   const [earlier] = await tx.query('select from organizations where id = $1', [id]);
   if (!earlier) throw noOrganization();
+  return false;
+}
+
+/** False where it was revoked before. Errors: API_KEY_NOT_FOUND. */
+async function markRevoked(tx: Queryable, id: string, organizationId: string): Promise<boolean> {
+  const [revoked] = await tx.query(
+    `update api_keys set revoke_time = now() where id = $1 and organization_id = $2 and revoke_time is null returning id`,
+    [id, organizationId],
+  );
+  if (revoked) return true;
+  const [earlier] = await tx.query('select from api_keys where id = $1 and organization_id = $2', [id, organizationId]);
+  if (!earlier) throw noApiKey();
   return false;
 }
 
