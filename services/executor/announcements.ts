@@ -30,15 +30,12 @@ export type Dependencies = {
   leases: Leases;
   room: Room;
   slots: Slots;
-  /** Some template can have cells. */
-  hasCells: () => boolean;
   pool: () => Pool;
   executorId: string;
   /** Where its sandboxes outlive it; else empty. */
   cluster: string;
   address: string;
   maxSandboxes: number;
-  memoryBytes: number;
   /** Once aborted, no new sandboxes are taken. */
   leaving: AbortSignal;
   log: Logger;
@@ -65,13 +62,11 @@ export function createAnnouncer(dependencies: Dependencies): Announcer {
       address: dependencies.address,
       capacity: dependencies.maxSandboxes,
       sandboxes: sandboxes.list().length + used.length,
-      memoryBytes: dependencies.memoryBytes,
       freeMemoryBytes: Math.max(0, room.freeMemoryBytes() + idleBytes),
       warm: Object.fromEntries(pool().sizes('sandbox')),
       draining: leaving.aborted,
       executionSlots: slots.total,
       executions: slots.taken(),
-      cells: dependencies.hasCells(),
       cluster: dependencies.cluster,
     };
     events.publish(ANNOUNCED_SUBJECT, ExecutorAnnounced.encode(announced).finish());

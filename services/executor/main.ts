@@ -107,13 +107,11 @@ await run(log, async (shutdown) => {
     leases,
     room,
     slots,
-    hasCells: () => [...catalog.templates.keys()].some(instances.hasCells),
     pool: () => pool,
     executorId: config.id,
     cluster: backend.cluster,
     address: config.advertisedAddress,
     maxSandboxes,
-    memoryBytes,
     leaving,
     log,
   });

@@ -6,8 +6,8 @@ import { someone, useRecords } from './records-fixture.ts';
 const { records, reads, query, submit, insertExecution, take, complete, age, sweepOnce, remoteReplica } = useRecords();
 
 const attempt = async (call: ReturnType<typeof someone>) => {
-  const { execution, attempt, spec } = await take(call);
-  return { id: execution?.id, attempt, spec };
+  const { attempt, spec } = await take(call);
+  return { id: spec?.executionId, attempt, spec };
 };
 const get = async (call: ReturnType<typeof someone>, executionId: string, seconds = 0): Promise<Execution> =>
   (await reads().executions.getExecution({ executionId, wait: { seconds, nanos: 0 } }, call)).execution!;
@@ -21,7 +21,6 @@ describe('a submission', () => {
     expect(await query('select copies from outbox where subject = $1', [subject])).toEqual([{ copies: 1 }]);
     const taken = await take(call);
     expect(taken).toMatchObject({
-      execution: { id: execution.id, state: 'RUNNING' },
       attempt: 1,
       spec: {
         executionId: execution.id,

@@ -23,9 +23,8 @@ export async function writeTurns(tx: Queryable, counts: ReadonlyMap<string, numb
   );
 }
 
-function encodeTurn({ organization_id, concurrent_executions, queue_weight }: Share): Buffer {
+function encodeTurn({ concurrent_executions, queue_weight }: Share): Buffer {
   const turn: ExecutionQueued = {
-    organizationId: organization_id,
     concurrentExecutions: concurrent_executions,
     queueWeight: queue_weight,
   };
