@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { execa } from 'execa';
 import { missingFile } from '#libs/missing.ts';
+import { readExternal } from './external.ts';
 import type { Progress } from './root.ts';
 
 /** A command that is needed, and the Debian package that brings it. */
@@ -11,14 +12,14 @@ const NEEDED: Need[] = [
   {
     command: 'dockerd',
     package: 'docker.io',
-    unless: () => existsSync('/var/run/docker.sock') || Boolean(process.env.DOCKER_HOST),
+    unless: () => existsSync('/var/run/docker.sock') || readExternal(process.env).dockerHost !== undefined,
   },
   { command: 'docker', package: 'docker.io', unless: () => false },
   { command: 'mmdebstrap', package: 'mmdebstrap', unless: () => false },
   {
     command: 'nats-server',
     package: 'nats-server',
-    unless: () => Boolean(process.env.NATS_URL),
+    unless: () => readExternal(process.env).natsUrl !== undefined,
   },
   { command: 'flock', package: 'util-linux', unless: () => false },
 ];
