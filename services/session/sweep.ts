@@ -8,6 +8,8 @@ import { encodeResult, LIVE, type SandboxRow } from './rows.ts';
 const BATCH = 100;
 const START_LIMIT = '60 s';
 const OVERDUE_GRACE = '60 s';
+// As long as JetStream keeps what news of them may still come.
+const INHERITANCES_KEPT = '24 hours';
 
 const LOST = encodeResult(
   Execution.create({
@@ -33,6 +35,7 @@ export async function sweep(dependencies: Omit<Dependencies, 'catalog'>, retenti
   await forget(db, 'executions', 'finish_time', retentionMs);
   await forget(db, 'sandboxes', 'stop_time', retentionMs);
   await forgetDeletedWebhooks(db);
+  await db.query(`delete from inheritances where lost_time < now() - interval '${INHERITANCES_KEPT}'`);
 }
 
 async function forget(db: Database, table: string, column: string, retentionMs: number): Promise<void> {
