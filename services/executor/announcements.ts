@@ -64,6 +64,7 @@ export function createAnnouncer(dependencies: Dependencies): Announcer {
       sandboxes: sandboxes.list().length + used.length,
       freeMemoryBytes: Math.max(0, room.freeMemoryBytes() + idleBytes),
       warm: Object.fromEntries(pool().sizes('sandbox')),
+      ownWarm: pool().ownWarm(),
       draining: leaving.aborted,
       executionSlots: slots.total,
       executions: slots.taken(),

@@ -2,6 +2,7 @@ import type { Catalog, Template } from '#libs/catalog/catalog.ts';
 import { hasReason } from '#libs/errors.ts';
 import { every } from '#libs/lifecycle.ts';
 import type { Logger } from '#libs/log.ts';
+import type { OwnWarm } from '#proto/drydock/internal/v1/events.ts';
 import type { Purpose } from './backend.ts';
 import type { Instance, Instances } from './instances.ts';
 import { createStock, isIdle, type Stock, takeFrom, targetOf, tookMs } from './stock.ts';
@@ -20,6 +21,8 @@ export type Pool = AsyncDisposable & {
   giveBack(instance: Instance, tenant: Tenant): void;
   /** Warm instances by template: those for whoever comes, or those for one organisation each. */
   sizes(purpose: Purpose, kind?: 'shared' | 'own'): Map<string, number>;
+  /** Warm instances for sandboxes that wait for one organisation each, by template. */
+  ownWarm(): OwnWarm[];
   /** An instance ended while it waited. */
   drop(instanceId: string): Instance | undefined;
   /** Ends what waits for an organisation. */
@@ -141,6 +144,15 @@ export function createPool(dependencies: {
         if (is === purpose && (kind === 'own') === (tenant !== null))
           sizes.set(template.id, (sizes.get(template.id) ?? 0) + warm.length);
       return sizes;
+    },
+    ownWarm() {
+      const own = [...stocks].filter(({ purpose, warm }) => purpose === 'sandbox' && warm.length > 0);
+      const byOwner = Map.groupBy(own, ({ tenant }) => tenant?.organizationId);
+      byOwner.delete(undefined);
+      return [...byOwner].map(([organizationId = '', held]) => ({
+        organizationId,
+        warm: Object.fromEntries(held.map(({ template, warm }) => [template.id, warm.length])),
+      }));
     },
     drop(instanceId) {
       for (const { warm } of stocks) {
