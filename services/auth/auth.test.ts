@@ -239,10 +239,16 @@ describe('a change of an organisation', () => {
       displayName: 'Ajax',
       quota: { ...expected, concurrentSandboxes: 8 },
     });
-    const told = await db.query<{ payload: Buffer }>('select payload from outbox where subject = $1', [
-      CHANGED_SUBJECT,
+    const outbox = 'select payload from outbox where subject = $1 order by position';
+    const rows = await db.query<{ payload: Buffer }>(outbox, [CHANGED_SUBJECT]);
+    const told = rows.map(({ payload }) => OrganizationChanged.decode(payload));
+    expect(told).toMatchObject([
+      { organizationId: id, quota: expected },
+      { organizationId: id, quota: expected },
+      { organizationId: id, quota: { ...expected, concurrentSandboxes: 8 } },
     ]);
-    expect(told.map(({ payload }) => OrganizationChanged.decode(payload).organizationId)).toEqual([id, id, id]);
+    const times = told.map(({ changeTime }) => changeTime!.getTime());
+    expect(times).toEqual(times.toSorted((a, b) => a - b));
   });
 
   test.each<[string, Partial<UpdateOrganizationRequest>, string]>([

@@ -104,10 +104,11 @@ export function createAuth({ db, signingKeys, changed }: Dependencies): Rpc<Auth
         const asked = { organizationId: caller.organizationId, requestId, action: 'UpdateOrganization', content };
         const { repeated } = await once(tx, asked, organizationId);
         if (repeated) return findOrganization(tx, organizationId);
-        const organization = await changeOrganization(tx, organizationId, change);
-        await writeOutbox(tx, CHANGED_SUBJECT, OrganizationChanged.encode({ organizationId }).finish());
+        const row = await changeOrganization(tx, organizationId, change);
+        const event = { organizationId, quota: quotaOf(row), changeTime: row.change_time };
+        await writeOutbox(tx, CHANGED_SUBJECT, OrganizationChanged.encode(event).finish());
         await audit(tx, caller, 'UpdateOrganization', organizationId);
-        return organization;
+        return toOrganization(row);
       });
       changed();
       return { organization };
@@ -206,15 +207,16 @@ async function findOrganization(db: Queryable, id: string): Promise<Organization
   return toOrganization(row);
 }
 
-async function changeOrganization(tx: Queryable, id: string, { displayName, quota }: Change): Promise<Organization> {
-  const [row] = await tx.query(
+async function changeOrganization(tx: Queryable, id: string, { displayName, quota }: Change) {
+  // The clock and not the transaction's time: of two changes, the one that waited for the other is the later one.
+  const [row] = await tx.query<OrganizationRow & { change_time: Date }>(
     `update organizations set display_name = coalesce($2, display_name),
        concurrent_sandboxes = coalesce($3, concurrent_sandboxes),
        concurrent_executions = coalesce($4, concurrent_executions),
        queued_executions = coalesce($5, queued_executions),
        queue_weight = coalesce($6, queue_weight),
        shared_pool = coalesce($7, shared_pool)
-     where id = $1 and delete_time is null returning *`,
+     where id = $1 and delete_time is null returning *, clock_timestamp() as change_time`,
     [
       id,
       displayName,
@@ -226,7 +228,7 @@ async function changeOrganization(tx: Queryable, id: string, { displayName, quot
     ],
   );
   if (!row) throw noOrganization();
-  return toOrganization(row);
+  return row;
 }
 
 /** Keeps one from being deleted until the end of the transaction. Errors: CREDENTIAL_INVALID where it was: so was the caller's key. */
