@@ -62,32 +62,65 @@ export function createClaiming(dependencies: {
   const bind = ({ link }: Instance, { sandboxId, environment }: CheckedSpec) =>
     link.control.bind({ sandboxId, environment }, { deadlineMs: AGENT_DEADLINE_MS });
 
-  /** One that nobody has had: where it cannot be ended now, it is nobody's. */
+  /**
+   * One that nobody has had: where it cannot be ended now, it is nobody's. The claim goes first, since its sandbox may have
+   * another instance by now: what is left of it would be told of as that sandbox's end.
+   */
   const giveUp = async (instance: Instance): Promise<void> => {
-    await instances.abandon(instance);
-    await claims.remove(instance.id);
+    try {
+      await claims.remove(instance.id);
+    } finally {
+      await instances.abandon(instance);
+    }
+  };
+
+  /** Back to the pool, as it was made; what cannot be is given up. */
+  const giveBack = async (instance: Instance, { tenant }: CheckedSpec): Promise<void> => {
+    try {
+      await claims.remove(instance.id);
+      if (!(await backend.setLimits(instance.id, instance.template.limits))) throw new Error('its limits stay others');
+      pool().giveBack(instance, tenant);
+    } catch (error) {
+      log.warn({ err: error, instanceId: instance.id }, 'warm sandbox could not be given back');
+      await giveUp(instance);
+    }
+  };
+
+  /** Whether it has the limits that are wanted. Where it cannot have them now, neither can the next one, and it stays warm. */
+  const adapt = async (instance: Instance, spec: CheckedSpec): Promise<boolean> => {
+    if (sameLimits(instance.limits, spec.limits)) return true;
+    try {
+      if (await backend.setLimits(instance.id, spec.limits)) return true;
+    } catch (error) {
+      if (!hasReason(error, 'NO_CAPACITY', 'SERVICE_UNAVAILABLE')) throw error;
+      log.warn({ err: error, instanceId: instance.id }, 'warm sandbox cannot have such limits now');
+      later(instance, giveBack(instance, spec));
+      return false;
+    }
+    throw new Error('it uses more memory than that');
+  };
+
+  const later = (instance: Instance, work: Promise<void>): void => {
+    work.catch((error) => log.warn({ err: error, instanceId: instance.id }, 'claim not removed'));
   };
 
   /** One that fails to take its owner is given up and the next one tried. */
   const claimWarm = async (template: Template, spec: CheckedSpec): Promise<Claimed | undefined> => {
-    const same = sameLimits(template.limits, spec.limits);
-    if (!fitsWarm(template, spec.limits) || (!same && !backend.capabilities.changesLimits)) return undefined;
+    if (!fitsWarm(template, spec.limits)) return undefined;
+    if (!backend.capabilities.changesLimits && !sameLimits(template.limits, spec.limits)) return undefined;
     const next = () => pool().take(template.id, 'sandbox', spec.tenant);
     for (let instance = next(); instance; instance = next()) {
-      const { id } = instance;
       const claim = await write(instance, spec).catch((error) => {
         pool().giveBack(instance, spec.tenant);
         throw error;
       });
       try {
-        if (!same && !(await backend.setLimits(id, spec.limits))) throw new Error('it uses more memory than that');
+        if (!(await adapt(instance, spec))) return undefined;
         await bind(instance, spec);
         return { instance, claim, warm: true };
       } catch (error) {
-        log.warn({ err: error, instanceId: id }, 'warm sandbox could not be claimed');
-        giveUp(instance).catch((cause) => log.warn({ err: cause, instanceId: id }, 'claim not removed'));
-        // The next one would fare no better.
-        if (hasReason(error, 'NO_CAPACITY') || (!same && hasReason(error, 'SERVICE_UNAVAILABLE'))) return undefined;
+        log.warn({ err: error, instanceId: instance.id }, 'warm sandbox could not be claimed');
+        later(instance, giveUp(instance));
       }
     }
     return undefined;

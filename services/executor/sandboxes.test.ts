@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parseCatalog } from '#libs/catalog/catalog.ts';
+import { DrydockError } from '#libs/errors.ts';
 import { createLogger } from '#libs/log.ts';
 import { SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
 import type { Backend } from './backend.ts';
@@ -34,6 +35,9 @@ let sandboxes: Sandboxes;
 let warm: Instance[];
 let ended: string[];
 let made: number;
+/** Limits that were asked for, and how that goes: what it throws, or whether they fit. */
+let asked: { id: string; cpus: number }[];
+let setLimits: (cpus: number) => boolean;
 
 const instance = (id: string) =>
   ({
@@ -47,7 +51,15 @@ beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'drydock-sandboxes-'));
   [warm, ended, made] = [[instance('ins_1'), instance('ins_2')], [], 0];
   const log = createLogger('test');
-  const backend = { capabilities: { changesLimits: true } } as Partial<Backend> as Backend;
+  asked = [];
+  setLimits = () => true;
+  const backend = {
+    capabilities: { changesLimits: true },
+    async setLimits(id, { cpus }) {
+      asked.push({ id, cpus });
+      return setLimits(cpus);
+    },
+  } as Partial<Backend> as Backend;
   const instances = {
     async create() {
       made += 1;
@@ -66,16 +78,16 @@ beforeEach(async () => {
 });
 afterEach(() => rm(directory, { recursive: true }));
 
-const specOf = (sandboxId: string) =>
+const specOf = (sandboxId: string, cpus = limits.cpus) =>
   SandboxSpec.create({
     sandboxId,
     organizationId: 'org_1',
     template: 'python',
-    limits,
+    limits: { ...limits, cpus },
     expireTime: new Date(Date.now() + 300_000),
     tenancy: { sharedPool: true, sandboxes: 10 },
   });
-const claim = (sandboxId: string) => sandboxes.claim(specOf(sandboxId), signal);
+const claim = (sandboxId: string, cpus?: number) => sandboxes.claim(specOf(sandboxId, cpus), signal);
 const files = () => join(directory, 'claims');
 const fileOf = (instanceId: string) => join(files(), `${instanceId}.json`);
 const written = async (instanceId: string) => JSON.parse(await readFile(fileOf(instanceId), 'utf8'));
@@ -132,4 +144,35 @@ describe('where claims cannot be written', () => {
       await expect(written('ins_1')).rejects.toMatchObject({ code: 'ENOENT' });
     },
   );
+});
+
+describe('limits that a warm sandbox cannot have now', () => {
+  const refuse = (reason: 'NO_CAPACITY' | 'SERVICE_UNAVAILABLE', when: (cpus: number) => boolean) => (cpus: number) => {
+    if (when(cpus)) throw new DrydockError(reason, 'no');
+    return true;
+  };
+
+  test.each(['NO_CAPACITY', 'SERVICE_UNAVAILABLE'] as const)(
+    'take one of its own, and leave it warm: %s',
+    async (reason) => {
+      setLimits = refuse(reason, (cpus) => cpus === 16);
+      expect(await claim('sbx_1', 16)).toMatchObject({ warm: false, instance: { id: 'ins_made_1' } });
+      await expect.poll(() => warm.map(({ id }) => id)).toEqual(['ins_1', 'ins_2']);
+      expect(asked).toEqual([
+        { id: 'ins_1', cpus: 16 },
+        { id: 'ins_1', cpus: 1 },
+      ]);
+      expect(ended).toEqual([]);
+      await expect(written('ins_1')).rejects.toMatchObject({ code: 'ENOENT' });
+      expect(await claim('sbx_2')).toMatchObject({ warm: true, instance: { id: 'ins_1' } });
+    },
+  );
+
+  test('end it where it cannot have its old ones again either', async () => {
+    setLimits = refuse('SERVICE_UNAVAILABLE', () => true);
+    expect(await claim('sbx_1', 16)).toMatchObject({ warm: false });
+    await expect.poll(() => ended).toEqual(['ins_1']);
+    expect(warm.map(({ id }) => id)).toEqual(['ins_2']);
+    await expect(written('ins_1')).rejects.toMatchObject({ code: 'ENOENT' });
+  });
 });

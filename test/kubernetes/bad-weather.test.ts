@@ -119,6 +119,18 @@ test('sandboxes that no node has room for keep nobody from warm ones', async () 
   await Promise.all(asking);
 }, 90_000);
 
+test('limits that the node of a warm sandbox has no room for leave it warm', async () => {
+  await start({}, { KUBERNETES_CPU_OVERCOMMIT: '1' }, { floor: 1, ceiling: 1 });
+  await expect.poll(warm, { timeout: 20_000 }).toBe(1);
+  const before = await executor.engine.list();
+  await expect(executor.claim({}, { cpus: 16 })).rejects.toMatchObject({ reason: 'NO_CAPACITY' });
+  await expect.poll(warm, { timeout: 20_000 }).toBe(1);
+  const { sandboxId, warm: wasWarm } = await executor.claim();
+  expect(wasWarm).toBe(true);
+  expect(before).toEqual([await executor.instanceOf(sandboxId)]);
+  await executor.destroy(sandboxId);
+});
+
 test('an API server that is away while limits are to be changed', async () => {
   await start({}, {}, { floor: 3, ceiling: 3 });
   await expect.poll(warm, { timeout: 20_000 }).toBe(3);
