@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { SandboxLimits, Template } from '#libs/catalog/catalog.ts';
 import { DrydockError, hasReason } from '#libs/errors.ts';
 import type { Logger } from '#libs/log.ts';
@@ -14,6 +15,8 @@ import { type Tenant, tenantOf } from './tenant.ts';
 const AGENT_DEADLINE_MS = 5_000;
 const AGENT_HEADROOM_BYTES = 32 * 1024 * 1024;
 const RETRY_AFTER_MS = 5_000;
+const REFUSED_MS = 60_000;
+const MAX_REFUSED = 1_000;
 
 export type CheckedSpec = Omit<SandboxSpec, 'limits' | 'expireTime' | 'tenancy'> & {
   limits: SandboxLimits;
@@ -40,6 +43,8 @@ export function createClaiming(dependencies: {
   log: Logger;
 }): Claiming {
   const { backend, instances, pool, claims, log } = dependencies;
+  /** Limits that a warm sandbox could not be given for want of room: asking each time would cost one each time. */
+  const refused = new LRUCache<string, true>({ max: MAX_REFUSED, ttl: REFUSED_MS });
   let making = 0;
 
   /** Writes down whose an instance is. Until it is bound, nothing of it has changed. */
@@ -94,6 +99,7 @@ export function createClaiming(dependencies: {
     } catch (error) {
       if (!hasReason(error, 'NO_CAPACITY', 'SERVICE_UNAVAILABLE')) throw error;
       log.warn({ err: error, instanceId: instance.id }, 'warm sandbox cannot have such limits now');
+      if (hasReason(error, 'NO_CAPACITY')) refused.set(keyOf(spec), true);
       later(instance, giveBack(instance, spec));
       return false;
     }
@@ -106,7 +112,7 @@ export function createClaiming(dependencies: {
 
   /** One that fails to take its owner is given up and the next one tried. */
   const claimWarm = async (template: Template, spec: CheckedSpec): Promise<Claimed | undefined> => {
-    if (!fitsWarm(template, spec.limits)) return undefined;
+    if (!fitsWarm(template, spec.limits) || refused.has(keyOf(spec))) return undefined;
     if (!backend.capabilities.changesLimits && !sameLimits(template.limits, spec.limits)) return undefined;
     const next = () => pool().take(template.id, 'sandbox', spec.tenant);
     for (let instance = next(); instance; instance = next()) {
@@ -160,6 +166,9 @@ export function checkSpec(spec: SandboxSpec): CheckedSpec {
   const { memoryBytes, processes, diskBytes, cpus } = limits;
   return { ...spec, limits: { memoryBytes, processes, diskBytes, cpus }, expireTime, tenant: tenantOf(spec) };
 }
+
+const keyOf = ({ template, limits: { memoryBytes, processes, cpus } }: CheckedSpec) =>
+  `${template} ${memoryBytes} ${processes} ${cpus}`;
 
 /** A warm instance has its disk already, and its memory must hold that disk whole beside the agent. */
 function fitsWarm({ limits: made }: Template, wanted: SandboxLimits): boolean {

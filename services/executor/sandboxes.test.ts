@@ -168,6 +168,17 @@ describe('limits that a warm sandbox cannot have now', () => {
     },
   );
 
+  test('are not asked for again soon where there is no room for them', async () => {
+    setLimits = refuse('NO_CAPACITY', (cpus) => cpus === 16);
+    await claim('sbx_1', 16);
+    await expect.poll(() => warm.length).toBe(2);
+    asked = [];
+    expect(await claim('sbx_2', 16)).toMatchObject({ warm: false });
+    expect(asked).toEqual([]);
+    await sandboxes.destroy('sbx_2');
+    expect(await claim('sbx_3', 2)).toMatchObject({ warm: true });
+  });
+
   test('end it where it cannot have its old ones again either', async () => {
     setLimits = refuse('SERVICE_UNAVAILABLE', () => true);
     expect(await claim('sbx_1', 16)).toMatchObject({ warm: false });
