@@ -52,14 +52,8 @@ export function createClaiming(dependencies: {
     const { sandboxId, organizationId, template, limits, expireTime } = spec;
     const claim = { sandboxId, organizationId, template, limits, expireTime: expireTime.getTime(), confirmed: false };
     await claims.write(instance.id, claim).catch((cause) => {
-      throw new DrydockError(
-        'NO_CAPACITY',
-        'this executor cannot write claims down; free or mend the disk of its data',
-        {
-          cause,
-          retryAfterMs: RETRY_AFTER_MS,
-        },
-      );
+      const message = 'this executor cannot write claims down; free or mend the disk of its data';
+      throw new DrydockError('NO_CAPACITY', message, { cause, retryAfterMs: RETRY_AFTER_MS });
     });
     return claim;
   };
@@ -91,6 +85,11 @@ export function createClaiming(dependencies: {
     }
   };
 
+  /** Nobody waits for it. */
+  const later = (instance: Instance, work: Promise<void>): void => {
+    work.catch((error) => log.warn({ err: error, instanceId: instance.id }, 'claim not removed'));
+  };
+
   /** Whether it has the limits that are wanted. Where it cannot have them now, neither can the next one, and it stays warm. */
   const adapt = async (instance: Instance, spec: CheckedSpec): Promise<boolean> => {
     if (sameLimits(instance.limits, spec.limits)) return true;
@@ -104,10 +103,6 @@ export function createClaiming(dependencies: {
       return false;
     }
     throw new Error('it uses more memory than that');
-  };
-
-  const later = (instance: Instance, work: Promise<void>): void => {
-    work.catch((error) => log.warn({ err: error, instanceId: instance.id }, 'claim not removed'));
   };
 
   /** One that fails to take its owner is given up and the next one tried. */
