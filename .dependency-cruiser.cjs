@@ -26,7 +26,7 @@ module.exports = {
     home('dockerode', '^(services/executor/docker|deploy|test)/'),
     home('@kubernetes/client-node', '^(services/executor/kubernetes|deploy|test)/'),
     home('pg', '^(libs/database(\\.test)?\\.ts|deploy/|test/)'),
-    home('@nats-io/', '^(libs/(events|work-queue|outbox\\.test)\\.ts|test/)'),
+    home('@nats-io/', '^(libs/(events|streams|work-queue|outbox\\.test)\\.ts|test/)'),
     home('fastify', '^services/gateway/'),
     home('@grpc/grpc-js', '^libs/grpc/'),
     {

@@ -9,6 +9,20 @@ test('every problem is named at once', () => {
   expect(() => env.check()).toThrow(/DATABASE_URL: is required\n {2}LIMIT: .*'many'\n {2}BACKEND: cannot use 'podman'/);
 });
 
+test('a variable of another shape, or that is no URL, is named with what is needed', () => {
+  const env = readEnvironment({ PREFIX: 'Upper', TRACES: 'collector:4318', GOOD: 'http://collector:4318', NAME: 'a1' });
+  expect(env.matching('NAME', /^[a-z0-9]+$/, 'lower-case letters and digits')).toBe('a1');
+  expect(env.matching('ABSENT', /^[a-z]+$/, 'lower-case letters', 'usual')).toBe('usual');
+  expect(env.optionalUrl('GOOD', ['http:', 'https:'])).toBe('http://collector:4318');
+  expect(env.optionalUrl('ABSENT', ['http:'])).toBeUndefined();
+  env.check();
+  env.matching('PREFIX', /^[a-z]+$/, 'lower-case letters');
+  env.optionalUrl('TRACES', ['http:', 'https:']);
+  expect(() => env.check()).toThrow(
+    /PREFIX: needs lower-case letters, not 'Upper'\n {2}TRACES: needs a URL of http or https, not 'collector:4318'/,
+  );
+});
+
 test('an empty variable takes the default', () => {
   const env = readEnvironment({ PORT: '' });
   expect(env.integer('PORT', 7000)).toBe(7000);

@@ -14,6 +14,22 @@ export function readEnvironment(env: Environment) {
   return {
     string: (name: string, fallback?: string): string => read(name, fallback),
     optional: (name: string): string | undefined => env[name] || undefined,
+    /** `words` say what `pattern` takes. */
+    matching(name: string, pattern: RegExp, words: string, fallback?: string): string {
+      const value = read(name, fallback);
+      if (value && !pattern.test(value)) problems.push(`${name}: needs ${words}, not '${value}'`);
+      return value;
+    },
+    /** `protocols` as a URL has them: `http:`. */
+    optionalUrl(name: string, protocols: string[]): string | undefined {
+      const value = env[name] || undefined;
+      const { protocol = '' } = (value && URL.parse(value)) || {};
+      if (value && !protocols.includes(protocol)) {
+        const words = protocols.map((each) => each.slice(0, -1)).join(' or ');
+        problems.push(`${name}: needs a URL of ${words}, not '${value}'`);
+      }
+      return value;
+    },
     integer(name: string, fallback?: number, { min = 0, max = Number.MAX_SAFE_INTEGER } = {}): number {
       const text = read(name, fallback?.toString());
       const value = Number(text);

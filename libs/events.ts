@@ -4,12 +4,12 @@ import {
   DiscardPolicy,
   type JetStreamClient,
   jetstream,
-  jetstreamManager,
   RetentionPolicy,
   StorageType,
 } from '@nats-io/jetstream';
 import { connect, type NatsConnection, type Subscription } from '@nats-io/transport-node';
 import type { Logger } from '#libs/log.ts';
+import { isTakenByNone, managerOf } from '#libs/streams.ts';
 
 const CONNECT_TIMEOUT_MS = 2_000;
 const RETRY_MS = 500;
@@ -84,21 +84,18 @@ export function connectEvents(options: { url: string; name: string; log: Logger 
     setUp(true);
   });
 
-  const ensureStreams = async () => {
-    const manager = await jetstreamManager(connection!, { checkAPI: false });
-    for (const [name, subjects] of streams) {
-      const config = {
+  const ensureStreams = () =>
+    managerOf(
+      connection!,
+      [...streams].map(([name, subjects]) => ({
         name,
         subjects,
         retention: RetentionPolicy.Limits,
         storage: StorageType.File,
         discard: DiscardPolicy.Old,
         max_age: KEEP_MS * 1e6,
-      };
-      await manager.streams.info(name).catch(() => manager.streams.add(config));
-    }
-    return manager;
-  };
+      })),
+    );
 
   const events: Events = {
     connected: isUp,
@@ -132,7 +129,8 @@ export function connectEvents(options: { url: string; name: string; log: Logger 
     async publishDurable(subject, data, messageId) {
       const client = jetstream(events.connection());
       const publish = () => client.publish(subject, data, { msgID: messageId, timeout: CONNECT_TIMEOUT_MS });
-      await publish().catch(async () => {
+      await publish().catch(async (error) => {
+        if (!isTakenByNone(error)) throw error;
         // The stream is gone where NATS lost its disk; the row that this message tells of is not.
         await ensureStreams();
         await publish();

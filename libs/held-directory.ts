@@ -18,13 +18,20 @@ export async function holdDirectory(directory: string, another: string): Promise
   return { [Symbol.asyncDispose]: () => new Promise((resolve) => server.close(() => resolve())) };
 }
 
+// Nobody listens there, or nobody ever has.
+const UNHELD = ['ECONNREFUSED', 'ENOENT'];
+
+/** Whether a process listens there. Throws where that cannot be told, as where it is too busy to be asked. */
 function answers(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const socket = connect(path);
-    const done = (answer: boolean) => {
+    socket.once('connect', () => {
       socket.destroy();
-      resolve(answer);
-    };
-    socket.once('connect', () => done(true)).once('error', () => done(false));
+      resolve(true);
+    });
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      if (UNHELD.includes(error.code ?? '')) resolve(false);
+      else reject(error);
+    });
   });
 }

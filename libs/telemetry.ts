@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Counter, Gauge, Histogram, register } from 'prom-client';
+import { type Environment, readEnvironment } from '#libs/config.ts';
 import type { Logger } from '#libs/log.ts';
 
 /** Seconds. From half a millisecond, so that a fast path can be seen, to half a minute. */
@@ -54,7 +55,7 @@ export type TelemetryOptions = {
  * configured by the standard `OTEL_*` variables alone and costs nothing when it is off.
  */
 export async function startTelemetry(options: TelemetryOptions): Promise<{ port: number } & AsyncDisposable> {
-  const stopTracing = process.env.OTEL_EXPORTER_OTLP_ENDPOINT ? await startTracing(options.service) : async () => {};
+  const stopTracing = isTraced(process.env) ? await startTracing(options.service) : async () => {};
   const server = createServer(async (request, response) => {
     const answer = (status: number, body: string, type = 'text/plain') =>
       response.writeHead(status, { 'content-type': type }).end(body);
@@ -76,6 +77,13 @@ export async function startTelemetry(options: TelemetryOptions): Promise<{ port:
       await stopTracing();
     },
   };
+}
+
+function isTraced(variables: Environment): boolean {
+  const env = readEnvironment(variables);
+  const endpoint = env.optionalUrl('OTEL_EXPORTER_OTLP_ENDPOINT', ['http:', 'https:']);
+  env.check();
+  return endpoint !== undefined;
 }
 
 /** `host:port` in its two parts; IPv6 hosts in brackets. */

@@ -4,11 +4,11 @@ import {
   DeliverPolicy,
   type JsMsg,
   jetstream,
-  jetstreamManager,
   RetentionPolicy,
   StorageType,
 } from '@nats-io/jetstream';
 import type { Events } from '#libs/events.ts';
+import { managerOf, missingConsumer } from '#libs/streams.ts';
 
 const FETCH_MS = 5_000;
 
@@ -46,36 +46,29 @@ export type WorkQueue = {
    * are out at one time, over all processes; undefined leaves it at what it is. Throws while NATS is away.
    */
   next(token: string, concurrency: number | undefined, signal: AbortSignal): Promise<Work | undefined>;
-  /** Forgets what is known of the stream and its consumers, so that they are made again: NATS may have lost them. */
+  /** Forgets what is known of consumers, so that they are made again: NATS may have lost them. */
   forget(): void;
 };
 
 /** A JetStream work queue with one durable consumer for each last token of its subjects. */
 export function openWorkQueue(events: Events, { name, prefix, ackWaitMs }: WorkQueueOptions): WorkQueue {
-  const known = new Map<string, { concurrency: number; consumer: Consumer }>();
-  let made = false;
-
-  const manager = async () => {
-    const manager = await jetstreamManager(events.connection(), { checkAPI: false });
-    if (!made) {
-      const config = {
-        name,
-        subjects: [`${prefix}.*`],
-        retention: RetentionPolicy.Workqueue,
-        storage: StorageType.File,
-      };
-      await manager.streams.info(name).catch(() => manager.streams.add(config));
-      made = true;
-    }
-    return manager;
+  const stream = {
+    name,
+    subjects: [`${prefix}.*`],
+    retention: RetentionPolicy.Workqueue,
+    storage: StorageType.File,
   };
+  const known = new Map<string, { concurrency: number; consumer: Consumer }>();
+
+  const manager = () => managerOf(events.connection(), [stream]);
 
   /** Makes the consumer, or changes how many messages it has out. */
   const consumerOf = async (token: string, wanted: number | undefined): Promise<Consumer> => {
     const existing = known.get(token);
-    const concurrency = wanted ?? existing?.concurrency ?? (await concurrencyOf(token)) ?? 1;
-    if (existing?.concurrency === concurrency) return existing.consumer;
+    if (existing && (wanted ?? existing.concurrency) === existing.concurrency) return existing.consumer;
     const { consumers } = await manager();
+    const made = await consumers.info(name, token).catch(missingConsumer);
+    const concurrency = wanted ?? made?.config.max_ack_pending ?? 1;
     const config = {
       durable_name: token,
       filter_subject: `${prefix}.${token}`,
@@ -85,26 +78,21 @@ export function openWorkQueue(events: Events, { name, prefix, ackWaitMs }: WorkQ
       max_ack_pending: concurrency,
       max_deliver: -1,
     };
-    await consumers.update(name, token, config).catch(() => consumers.add(name, config));
+    if (made) await consumers.update(name, token, config);
+    else await consumers.add(name, config);
     const consumer = await jetstream(events.connection()).consumers.get(name, token);
     known.set(token, { concurrency, consumer });
     return consumer;
   };
 
-  /** What NATS knows of a consumer; nothing where there is none. */
-  const infoOf = async (token: string) => (await manager()).consumers.info(name, token).catch(() => undefined);
-
-  const concurrencyOf = async (token: string): Promise<number | undefined> =>
-    (await infoOf(token))?.config.max_ack_pending;
-
   return {
     async depths() {
-      const { streams } = await manager();
+      const { streams, consumers } = await manager();
       const { state } = await streams.info(name, { subjects_filter: `${prefix}.*` });
       const counts = Object.entries(state.subjects ?? {}).map(async ([subject, count]) => {
         const token = subject.slice(prefix.length + 1);
         // Without a consumer nobody has had any of them yet.
-        const consumer = await infoOf(token);
+        const consumer = await consumers.info(name, token).catch(missingConsumer);
         if (!consumer) return [token, count] as const;
         const left = consumer.num_pending + consumer.num_ack_pending;
         if (left < count) await streams.purge(name, { filter: subject, seq: consumer.ack_floor.stream_seq + 1 });
@@ -126,10 +114,7 @@ export function openWorkQueue(events: Events, { name, prefix, ackWaitMs }: WorkQ
         await messages.close();
       }
     },
-    forget() {
-      known.clear();
-      made = false;
-    },
+    forget: () => known.clear(),
   };
 }
 

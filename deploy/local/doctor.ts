@@ -3,6 +3,7 @@ import { statfs } from 'node:fs/promises';
 import { freemem } from 'node:os';
 import { Command, Option } from 'commander';
 import { answers } from './engine.ts';
+import { readExternal } from './external.ts';
 import { portsOf, takenPorts } from './ports.ts';
 import { readSettings, VARIABLES } from './settings.ts';
 import { findMissing, goVersion, hasCommand } from './system-packages.ts';
@@ -52,7 +53,7 @@ if (findings.some(({ ok, optional }) => !ok && !optional)) process.exit(1);
 /** Its library, which takes a while, is not loaded for others. */
 async function cluster(): Promise<Finding[]> {
   const { examineCluster } = await import('./doctor-cluster.ts');
-  return examineCluster(process.env.KUBECONFIG);
+  return examineCluster(readExternal(process.env).kubeconfig);
 }
 
 async function packages(): Promise<Finding[]> {
@@ -68,9 +69,10 @@ async function packages(): Promise<Finding[]> {
 
 async function engine(): Promise<Finding> {
   const name = 'Docker engine';
-  const socket = process.env.DOCKER_HOST?.replace(/^unix:\/\//, '') ?? '/var/run/docker.sock';
+  const { dockerHost } = readExternal(process.env);
+  const socket = dockerHost?.replace(/^unix:\/\//, '') ?? '/var/run/docker.sock';
   if (await answers(socket)) return { name, ok: true, found: socket };
-  if (process.env.DOCKER_HOST)
+  if (dockerHost)
     return {
       name,
       ok: false,

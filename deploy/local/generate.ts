@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { glob, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { missingFile } from '#libs/missing.ts';
 import { BUILD, type Progress, ROOT } from './root.ts';
 
 // Their versions, which is all that go install needs to make the same binaries again.
@@ -79,7 +80,7 @@ export async function generate(progress: Progress): Promise<void> {
     const stamp = join(BUILD, 'stamps', step.name.replaceAll(' ', '-'));
     const hash = await hashOf(step.inputs);
     const made = step.outputs.every((output) => existsSync(join(ROOT, output)));
-    if (made && (await readFile(stamp, 'utf8').catch(() => '')) === hash) continue;
+    if (made && (await readFile(stamp, 'utf8').catch(missingFile)) === hash) continue;
     progress(`making ${step.name}`);
     await step.make();
     await writeFile(stamp, hash);

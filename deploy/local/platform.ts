@@ -1,6 +1,7 @@
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { missingFile } from '#libs/missing.ts';
 import { resolvedCatalog } from '../images/resolved-catalog.ts';
 import { ensureCertificates } from './certificates.ts';
 import { type Child, startChild, until } from './child.ts';
@@ -233,9 +234,9 @@ async function bootstrap(dataDirectory: string, databaseUrl: string): Promise<st
   });
   const { secret } = JSON.parse(stdout) as { secret?: string };
   if (secret) await writeFile(file, secret, { mode: 0o600 });
-  return readFile(file, 'utf8').catch((cause) => {
-    throw new Error(`the database has an operator already, but its key is not in ${file}`, { cause });
-  });
+  const kept = await readFile(file, 'utf8').catch(missingFile);
+  if (kept === undefined) throw new Error(`the database has an operator already, but its key is not in ${file}`);
+  return kept;
 }
 
 /** The catalogue with images as the backend knows them. */

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chown, cp, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chown, cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import pg from 'pg';
+import { missingFile } from '#libs/missing.ts';
 import { type Child, commandLineOf, startChild, until } from './child.ts';
 
 const DATABASE = 'drydock';
@@ -88,7 +89,7 @@ async function findPrograms(copies: string, forOthers: boolean): Promise<Program
   if (!forOthers || (await othersReach(dirname(programs.postgres)))) return programs;
   const copied = { initdb: join(copies, 'bin/initdb'), postgres: join(copies, 'bin/postgres') };
   const { size, mtimeMs } = await stat(programs.postgres);
-  const there = await stat(copied.postgres).catch(() => undefined);
+  const there = await stat(copied.postgres).catch(missingFile);
   if (there?.size === size && there.mtimeMs === mtimeMs) return copied;
   await rm(copies, { recursive: true, force: true });
   await cp(join(dirname(programs.postgres), '..'), copies, {
@@ -106,6 +107,8 @@ async function othersReach(directory: string): Promise<boolean> {
 
 async function initialise(initdb: string, directory: string, password: string, user: User | undefined): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
+  if ((await readdir(directory)).length > 0)
+    throw new Error(`${directory} holds something that is no whole database: mend it, or move it away`);
   const passwordFile = `${directory}-initial-password`;
   await writeFile(passwordFile, password, { mode: 0o600 });
   if (user) for (const path of [directory, passwordFile]) await chown(path, user.uid, user.gid);

@@ -4,6 +4,7 @@ import { ensureCluster } from '../dev-cluster/cluster.ts';
 import { makeAgentImage } from '../images/agent-image.ts';
 import { ensureArchive, ensureImage, imageTag } from '../images/build.ts';
 import { ensureEngine, removeContainers } from './engine.ts';
+import { readExternal } from './external.ts';
 import { BUILD, type Progress } from './root.ts';
 
 export const BACKENDS = ['docker', 'kubernetes'] as const;
@@ -66,7 +67,7 @@ async function openEngine({ dataDirectory, runDirectory, ...options }: LocalBack
   const engine = await ensureEngine({
     dataDirectory,
     runDirectory,
-    dockerHost: process.env.DOCKER_HOST,
+    dockerHost: readExternal(process.env).dockerHost,
     onLine: (line) => options.onLine('dockerd', line),
     onExit: (reason) => options.onExit('dockerd', reason),
   });
@@ -85,10 +86,9 @@ async function openCluster({
   progress,
   ...options
 }: LocalBackendOptions): Promise<LocalBackend> {
+  const { kubeconfig } = readExternal(process.env);
   await using started = new AsyncDisposableStack();
-  const cluster = started.use(
-    await ensureCluster({ dataDirectory, kubeconfig: process.env.KUBECONFIG, onProgress: progress, ...options }),
-  );
+  const cluster = started.use(await ensureCluster({ dataDirectory, kubeconfig, onProgress: progress, ...options }));
   const agent = await makeAgentImage(join(BUILD, 'bin/drydock-agent'), BUILD);
   // A cluster that is not ours has its images from a registry.
   if (cluster.own) await cluster.importImage(agent.archive, agent.tag);

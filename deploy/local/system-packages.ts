@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { execa } from 'execa';
+import { missingFile } from '#libs/missing.ts';
+import { readExternal } from './external.ts';
 import type { Progress } from './root.ts';
 
 /** A command that is needed, and the Debian package that brings it. */
@@ -10,14 +12,14 @@ const NEEDED: Need[] = [
   {
     command: 'dockerd',
     package: 'docker.io',
-    unless: () => existsSync('/var/run/docker.sock') || Boolean(process.env.DOCKER_HOST),
+    unless: () => existsSync('/var/run/docker.sock') || readExternal(process.env).dockerHost !== undefined,
   },
   { command: 'docker', package: 'docker.io', unless: () => false },
   { command: 'mmdebstrap', package: 'mmdebstrap', unless: () => false },
   {
     command: 'nats-server',
     package: 'nats-server',
-    unless: () => Boolean(process.env.NATS_URL),
+    unless: () => readExternal(process.env).natsUrl !== undefined,
   },
   { command: 'flock', package: 'util-linux', unless: () => false },
 ];
@@ -67,6 +69,6 @@ export async function goVersion(): Promise<[number, number] | undefined> {
 }
 
 async function isDebian(): Promise<boolean> {
-  const release = await readFile('/etc/os-release', 'utf8').catch(() => '');
-  return /^(ID|ID_LIKE)=.*(debian|ubuntu)/m.test(release);
+  const release = await readFile('/etc/os-release', 'utf8').catch(missingFile);
+  return /^(ID|ID_LIKE)=.*(debian|ubuntu)/m.test(release ?? '');
 }

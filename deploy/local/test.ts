@@ -10,11 +10,13 @@ import { ensureBundledImages } from '../docker/bundled-images.ts';
 import { ensureImages } from '../images/build.ts';
 import { contractLines } from './contract.ts';
 import { ensureEngine } from './engine.ts';
+import { readExternal } from './external.ts';
 import { generate } from './generate.ts';
 import { ROOT } from './root.ts';
+import { readSettings } from './settings.ts';
 import { ensureSystemPackages } from './system-packages.ts';
 
-const DATA_DIRECTORY = process.env.DRYDOCK_DATA_DIR || '/var/lib/drydock';
+const { dataDirectory: DATA_DIRECTORY } = readSettings(process.env, 1);
 const BIN = join(ROOT, 'node_modules/.bin');
 /** A stage that has not ended by then hangs: it fails, with what it printed last. */
 const STAGE_MS = 35 * 60_000;
@@ -121,7 +123,7 @@ async function startEngine() {
   const engine = await ensureEngine({
     dataDirectory: DATA_DIRECTORY,
     runDirectory: join(DATA_DIRECTORY, 'run'),
-    dockerHost: process.env.DOCKER_HOST,
+    dockerHost: readExternal(process.env).dockerHost,
   });
   if (wanted.some(({ name }) => ['integration', 'e2e', 'hostile', 'chaos'].includes(name)))
     await ensureImages({

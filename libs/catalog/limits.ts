@@ -22,6 +22,9 @@ export const RANGES = {
 
 const MAX_TIME_MS = 300_000;
 
+/** How far ahead the deadline of a sandbox may be, each time that it is set. */
+export const MAX_LIFETIME_MS = 24 * 3_600_000;
+
 export type TimeDefaults = { wallMs: number; cpuMs: number };
 
 export const RUN_TIMES: TimeDefaults = { wallMs: 10_000, cpuMs: 10_000 };

@@ -65,7 +65,7 @@ export const CALLER_METADATA = 'drydock-caller-bin';
 /** Bytes of the largest request that is taken from outside: a 16 MiB body and what surrounds it. */
 export const MAX_PUBLIC_MESSAGE_BYTES = 20 * 1024 * 1024;
 
-/** Bytes of the largest message between services: both outputs of an execution, as text and as bytes. */
+/** Bytes of the largest message between services: outputs of an execution as text, where a byte may become three. */
 export const MAX_MESSAGE_BYTES = 48 * 1024 * 1024;
 
 /**

@@ -77,7 +77,21 @@ describe('an API key', () => {
     ]);
     const { apiKeys } = await auth.listApiKeys(page, call);
     expect(apiKeys.find(({ id }) => id === apiKey!.id)!.revokeTime).toBeInstanceOf(Date);
-    await revokeApiKey(apiKey!.id, call);
+  });
+
+  test('that is revoked again, also at the same moment, stays as it was, and that is told and recorded once', async () => {
+    const { call } = await tenant();
+    const { id } = (await createApiKey(call)).apiKey!;
+    const revokeTime = async () =>
+      (await auth.listApiKeys(page, call)).apiKeys.find((key) => key.id === id)!.revokeTime;
+    await Promise.all(Array.from({ length: 5 }, () => revokeApiKey(id, call)));
+    const first = await revokeTime();
+    await revokeApiKey(id, call);
+    expect(await revokeTime()).toEqual(first);
+    expect(await db.query('select subject from outbox')).toEqual([{ subject: REVOKED_SUBJECT }]);
+    expect(await db.query(`select resource_id from audit_log where action = 'RevokeApiKey'`)).toEqual([
+      { resource_id: id },
+    ]);
   });
 
   test('of another organisation is answered like one that does not exist', async () => {
@@ -174,10 +188,16 @@ describe('a change of an organisation', () => {
       displayName: 'Ajax',
       quota: { ...expected, concurrentSandboxes: 8 },
     });
-    const told = await db.query<{ payload: Buffer }>('select payload from outbox where subject = $1', [
-      CHANGED_SUBJECT,
+    const outbox = 'select payload from outbox where subject = $1 order by position';
+    const rows = await db.query<{ payload: Buffer }>(outbox, [CHANGED_SUBJECT]);
+    const told = rows.map(({ payload }) => OrganizationChanged.decode(payload));
+    expect(told).toMatchObject([
+      { organizationId: id, quota: expected },
+      { organizationId: id, quota: expected },
+      { organizationId: id, quota: { ...expected, concurrentSandboxes: 8 } },
     ]);
-    expect(told.map(({ payload }) => OrganizationChanged.decode(payload).organizationId)).toEqual([id, id, id]);
+    const times = told.map(({ changeTime }) => changeTime!.getTime());
+    expect(times).toEqual(times.toSorted((a, b) => a - b));
   });
 
   test.each<[string, Partial<UpdateOrganizationRequest>, string]>([
@@ -230,7 +250,10 @@ describe('an organisation that is deleted', () => {
     await deleteOrganization(id);
     await deleteOrganization(id);
     // Of a call that was let in before.
-    await expect(createApiKey(call)).rejects.toMatchObject({ reason: 'CREDENTIAL_INVALID' });
+    await expect(createApiKey(call)).rejects.toMatchObject({
+      reason: 'CREDENTIAL_INVALID',
+      message: 'the organisation was deleted',
+    });
     for (const each of [secret, second.secret, third.secret]) expect((await authenticate(each)).caller).toBeUndefined();
     await expect(auth.exchangeToken({}, call)).rejects.toMatchObject({ reason: 'CREDENTIAL_INVALID' });
     const outbox = await db.query<{ subject: string; payload: Buffer }>('select * from outbox order by position');

@@ -43,7 +43,8 @@ export const DELETED_SUBJECT = 'drydock.auth.organization.deleted';
 
 export type Dependencies = {
   db: Database;
-  signingKeys: SigningKeys /** There are events to send. */;
+  signingKeys: SigningKeys;
+  /** There are events to send. */
   changed: () => void;
 };
 
@@ -111,10 +112,11 @@ export function createAuth({ db, signingKeys, changed }: Dependencies): Rpc<Auth
         const asked = { organizationId: caller.organizationId, requestId, action: 'UpdateOrganization', content };
         const { repeated } = await once(tx, asked, organizationId);
         if (repeated) return findOrganization(tx, organizationId);
-        const organization = await changeOrganization(tx, organizationId, change);
-        await writeOutbox(tx, CHANGED_SUBJECT, OrganizationChanged.encode({ organizationId }).finish());
+        const row = await changeOrganization(tx, organizationId, change);
+        const event = { organizationId, quota: quotaOf(row), changeTime: row.change_time };
+        await writeOutbox(tx, CHANGED_SUBJECT, OrganizationChanged.encode(event).finish());
         await audit(tx, caller, 'UpdateOrganization', organizationId);
-        return organization;
+        return toOrganization(row);
       });
       changed();
       return { organization };
@@ -184,14 +186,10 @@ export function createAuth({ db, signingKeys, changed }: Dependencies): Rpc<Auth
       const caller = withScope(call, 'keys');
       if (!isId('key', apiKeyId)) throw noApiKey();
       await db.transaction(async (tx) => {
-        const found = !isId('key', apiKeyId)
-          ? []
-          : await tx.query(
-              `update api_keys set revoke_time = coalesce(revoke_time, now()) where id = $1 and organization_id = $2 returning id`,
-              [apiKeyId, caller.organizationId],
-            );
-        if (found.length === 0) throw noApiKey();
+        const wasLive = await markRevoked(tx, apiKeyId, caller.organizationId);
+        // Asked for later, too: they may be taken along after the key itself.
         if (descendants) await revokeDescendants(tx, caller, apiKeyId);
+        if (!wasLive) return;
         const event = { apiKeyId, organizationId: caller.organizationId };
         await writeOutbox(tx, REVOKED_SUBJECT, ApiKeyRevoked.encode(event).finish());
         await audit(tx, caller, 'RevokeApiKey', apiKeyId);
@@ -221,15 +219,16 @@ async function findOrganization(db: Queryable, id: string): Promise<Organization
   return toOrganization(row);
 }
 
-async function changeOrganization(tx: Queryable, id: string, { displayName, quota }: Change): Promise<Organization> {
-  const [row] = await tx.query(
+async function changeOrganization(tx: Queryable, id: string, { displayName, quota }: Change) {
+  // The clock and not the transaction's time: of two changes, the one that waited for the other is the later one.
+  const [row] = await tx.query<OrganizationRow & { change_time: Date }>(
     `update organizations set display_name = coalesce($2, display_name),
        concurrent_sandboxes = coalesce($3, concurrent_sandboxes),
        concurrent_executions = coalesce($4, concurrent_executions),
        queued_executions = coalesce($5, queued_executions),
        queue_weight = coalesce($6, queue_weight),
        shared_pool = coalesce($7, shared_pool)
-     where id = $1 and delete_time is null returning *`,
+     where id = $1 and delete_time is null returning *, clock_timestamp() as change_time`,
     [
       id,
       displayName,
@@ -241,7 +240,7 @@ async function changeOrganization(tx: Queryable, id: string, { displayName, quot
     ],
   );
   if (!row) throw noOrganization();
-  return toOrganization(row);
+  return row;
 }
 
 /** False where it was deleted before. Errors: ORGANIZATION_NOT_FOUND. */
@@ -253,6 +252,18 @@ async function markDeleted(tx: Queryable, id: string): Promise<boolean> {
   if (deleted) return true;
   const [earlier] = await tx.query('select from organizations where id = $1', [id]);
   if (!earlier) throw noOrganization();
+  return false;
+}
+
+/** False where it was revoked before. Errors: API_KEY_NOT_FOUND. */
+async function markRevoked(tx: Queryable, id: string, organizationId: string): Promise<boolean> {
+  const [revoked] = await tx.query(
+    `update api_keys set revoke_time = now() where id = $1 and organization_id = $2 and revoke_time is null returning id`,
+    [id, organizationId],
+  );
+  if (revoked) return true;
+  const [earlier] = await tx.query('select from api_keys where id = $1 and organization_id = $2', [id, organizationId]);
+  if (!earlier) throw noApiKey();
   return false;
 }
 

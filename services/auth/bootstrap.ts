@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { type Environment, readEnvironment } from '#libs/config.ts';
 import { migrate, openDatabase } from '#libs/database.ts';
 import { newId } from '#libs/ids.ts';
 import { createLogger } from '#libs/log.ts';
@@ -24,9 +25,14 @@ const OPERATOR_QUOTA = {
   sharedPool: true,
 };
 
-async function bootstrap(databaseUrl: string, given: string | undefined): Promise<object> {
+async function bootstrap(variables: Environment): Promise<object> {
+  const env = readEnvironment(variables);
+  const databaseUrl = env.string('DATABASE_URL');
+  const given = env.optional('OPERATOR_API_KEY');
+  env.check();
+  // Not by `env`, which would say what it was.
   if (given && !isSecret(given)) throw new Error('OPERATOR_API_KEY is not "dk_" and 43 characters of A-Z a-z 0-9 _ -');
-  const log = createLogger('bootstrap', 'silent');
+  const log = createLogger('bootstrap', { LOG_LEVEL: 'silent' });
   await migrate(databaseUrl, 'auth', join(import.meta.dirname, '../../migrations/auth'), log);
   await using db = openDatabase(databaseUrl, 'auth', log);
   return db.transaction(async (tx) => {
@@ -41,10 +47,9 @@ async function bootstrap(databaseUrl: string, given: string | undefined): Promis
   });
 }
 
-const { DATABASE_URL, OPERATOR_API_KEY } = process.env;
-if (process.argv.length > 2 || !DATABASE_URL) {
+if (process.argv.length > 2) {
   process.stdout.write(USAGE);
   process.exitCode = process.argv.includes('--help') ? 0 : 2;
 } else {
-  process.stdout.write(`${JSON.stringify(await bootstrap(DATABASE_URL, OPERATOR_API_KEY || undefined))}\n`);
+  process.stdout.write(`${JSON.stringify(await bootstrap(process.env))}\n`);
 }

@@ -1,4 +1,6 @@
+import { readEnvironment } from '#libs/config.ts';
 import { openDatabase } from '#libs/database.ts';
+import { run } from '#libs/lifecycle.ts';
 import { createLogger } from '#libs/log.ts';
 import { rotateSigningKeys } from './signing-keys.ts';
 
@@ -7,11 +9,16 @@ const USAGE = `Makes a new key, which tokens are signed with from ten minutes on
   DATABASE_URL=… node services/auth/rotate.ts
 `;
 
-const { DATABASE_URL } = process.env;
-if (process.argv.length > 2 || !DATABASE_URL) {
+if (process.argv.length > 2) {
   process.stdout.write(USAGE);
   process.exitCode = process.argv.includes('--help') ? 0 : 2;
 } else {
-  await using db = openDatabase(DATABASE_URL, 'auth', createLogger('rotate'));
-  await rotateSigningKeys(db);
+  const log = createLogger('rotate');
+  await run(log, async () => {
+    const env = readEnvironment(process.env);
+    const url = env.string('DATABASE_URL');
+    env.check();
+    await using db = openDatabase(url, 'auth', log);
+    await rotateSigningKeys(db);
+  });
 }

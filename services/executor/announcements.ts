@@ -11,7 +11,7 @@ import {
   SandboxesInherited,
 } from '#proto/drydock/internal/v1/events.ts';
 import type { EndedReason, Estate } from './backend.ts';
-import type { Claim } from './claims.ts';
+import type { Claim } from './claim.ts';
 import type { Leases } from './leases.ts';
 import type { Pool } from './pool.ts';
 import type { Room } from './room.ts';
@@ -30,15 +30,12 @@ export type Dependencies = {
   leases: Leases;
   room: Room;
   slots: Slots;
-  /** Some template can have cells. */
-  hasCells: () => boolean;
   pool: () => Pool;
   executorId: string;
   /** Where its sandboxes outlive it; else empty. */
   cluster: string;
   address: string;
   maxSandboxes: number;
-  memoryBytes: number;
   /** Once aborted, no new sandboxes are taken. */
   leaving: AbortSignal;
   log: Logger;
@@ -65,13 +62,12 @@ export function createAnnouncer(dependencies: Dependencies): Announcer {
       address: dependencies.address,
       capacity: dependencies.maxSandboxes,
       sandboxes: sandboxes.list().length + used.length,
-      memoryBytes: dependencies.memoryBytes,
       freeMemoryBytes: Math.max(0, room.freeMemoryBytes() + idleBytes),
       warm: Object.fromEntries(pool().sizes('sandbox')),
+      ownWarm: pool().ownWarm(),
       draining: leaving.aborted,
       executionSlots: slots.total,
       executions: slots.taken(),
-      cells: dependencies.hasCells(),
       cluster: dependencies.cluster,
     };
     events.publish(ANNOUNCED_SUBJECT, ExecutorAnnounced.encode(announced).finish());

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { SandboxLimits } from '#libs/catalog/catalog.ts';
 import { DrydockError } from '#libs/errors.ts';
-import type { Claim } from './claims.ts';
+import type { Claim } from './claim.ts';
 import type { Tenant } from './tenant.ts';
 
 /** What an instance is for: it runs either processes, or cells and nothing else. */
@@ -101,8 +101,8 @@ export interface Backend extends AsyncDisposable {
    * executor has taken it over, which is told to the watcher before.
    */
   destroy(instanceId: string): Promise<void>;
-  /** Every instance of this executor that exists, also those that an earlier process made, with what was noted of them. */
-  list(): Promise<{ instanceId: string; running: boolean; claim?: Claim | undefined }[]>;
+  /** Every instance of this executor that exists, also those that an earlier process made, with the claim that is noted on each. */
+  list(): Promise<{ instanceId: string; running: boolean; note?: string | undefined }[]>;
   /**
    * Notes whose an instance is, where the backend can: that outlives the files of this process. Returns before it is done,
    * and fails in silence where the instance is gone.

@@ -2,7 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Claim, type Claims, openClaims } from './claims.ts';
+import type { Claim } from './claim.ts';
+import { type Claims, openClaims } from './claims.ts';
 
 const INSTANCE = 'ins_1';
 const CLAIM: Claim = {

@@ -1,27 +1,22 @@
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { SandboxLimits } from '#libs/catalog/catalog.ts';
+import { MAX_LIFETIME_MS } from '#libs/catalog/limits.ts';
+import { missingFile } from '#libs/missing.ts';
 import type { Backend } from './backend.ts';
+import { type Claim, formatClaim, parseClaim } from './claim.ts';
 
 const SUFFIX = '.json';
-
-/** Whose an instance is. Written before it is used, so that no restart hands it out again. */
-export type Claim = {
-  sandboxId: string;
-  organizationId: string;
-  template: string;
-  limits: SandboxLimits;
-  /** Milliseconds since 1970. */
-  expireTime: number;
-  /** The sandbox is on record as running. */
-  confirmed: boolean;
-};
+// A deadline is set by the clock of the database, and a file has the time of this host.
+const CLOCKS_DIFFER_MS = 3_600_000;
 
 export type Claims = {
   /** Instances that have a claim. */
   list(): Promise<string[]>;
   write(instanceId: string, claim: Claim): Promise<void>;
-  /** The claim on an instance; nothing where there is none, or none that can be read. */
+  /**
+   * The claim on an instance; nothing where there is none. Throws where there is one that cannot be read, until it is so old
+   * that its sandbox is over in any case.
+   */
   read(instanceId: string): Promise<Claim | undefined>;
   remove(instanceId: string): Promise<void>;
 };
@@ -49,16 +44,29 @@ export async function openClaims(dataDirectory: string, backend: Pick<Backend, '
     },
     write: (instanceId, claim) =>
       inTurn(instanceId, async () => {
-        const file = fileOf(instanceId);
-        await writeFile(`${file}.new`, JSON.stringify(claim), { mode: 0o600 });
-        await rename(`${file}.new`, file);
+        const [file, next] = [fileOf(instanceId), `${fileOf(instanceId)}.new`];
+        try {
+          await writeFile(next, formatClaim(claim), { mode: 0o600 });
+          await rename(next, file);
+        } catch (error) {
+          await rm(next, { force: true });
+          throw error;
+        }
         if (claim.confirmed) backend.note(instanceId, claim);
       }),
-    read: (instanceId) =>
-      readFile(fileOf(instanceId), 'utf8').then(
-        (text) => JSON.parse(text) as Claim,
-        () => undefined,
-      ),
+    async read(instanceId) {
+      const file = fileOf(instanceId);
+      const written = await readFile(file, 'utf8').catch(missingFile);
+      if (written === undefined) return undefined;
+      try {
+        return parseClaim(written);
+      } catch (cause) {
+        const { mtimeMs } = await stat(file);
+        // It is written again whenever the deadline moves, and no deadline is later than this.
+        if (Date.now() - mtimeMs > MAX_LIFETIME_MS + CLOCKS_DIFFER_MS) return undefined;
+        throw new Error(`${file} is damaged or of a newer version: ${(cause as Error).message}`, { cause });
+      }
+    },
     remove: (instanceId) => inTurn(instanceId, () => rm(fileOf(instanceId), { force: true })),
   };
 }

@@ -4,10 +4,12 @@ import { type Environment, readEnvironment } from '#libs/config.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 // A unix socket's path has at most 107 bytes, of which a link's own part takes 46.
-const MAX_DATA_PATH = 60;
+const DATA_PATH = /^.{1,60}$/;
+const DATA_PATH_WORDS = 'at most 60 characters, for the sockets below it';
 const SLOTS_PER_CORE = 2;
 // With the id of an organisation behind it, it is the name of a namespace.
 const NAMESPACE_PREFIX = /^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/;
+const NAMESPACE_PREFIX_WORDS = '1 to 32 lower-case letters, digits and inner dashes';
 
 export function loadConfig(variables: Environment) {
   const env = readEnvironment(variables);
@@ -20,10 +22,10 @@ export function loadConfig(variables: Environment) {
     metricsAddress: env.string('EXECUTOR_METRICS_ADDRESS', '127.0.0.1:9104'),
     natsUrl: env.string('NATS_URL'),
     tlsDirectory: env.optional('TLS_DIR'),
-    dataDirectory: env.string('EXECUTOR_DATA_DIR', '/var/lib/drydock/executor'),
+    dataDirectory: env.matching('EXECUTOR_DATA_DIR', DATA_PATH, DATA_PATH_WORDS, '/var/lib/drydock/executor'),
     backend,
     kubeconfig: env.optional('KUBECONFIG'),
-    namespacePrefix: env.string('KUBERNETES_NAMESPACE_PREFIX', 'drydock'),
+    namespacePrefix: env.matching('KUBERNETES_NAMESPACE_PREFIX', NAMESPACE_PREFIX, NAMESPACE_PREFIX_WORDS, 'drydock'),
     kubernetesRole: env.optional('KUBERNETES_ROLE'),
     namespaceIdleMs: env.integer('KUBERNETES_NAMESPACE_IDLE_SECONDS', 86_400, { min: 1 }) * 1_000,
     /** What an operator says who has nothing that enforces network policies, and lets tenants in all the same. */
@@ -46,13 +48,5 @@ export function loadConfig(variables: Environment) {
     memoryBytes: env.integer('EXECUTOR_MEMORY_BYTES', Math.floor(totalmem() * 0.8), { min: 64 * 1024 * 1024 }),
   };
   env.check();
-  if (!NAMESPACE_PREFIX.test(config.namespacePrefix))
-    throw new Error(
-      'bad configuration\n  KUBERNETES_NAMESPACE_PREFIX: needs 1 to 32 lower-case letters, digits and inner dashes',
-    );
-  if (config.dataDirectory.length > MAX_DATA_PATH)
-    throw new Error(
-      `bad configuration\n  EXECUTOR_DATA_DIR: is longer than ${MAX_DATA_PATH} characters, too long for its sockets`,
-    );
   return config;
 }

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { DrydockError } from '#libs/errors.ts';
 import type { Logger } from '#libs/log.ts';
 import type { EndedReason } from './backend.ts';
-import type { Claim } from './claims.ts';
+import type { Claim } from './claim.ts';
 import type { Sandboxes } from './sandboxes.ts';
 import type { Slots } from './slots.ts';
 

@@ -35,7 +35,7 @@ export type Instances = {
   create(order: Order, signal: AbortSignal): Promise<Instance>;
   /** Whether a template can have cells; nothing where that has not come to light yet. */
   hasCells(template: string): boolean | undefined;
-  /** Connects to an instance that an earlier process made. Where that fails it is left as it is. */
+  /** Connects to an instance that an earlier process made, and waits for its agent for a while. It may answer later. */
   adopt(instanceId: string, template: Template, limits: SandboxLimits): Promise<Instance>;
   /** Ends an instance. Repeating it is harmless. */
   destroy(instance: Instance): Promise<void>;
@@ -63,7 +63,12 @@ export function createInstances(dependencies: {
 
   const open = async (id: string, template: Template, limits: SandboxLimits): Promise<Instance> => {
     known.add(id);
-    return { id, template, limits, link: await openLink(dataDirectory, id, backend) };
+    try {
+      return { id, template, limits, link: await openLink(dataDirectory, id, backend) };
+    } catch (error) {
+      known.delete(id);
+      throw error;
+    }
   };
 
   const ready = async ({ link, template }: Instance, signal: AbortSignal): Promise<void> => {
@@ -150,13 +155,10 @@ export function createInstances(dependencies: {
     hasCells,
     async adopt(instanceId, template, limits) {
       const instance = await open(instanceId, template, limits);
-      try {
-        await ready(instance, AbortSignal.timeout(READY_DEADLINE_MS));
-        return instance;
-      } catch (error) {
-        await release(instance);
-        throw error;
-      }
+      await ready(instance, AbortSignal.timeout(READY_DEADLINE_MS)).catch((error) =>
+        log.warn({ err: error, instanceId }, 'agent of a sandbox that was taken over does not answer yet'),
+      );
+      return instance;
     },
     destroy,
     abandon,

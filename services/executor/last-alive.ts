@@ -2,6 +2,7 @@ import { stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { every } from '#libs/lifecycle.ts';
 import type { Logger } from '#libs/log.ts';
+import { missingFile } from '#libs/missing.ts';
 
 const TOUCH_MS = 5_000;
 // A touch is late by its interval, and clocks of two hosts differ.
@@ -17,7 +18,7 @@ export async function followLife(
   log: Logger,
 ): Promise<{ missedSince: Date } & AsyncDisposable> {
   const file = join(dataDirectory, 'alive');
-  const earlier = await stat(file).catch(() => undefined);
+  const earlier = await stat(file).catch(missingFile);
   if (!earlier) await writeFile(file, '', { mode: 0o600 });
   const otherwise = hasTakenOver ? new Date(0) : new Date();
   const missedSince = earlier ? new Date(earlier.mtimeMs - MARGIN_MS) : otherwise;

@@ -22,6 +22,7 @@ import { openBackend } from './open-backend.ts';
 import { followDeletions } from './organizations.ts';
 import { createPool } from './pool.ts';
 import { createProcesses } from './processes.ts';
+import { createQuarantine } from './quarantine.ts';
 import { adoptInstances, enforceDeadlines, instanceEnded, instanceTakenOver, reconcile } from './reconcile.ts';
 import { createRoom } from './room.ts';
 import { createSandboxes } from './sandboxes.ts';
@@ -29,6 +30,7 @@ import { createSlots } from './slots.ts';
 
 const RECONCILE_INTERVAL_MS = 30_000;
 const DEADLINE_INTERVAL_MS = 1_000;
+const CLAIMS_INTERVAL_MS = 5_000;
 
 const log = createLogger('executor');
 
@@ -42,6 +44,7 @@ await run(log, async (shutdown) => {
   await using backend = await openBackend(config, log);
   const instances = createInstances({ backend, dataDirectory, catalog, log });
   const claims = await openClaims(dataDirectory, backend);
+  const quarantine = createQuarantine(log);
   const room = createRoom({ maxSandboxes, memoryBytes, giveWay: () => leases.giveWay() });
   const sandboxes = createSandboxes({ backend, instances, pool: () => pool, claims, room, catalog, log });
   const slots = createSlots(executionSlots);
@@ -62,6 +65,7 @@ await run(log, async (shutdown) => {
     sandboxes,
     leases,
     claims,
+    quarantine,
     catalog,
     pool: () => pool,
     report,
@@ -92,6 +96,7 @@ await run(log, async (shutdown) => {
     changed: () => reconciliation.trigger(),
   });
   await using _deadlines = every(DEADLINE_INTERVAL_MS, log, () => enforceDeadlines(everything));
+  await using _claims = every(CLAIMS_INTERVAL_MS, log, () => sandboxes.writeAgain());
   await using _leases = every(DEADLINE_INTERVAL_MS, log, async () => leases.sweep(Date.now()));
   await using life = await followLife(dataDirectory, sandboxes.list().length > 0, log);
   using _session = followSession(events, sandboxes, life.missedSince, log);
@@ -102,13 +107,11 @@ await run(log, async (shutdown) => {
     leases,
     room,
     slots,
-    hasCells: () => [...catalog.templates.keys()].some(instances.hasCells),
     pool: () => pool,
     executorId: config.id,
     cluster: backend.cluster,
     address: config.advertisedAddress,
     maxSandboxes,
-    memoryBytes,
     leaving,
     log,
   });
@@ -140,6 +143,9 @@ await run(log, async (shutdown) => {
     set({ use: 'idle' }, idle.length);
     set({ use: 'used' }, used.length);
   });
+  gauge('executor_quarantined_sandboxes', 'Sandboxes that cannot be taken over yet; the log says why.', [], (set) =>
+    set({}, quarantine.ids().length),
+  );
   gauge('executor_executions', 'Executions that run now.', [], (set) => set({}, slots.taken()));
   await using _telemetry = await startTelemetry({
     service: 'executor',

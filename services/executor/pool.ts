@@ -2,6 +2,7 @@ import type { Catalog, Template } from '#libs/catalog/catalog.ts';
 import { hasReason } from '#libs/errors.ts';
 import { every } from '#libs/lifecycle.ts';
 import type { Logger } from '#libs/log.ts';
+import type { OwnWarm } from '#proto/drydock/internal/v1/events.ts';
 import type { Purpose } from './backend.ts';
 import type { Instance, Instances } from './instances.ts';
 import { createStock, isIdle, type Stock, takeFrom, targetOf, tookMs } from './stock.ts';
@@ -14,10 +15,14 @@ const REFILL_LATER_MS = 50;
 const PAUSE_AFTER_FAILURE_MS = 2_000;
 
 export type Pool = AsyncDisposable & {
-  /** A warm instance of a template that the organisation may have, if there is one. It never comes back. */
+  /** A warm instance of a template that the organisation may have, if there is one. */
   take(template: string, purpose: Purpose, tenant: Tenant): Instance | undefined;
+  /** Takes one back for sandboxes that has stayed as it was made, and that nobody had. */
+  giveBack(instance: Instance, tenant: Tenant): void;
   /** Warm instances by template: those for whoever comes, or those for one organisation each. */
   sizes(purpose: Purpose, kind?: 'shared' | 'own'): Map<string, number>;
+  /** Warm instances for sandboxes that wait for one organisation each, by template. */
+  ownWarm(): OwnWarm[];
   /** An instance ended while it waited. */
   drop(instanceId: string): Instance | undefined;
   /** Ends what waits for an organisation. */
@@ -128,12 +133,26 @@ export function createPool(dependencies: {
       else refillNow();
       return instance;
     },
+    giveBack(instance, tenant) {
+      const owner = tenant.sharedPool ? null : tenant;
+      const stock = find(instance.template.id, 'sandbox', owner) ?? open(instance.template, 'sandbox', owner);
+      stock.warm.unshift(instance);
+    },
     sizes(purpose, kind = 'shared') {
       const sizes = new Map([...catalog.templates.keys()].map((id) => [id, 0]));
       for (const { template, warm, tenant, purpose: is } of stocks)
         if (is === purpose && (kind === 'own') === (tenant !== null))
           sizes.set(template.id, (sizes.get(template.id) ?? 0) + warm.length);
       return sizes;
+    },
+    ownWarm() {
+      const own = [...stocks].filter(({ purpose, warm }) => purpose === 'sandbox' && warm.length > 0);
+      const byOwner = Map.groupBy(own, ({ tenant }) => tenant?.organizationId);
+      byOwner.delete(undefined);
+      return [...byOwner].map(([organizationId = '', held]) => ({
+        organizationId,
+        warm: Object.fromEntries(held.map(({ template, warm }) => [template.id, warm.length])),
+      }));
     },
     drop(instanceId) {
       for (const { warm } of stocks) {

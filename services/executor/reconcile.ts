@@ -2,11 +2,13 @@ import type { Catalog } from '#libs/catalog/catalog.ts';
 import type { Logger } from '#libs/log.ts';
 import type { Reporter } from './announcements.ts';
 import type { Backend, EndedReason } from './backend.ts';
+import { type Claim, parseClaim } from './claim.ts';
 import type { Claims } from './claims.ts';
 import { eachOf } from './each-of.ts';
 import type { Instances } from './instances.ts';
 import type { Leases } from './leases.ts';
 import type { Pool } from './pool.ts';
+import type { Quarantine } from './quarantine.ts';
 import type { Sandboxes } from './sandboxes.ts';
 
 export type Dependencies = {
@@ -15,6 +17,7 @@ export type Dependencies = {
   sandboxes: Sandboxes;
   leases: Leases;
   claims: Claims;
+  quarantine: Quarantine;
   catalog: Catalog;
   pool: () => Pool;
   log: Logger;
@@ -24,7 +27,7 @@ type Existing = Awaited<ReturnType<Backend['list']>>[number];
 
 /**
  * Takes back what an earlier process held. Confirmed claims live on; the others, and those whose instance is gone, are
- * reported. Everything else, leased sandboxes among it, is of unknown history and goes.
+ * reported. What has no claim, leased sandboxes among it, is of unknown history and goes. Throws where claims cannot be listed.
  */
 export async function adoptInstances(dependencies: Dependencies): Promise<void> {
   const { backend, claims } = dependencies;
@@ -38,7 +41,7 @@ export async function adoptInstances(dependencies: Dependencies): Promise<void> 
  * executors left that are gone, or destroyed.
  */
 export async function reconcile(dependencies: Dependencies): Promise<void> {
-  const { backend, instances, sandboxes, reportInheritance } = dependencies;
+  const { backend, instances, sandboxes, quarantine, reportInheritance } = dependencies;
   const estates = await backend.inherit();
   // Known before or after the listing is known: instances come and go while the backend answers.
   const before = instances.known();
@@ -48,41 +51,69 @@ export async function reconcile(dependencies: Dependencies): Promise<void> {
   const vanished = before.intersection(instances.known()).difference(running);
   const unknown = existing.filter(({ instanceId }) => !known.has(instanceId));
   await eachOf(vanished, (instanceId) => instanceEnded(dependencies, instanceId, 'EXITED'));
-  const usable = unknown.filter(({ claim }) => claim?.confirmed);
-  const nobodys = unknown.filter(({ claim }) => !claim?.confirmed);
   const take = (each: Existing) => takeOver(dependencies, each.instanceId, each);
   // First: callers wait to hear where it is, and what is nobody's may take its time to end.
-  await eachOf(usable, take);
+  await eachOf(
+    unknown.filter(({ note }) => note),
+    take,
+  );
   for (const estate of estates) {
-    await reportInheritance(
-      estate,
-      sandboxes.list().map(({ sandboxId }) => sandboxId),
-    );
+    const held = sandboxes.list().map(({ sandboxId }) => sandboxId);
+    await reportInheritance(estate, [...held, ...quarantine.sandboxIds()]);
     await estate.settled();
   }
-  await eachOf(nobodys, take);
+  await eachOf(
+    unknown.filter(({ note }) => !note),
+    take,
+  );
+  const gone = new Set(quarantine.ids()).difference(new Set(existing.map(({ instanceId }) => instanceId)));
+  await eachOf(gone, (instanceId) => takeOver(dependencies, instanceId, undefined));
 }
 
-/** Takes over an instance that is nobody's here, where it is somebody's by a confirmed claim; else it goes. */
-async function takeOver(
-  { instances, sandboxes, claims, catalog, report, log }: Dependencies,
-  instanceId: string,
-  existing: Existing | undefined,
-): Promise<void> {
-  const kept = await claims.read(instanceId);
-  // Its files are another executor's, or gone where an executor came back somewhere else.
-  const claim = kept ?? existing?.claim;
-  if (claim && !kept) await claims.write(instanceId, claim);
-  const template = catalog.templates.get(claim?.template ?? '');
-  if (existing?.running && claim?.confirmed && template) {
-    try {
-      sandboxes.adopt(await instances.adopt(instanceId, template, claim.limits), claim);
-      log.info({ sandboxId: claim.sandboxId, instanceId }, 'sandbox taken over');
-      return;
-    } catch (error) {
-      log.warn({ err: error, sandboxId: claim.sandboxId }, 'sandbox could not be taken over');
+/**
+ * Takes over an instance that is nobody's here, where it is somebody's by a confirmed claim; else it goes. Where that cannot be
+ * told or done now, it is left as it is.
+ */
+async function takeOver(dependencies: Dependencies, instanceId: string, existing: Existing | undefined): Promise<void> {
+  const { claims, quarantine } = dependencies;
+  let claim: Claim | undefined;
+  try {
+    const kept = await readKept(dependencies, instanceId, existing?.note);
+    claim = kept ?? (existing?.note ? parseClaim(existing.note) : undefined);
+    if (existing?.running && claim?.confirmed) await adopt(dependencies, instanceId, claim);
+    else {
+      if (claim && !kept) await claims.write(instanceId, claim);
+      await end(dependencies, instanceId, claim);
     }
+    quarantine.release(instanceId);
+  } catch (error) {
+    quarantine.keep(instanceId, error, claim?.sandboxId);
   }
+}
+
+/** The claim as it is kept here. It is another executor's, or was lost, where there is only a note of it. */
+function readKept({ claims, log }: Dependencies, instanceId: string, note: string | undefined) {
+  return claims.read(instanceId).catch((error) => {
+    if (!note) throw error;
+    log.warn({ err: error, instanceId }, 'claim cannot be read; the note of it counts');
+  });
+}
+
+async function adopt(dependencies: Dependencies, instanceId: string, claim: Claim): Promise<void> {
+  const { instances, sandboxes, catalog, log } = dependencies;
+  const { sandboxId, template: name, limits, expireTime } = claim;
+  try {
+    const template = catalog.templates.get(name);
+    if (!template) throw new Error(`the catalogue has no template '${name}' any more`);
+    await sandboxes.adopt(await instances.adopt(instanceId, template, limits), claim);
+    log.info({ sandboxId, instanceId }, 'sandbox taken over');
+  } catch (error) {
+    if (Date.now() < expireTime) throw error;
+    await end(dependencies, instanceId, claim);
+  }
+}
+
+async function end({ instances, claims, report, log }: Dependencies, instanceId: string, claim: Claim | undefined) {
   if (!claim) log.warn({ instanceId }, 'unknown instance destroyed');
   try {
     await instances.destroyUnknown(instanceId);
@@ -97,10 +128,17 @@ async function takeOver(
 
 /** What follows when another executor has taken an instance over: it is let go of as it is. */
 export async function instanceTakenOver(
-  { pool, instances, sandboxes, log }: Pick<Dependencies, 'pool' | 'instances' | 'sandboxes' | 'log'>,
+  {
+    pool,
+    instances,
+    sandboxes,
+    quarantine,
+    log,
+  }: Pick<Dependencies, 'pool' | 'instances' | 'sandboxes' | 'quarantine' | 'log'>,
   instanceId: string,
 ): Promise<void> {
   log.warn({ instanceId }, 'another executor has taken a sandbox over');
+  quarantine.release(instanceId);
   const warm = pool().drop(instanceId);
   if (warm) await instances.release(warm);
   else await sandboxes.takenOver(instanceId);

@@ -97,7 +97,7 @@ export function wholeOf({ result, ...flags }: Tried, ended: Ended): Partial<Exec
   return { ...toOutcome(ended), ...flags, verdict, message };
 }
 
-/** The last event. */
+/** The last event. Session makes the texts of the outputs, so that these cross each hop once. */
 export function toResultEvent(
   execution: Partial<Execution>,
   { stdout, stderr }: Pick<Ended, 'stdout' | 'stderr'> = { stdout: NOTHING, stderr: NOTHING },
@@ -105,8 +105,6 @@ export function toResultEvent(
   const complete = Execution.create({
     ...(execution as Execution),
     state: 'FINISHED',
-    stdout: stdout.toString(),
-    stderr: stderr.toString(),
     finishTime: new Date(),
   });
   return { event: { $case: 'result', value: ExecutionResult.create({ execution: complete, stdout, stderr }) } };

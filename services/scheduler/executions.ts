@@ -74,7 +74,7 @@ export function createExecutions(dependencies: Dependencies): Executions {
       return (await session.completeExecution(request, options)).execution!;
     } catch (error) {
       log.error({ err: error, executionId: execution.id }, 'end of an execution not recorded');
-      return found;
+      return { ...found, stdout: Buffer.from(stdout).toString(), stderr: Buffer.from(stderr).toString() };
     }
   }
 

@@ -25,7 +25,8 @@ export type Dependencies = {
   log: Logger;
 };
 
-type Share = { concurrency?: number | undefined; weight: number };
+/** `setTime`, in milliseconds since 1970, is 0 where no operator has set it. */
+type Share = { concurrency?: number | undefined; weight: number; setTime: number };
 type Line = Share & { again: boolean };
 
 /**
@@ -43,7 +44,7 @@ export function serveLines({ events, work, turns, attempts, run, log }: Dependen
       const turn = await work.next(organizationId, line.concurrency, stop.signal);
       if (!turn && !line.again) return;
       if (!turn) continue;
-      Object.assign(line, shareOf(turn.data));
+      learn(line, shareOf(turn.data));
       const kept = attempts.keep(turn);
       const end = waited.startTimer();
       try {
@@ -63,7 +64,7 @@ export function serveLines({ events, work, turns, attempts, run, log }: Dependen
     const existing = lines.get(organizationId);
     if (existing) {
       existing.again = true;
-      Object.assign(existing, share);
+      learn(existing, share);
       return;
     }
     const line = { ...share, again: false };
@@ -90,7 +91,7 @@ export function serveLines({ events, work, turns, attempts, run, log }: Dependen
   // What was there before, what was told while NATS was away, and what another process had in hand when it died.
   const look = every(LOOK_MS, log, async () => {
     if (!events.connected()) return;
-    for (const id of (await work.depths()).keys()) if (!lines.has(id)) begin(id, { weight: USUAL_WEIGHT });
+    for (const id of (await work.depths()).keys()) if (!lines.has(id)) begin(id, { weight: USUAL_WEIGHT, setTime: 0 });
   });
   const connected = events.onConnect(look.trigger);
   return {
@@ -104,6 +105,15 @@ export function serveLines({ events, work, turns, attempts, run, log }: Dependen
 }
 
 function shareOf(data: Uint8Array): Share {
-  const { concurrentExecutions, queueWeight } = ExecutionQueued.decode(data);
-  return { concurrency: Math.max(1, concurrentExecutions), weight: Math.max(1, queueWeight) };
+  const { concurrentExecutions, queueWeight, setTime } = ExecutionQueued.decode(data);
+  return {
+    concurrency: Math.max(1, concurrentExecutions),
+    weight: Math.max(1, queueWeight),
+    setTime: setTime?.getTime() ?? 0,
+  };
+}
+
+/** A turn may have been given out before the share was set anew. */
+function learn(line: Line, share: Share): void {
+  if (share.setTime >= line.setTime) Object.assign(line, share);
 }

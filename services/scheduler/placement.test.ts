@@ -2,7 +2,7 @@ import pino from 'pino';
 import { expect, test } from 'vitest';
 import { DrydockError } from '#libs/errors.ts';
 import { ExecutorAnnounced } from '#proto/drydock/internal/v1/events.ts';
-import { candidates, place } from './placement.ts';
+import { candidates, place, reserve } from './placement.ts';
 
 const log = pino({ level: 'silent' });
 const demand = { template: 'python', memoryBytes: 100 };
@@ -18,6 +18,19 @@ test('room comes before warmth, and warmth before emptiness', () => {
   const empty = executor('empty');
   const warm = executor('warm', { sandboxes: 5, warm: { python: 1 } });
   expect(ids([full, cold, empty, warm])).toEqual(['warm', 'empty', 'cold', 'full']);
+});
+
+test('for an organisation with a pool of its own, only its own sandboxes are warm', () => {
+  const shared = executor('shared', { warm: { python: 5 } });
+  const theirs = executor('theirs', { ownWarm: [{ organizationId: 'org_theirs', warm: { python: 5 } }] });
+  const other = executor('other', { ownWarm: [{ organizationId: 'org_ours', warm: { polyglot: 1 } }] });
+  const ours = executor('ours', { sandboxes: 5, ownWarm: [{ organizationId: 'org_ours', warm: { python: 1 } }] });
+  const executors = [shared, theirs, other, ours];
+  const own = { ...demand, ownPoolOf: 'org_ours' };
+  expect(candidates(executors, own)[0]).toBe(ours);
+  expect(candidates(executors, demand)[0]).toBe(shared);
+  reserve(ours, own);
+  expect(candidates(executors, own)[0]).not.toBe(ours);
 });
 
 test('one that drains or lacks the template is no candidate', () => {

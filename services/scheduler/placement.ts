@@ -2,14 +2,17 @@ import { DrydockError, hasReason } from '#libs/errors.ts';
 import type { Logger } from '#libs/log.ts';
 import type { ExecutorAnnounced } from '#proto/drydock/internal/v1/events.ts';
 
-/** What is asked of an executor: a sandbox with so much memory, or a slot for an execution. */
-export type Demand = { template: string } & ({ memoryBytes: number } | { execution: true });
+/**
+ * What is asked of an executor: a sandbox with so much memory, `ownPoolOf` an organisation that is given none of the shared
+ * ones, or a slot for an execution.
+ */
+export type Demand = { template: string } & ({ memoryBytes: number; ownPoolOf?: string } | { execution: true });
 
 const RETRY_AFTER_MS = 1_000;
 
 /**
  * The executors to try, best first: those with room before those without, since news of room is up to a second old;
- * then, for sandboxes, those with a warm one of the template; then the emptiest. An executor that drains, or does not know
+ * then, for sandboxes, those with a warm one that will do; then the emptiest. An executor that drains, or does not know
  * the template, is not among them.
  */
 export function candidates(executors: ExecutorAnnounced[], demand: Demand): ExecutorAnnounced[] {
@@ -31,7 +34,8 @@ export function reserve(executor: ExecutorAnnounced, demand: Demand): void {
   }
   executor.sandboxes += 1;
   executor.freeMemoryBytes -= demand.memoryBytes;
-  executor.warm[demand.template] = Math.max(0, (executor.warm[demand.template] ?? 0) - 1);
+  const warm = warmFor(executor, demand);
+  if (warm) warm[demand.template] = Math.max(0, (warm[demand.template] ?? 0) - 1);
 }
 
 /** Executions that could be begun now. */
@@ -78,8 +82,16 @@ function hasRoom(executor: ExecutorAnnounced, demand: Demand): boolean {
   return executor.sandboxes < executor.capacity && executor.freeMemoryBytes >= demand.memoryBytes;
 }
 
-function isWarm({ warm }: ExecutorAnnounced, demand: Demand): boolean {
-  return !('execution' in demand) && (warm[demand.template] ?? 0) > 0;
+function isWarm(executor: ExecutorAnnounced, demand: Demand): boolean {
+  return (warmFor(executor, demand)?.[demand.template] ?? 0) > 0;
+}
+
+/** By template, the warm sandboxes that will do. */
+function warmFor({ warm, ownWarm }: ExecutorAnnounced, demand: Demand): Record<string, number> | undefined {
+  if ('execution' in demand) return undefined;
+  const { ownPoolOf } = demand;
+  if (ownPoolOf === undefined) return warm;
+  return ownWarm.find(({ organizationId }) => organizationId === ownPoolOf)?.warm;
 }
 
 function loadOf(executor: ExecutorAnnounced, demand: Demand): number {

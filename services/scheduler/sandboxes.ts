@@ -29,7 +29,8 @@ export function createSandboxes({ session, executors, directory, log }: Dependen
 
   const start = async (spec: SandboxSpec, options: CallOptions): Promise<Sandbox> => {
     const { sandboxId } = spec;
-    const demand = { template: spec.template, memoryBytes: spec.limits?.memoryBytes ?? 0 };
+    const own = spec.tenancy?.sharedPool === false ? { ownPoolOf: spec.organizationId } : {};
+    const demand = { template: spec.template, memoryBytes: spec.limits?.memoryBytes ?? 0, ...own };
     return place(directory(), demand, log, async ({ address, executorId }) => {
       const executor = executors.at(address);
       await executor.claimSandbox({ spec }, { ...options, deadlineMs: CLAIM_DEADLINE_MS });

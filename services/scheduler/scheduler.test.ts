@@ -15,7 +15,7 @@ test.each<[string, string, string[]]>([
     session: {
       async markExecutorLost({ executorId }: { executorId: string }) {
         marked.push(executorId);
-        return { sandboxes: 1 };
+        return {};
       },
     },
     log,

@@ -1,11 +1,11 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Call } from '#libs/grpc/rpc.ts';
 import { newId } from '#libs/ids.ts';
 import { SandboxEnded, SandboxesInherited } from '#proto/drydock/internal/v1/events.ts';
 import type { Sandbox_StopReason } from '#proto/drydock/v1/sandbox.ts';
 import { someone, useRecords } from './records-fixture.ts';
 
-const { reads, query, consume, publish, insertSandbox, run, stop, told } = useRecords();
+const { reads, query, consume, publish, insertSandbox, run, stop, age, told } = useRecords();
 let consumers: AsyncDisposable;
 beforeAll(() => {
   consumers = consume();
@@ -76,6 +76,43 @@ test('what began on an executor that is back by now under its old id is not lost
   await expect.poll(() => recordOf(marker)).toEqual([...RUNS, heir]);
   expect(await recordOf(kept)).toEqual([...RUNS, heir]);
   expect(await recordOf(begun)).toEqual([...RUNS, gone]);
+});
+
+describe('of an heir that is gone soon after', () => {
+  const minutesAgo = (minutes: number) => new Date(Date.now() - minutes * 60_000);
+  /** Three sandboxes that have run for a while. */
+  const three = async (call: Call, executorId: string) => {
+    const ids = [await running(call, executorId), await running(call, executorId), await running(call, executorId)];
+    for (const id of ids) await age('sandboxes', id, 'start_time', '10 minutes');
+    return ids as [string, string, string];
+  };
+
+  test('the last heir has what it says, and the rest is lost, though its news came first', async () => {
+    const call = someone();
+    const [first, second, third] = [newId('ins'), newId('ins'), newId('ins')];
+    const [kept, lostByFirst, lostBySecond] = await three(call, first);
+    const marker = await running(call, third);
+    await inherit(second, third, [kept], minutesAgo(1));
+    // Heard of after that of the others.
+    await inherit(newId('ins'), second, [marker], minutesAgo(3));
+    await inherit(first, second, [kept, lostBySecond], minutesAgo(2));
+    await expect.poll(() => recordOf(lostByFirst)).toEqual(['STOPPED', 'HOST_LOST', first]);
+    expect(await recordOf(kept)).toEqual([...RUNS, third]);
+    expect(await recordOf(lostBySecond)).toEqual(['STOPPED', 'HOST_LOST', second]);
+    expect((await told(kept)).map(({ executorId }) => executorId)).toEqual([first, second, third]);
+  });
+
+  test('what it took over once it was back stays with it', async () => {
+    const call = someone();
+    const [first, second, third, fourth] = [newId('ins'), newId('ins'), newId('ins'), newId('ins')];
+    const [early] = await three(call, first);
+    const [late] = await three(call, fourth);
+    await inherit(second, third, [], minutesAgo(2));
+    await inherit(fourth, second, [late], minutesAgo(1));
+    await inherit(first, second, [early], minutesAgo(3));
+    await expect.poll(() => recordOf(early)).toEqual(['STOPPED', 'HOST_LOST', second]);
+    expect(await recordOf(late)).toEqual([...RUNS, second]);
+  });
 });
 
 test('what has no executor yet is nobody’s to inherit', async () => {

@@ -26,6 +26,7 @@ import { watchQueueDepth } from './queue-depth.ts';
 import { createRecords } from './records.ts';
 import { createSandboxes } from './sandboxes.ts';
 import { createSettling } from './settling.ts';
+import { consumeOrganizationChanged } from './shares.ts';
 import { createSubmissions } from './submissions.ts';
 import { sweep } from './sweep.ts';
 import { createTemplates } from './templates.ts';
@@ -66,6 +67,7 @@ await run(log, async (shutdown) => {
   await using _inherited = consumeInherited({ ...dependencies, events });
   await using endings = every(ENDINGS_INTERVAL_MS, log, (signal) => endOrganizations(dependencies, signal));
   await using _deleted = consumeOrganizationDeleted(db, events, endings.trigger);
+  await using _shares = consumeOrganizationChanged(db, events, relay.trigger);
   await using _sweep = every(SWEEP_INTERVAL_MS, log, () => sweep(dependencies, config.retentionMs));
   const queue = openWorkQueue(events, EXECUTION_QUEUE);
   await using _turns = every(TURNS_INTERVAL_MS, log, async () => {

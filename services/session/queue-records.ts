@@ -7,7 +7,7 @@ import { Execution } from '#proto/drydock/v1/execution.ts';
 import { announceEnds, DELIVERIES, type Ended } from './execution-ends.ts';
 import { ownSpec } from './execution-spec.ts';
 import type { Dependencies } from './records.ts';
-import { type ExecutionRow, encodeResult, toExecution } from './rows.ts';
+import { type ExecutionRow, encodeResult } from './rows.ts';
 import { writeTurns } from './turns.ts';
 
 /** How long an attempt holds an execution unless it is extended. */
@@ -42,9 +42,9 @@ export function createQueueRecords(dependencies: Dependencies): QueueRecords {
           continue;
         }
         settling.settled(row.id);
-        return { execution: toExecution(row), attempt: row.attempt, spec: specOf(row) };
+        return { attempt: row.attempt, spec: specOf(row) };
       }
-      return { execution: undefined, attempt: 0, spec: undefined };
+      return { attempt: 0, spec: undefined };
     },
 
     async extendExecutions({ attempts }) {

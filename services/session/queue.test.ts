@@ -1,13 +1,27 @@
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Caller } from '#proto/drydock/internal/v1/caller.ts';
+import { ExecutionQueued, OrganizationChanged } from '#proto/drydock/internal/v1/events.ts';
 import { Checker, Execution, SubmitExecutionRequest } from '#proto/drydock/v1/execution.ts';
 import { someone, useRecords } from './records-fixture.ts';
 
-const { records, reads, query, submit, insertExecution, take, complete, age, sweepOnce, remoteReplica } = useRecords();
+const {
+  records,
+  reads,
+  query,
+  submit,
+  insertExecution,
+  take,
+  complete,
+  age,
+  sweepOnce,
+  remoteReplica,
+  consume,
+  publish,
+} = useRecords();
 
 const attempt = async (call: ReturnType<typeof someone>) => {
-  const { execution, attempt, spec } = await take(call);
-  return { id: execution?.id, attempt, spec };
+  const { attempt, spec } = await take(call);
+  return { id: spec?.executionId, attempt, spec };
 };
 const get = async (call: ReturnType<typeof someone>, executionId: string, seconds = 0): Promise<Execution> =>
   (await reads().executions.getExecution({ executionId, wait: { seconds, nanos: 0 } }, call)).execution!;
@@ -21,7 +35,6 @@ describe('a submission', () => {
     expect(await query('select copies from outbox where subject = $1', [subject])).toEqual([{ copies: 1 }]);
     const taken = await take(call);
     expect(taken).toMatchObject({
-      execution: { id: execution.id, state: 'RUNNING' },
       attempt: 1,
       spec: {
         executionId: execution.id,
@@ -206,6 +219,27 @@ describe('the queue of an organisation', () => {
     expect(parked.message).toMatch(/5 attempts.*its host died/);
   });
 
+  test('does not run again what was given up because its holder did not end it, though it is submitted again', async () => {
+    const call = someone();
+    const { id } = await submit(call, { requestId: 'r' });
+    await take(call);
+    await age('executions', id, 'deadline', '10 minutes');
+    await sweepOnce();
+    expect(await get(call, id)).toMatchObject({ state: 'FINISHED', verdict: 'INTERNAL_ERROR' });
+    expect((await submit(call, { requestId: 'r' })).id).toBe(id);
+    expect(await attempt(call)).toMatchObject({ id: undefined });
+  });
+
+  test('gives what its holder lost to the next one, however long nobody came for it', async () => {
+    const call = someone();
+    const { id } = await submit(call);
+    await take(call);
+    await age('executions', id, 'lease_expire', '1 hour');
+    await age('executions', id, 'deadline', '1 hour');
+    await sweepOnce();
+    expect(await attempt(call)).toMatchObject({ id, attempt: 2 });
+  });
+
   test('is not touched by strangers', async () => {
     const call = someone();
     const { id } = await submit(call);
@@ -213,6 +247,58 @@ describe('the queue of an organisation', () => {
     await take(call);
     await complete(someone(), id).catch(() => {});
     expect(await get(call, id)).toMatchObject({ state: 'RUNNING' });
+  });
+});
+
+describe('a quota that is changed', () => {
+  let consumers: AsyncDisposable;
+  beforeAll(() => {
+    consumers = consume();
+  });
+  afterAll(() => consumers[Symbol.asyncDispose]());
+
+  const change = (call: ReturnType<typeof someone>, concurrentExecutions: number, changeTime: Date) => {
+    const quota = { ...call.caller!.quota!, concurrentExecutions, queueWeight: 7 };
+    const { organizationId } = call.caller!;
+    return publish(
+      'drydock.auth.organization.changed',
+      OrganizationChanged.encode({ organizationId, quota, changeTime }).finish(),
+    );
+  };
+  const turnsOf = async (call: ReturnType<typeof someone>) => {
+    const subject = `drydock.queue.${call.caller!.organizationId}`;
+    const rows = await query('select payload from outbox where subject = $1 order by position', [subject]);
+    return rows.map(({ payload }) => ExecutionQueued.decode(payload));
+  };
+
+  test('is told with a turn at once where something waits, and callers who have not heard do not change it back', async () => {
+    const call = someone();
+    const idle = someone();
+    await submit(call);
+    const first = new Date('2026-01-01T00:00:00.001Z');
+    await change(idle, 3, first);
+    await change(call, 3, first);
+    const usual = { concurrentExecutions: 16, queueWeight: 100, setTime: undefined };
+    const changed = { concurrentExecutions: 3, queueWeight: 7, setTime: first };
+    await expect.poll(() => turnsOf(call)).toEqual([usual, changed]);
+    expect(await turnsOf(idle)).toEqual([]);
+    await submit(call);
+    expect((await turnsOf(call)).at(-1)).toEqual(changed);
+    await submit(idle);
+    expect(await turnsOf(idle)).toEqual([changed]);
+  });
+
+  test('is the one that was changed last, in whatever order these come', async () => {
+    const call = someone();
+    await submit(call);
+    const [early, late] = [new Date(1_000), new Date(2_000)];
+    await change(call, 5, late);
+    await change(call, 4, early);
+    const marker = someone();
+    await submit(marker);
+    await change(marker, 1, late);
+    await expect.poll(() => turnsOf(marker)).toHaveLength(2);
+    expect((await turnsOf(call)).map(({ concurrentExecutions }) => concurrentExecutions)).toEqual([16, 5]);
   });
 });
 

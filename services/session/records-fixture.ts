@@ -22,6 +22,7 @@ import { type QueueDepth, watchQueueDepth } from './queue-depth.ts';
 import { createRecords } from './records.ts';
 import { createSandboxes } from './sandboxes.ts';
 import { createSettling, type Settling } from './settling.ts';
+import { consumeOrganizationChanged } from './shares.ts';
 import { createSubmissions, type Submissions } from './submissions.ts';
 import { sweep } from './sweep.ts';
 import { openEventPrinter } from './webhook-events.ts';
@@ -99,6 +100,7 @@ export function useRecords() {
       parts.use(consumeEnded(dependencies));
       parts.use(consumeInherited(dependencies));
       parts.use(consumeOrganizationDeleted(db, events, changed));
+      parts.use(consumeOrganizationChanged(db, events, changed));
       return parts;
     },
     async publish(subject: string, data: Uint8Array) {

@@ -137,7 +137,7 @@ export function createSandboxRecords({ db, catalog, settling, changed }: Depende
         return rows;
       });
       if (rows.length > 0) changed();
-      return { sandboxes: rows.length };
+      return {};
     },
   };
 }

@@ -1,5 +1,5 @@
 import type { Catalog, Template } from '#libs/catalog/catalog.ts';
-import { applyLimits, millisecondsOf, RUN_TIMES } from '#libs/catalog/limits.ts';
+import { applyLimits, MAX_LIFETIME_MS, millisecondsOf, RUN_TIMES } from '#libs/catalog/limits.ts';
 import { checkFields, type FieldChecks } from '#libs/field-checks.ts';
 import type { AppliedLimits } from '#proto/drydock/internal/v1/spec.ts';
 import type { CreateSandboxRequest, UpdateSandboxRequest } from '#proto/drydock/v1/sandbox.ts';
@@ -8,7 +8,6 @@ import { checkEnvironment, checkRequestId, findTemplate, refuseLimits } from './
 
 const DEFAULT_LIFETIME_MS = 5 * 60_000;
 const MIN_LIFETIME_MS = 1_000;
-const MAX_LIFETIME_MS = 24 * 3_600_000;
 const MAX_LABELS = 32;
 const MAX_LABEL_KEY = 64;
 const MAX_LABEL_VALUE = 256;

@@ -103,7 +103,8 @@ async function writeTenants(tx: Queryable, callers: Caller[]): Promise<void> {
     `insert into tenants (organization_id, concurrent_executions, queue_weight)
      select * from unnest($1::text[], $2::int[], $3::int[])
      on conflict (organization_id) do update
-       set concurrent_executions = excluded.concurrent_executions, queue_weight = excluded.queue_weight`,
+       set concurrent_executions = excluded.concurrent_executions, queue_weight = excluded.queue_weight
+       where tenants.set_time is null`,
     [
       each.map(({ organizationId }) => organizationId),
       each.map(({ quota }) => quota?.concurrentExecutions),

@@ -8,6 +8,8 @@ import { encodeResult, LIVE, type SandboxRow } from './rows.ts';
 const BATCH = 100;
 const START_LIMIT = '60 s';
 const OVERDUE_GRACE = '60 s';
+// As long as JetStream keeps what news of them may still come.
+const INHERITANCES_KEPT = '24 hours';
 
 const LOST = encodeResult(
   Execution.create({
@@ -33,6 +35,7 @@ export async function sweep(dependencies: Omit<Dependencies, 'catalog'>, retenti
   await forget(db, 'executions', 'finish_time', retentionMs);
   await forget(db, 'sandboxes', 'stop_time', retentionMs);
   await forgetDeletedWebhooks(db);
+  await db.query(`delete from inheritances where lost_time < now() - interval '${INHERITANCES_KEPT}'`);
 }
 
 async function forget(db: Database, table: string, column: string, retentionMs: number): Promise<void> {
@@ -68,12 +71,15 @@ function stopOverdueSandboxes(db: Database): Promise<string[]> {
   });
 }
 
+/** One of the queue whose attempt was lost is not among them: whoever takes the next turn takes it again. */
 function endLostExecutions(db: Database): Promise<Ended[]> {
+  // A run that was waited for gives its request id back; a submission keeps its own, since it was accepted.
   return db.query<Ended>(
     `update executions set state = 'FINISHED', finish_time = now(), result = $1, spec = null,
-       request_id = case when lease_expire is null then null end
+       request_id = case when lease_expire is null then null else request_id end
      where id in (
        select id from executions where state = 'RUNNING' and deadline < now() - interval '${OVERDUE_GRACE}'
+         and (lease_expire is null or lease_expire > now())
        limit ${BATCH} for update skip locked
      ) returning id, ${DELIVERIES}`,
     [LOST],

@@ -5,7 +5,12 @@ import { ExecutionQueued } from '#proto/drydock/internal/v1/events.ts';
 
 const SETTLED_AFTER = '5 s';
 
-type Share = { organization_id: string; concurrent_executions: number; queue_weight: number };
+type Share = {
+  organization_id: string;
+  concurrent_executions: number;
+  queue_weight: number;
+  set_time: Date | null;
+};
 
 /** Writes turns by organisation, to be sent after the commit: one for each execution that is put into the queue. */
 export async function writeTurns(tx: Queryable, counts: ReadonlyMap<string, number>): Promise<void> {
@@ -23,11 +28,11 @@ export async function writeTurns(tx: Queryable, counts: ReadonlyMap<string, numb
   );
 }
 
-function encodeTurn({ organization_id, concurrent_executions, queue_weight }: Share): Buffer {
+function encodeTurn({ concurrent_executions, queue_weight, set_time }: Share): Buffer {
   const turn: ExecutionQueued = {
-    organizationId: organization_id,
     concurrentExecutions: concurrent_executions,
     queueWeight: queue_weight,
+    setTime: set_time ?? undefined,
   };
   return Buffer.from(ExecutionQueued.encode(turn).finish());
 }

@@ -72,8 +72,13 @@ async function startParts() {
         const requests = Array(count).fill({ language: 'python', source: 'print(1)' });
         const { body } = await call('POST', '/v1/executions:batch', { requests });
         for (let n = 0; n < count; n++) {
-          const { execution, attempt } = await records.takeExecution({}, { caller });
-          const result = Execution.create({ id: execution!.id, state: 'FINISHED', verdict: 'ACCEPTED', exitCode: 0 });
+          const { spec, attempt } = await records.takeExecution({}, { caller });
+          const result = Execution.create({
+            id: spec!.executionId,
+            state: 'FINISHED',
+            verdict: 'ACCEPTED',
+            exitCode: 0,
+          });
           const outputs = { stdout: Buffer.from('1\n'), stderr: Buffer.alloc(0) };
           await records.completeExecution({ execution: result, attempt, ...outputs }, { caller });
         }

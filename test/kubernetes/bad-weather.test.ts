@@ -119,6 +119,23 @@ test('sandboxes that no node has room for keep nobody from warm ones', async () 
   await Promise.all(asking);
 }, 90_000);
 
+test('limits that no node has room for use up no warm sandbox each time', async () => {
+  await start({}, { KUBERNETES_CPU_OVERCOMMIT: '1' }, { floor: 1, ceiling: 1 });
+  await expect.poll(warm, { timeout: 20_000 }).toBe(1);
+  const refuse = () => expect(executor.claim({}, { cpus: 16 })).rejects.toMatchObject({ reason: 'NO_CAPACITY' });
+  const instances = () => executor.engine.list();
+  await refuse();
+  // Another one was made while it was asked for more, and one of the two is ended.
+  await expect.poll(async () => [await warm(), (await instances()).length], { timeout: 20_000 }).toEqual([1, 1]);
+  const before = await instances();
+  await refuse();
+  await expect.poll(instances, { timeout: 20_000 }).toEqual(before);
+  const { sandboxId, warm: wasWarm } = await executor.claim();
+  expect(wasWarm).toBe(true);
+  expect(before).toEqual([await executor.instanceOf(sandboxId)]);
+  await executor.destroy(sandboxId);
+}, 120_000);
+
 test('an API server that is away while limits are to be changed', async () => {
   await start({}, {}, { floor: 3, ceiling: 3 });
   await expect.poll(warm, { timeout: 20_000 }).toBe(3);

@@ -1,10 +1,11 @@
-import { NetworkingV1Api, type V1Pod } from '@kubernetes/client-node';
+import { NetworkingV1Api, PatchStrategy, setHeaderOptions, type V1Pod } from '@kubernetes/client-node';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connectEvents } from '#libs/events.ts';
 import { newId } from '#libs/ids.ts';
 import { createLogger } from '#libs/log.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import { OrganizationDeleted } from '#proto/drydock/internal/v1/events.ts';
+import { namespaceOf as namespaceIn, USED_ANNOTATION } from '../../services/executor/kubernetes/namespace.ts';
 import { connectCluster } from '../cluster.ts';
 import { namespaceOf, POOL_NAMESPACE } from '../integration/executor/cluster.ts';
 import { CALLER, startExecutor, type TestExecutor } from '../integration/executor/fixture.ts';
@@ -156,6 +157,31 @@ test('a namespace is kept as it was made while it is used, and removed when it h
   await expect.poll(() => isRemoved(left.namespace), { ...KEPT_WITHIN, timeout: 200_000 }).toBe(true);
   expect(await isRemoved(used.namespace)).toBe(false);
 }, 300_000);
+
+test('how long a namespace has held nothing outlives its executor', async () => {
+  const prefix = 'drydock-idle';
+  const environment = { KUBERNETES_NAMESPACE_PREFIX: prefix };
+  const inIdle = (organizationId: string) => ({ organizationId, namespace: namespaceIn(prefix, organizationId) });
+  const [old, recent] = [inIdle(newId('org')), inIdle(newId('org'))];
+  await using undo = new AsyncDisposableStack();
+  for (const name of [recent.namespace, `${prefix}-pool`])
+    undo.defer(async () => void (await core.deleteNamespace({ name })));
+  await using patient = await startExecutor({ pool: { floor: 0, ceiling: 0 }, environment });
+  for (const { organizationId } of [old, recent]) {
+    const { sandboxId } = await patient.claim({ organizationId, tenancy: { sharedPool: false, sandboxes: 3 } });
+    await patient.destroy(sandboxId);
+  }
+  await patient.stop();
+  const usedTime = async (namespace: string) =>
+    (await core.readNamespace({ name: namespace })).metadata?.annotations?.[USED_ANNOTATION];
+  expect(Date.now() - Date.parse((await usedTime(recent.namespace)) ?? '')).toBeLessThan(120_000);
+  const annotations = { [USED_ANNOTATION]: new Date(Date.now() - 2 * 86_400_000).toISOString() };
+  const merging = setHeaderOptions('Content-Type', PatchStrategy.MergePatch);
+  await core.patchNamespace({ name: old.namespace, body: { metadata: { annotations } } }, merging);
+  await patient.restart();
+  await expect.poll(() => isRemoved(old.namespace), KEPT_WITHIN).toBe(true);
+  expect(await isRemoved(recent.namespace)).toBe(false);
+}, 120_000);
 
 test('one that somebody removed is made again', async () => {
   const ours = apart();

@@ -10,7 +10,7 @@ import { hasCode, refusalOf } from './api-errors.ts';
 import { openExecStream } from './exec-stream.ts';
 import { sharedNamespaceOf } from './namespace.ts';
 import { openNamespaces } from './namespaces.ts';
-import { claimOn, createNotes, writeOn } from './notes.ts';
+import { createNotes, noteOn, writeOn } from './notes.ts';
 import { joinPeers } from './peers.ts';
 import { CONNECT_COMMAND, CONTAINER, EXECUTOR_LABEL, INSTANCE_LABEL, nameOf, podFor, resourcesFor } from './pod.ts';
 import { endOf, isRunning, startFailureOf, unschedulable } from './pod-state.ts';
@@ -202,7 +202,7 @@ export async function createKubernetesBackend(options: KubernetesOptions): Promi
       return found.map((pod) => {
         const instanceId = instanceOf(pod);
         homes.set(instanceId, pod.metadata?.namespace ?? shared);
-        return { instanceId, running: isRunning(pod), claim: claimOn(pod) };
+        return { instanceId, running: isRunning(pod), note: noteOn(pod) };
       });
     },
     note: notes.write,

@@ -8,6 +8,8 @@ export const ENVIRONMENT_LABEL = 'drydock.dev/environment';
 export const ORGANIZATION_LABEL = 'drydock.dev/organization';
 /** How many sandboxes its organisation may have, so that whoever keeps it knows. */
 const SANDBOXES_ANNOTATION = 'drydock.dev/sandboxes';
+/** When it last held something, to the minute, so that this outlives the executor that saw it. */
+export const USED_ANNOTATION = 'drydock.dev/used-time';
 
 /** Who applies what is in it. */
 export const FIELD_MANAGER = 'drydock-executor';
@@ -28,6 +30,8 @@ export type NamespacePlan = {
   environment: string;
   /** Null for the one in which sandboxes wait for whoever comes. */
   owner: Owner | null;
+  /** When it was last used, in milliseconds since 1970. */
+  usedAt: number;
   /** The cluster role of whoever keeps sandboxes, and the user who binds it to itself here; absent where it needs none. */
   binding: { role: string; user: string } | undefined;
 };
@@ -36,9 +40,12 @@ export type NamespacePlan = {
  * What a namespace for sandboxes consists of, in the order in which it is to be made: Pod Security `restricted`, nothing comes
  * in or goes out, and for an organisation no more than its quota.
  */
-export function objectsOf({ name, environment, owner, binding }: NamespacePlan): KubernetesObject[] {
+export function objectsOf({ name, environment, owner, usedAt, binding }: NamespacePlan): KubernetesObject[] {
   const enforced = ['enforce', 'audit', 'warn'].map((mode) => [`pod-security.kubernetes.io/${mode}`, 'restricted']);
   const organization = owner ? { [ORGANIZATION_LABEL]: owner.organizationId } : {};
+  const noted = owner
+    ? { [SANDBOXES_ANNOTATION]: String(owner.sandboxes), [USED_ANNOTATION]: new Date(usedAt).toISOString() }
+    : {};
   const shared = [
     {
       apiVersion: 'v1',
@@ -46,7 +53,7 @@ export function objectsOf({ name, environment, owner, binding }: NamespacePlan):
       metadata: {
         name,
         labels: { ...Object.fromEntries(enforced), [ENVIRONMENT_LABEL]: environment, ...organization },
-        annotations: owner ? { [SANDBOXES_ANNOTATION]: String(owner.sandboxes) } : {},
+        annotations: noted,
       },
     },
     ...(owner && binding ? [bindingOf(name, binding)] : []),
@@ -125,6 +132,11 @@ export function ownerOf({ metadata }: V1Namespace): Owner | null {
   if (!organizationId) return null;
   // Where somebody has removed it, the next sandbox says how many.
   return { organizationId, sandboxes: Number(metadata?.annotations?.[SANDBOXES_ANNOTATION]) || 1 };
+}
+
+/** When a namespace was last used, as it says itself, in milliseconds since 1970; nothing where it does not say. */
+export function usedAtOf({ metadata }: V1Namespace): number | undefined {
+  return Date.parse(metadata?.annotations?.[USED_ANNOTATION] ?? '') || undefined;
 }
 
 /** The name of an organisation's namespace. */

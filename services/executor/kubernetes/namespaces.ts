@@ -21,8 +21,9 @@ import {
   ownerOf,
   QUOTA,
   sharedNamespaceOf,
+  usedAtOf,
 } from './namespace.ts';
-import type { Pods } from './pods.ts';
+import { listPods, type Pods } from './pods.ts';
 
 const KEEP_INTERVAL_MS = 60_000;
 // Rights, and what a quota has in use, are known everywhere a moment after they are there.
@@ -67,24 +68,24 @@ export async function openNamespaces(options: NamespacesOptions): Promise<Namesp
   const shared = sharedNamespaceOf(environment);
   const kept = new Map<string, Kept>();
 
-  const keep = (name: string, owner: Owner | null) =>
-    keepNamespace({ api, objects }, { name, environment, owner, binding });
+  const keep = (name: string, { owner, usedAt }: Pick<Kept, 'owner' | 'usedAt'>) =>
+    keepNamespace({ api, objects }, { name, environment, owner, usedAt, binding });
 
-  const make = (name: string, owner: Owner | null): Kept => {
+  const make = (name: string, owner: Owner | null, usedAt: number): Kept => {
     const made = (async () => {
-      await keep(name, owner).catch((cause) => {
+      await keep(name, { owner, usedAt }).catch((cause) => {
         kept.delete(name);
         throw new Error(`namespace ${name} cannot be kept: ${messageOf(cause)}`, { cause });
       });
       await pods.follow(name);
     })();
-    return { owner, made, usedAt: Date.now() };
+    return { owner, made, usedAt };
   };
 
   const of = async (owner: Owner | null): Promise<string> => {
     const name = owner ? namespaceOf(environment, owner.organizationId) : shared;
     const known = kept.get(name);
-    const is = known && known.owner?.sandboxes === owner?.sandboxes ? known : make(name, owner);
+    const is = known && known.owner?.sandboxes === owner?.sandboxes ? known : make(name, owner, Date.now());
     kept.set(name, is);
     is.usedAt = Date.now();
     await is.made;
@@ -114,10 +115,12 @@ export async function openNamespaces(options: NamespacesOptions): Promise<Namesp
     const isOurs = (each: V1Namespace) => nameOf(each) === shared || whose(each) !== null;
     const lasting = items.filter((each) => isOurs(each) && !each.metadata?.deletionTimestamp);
     await eachOf(lasting, async (each) => {
-      const [name, owner] = [nameOf(each), whose(each)];
+      const [name, owner, usedAt] = [nameOf(each), whose(each), usedAtOf(each)];
       const known = kept.get(name);
       // Whoever made it may have ended before it was done. One that is known may have got another quota from somebody else.
-      const is = known ? { ...known, owner } : make(name, owner);
+      const is = known
+        ? { ...known, owner, usedAt: Math.max(known.usedAt, usedAt ?? 0) }
+        : make(name, owner, usedAt ?? Date.now());
       kept.set(name, is);
       await is.made.catch((error) => {
         log.error({ err: error, namespace: name }, 'namespace not as it should be');
@@ -129,9 +132,12 @@ export async function openNamespaces(options: NamespacesOptions): Promise<Namesp
 
   await of(null);
   const lookAfter = async (name: string, each: Kept): Promise<void> => {
-    if (pods.count(name) > 0) each.usedAt = Date.now();
-    if (each.owner && Date.now() - each.usedAt > idleMs) await removeOne(name);
-    else await keep(name, each.owner);
+    const isIdle = () => each.owner !== null && Date.now() - each.usedAt > idleMs;
+    // Asked for where it matters: what is followed may be behind.
+    if (pods.count(name) > 0 || (isIdle() && (await listPods(api, name, '')).items.length > 0))
+      each.usedAt = Date.now();
+    if (isIdle()) await removeOne(name);
+    else await keep(name, each);
   };
   const periodic = every(KEEP_INTERVAL_MS, log, async () => {
     const before = new Map(kept);

@@ -7,7 +7,7 @@ import {
 } from '@kubernetes/client-node';
 import { every } from '#libs/lifecycle.ts';
 import type { Logger } from '#libs/log.ts';
-import type { Claim } from '../claims.ts';
+import { type Claim, formatClaim } from '../claim.ts';
 import { eachOf } from '../each-of.ts';
 import { hasCode } from './api-errors.ts';
 import { ORGANIZATION_LABEL } from './namespace.ts';
@@ -36,7 +36,7 @@ export function createNotes(dependencies: {
   const write = () =>
     eachOf(waiting, async ([instanceId, claim]) => {
       const labels = { [SANDBOX_LABEL]: claim.sandboxId, [ORGANIZATION_LABEL]: claim.organizationId };
-      const annotations = { [CLAIM]: JSON.stringify(claim) };
+      const annotations = { [CLAIM]: formatClaim(claim) };
       const pod = { namespace: homes.get(instanceId), name: nameOf(instanceId) };
       await writeOn(api, pod, { labels, annotations });
       if (waiting.get(instanceId) === claim) waiting.delete(instanceId);
@@ -67,8 +67,7 @@ export async function writeOn(
   });
 }
 
-/** The claim that is noted on a pod. */
-export function claimOn({ metadata }: V1Pod): Claim | undefined {
-  const note = metadata?.annotations?.[CLAIM];
-  return note ? (JSON.parse(note) as Claim) : undefined;
+/** The claim that is noted on a pod, as it was written there. */
+export function noteOn({ metadata }: V1Pod): string | undefined {
+  return metadata?.annotations?.[CLAIM];
 }

@@ -39,7 +39,7 @@ export async function resizePod(
   if (!namespace) throw stopped();
   const wanted = { limits: only(resources.limits), requests: only(resources.requests) };
   const before = pods.get(name);
-  if (before && hasResources(before, wanted)) return true;
+  if (before && hasResources(before, wanted) && isToHave(before, wanted)) return true;
   const body = { spec: { containers: [{ name: CONTAINER, resources: wanted }] } };
   const merging = setHeaderOptions('Content-Type', PatchStrategy.StrategicMergePatch);
   const { metadata } = await api.patchNamespacedPodResize({ namespace, name, body }, merging).catch((error) => {
@@ -72,6 +72,12 @@ function isTrue({ type, status, observedGeneration = Infinity }: V1PodCondition,
 function hasResources({ status }: V1Pod, wanted: Resources): boolean {
   const { resources, allocatedResources } = status?.containerStatuses?.find(({ name }) => name === CONTAINER) ?? {};
   return same(resources?.limits, wanted.limits) && same(allocatedResources, wanted.requests);
+}
+
+/** No other change waits for its node. */
+function isToHave({ spec }: V1Pod, wanted: Resources): boolean {
+  const { resources } = spec?.containers.find(({ name }) => name === CONTAINER) ?? {};
+  return same(resources?.limits, wanted.limits) && same(resources?.requests, wanted.requests);
 }
 
 function same(are: Record<string, string> | undefined, wanted: Record<string, string> | undefined): boolean {

@@ -181,8 +181,15 @@ export async function startExecutor({ pool = { floor: 1, ceiling: 4 }, template,
         events.push(event!.$case);
         if (event?.$case === 'result') result = event.value;
       }
-      const { verdict } = result!.execution!;
-      return { ...result!, verdict, events };
+      const { execution, ...outputs } = result!;
+      // As session makes them.
+      const [stdout, stderr] = [outputs.stdout, outputs.stderr].map((bytes) => Buffer.from(bytes).toString());
+      return {
+        ...outputs,
+        execution: { ...execution!, stdout: stdout!, stderr: stderr! },
+        verdict: execution!.verdict,
+        events,
+      };
     },
     async metric(line: string): Promise<number> {
       const text = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();

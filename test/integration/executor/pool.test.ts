@@ -1,6 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { connectEvents } from '#libs/events.ts';
+import { ANNOUNCED_SUBJECT } from '#libs/executor-directory.ts';
 import { newId } from '#libs/ids.ts';
-import { STRANGER, startExecutor, type TestExecutor } from './fixture.ts';
+import { createLogger } from '#libs/log.ts';
+import { ExecutorAnnounced } from '#proto/drydock/internal/v1/events.ts';
+import { CALLER, STRANGER, startExecutor, type TestExecutor } from './fixture.ts';
 import { NEEDS_ENGINE } from './under-test.ts';
 
 let executor: TestExecutor;
@@ -12,6 +16,13 @@ beforeAll(async () => {
 afterAll(() => executor[Symbol.asyncDispose]());
 
 const warm = () => executor.metric('executor_warm_sandboxes{');
+/** What it says of itself next. */
+async function announced(): Promise<ExecutorAnnounced> {
+  await using events = connectEvents({ url: executor.nats.url, name: 'test', log: createLogger('test') });
+  return await new Promise((resolve) => {
+    events.subscribe(ANNOUNCED_SUBJECT, (data) => resolve(ExecutorAnnounced.decode(data)));
+  });
+}
 
 test('it fills to its floor and no further', async () => {
   await expect.poll(warm, { timeout: 20_000 }).toBe(2);
@@ -48,6 +59,8 @@ test('an organisation that shares no pool is given nothing of it, and soon finds
   expect(first.warm).toBe(false);
   expect(before).not.toContain(await executor.instanceOf(first.sandboxId));
   await expect.poll(() => executor.metric('executor_own_warm_sandboxes{'), { timeout: 20_000 }).toBe(1);
+  const own = { organizationId: CALLER.organizationId, warm: { python: 1 } };
+  await expect.poll(async () => (await announced()).ownWarm, { timeout: 20_000 }).toEqual([own]);
   const second = await executor.claim({ tenancy });
   expect(second.warm).toBe(true);
   const stranger = await executor.claim({ tenancy, organizationId: STRANGER.organizationId });

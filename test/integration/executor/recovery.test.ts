@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { connectEvents, type Events } from '#libs/events.ts';
@@ -9,7 +9,7 @@ import type { StartProcessResponse } from '#proto/drydock/v1/process.ts';
 import { collect, textOf } from '../../api.ts';
 import type { Observed } from './engine.ts';
 import { CALLER, MiB, python, startExecutor, type TestExecutor } from './fixture.ts';
-import { observe, pythonImage } from './under-test.ts';
+import { NEEDS_ENGINE, observe, pythonImage } from './under-test.ts';
 
 let observed: Observed;
 let executor: TestExecutor;
@@ -90,6 +90,30 @@ test('after a crash what was confirmed lives on, and everything else is gone', a
   expect(await executor.metric('executor_sandboxes')).toBe(1);
   await executor.destroy(sandboxId);
   expect((await containers()).length).toBe(1);
+});
+
+test('a sandbox whose claim is damaged outlives a crash, and is there again with its claim', async ({ skip }) => {
+  if (NEEDS_ENGINE) skip(NEEDS_ENGINE);
+  const [sandboxId, other] = [await executor.sandbox(), await executor.sandbox()];
+  const instance = await executor.instanceOf(sandboxId);
+  const file = join(executor.dataDirectory, 'claims', `${instance}.json`);
+  const claim = await readFile(file);
+  await executor.kill();
+  await writeFile(file, claim.subarray(0, 40));
+  await executor.restart();
+
+  expect((await executor.command(other, ['echo', 'here'])).stdout).toBe('here\n');
+  await expect(executor.command(sandboxId, ['true'])).rejects.toMatchObject({ reason: 'SANDBOX_NOT_FOUND' });
+  expect(await executor.metric('executor_quarantined_sandboxes')).toBe(1);
+  await settled();
+  expect(await containers()).toContain(instance);
+
+  await writeFile(file, claim);
+  // It looks at what there is when it can hear the engine again.
+  observed.break();
+  await expect.poll(() => executor.metric('executor_quarantined_sandboxes'), { timeout: 20_000 }).toBe(0);
+  expect((await executor.command(sandboxId, ['echo', 'back'])).stdout).toBe('back\n');
+  expect(ended).toEqual([]);
 });
 
 test('an orderly stop hands sandboxes on and leaves no warm ones', async () => {
@@ -220,6 +244,8 @@ test('it announces itself, and that it drains', async () => {
   const heard: ExecutorAnnounced[] = [];
   events.subscribe(ANNOUNCED_SUBJECT, (data) => heard.push(ExecutorAnnounced.decode(data)));
   await settled();
+  await expect.poll(() => heard.length, { timeout: 5_000 }).toBeGreaterThan(0);
+  const before = heard.at(-1)!;
   const sandboxId = await executor.sandbox({}, { memoryBytes: 300 * MiB });
   await expect.poll(() => heard.at(-1)?.sandboxes, { timeout: 5_000 }).toBe(1);
   const last = heard.at(-1)!;
@@ -229,9 +255,8 @@ test('it announces itself, and that it drains', async () => {
     capacity: 200,
     draining: false,
     executions: 0,
-    cells: false,
   });
-  expect(last.memoryBytes - last.freeMemoryBytes).toBe(300 * MiB);
+  expect(before.freeMemoryBytes - last.freeMemoryBytes).toBe(300 * MiB);
   expect(Object.keys(last.warm)).toEqual(['python']);
   expect(last.executionSlots).toBeGreaterThan(0);
 

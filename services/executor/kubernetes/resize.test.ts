@@ -1,0 +1,47 @@
+import type { CoreV1Api, V1Pod, V1ResourceRequirements } from '@kubernetes/client-node';
+import { expect, test } from 'vitest';
+import type { Pods } from './pods.ts';
+import { resizePod } from './resize.ts';
+
+const resources = (cpu: string): V1ResourceRequirements => {
+  const each = { cpu, memory: '268435456' };
+  return { limits: each, requests: each };
+};
+/** A pod that is to have so much CPU, and has so much. */
+const pod = (wanted: string, has: string): V1Pod => ({
+  metadata: { name: 'drydock-ins-1', generation: 2 },
+  spec: { containers: [{ name: 'sandbox', resources: resources(wanted) }] },
+  status: {
+    containerStatuses: [
+      {
+        ...{ name: 'sandbox', image: '', imageID: '', ready: true, restartCount: 0 },
+        resources: resources(has),
+        allocatedResources: resources(has).requests!,
+      },
+    ],
+  },
+});
+
+/** What the API server is asked to change of a pod that is known so. */
+async function patches(known: V1Pod, cpu: string): Promise<unknown[]> {
+  const asked: unknown[] = [];
+  const api = {
+    async patchNamespacedPodResize({ body }: { body: unknown }) {
+      asked.push(body);
+      return pod(cpu, '1');
+    },
+  } as Partial<CoreV1Api> as CoreV1Api;
+  const pods = { get: () => known, until: async (_, wanted) => wanted(pod(cpu, '1')) } as Partial<Pods> as Pods;
+  expect(await resizePod({ api, pods, homes: new Map([['ins_1', 'ns']]) }, 'ins_1', resources(cpu))).toBe(true);
+  return asked;
+}
+
+test('a pod that has what is wanted and is to have it is left alone', async () => {
+  expect(await patches(pod('1', '1'), '1')).toEqual([]);
+});
+
+test('a change that waits for room is taken back, though the pod has what is wanted', async () => {
+  expect(await patches(pod('16', '1'), '1')).toMatchObject([
+    { spec: { containers: [{ name: 'sandbox', resources: { limits: { cpu: '1' } } }] } },
+  ]);
+});

@@ -1,0 +1,71 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { connectEvents, type Events } from '#libs/events.ts';
+import { newId } from '#libs/ids.ts';
+import { createLogger } from '#libs/log.ts';
+import { EXECUTION_QUEUE, openWorkQueue, type Work, type WorkQueue } from '#libs/work-queue.ts';
+import { ExecutionQueued } from '#proto/drydock/internal/v1/events.ts';
+import { type Nats, startNats } from '../../test/nats.ts';
+import type { Attempts } from './attempts.ts';
+import { serveLines } from './lines.ts';
+import { createTurns } from './turns.ts';
+
+const log = createLogger('test');
+const WITHIN = { timeout: 20_000 };
+
+let nats: Nats;
+let events: Events & AsyncDisposable;
+let work: WorkQueue;
+
+beforeAll(async () => {
+  nats = await startNats();
+  events = connectEvents({ url: nats.url, name: 'test', log });
+  await new Promise<void>((resolve) => void events.onConnect(resolve));
+  work = openWorkQueue(events, EXECUTION_QUEUE);
+  await work.depths();
+});
+afterAll(async () => {
+  await events[Symbol.asyncDispose]();
+  await nats[Symbol.asyncDispose]();
+});
+
+/** Serves lines, and uses no turn up. */
+function serve() {
+  const turns: Work[] = [];
+  const attempts = { keep: () => ({ [Symbol.dispose]() {} }) } as Partial<Attempts> as Attempts;
+  const run = async (_: string, turn: Work) => void turns.push(turn);
+  return { turns, lines: serveLines({ events, work, turns: createTurns(() => true), attempts, run, log }) };
+}
+const queue = (organizationId: string, concurrentExecutions: number, setTime?: Date) =>
+  events.publishDurable(
+    `${EXECUTION_QUEUE.prefix}.${organizationId}`,
+    ExecutionQueued.encode({ concurrentExecutions, queueWeight: 100, setTime }).finish(),
+    newId('evt'),
+  );
+
+test('a quota that an operator changes counts for turns that were given out before', async () => {
+  const organizationId = newId('org');
+  const { turns, lines } = serve();
+  await using _lines = lines;
+  for (let n = 0; n < 4; n++) await queue(organizationId, 1);
+  await expect.poll(() => turns.length).toBe(1);
+  await queue(organizationId, 3, new Date());
+  await expect.poll(() => turns.length, WITHIN).toBe(3);
+  // Two of the three were given out with the old one.
+  expect(turns.map(({ data }) => ExecutionQueued.decode(data).concurrentExecutions)).toEqual([1, 1, 1]);
+  for (const turn of turns) turn.done();
+  await expect.poll(() => turns.length, WITHIN).toBe(5);
+  for (const turn of turns.slice(3)) turn.done();
+});
+
+test('of two changes the later one counts, whichever turn comes last', async () => {
+  const organizationId = newId('org');
+  const { turns, lines } = serve();
+  await using _lines = lines;
+  await queue(organizationId, 2, new Date(2_000));
+  await queue(organizationId, 1, new Date(1_000));
+  await queue(organizationId, 1, new Date(1_000));
+  await expect.poll(() => turns.length, WITHIN).toBe(2);
+  for (const turn of turns) turn.done();
+  await expect.poll(() => turns.length, WITHIN).toBe(3);
+  turns[2]!.done();
+});
