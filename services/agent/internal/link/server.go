@@ -1,0 +1,56 @@
+package link
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+)
+
+const (
+	// A message carries at most 2 MiB of somebody's bytes, and their envelope.
+	maxMessageBytes   = 2<<20 + 64<<10
+	streamWindowBytes = 256 << 10
+	windowBytes       = 1 << 20
+	maxStreams        = 256
+)
+
+// NewServer makes the gRPC server that an agent's services are registered with.
+func NewServer() *grpc.Server {
+	return grpc.NewServer(
+		grpc.ReadBufferSize(8<<10), grpc.WriteBufferSize(8<<10), grpc.SharedWriteBuffer(true),
+		// Fixed windows: growing ones would let an upload that waits for its disk fill the sandbox's memory.
+		grpc.InitialWindowSize(streamWindowBytes), grpc.InitialConnWindowSize(windowBytes),
+		grpc.MaxRecvMsgSize(maxMessageBytes), grpc.MaxSendMsgSize(maxMessageBytes),
+		grpc.MaxHeaderListSize(64<<10), grpc.MaxConcurrentStreams(maxStreams),
+		grpc.UnaryInterceptor(timeUnary), grpc.StreamInterceptor(timeStream),
+	)
+}
+
+// The agent has no network to export traces over, so it tells when each call began and ended and the executor draws the span.
+const (
+	startTrailer = "drydock-agent-start-unix-nanos"
+	endTrailer   = "drydock-agent-end-unix-nanos"
+)
+
+func timeUnary(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	started := time.Now()
+	response, err := handler(ctx, request)
+	_ = grpc.SetTrailer(ctx, timing(started))
+	return response, err
+}
+
+func timeStream(server any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	started := time.Now()
+	err := handler(server, stream)
+	stream.SetTrailer(timing(started))
+	return err
+}
+
+func timing(started time.Time) metadata.MD {
+	return metadata.Pairs(startTrailer, unixNanos(started), endTrailer, unixNanos(time.Now()))
+}
+
+func unixNanos(t time.Time) string { return strconv.FormatInt(t.UnixNano(), 10) }
