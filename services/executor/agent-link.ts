@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { SpanKind, trace } from '@opentelemetry/api';
 import type { Metadata } from 'nice-grpc-common';
-import { createClient } from '#libs/grpc/client.ts';
 import type { Client } from '#libs/grpc/rpc.ts';
 import {
   CellServiceDefinition,
@@ -12,6 +11,7 @@ import {
   FilesystemServiceDefinition,
   ProcessServiceDefinition,
 } from '#proto/drydock/agent/v1/agent.ts';
+import { createAgentClient } from './agent-client.ts';
 import type { Backend } from './backend.ts';
 import { listen } from './unix-socket.ts';
 
@@ -58,10 +58,10 @@ export async function openLink(
     windowBytes: WINDOW_BYTES,
     marksEnd: false,
   };
-  const control = createClient(ControlServiceDefinition, address, options);
-  const processes = createClient(ProcessServiceDefinition, address, options);
-  const files = createClient(FilesystemServiceDefinition, address, options);
-  const cells = createClient(CellServiceDefinition, address, options);
+  const control = createAgentClient(ControlServiceDefinition, address, options);
+  const processes = createAgentClient(ProcessServiceDefinition, address, options);
+  const files = createAgentClient(FilesystemServiceDefinition, address, options);
+  const cells = createAgentClient(CellServiceDefinition, address, options);
   return {
     control,
     processes,

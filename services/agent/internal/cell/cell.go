@@ -11,11 +11,10 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	pb "drydock.dev/agent/internal/agentv1"
 	"drydock.dev/agent/internal/cell/wire"
+	"drydock.dev/agent/internal/fault"
 	"drydock.dev/agent/internal/process"
 	"drydock.dev/agent/internal/spawn"
 	"drydock.dev/agent/internal/user"
@@ -31,7 +30,7 @@ const (
 	namespaces = unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNS | unix.CLONE_NEWIPC | unix.CLONE_NEWNET | unix.CLONE_NEWUTS
 )
 
-var errEnded = status.Error(codes.Aborted, "the cell has ended by itself")
+var errEnded = fault.New(pb.Reason_CELL_ENDED, "the cell has ended by itself")
 
 var (
 	// The first process needs these to furnish a cell, and then gives most of them up.
@@ -60,7 +59,7 @@ type cell struct {
 func newCell(processes *process.Table, program string, hidden []string) (*cell, error) {
 	link, theirs, err := socketPair()
 	if err != nil {
-		return nil, status.Errorf(codes.ResourceExhausted, "a socket for a cell: %v", err)
+		return nil, fault.New(pb.Reason_CELL_UNAVAILABLE, "a socket for a cell: %v", err)
 	}
 	defer theirs.Close()
 	first, err := processes.StartInit(program, []string{"cell"}, attributes(theirs))
@@ -104,15 +103,15 @@ func attributes(link *os.File) *spawn.Attributes {
 
 // statusOf tells a cell that can never be made here from one that cannot be made now. A cell that does not answer was ended.
 func statusOf(err error) error {
-	code := codes.Unimplemented
+	reason := pb.Reason_CELLS_UNSUPPORTED
 	for _, scarcity := range []error{
 		unix.EAGAIN, unix.ENOMEM, unix.EMFILE, unix.ENFILE, unix.ECONNRESET, unix.EPIPE, io.EOF, os.ErrDeadlineExceeded,
 	} {
 		if errors.Is(err, scarcity) {
-			code = codes.ResourceExhausted
+			reason = pb.Reason_CELL_UNAVAILABLE
 		}
 	}
-	return status.Errorf(code, "no cell: %v", err)
+	return fault.New(reason, "no cell: %v", err)
 }
 
 // open gives the cell its file systems and returns the directory of its program.
@@ -125,7 +124,7 @@ func (c *cell) open(sizes wire.Sizes) (program *os.File, err error) {
 		return nil, statusOf(err)
 	}
 	if len(files) != 1 {
-		return nil, status.Error(codes.Internal, "the cell gave no directory")
+		return nil, fault.New(pb.Reason_INTERNAL, "the cell gave no directory")
 	}
 	return files[0], nil
 }
@@ -160,9 +159,9 @@ func stepStatus(err error) error {
 	case !errors.As(err, &told):
 		return errEnded
 	case told.Number == unix.EAGAIN, told.Number == unix.ENOMEM:
-		return status.Error(codes.ResourceExhausted, "the sandbox has as many processes as it may")
+		return process.ErrProcessLimit
 	}
-	return status.Error(codes.InvalidArgument, told.Text)
+	return fault.New(pb.Reason_COMMAND_NOT_FOUND, "%s", told.Text)
 }
 
 // await waits for the end of a step, or of the cell.

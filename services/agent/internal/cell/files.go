@@ -7,12 +7,10 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	pb "drydock.dev/agent/internal/agentv1"
+	"drydock.dev/agent/internal/fault"
 	"drydock.dev/agent/internal/files"
-	"drydock.dev/agent/internal/programs"
 	"drydock.dev/agent/internal/user"
 )
 
@@ -29,10 +27,10 @@ type programFiles struct {
 
 func (f *programFiles) write(request *pb.CellFile) error {
 	if !filepath.IsLocal(request.Path) || filepath.Clean(request.Path) == "." {
-		return status.Errorf(codes.InvalidArgument, "%s: is not below the program's directory", programs.Printable(request.Path))
+		return fault.New(pb.Reason_PATH_INVALID, "%s: is not below the program's directory", request.Path)
 	}
 	if f.stepped && strings.ContainsRune(request.Path, '/') {
-		return status.Errorf(codes.InvalidArgument, "%s: after a step files go into the program's directory itself", programs.Printable(request.Path))
+		return fault.New(pb.Reason_PATH_INVALID, "%s: after a step files go into the program's directory itself", request.Path)
 	}
 	_, err := files.Do(f.user, func() (any, error) {
 		if f.current == nil || f.path != request.Path {

@@ -8,11 +8,11 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	pb "drydock.dev/agent/internal/agentv1"
 	"drydock.dev/agent/internal/cell/wire"
+	"drydock.dev/agent/internal/fault"
 	"drydock.dev/agent/internal/process"
 	"drydock.dev/agent/internal/user"
 )
@@ -66,7 +66,7 @@ func (s *Service) prepare() error {
 
 func (s *Service) make() (*cell, error) {
 	if !s.user.Separate {
-		return nil, status.Error(codes.Unimplemented, "no cell: the agent may not change its user")
+		return nil, fault.New(pb.Reason_CELLS_UNSUPPORTED, "no cell: the agent may not change its user")
 	}
 	s.processes.LeaveToCells()
 	return newCell(s.processes, s.program, s.hidden)
@@ -99,7 +99,7 @@ func (s *Service) Run(stream grpc.BidiStreamingServer[pb.RunRequest, pb.RunRespo
 	}
 	open := request.GetOpen()
 	if open.GetHomeBytes() < 1 || open.GetTemporaryBytes() < 1 || open.GetSharedMemoryBytes() < 1 {
-		return status.Error(codes.InvalidArgument, "the first request opens a cell with sizes of at least 1")
+		return fault.New(pb.Reason_INVALID_REQUEST, "the first request opens a cell with sizes of at least 1")
 	}
 	if err := s.enter(stream.Context()); err != nil {
 		return err
@@ -137,7 +137,7 @@ func (s *Service) enter(ctx context.Context) error {
 			continue
 		case <-earlier.cancelled:
 		case <-time.After(cancelGrace):
-			return status.Error(codes.ResourceExhausted, "the sandbox has a cell")
+			return fault.New(pb.Reason_CELL_UNAVAILABLE, "the sandbox has a cell")
 		}
 		select {
 		case <-earlier.over:
@@ -227,18 +227,18 @@ func (r *run) answer(request *pb.RunRequest) error {
 		// It came too late for its step.
 		return nil
 	}
-	return status.Error(codes.InvalidArgument, "a cell is opened once")
+	return fault.New(pb.Reason_INVALID_REQUEST, "a cell is opened once")
 }
 
 func (r *run) step(request *pb.StartRequest) error {
 	if len(request.Command) == 0 || request.Terminal != nil || request.Detached {
-		return status.Error(codes.InvalidArgument, "a step has a command, and neither a terminal nor a life of its own")
+		return fault.New(pb.Reason_INVALID_REQUEST, "a step has a command, and neither a terminal nor a life of its own")
 	}
 	r.files.settle()
 	table := r.service.processes
 	p := table.New(r.cell, request)
 	err := p.Start(request, table.EnvironmentOf(request))
-	if status.Code(err) == codes.InvalidArgument {
+	if fault.ReasonOf(err) == pb.Reason_COMMAND_NOT_FOUND {
 		refused := &pb.StepRefused{Message: status.Convert(err).Message()}
 		return r.stream.Send(&pb.RunResponse{Event: &pb.RunResponse_Refused{Refused: refused}})
 	}

@@ -7,10 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-
 	pb "drydock.dev/agent/internal/agentv1"
+	"drydock.dev/agent/internal/fault"
 )
 
 // Limits of one ProbeNetwork.
@@ -22,11 +20,11 @@ const (
 func (s *Service) ProbeNetwork(ctx context.Context, request *pb.ProbeNetworkRequest) (*pb.ProbeNetworkResponse, error) {
 	limit := time.Duration(request.WallNanoseconds)
 	if limit <= 0 || limit > MaxProbeTime || len(request.Addresses) > MaxProbes {
-		return nil, status.Error(codes.InvalidArgument, "a time of up to 10 s and up to 16 addresses")
+		return nil, fault.New(pb.Reason_INVALID_REQUEST, "a time of up to 10 s and up to 16 addresses")
 	}
 	for _, address := range request.Addresses {
 		if _, err := netip.ParseAddrPort(address); err != nil {
-			return nil, status.Error(codes.InvalidArgument, err.Error())
+			return nil, fault.New(pb.Reason_INVALID_REQUEST, "%v", err)
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)

@@ -5,11 +5,9 @@ import (
 	"maps"
 	"sync"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-
 	pb "drydock.dev/agent/internal/agentv1"
 	"drydock.dev/agent/internal/cgroup"
+	"drydock.dev/agent/internal/fault"
 	"drydock.dev/agent/internal/process"
 )
 
@@ -38,7 +36,7 @@ func (s *Service) Bind(_ context.Context, request *pb.BindRequest) (*pb.BindResp
 		return &pb.BindResponse{}, nil
 	}
 	if s.sandboxID != request.SandboxId || !maps.Equal(s.bound, request.Environment) {
-		return nil, status.Error(codes.FailedPrecondition, "the sandbox belongs to somebody")
+		return nil, fault.New(pb.Reason_SANDBOX_BOUND, "the sandbox is bound to another owner")
 	}
 	return &pb.BindResponse{}, nil
 }

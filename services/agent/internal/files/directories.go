@@ -10,10 +10,9 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	pb "drydock.dev/agent/internal/agentv1"
+	"drydock.dev/agent/internal/fault"
 	"drydock.dev/agent/internal/programs"
 	"drydock.dev/agent/internal/user"
 )
@@ -28,7 +27,7 @@ func (s *Service) MakeDirectory(_ context.Context, request *pb.MakeDirectoryRequ
 	info, err := Do(s.user, func() (*pb.FileInfo, error) {
 		if err := os.MkdirAll(path, 0o755); err != nil {
 			if errors.Is(err, unix.ENOTDIR) {
-				return nil, status.Errorf(codes.AlreadyExists, "%s: a file is in the way", programs.Printable(path))
+				return nil, fault.New(pb.Reason_FILE_EXISTS, "%s: a file is in the way", path)
 			}
 			return nil, err
 		}

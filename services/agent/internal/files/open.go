@@ -6,10 +6,9 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
-	"drydock.dev/agent/internal/programs"
+	pb "drydock.dev/agent/internal/agentv1"
+	"drydock.dev/agent/internal/fault"
 )
 
 // open does not follow the links in /proc that lead into other processes, wait for a pipe's other end, or take a terminal.
@@ -39,7 +38,7 @@ func openRegular(path string) (*os.File, error) {
 	}
 	info, err := file.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = status.Errorf(codes.FailedPrecondition, "%s: is not a regular file", programs.Printable(path))
+		err = fault.New(pb.Reason_FILE_WRONG_TYPE, "%s: is not a regular file", path)
 	}
 	if err != nil {
 		_ = file.Close()

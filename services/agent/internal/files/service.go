@@ -10,11 +10,10 @@ import (
 
 	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	pb "drydock.dev/agent/internal/agentv1"
 	"drydock.dev/agent/internal/chunk"
+	"drydock.dev/agent/internal/fault"
 	"drydock.dev/agent/internal/programs"
 	"drydock.dev/agent/internal/threads"
 	"drydock.dev/agent/internal/user"
@@ -32,7 +31,7 @@ func New(u user.User) *Service { return &Service{user: u} }
 
 func (s *Service) Read(request *pb.ReadRequest, stream grpc.ServerStreamingServer[pb.ReadResponse]) error {
 	if request.OffsetBytes < 0 || request.LengthBytes < 0 {
-		return status.Error(codes.InvalidArgument, "offset and length must not be negative")
+		return fault.New(pb.Reason_INVALID_REQUEST, "offset and length must not be negative")
 	}
 	path := user.Path(request.Path)
 	file, err := Do(s.user, func() (*os.File, error) { return openRegular(path) })

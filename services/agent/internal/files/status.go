@@ -5,10 +5,10 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"drydock.dev/agent/internal/programs"
+	pb "drydock.dev/agent/internal/agentv1"
+	"drydock.dev/agent/internal/fault"
 	"drydock.dev/agent/internal/user"
 )
 
@@ -18,7 +18,7 @@ func Do[T any](u user.User, work func() (T, error)) (T, error) {
 	return result, statusOf(err)
 }
 
-// statusOf gives an error of the file system its code of the protocol.
+// statusOf gives an error of the file system its reason.
 func statusOf(err error) error {
 	if err == nil {
 		return nil
@@ -26,28 +26,28 @@ func statusOf(err error) error {
 	if _, typed := status.FromError(err); typed {
 		return err
 	}
-	code := codes.Unknown
+	reason := pb.Reason_INTERNAL
 	var number syscall.Errno
 	if errors.As(err, &number) {
-		code = codeOf(number)
+		reason = reasonOf(number)
 	}
-	return status.Error(code, programs.Printable(err.Error()))
+	return fault.New(reason, "%v", err)
 }
 
-func codeOf(number syscall.Errno) codes.Code {
+func reasonOf(number syscall.Errno) pb.Reason {
 	switch number {
 	case unix.ENOENT:
-		return codes.NotFound
+		return pb.Reason_FILE_NOT_FOUND
 	case unix.EACCES, unix.EPERM, unix.EROFS:
-		return codes.PermissionDenied
+		return pb.Reason_FILE_PERMISSION_DENIED
 	case unix.EEXIST:
-		return codes.AlreadyExists
+		return pb.Reason_FILE_EXISTS
 	case unix.ENOSPC, unix.EDQUOT, unix.EFBIG, unix.ENOMEM, unix.EMFILE, unix.ENFILE:
-		return codes.ResourceExhausted
+		return pb.Reason_DISK_FULL
 	case unix.ENOTDIR, unix.EISDIR, unix.ENOTEMPTY, unix.EXDEV, unix.ELOOP, unix.ENXIO, unix.EBUSY, unix.ETXTBSY:
-		return codes.FailedPrecondition
+		return pb.Reason_FILE_WRONG_TYPE
 	case unix.ENAMETOOLONG, unix.EINVAL:
-		return codes.InvalidArgument
+		return pb.Reason_PATH_INVALID
 	}
-	return codes.Unknown
+	return pb.Reason_INTERNAL
 }

@@ -9,11 +9,10 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/status"
 
 	pb "drydock.dev/agent/internal/agentv1"
+	"drydock.dev/agent/internal/fault"
 	"drydock.dev/agent/internal/programs"
 	"drydock.dev/agent/internal/user"
 )
@@ -24,7 +23,7 @@ const (
 	maxWatched = 1000
 )
 
-var errTooWide = status.Errorf(codes.ResourceExhausted, "more than %d directories to watch", maxWatched)
+var errTooWide = fault.New(pb.Reason_WATCH_LIMIT_REACHED, "more than %d directories to watch", maxWatched)
 
 // watches counts the calls that watch. The kernel limits a user's watches on the whole host, and ours count as uid 1000's.
 type watches struct{ open atomic.Int32 }
@@ -42,7 +41,7 @@ type watch struct {
 func (s *Service) Watch(request *pb.WatchRequest, stream grpc.ServerStreamingServer[pb.WatchResponse]) error {
 	defer s.watches.open.Add(-1)
 	if s.watches.open.Add(1) > maxWatches {
-		return status.Errorf(codes.ResourceExhausted, "more than %d watches", maxWatches)
+		return fault.New(pb.Reason_WATCH_LIMIT_REACHED, "more than %d watches", maxWatches)
 	}
 	w := &watch{user: s.user, root: user.Path(request.Path), recursive: request.Recursive, stream: stream}
 	_, err := Do(s.user, func() (_ any, err error) {

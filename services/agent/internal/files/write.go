@@ -10,11 +10,9 @@ import (
 
 	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	pb "drydock.dev/agent/internal/agentv1"
-	"drydock.dev/agent/internal/programs"
+	"drydock.dev/agent/internal/fault"
 	"drydock.dev/agent/internal/threads"
 	"drydock.dev/agent/internal/user"
 )
@@ -34,7 +32,7 @@ type upload struct {
 func (s *Service) Write(stream grpc.ClientStreamingServer[pb.WriteRequest, pb.WriteResponse]) error {
 	first, err := stream.Recv()
 	if err != nil {
-		return status.Error(codes.InvalidArgument, "the first message carries the path")
+		return fault.New(pb.Reason_INVALID_REQUEST, "the first message carries the path")
 	}
 	up, err := Do(s.user, func() (*upload, error) { return beginUpload(user.Path(first.Path)) })
 	if err != nil {
@@ -54,7 +52,7 @@ func (s *Service) Write(stream grpc.ClientStreamingServer[pb.WriteRequest, pb.Wr
 
 func beginUpload(path string) (*upload, error) {
 	if info, err := os.Lstat(path); err == nil && info.IsDir() {
-		return nil, status.Errorf(codes.FailedPrecondition, "%s: is a directory", programs.Printable(path))
+		return nil, fault.New(pb.Reason_FILE_WRONG_TYPE, "%s: is a directory", path)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
@@ -91,7 +89,7 @@ func (up *upload) receive(
 		}
 		var err error
 		if message, err = stream.Recv(); errors.Is(err, io.EOF) {
-			return status.Error(codes.Canceled, "the upload ended before the file was complete")
+			return fault.New(pb.Reason_UPLOAD_INCOMPLETE, "the upload ended before the file was complete")
 		} else if err != nil {
 			return err
 		}

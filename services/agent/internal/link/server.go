@@ -7,6 +7,8 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
+
+	"drydock.dev/agent/internal/fault"
 )
 
 const (
@@ -25,28 +27,28 @@ func NewServer() *grpc.Server {
 		grpc.InitialWindowSize(streamWindowBytes), grpc.InitialConnWindowSize(windowBytes),
 		grpc.MaxRecvMsgSize(maxMessageBytes), grpc.MaxSendMsgSize(maxMessageBytes),
 		grpc.MaxHeaderListSize(64<<10), grpc.MaxConcurrentStreams(maxStreams),
-		grpc.UnaryInterceptor(timeUnary), grpc.StreamInterceptor(timeStream),
+		grpc.UnaryInterceptor(aroundUnary), grpc.StreamInterceptor(aroundStream),
 	)
 }
 
-// The agent has no network to export traces over, so it tells when each call began and ended and the executor draws the span.
+// The agent has no network to export traces over: it tells when each call began and ended, and the executor draws the span.
 const (
 	startTrailer = "drydock-agent-start-unix-nanos"
 	endTrailer   = "drydock-agent-end-unix-nanos"
 )
 
-func timeUnary(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+func aroundUnary(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 	started := time.Now()
 	response, err := handler(ctx, request)
 	_ = grpc.SetTrailer(ctx, timing(started))
-	return response, err
+	return response, fault.Typed(err)
 }
 
-func timeStream(server any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+func aroundStream(server any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 	started := time.Now()
 	err := handler(server, stream)
 	stream.SetTrailer(timing(started))
-	return err
+	return fault.Typed(err)
 }
 
 func timing(started time.Time) metadata.MD {

@@ -7,13 +7,13 @@ import (
 	"sync"
 	"time"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
+	pb "drydock.dev/agent/internal/agentv1"
+	"drydock.dev/agent/internal/fault"
 )
 
 const endOfTransmission = 4
 
-var errNoInput = status.Error(codes.FailedPrecondition, "standard input is not open")
+var errNoInput = fault.New(pb.Reason_PROCESS_INPUT_CLOSED, "standard input is not open")
 
 // input is our end of a program's standard input. A writer holds the turn, so that bytes arrive in the order of the calls.
 type input struct {
@@ -64,7 +64,7 @@ func (in *input) write(ctx context.Context, data []byte, last bool) error {
 		err = in.end()
 	}
 	if err != nil {
-		return status.Error(codes.FailedPrecondition, "standard input is closed")
+		return fault.New(pb.Reason_PROCESS_INPUT_CLOSED, "standard input is closed")
 	}
 	return nil
 }

@@ -6,11 +6,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-
 	pb "drydock.dev/agent/internal/agentv1"
 	"drydock.dev/agent/internal/cgroup"
+	"drydock.dev/agent/internal/fault"
 	"drydock.dev/agent/internal/user"
 )
 
@@ -21,7 +19,10 @@ const (
 	maxListedBytes = 4 << 10
 )
 
-var errEnded = status.Error(codes.FailedPrecondition, "the process has ended")
+// ErrProcessLimit: the sandbox has room for no further process.
+var ErrProcessLimit = fault.New(pb.Reason_PROCESS_LIMIT_REACHED, "process limit reached; end some processes")
+
+var errEnded = fault.New(pb.Reason_PROCESS_ENDED, "the process has ended")
 
 // Host is a place where processes run: the sandbox itself, or a cell in it.
 type Host interface {
@@ -93,7 +94,7 @@ func (p *Process) Start(request *pb.StartRequest, environment []string) error {
 	defer closeAll(theirs)
 	if err != nil {
 		p.abandon(outputs)
-		return status.Errorf(codes.ResourceExhausted, "standard streams cannot be made: %v", err)
+		return fault.New(pb.Reason_PROCESS_LIMIT_REACHED, "no room for standard streams: %v; end some processes", err)
 	}
 	p.before = p.counters.Read()
 	p.started = time.Now()

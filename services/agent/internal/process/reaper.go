@@ -8,9 +8,8 @@ import (
 	"syscall"
 	"time"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-
+	pb "drydock.dev/agent/internal/agentv1"
+	"drydock.dev/agent/internal/fault"
 	"drydock.dev/agent/internal/spawn"
 )
 
@@ -65,9 +64,9 @@ func (r *reaper) fork(p *Process, gate sync.Locker, program string, attributes *
 		case errors.Is(err, syscall.EAGAIN) && tries < forkRetries:
 			time.Sleep(forkPause)
 		case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ENOMEM):
-			return status.Error(codes.ResourceExhausted, "the sandbox has as many processes as it may")
+			return ErrProcessLimit
 		default:
-			return status.Errorf(codes.InvalidArgument, "%s: cannot be executed: %v", program, err)
+			return fault.New(pb.Reason_COMMAND_NOT_FOUND, "%s: cannot be executed: %v", program, err)
 		}
 	}
 }
@@ -137,7 +136,7 @@ func (r *reaper) signalGroup(p *Process, number syscall.Signal) error {
 		return errEnded
 	}
 	if err := syscall.Kill(-p.pid, number); err != nil {
-		return status.Errorf(codes.InvalidArgument, "signal %d: %v", number, err)
+		return fault.New(pb.Reason_INVALID_REQUEST, "signal %d: %v", number, err)
 	}
 	return nil
 }

@@ -1,10 +1,8 @@
 package process
 
 import (
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-
 	pb "drydock.dev/agent/internal/agentv1"
+	"drydock.dev/agent/internal/fault"
 	"drydock.dev/agent/internal/programs"
 	"drydock.dev/agent/internal/user"
 )
@@ -14,7 +12,7 @@ func resolve(u user.User, request *pb.StartRequest, environment []string) (strin
 	return user.As(u, func() (string, error) {
 		path, err := programs.Find(request.Command[0], user.Path(request.WorkingDirectory), variable(environment, "PATH"))
 		if err != nil {
-			return "", status.Error(codes.InvalidArgument, err.Error())
+			return "", fault.New(pb.Reason_COMMAND_NOT_FOUND, "%v", err)
 		}
 		return path, nil
 	})

@@ -5,11 +5,10 @@ import (
 	"syscall"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	pb "drydock.dev/agent/internal/agentv1"
 	"drydock.dev/agent/internal/chunk"
+	"drydock.dev/agent/internal/fault"
 )
 
 // Service implements ProcessService.
@@ -191,10 +190,10 @@ func (s *Service) Resize(_ context.Context, request *pb.ResizeRequest) (*pb.Resi
 		return nil, err
 	}
 	if p.terminal == nil {
-		return nil, status.Error(codes.FailedPrecondition, "the process has no terminal")
+		return nil, fault.New(pb.Reason_PROCESS_INPUT_CLOSED, "the process has no terminal")
 	}
 	if err := resize(p.terminal, request.Terminal); err != nil {
-		return nil, status.Error(codes.FailedPrecondition, err.Error())
+		return nil, fault.New(pb.Reason_PROCESS_INPUT_CLOSED, "%v", err)
 	}
 	return &pb.ResizeResponse{}, nil
 }

@@ -8,11 +8,9 @@ import (
 	"syscall"
 	"time"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-
 	pb "drydock.dev/agent/internal/agentv1"
 	"drydock.dev/agent/internal/cgroup"
+	"drydock.dev/agent/internal/fault"
 	"drydock.dev/agent/internal/spawn"
 	"drydock.dev/agent/internal/user"
 )
@@ -87,12 +85,12 @@ func (t *Table) LeaveToCells() {
 // start makes a process, or finds the one that an earlier request with this id made.
 func (t *Table) start(request *pb.StartRequest) (p *Process, found bool, err error) {
 	if len(request.Command) == 0 || request.ProcessId == "" {
-		return nil, false, status.Error(codes.InvalidArgument, "command and process_id are required")
+		return nil, false, fault.New(pb.Reason_INVALID_REQUEST, "command and process_id are required")
 	}
 	t.mutex.Lock()
 	if t.forCells {
 		t.mutex.Unlock()
-		return nil, false, status.Error(codes.FailedPrecondition, "the sandbox is for cells")
+		return nil, false, fault.New(pb.Reason_SANDBOX_FOR_CELLS, "the sandbox is for cells")
 	}
 	if p := t.byID[request.ProcessId]; p != nil {
 		t.mutex.Unlock()
@@ -102,7 +100,7 @@ func (t *Table) start(request *pb.StartRequest) (p *Process, found bool, err err
 	t.forget(time.Now())
 	if len(t.order) >= maxProcesses {
 		t.mutex.Unlock()
-		return nil, false, status.Errorf(codes.ResourceExhausted, "the sandbox has %d processes", maxProcesses)
+		return nil, false, ErrProcessLimit
 	}
 	p = t.New(t, request)
 	p.grace = t.grace
@@ -160,7 +158,7 @@ func (t *Table) find(id string) (*Process, error) {
 			return p, nil
 		}
 	}
-	return nil, status.Errorf(codes.NotFound, "no process %q", id)
+	return nil, fault.New(pb.Reason_PROCESS_NOT_FOUND, "no process %q", id)
 }
 
 func (t *Table) all() []*Process {

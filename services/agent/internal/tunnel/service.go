@@ -8,11 +8,10 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	pb "drydock.dev/agent/internal/agentv1"
 	"drydock.dev/agent/internal/chunk"
+	"drydock.dev/agent/internal/fault"
 )
 
 const dialTimeout = 5 * time.Second
@@ -25,15 +24,15 @@ type Service struct {
 func (s *Service) Open(stream grpc.BidiStreamingServer[pb.OpenRequest, pb.OpenResponse]) error {
 	first, err := stream.Recv()
 	if err != nil || first.Port == 0 || first.Port > 65535 {
-		return status.Error(codes.InvalidArgument, "the first message carries a port from 1 to 65535")
+		return fault.New(pb.Reason_INVALID_REQUEST, "the first message carries a port from 1 to 65535")
 	}
 	connection, err := dialLoopback(strconv.Itoa(int(first.Port)))
 	if err != nil {
-		return status.Errorf(codes.Unavailable, "nothing listens on port %d", first.Port)
+		return fault.New(pb.Reason_PORT_NOT_LISTENING, "no program listens on port %d", first.Port)
 	}
 	defer connection.Close()
 	if _, err := connection.Write(first.Data); err != nil {
-		return status.Error(codes.Unavailable, err.Error())
+		return fault.New(pb.Reason_PORT_NOT_LISTENING, "%v", err)
 	}
 	go func() {
 		for {
