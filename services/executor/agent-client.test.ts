@@ -61,7 +61,7 @@ test('an agent’s reasons are read from the typed detail', async () => {
 
 test('an agent’s message reaches the caller without control characters', async () => {
   const { message } = await failure(agent.files.stat({ path: '/a\u001b[2Jb' }));
-  expect(message).toBe('lstat /a?[2Jb: no such file or directory');
+  expect(message).toBe('open /a?[2Jb: no such file or directory');
 });
 
 test('a broken connection is silence, which the sandbox’s end explains', async () => {

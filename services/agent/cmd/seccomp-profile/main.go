@@ -29,6 +29,8 @@ var denied = []string{
 	"setns", "umount", "umount2", "unshare",
 	"kexec_file_load", "kexec_load", "init_module", "finit_module", "delete_module",
 	"modify_ldt", "vm86", "vm86old",
+	// It takes pages out of the direct map of the whole host's kernel.
+	"memfd_secret",
 	// One call for all families, whose arguments a filter cannot see.
 	"socketcall",
 }

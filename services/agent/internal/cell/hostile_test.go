@@ -146,6 +146,7 @@ func TestWhatACellForbids(t *testing.T) {
 		{"bpf", "call(321, 280, 0, ctypes.create_string_buffer(64), 64)", notPermitted},
 		{"io_uring", "call(425, 425, 8, ctypes.create_string_buffer(120))", notPermitted},
 		{"userfaultfd", "call(323, 282, 1)", notPermitted},
+		{"memfd_secret", "call(447, 447, 0)", notPermitted},
 		{"perf_event_open", "call(298, 241, ctypes.create_string_buffer(128), 0, -1, -1, 0)", notPermitted},
 		{"open_by_handle_at", "call(304, 265, -100, ctypes.create_string_buffer(128), 0)", notPermitted},
 		{"kexec", "call(246, 104, 0, 0, NULL, 0)", notPermitted},

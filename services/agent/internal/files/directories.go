@@ -25,7 +25,7 @@ const (
 func (s *Service) MakeDirectory(_ context.Context, request *pb.MakeDirectoryRequest) (*pb.MakeDirectoryResponse, error) {
 	path := user.Path(request.Path)
 	info, err := Do(s.user, func() (*pb.FileInfo, error) {
-		if err := os.MkdirAll(path, 0o755); err != nil {
+		if err := makeDirectories(path); err != nil {
 			if errors.Is(err, unix.ENOTDIR) {
 				return nil, fault.New(pb.Reason_FILE_EXISTS, "%s: a file is in the way", path)
 			}

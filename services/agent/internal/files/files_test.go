@@ -3,7 +3,9 @@ package files_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -217,5 +219,71 @@ open(b'\xff\xfe', 'w').close(); open(b'zz\xff', 'w').close()`)
 	}
 	if count != 2502 {
 		t.Errorf("%d names", count)
+	}
+}
+
+func TestFilesOfTheAgentInProcAreRefused(t *testing.T) {
+	for _, sameUser := range []bool{false, true} {
+		s := sandboxtest.New(t, sandboxtest.Options{SameUser: sameUser})
+		_, cancel := s.Start(&pb.StartRequest{Command: []string{"sh", "-c", "echo ready; exec sleep 1000"}})
+		defer cancel()
+		s.MustRun("sh", "-c", "ln -s /proc/1/maps maps; ln -s /proc/1/root root")
+		ctx := s.Context(20 * time.Second)
+		tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/root/proc/1/task", s.PID))
+		sandboxtest.Must(t, err)
+		thread := "/proc/" + tasks[len(tasks)-1].Name()
+		for _, path := range []string{
+			"/proc/1/maps", "/proc/1/smaps", "/proc/1/limits", "/proc/1/fdinfo/0", "/proc/self/maps", "/proc/thread-self/maps", "/proc/1/task/1/maps",
+			thread + "/maps", "maps",
+		} {
+			if content, err := read(s, &pb.ReadRequest{Path: path}); status.Code(err) != codes.PermissionDenied {
+				t.Errorf("read %s: %d bytes, %v", path, len(content), err)
+			}
+		}
+		for _, path := range []string{"/proc/1", "/proc/1/exe", "/proc/1/fd/0", "/proc/self/cwd", thread + "/exe"} {
+			if info, err := s.Files.Stat(ctx, &pb.StatRequest{Path: path}); status.Code(err) != codes.PermissionDenied {
+				t.Errorf("stat %s: %v, %v", path, info, err)
+			}
+		}
+		for _, path := range []string{"/proc/1", "/proc/1/fd", "/proc/1/map_files", "/proc/self/task", thread} {
+			if list, err := s.Files.ListDirectory(ctx, &pb.ListDirectoryRequest{Path: path}); status.Code(err) != codes.PermissionDenied {
+				t.Errorf("list %s: %v, %v", path, list, err)
+			}
+		}
+		for name, call := range map[string]func() error{
+			"make": func() error {
+				_, err := s.Files.MakeDirectory(ctx, &pb.MakeDirectoryRequest{Path: "root/home/user/made"})
+				return err
+			},
+			"move": func() error {
+				_, err := s.Files.Move(ctx, &pb.MoveRequest{Path: "maps", Destination: "root/home/user/moved"})
+				return err
+			},
+			"remove": func() error {
+				_, err := s.Files.Remove(ctx, &pb.RemoveRequest{Path: "root/home/user/maps", Recursive: true})
+				return err
+			},
+			"write": func() error { _, err := write(s, "root/home/user/written", 0, "x"); return err },
+			"watch": func() error {
+				stream, err := s.Files.Watch(ctx, &pb.WatchRequest{Path: "root/home/user"})
+				sandboxtest.Must(t, err)
+				_, err = stream.Recv()
+				return err
+			},
+		} {
+			if err := call(); status.Code(err) != codes.FailedPrecondition {
+				t.Errorf("%s through a link of the agent's: %v", name, err)
+			}
+		}
+		if left := list(s, ""); left != "maps root" {
+			t.Errorf("%s", left)
+		}
+		// What is about the machine or a program is told as ever.
+		if content, err := read(s, &pb.ReadRequest{Path: "/proc/meminfo"}); err != nil || content == "" {
+			t.Errorf("%q %v", content, err)
+		}
+		if names := list(s, "/proc"); !strings.Contains(names, "meminfo") || strings.HasPrefix(names, "1 ") {
+			t.Error(names)
+		}
 	}
 }

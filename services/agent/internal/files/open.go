@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
@@ -11,7 +12,8 @@ import (
 	"drydock.dev/agent/internal/fault"
 )
 
-// open does not follow the links in /proc that lead into other processes, wait for a pipe's other end, or take a terminal.
+// open does not follow the links in /proc that lead into other processes, open a file there that is about the agent, wait for a
+// pipe's other end, or take a terminal.
 func open(directory int, path string, flags int, mode uint32) (*os.File, error) {
 	flags |= unix.O_CLOEXEC
 	if flags&unix.O_PATH == 0 {
@@ -23,12 +25,22 @@ func open(directory int, path string, flags int, mode uint32) (*os.File, error) 
 	}
 	fd, err := unix.Openat2(directory, path, &how)
 	if errors.Is(err, unix.ENOSYS) {
-		fd, err = unix.Openat(directory, path, flags, mode)
+		fd, err = openByStep(directory, path, flags, mode)
 	}
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
-	return os.NewFile(uintptr(fd), path), nil
+	file := os.NewFile(uintptr(fd), path)
+	if isOfAgent(fd) {
+		_ = file.Close()
+		return nil, &fs.PathError{Op: "open", Path: path, Err: unix.EACCES}
+	}
+	return file, nil
+}
+
+// openParent opens the directory that a path is in, so that the path's last name is used in this directory and no other.
+func openParent(path string) (*os.File, error) {
+	return open(unix.AT_FDCWD, filepath.Dir(path), unix.O_PATH|unix.O_DIRECTORY, 0)
 }
 
 func openRegular(path string) (*os.File, error) {
@@ -45,4 +57,36 @@ func openRegular(path string) (*os.File, error) {
 		return nil, err
 	}
 	return file, nil
+}
+
+// makeDirectories makes a directory with its parents. ENOTDIR: a file is in the way.
+func makeDirectories(path string) error {
+	existing, err := open(unix.AT_FDCWD, path, unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err == nil {
+		return existing.Close()
+	}
+	if !errors.Is(err, unix.ENOENT) || path == "/" {
+		return err
+	}
+	if err := makeDirectories(filepath.Dir(path)); err != nil {
+		return err
+	}
+	parent, err := openParent(path)
+	if err != nil {
+		return err
+	}
+	defer parent.Close()
+	err = unix.Mkdirat(int(parent.Fd()), filepath.Base(path), 0o755)
+	if errors.Is(err, unix.EEXIST) {
+		// Made by somebody else meanwhile, or a link that leads nowhere.
+		existing, err = open(unix.AT_FDCWD, path, unix.O_PATH|unix.O_DIRECTORY, 0)
+		if err == nil {
+			return existing.Close()
+		}
+		return err
+	}
+	if err != nil {
+		return &fs.PathError{Op: "mkdir", Path: path, Err: err}
+	}
+	return nil
 }

@@ -70,17 +70,7 @@ func (s *Service) Stat(_ context.Context, request *pb.StatRequest) (*pb.StatResp
 func (s *Service) Move(_ context.Context, request *pb.MoveRequest) (*pb.MoveResponse, error) {
 	from, to := user.Path(request.Path), user.Path(request.Destination)
 	info, err := Do(s.user, func() (*pb.FileInfo, error) {
-		if _, err := os.Lstat(from); err != nil {
-			return nil, err
-		}
-		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-			return nil, err
-		}
-		// Not os.Rename, which refuses to move over an empty directory.
-		if err := unix.Rename(from, to); err != nil {
-			return nil, &os.LinkError{Op: "move", Old: from, New: to, Err: err}
-		}
-		return describe(to)
+		return move(from, to)
 	})
 	return &pb.MoveResponse{File: info}, err
 }
@@ -88,7 +78,8 @@ func (s *Service) Move(_ context.Context, request *pb.MoveRequest) (*pb.MoveResp
 func (s *Service) Remove(_ context.Context, request *pb.RemoveRequest) (*pb.RemoveResponse, error) {
 	path := user.Path(request.Path)
 	return Do(s.user, func() (*pb.RemoveResponse, error) {
-		if _, err := os.Lstat(path); err != nil {
+		// A link in the way must not lead to a directory that is open in the agent.
+		if _, err := describe(path); err != nil {
 			return nil, err
 		}
 		remove := os.Remove
@@ -100,9 +91,38 @@ func (s *Service) Remove(_ context.Context, request *pb.RemoveRequest) (*pb.Remo
 	})
 }
 
+func move(from, to string) (*pb.FileInfo, error) {
+	if _, err := describe(from); err != nil {
+		return nil, err
+	}
+	if err := makeDirectories(filepath.Dir(to)); err != nil {
+		return nil, err
+	}
+	source, err := openParent(from)
+	if err != nil {
+		return nil, err
+	}
+	defer source.Close()
+	target, err := openParent(to)
+	if err != nil {
+		return nil, err
+	}
+	defer target.Close()
+	// Not os.Rename, which refuses to move over an empty directory.
+	if err := unix.Renameat(int(source.Fd()), filepath.Base(from), int(target.Fd()), filepath.Base(to)); err != nil {
+		return nil, &os.LinkError{Op: "move", Old: from, New: to, Err: err}
+	}
+	return describe(to)
+}
+
 // describe tells about a file itself, not about a link's target. Names need not be text; messages must be.
 func describe(path string) (*pb.FileInfo, error) {
-	info, err := os.Lstat(path)
+	file, err := open(unix.AT_FDCWD, path, unix.O_PATH|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
 	if err != nil {
 		return nil, err
 	}
@@ -111,8 +131,9 @@ func describe(path string) (*pb.FileInfo, error) {
 		ModifyUnixMicroseconds: info.ModTime().UnixMicro(), Type: typeOf(info.Mode()),
 	}
 	if described.Type == pb.FileType_FILE_TYPE_SYMLINK {
-		target, _ := os.Readlink(path)
-		described.LinkTarget = programs.Printable(target)
+		var target [unix.PathMax]byte
+		count, _ := unix.Readlinkat(int(file.Fd()), "", target[:])
+		described.LinkTarget = programs.Printable(string(target[:max(count, 0)]))
 	}
 	return described, nil
 }

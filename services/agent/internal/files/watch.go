@@ -45,6 +45,9 @@ func (s *Service) Watch(request *pb.WatchRequest, stream grpc.ServerStreamingSer
 	}
 	w := &watch{user: s.user, root: user.Path(request.Path), recursive: request.Recursive, stream: stream}
 	_, err := Do(s.user, func() (_ any, err error) {
+		if _, err := describe(w.root); err != nil {
+			return nil, err
+		}
 		if w.watcher, err = fsnotify.NewWatcher(); err == nil {
 			_, err = w.add(w.root)
 		}

@@ -51,13 +51,13 @@ func (s *Service) Write(stream grpc.ClientStreamingServer[pb.WriteRequest, pb.Wr
 }
 
 func beginUpload(path string) (*upload, error) {
-	if info, err := os.Lstat(path); err == nil && info.IsDir() {
+	if info, err := describe(path); err == nil && info.Type == pb.FileType_FILE_TYPE_DIRECTORY {
 		return nil, fault.New(pb.Reason_FILE_WRONG_TYPE, "%s: is a directory", path)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := makeDirectories(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
-	directory, err := open(unix.AT_FDCWD, filepath.Dir(path), unix.O_PATH|unix.O_DIRECTORY, 0)
+	directory, err := openParent(path)
 	if err != nil {
 		return nil, err
 	}
@@ -100,8 +100,8 @@ func (up *upload) receive(
 func (up *upload) settle(mode uint32) (*pb.FileInfo, error) {
 	if mode == 0 {
 		mode = DefaultMode
-		if info, err := os.Lstat(up.path); err == nil && info.Mode().IsRegular() {
-			mode = uint32(info.Mode().Perm())
+		if info, err := describe(up.path); err == nil && info.Type == pb.FileType_FILE_TYPE_FILE {
+			mode = info.Mode
 		}
 	}
 	err := up.file.Chmod(os.FileMode(mode).Perm())
