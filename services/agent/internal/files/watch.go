@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 
 	"github.com/fsnotify/fsnotify"
@@ -23,7 +24,8 @@ const (
 	maxWatched = 1000
 )
 
-var errTooWide = fault.New(pb.Reason_WATCH_LIMIT_REACHED, "more than %d directories to watch", maxWatched)
+// errPartial: some of the directories are not watched.
+var errPartial = errors.New("not all directories can be watched")
 
 // watches counts the calls that watch. The kernel limits a user's watches on the whole host, and ours count as uid 1000's.
 type watches struct{ open atomic.Int32 }
@@ -35,6 +37,8 @@ type watch struct {
 	root      string
 	recursive bool
 	stream    grpc.ServerStreamingServer[pb.WatchResponse]
+	// watched are the paths that the watcher has.
+	watched map[string]struct{}
 }
 
 // Watch answers with its headers once changes are noticed.
@@ -43,13 +47,19 @@ func (s *Service) Watch(request *pb.WatchRequest, stream grpc.ServerStreamingSer
 	if s.watches.open.Add(1) > maxWatches {
 		return fault.New(pb.Reason_WATCH_LIMIT_REACHED, "more than %d watches", maxWatches)
 	}
-	w := &watch{user: s.user, root: user.Path(request.Path), recursive: request.Recursive, stream: stream}
+	w := &watch{
+		user: s.user, root: user.Path(request.Path), recursive: request.Recursive, stream: stream, watched: map[string]struct{}{},
+	}
 	_, err := Do(s.user, func() (_ any, err error) {
 		if _, err := describe(w.root); err != nil {
 			return nil, err
 		}
-		if w.watcher, err = fsnotify.NewWatcher(); err == nil {
-			_, err = w.add(w.root)
+		if w.watcher, err = fsnotify.NewWatcher(); err != nil {
+			return nil, err
+		}
+		_, err = w.add(w.root)
+		if errors.Is(err, errPartial) {
+			err = fault.New(pb.Reason_WATCH_LIMIT_REACHED, "more than %d directories to watch", maxWatched)
 		}
 		return nil, err
 	})
@@ -62,10 +72,15 @@ func (s *Service) Watch(request *pb.WatchRequest, stream grpc.ServerStreamingSer
 	if err := stream.SendHeader(metadata.MD{}); err != nil {
 		return err
 	}
+	return w.follow()
+}
+
+// follow tells changes until the call or the root ends.
+func (w *watch) follow() error {
 	for {
 		select {
-		case <-stream.Context().Done():
-			return stream.Context().Err()
+		case <-w.stream.Context().Done():
+			return w.stream.Context().Err()
 		case event, open := <-w.watcher.Events:
 			if !open {
 				return nil
@@ -78,7 +93,7 @@ func (s *Service) Watch(request *pb.WatchRequest, stream grpc.ServerStreamingSer
 			if !errors.Is(err, fsnotify.ErrEventOverflow) {
 				return statusOf(err)
 			}
-			if err := w.send(pb.WatchResponse_KIND_OVERFLOW, w.root); err != nil {
+			if err := w.recover(); err != nil {
 				return err
 			}
 		}
@@ -90,27 +105,51 @@ func (w *watch) tell(event fsnotify.Event) error {
 	if kind == pb.WatchResponse_KIND_UNSPECIFIED {
 		return nil
 	}
+	if event.Has(fsnotify.Remove) || event.Has(fsnotify.Rename) {
+		if event.Name == w.root {
+			return w.end()
+		}
+		w.forget(event.Name)
+	}
 	if err := w.send(kind, event.Name); err != nil || !w.recursive || !event.Has(fsnotify.Create) {
 		return err
 	}
 	// A new directory may have got files before it was watched.
 	found, err := user.As(w.user, func() ([]string, error) { return w.add(event.Name) })
-	if errors.Is(err, errTooWide) {
-		return w.send(pb.WatchResponse_KIND_OVERFLOW, event.Name)
-	}
-	for _, path := range found {
+	for _, path := range found[:min(len(found), maxEntries)] {
 		if err := w.send(pb.WatchResponse_KIND_CREATED, path); err != nil {
 			return err
 		}
 	}
+	if len(found) > maxEntries || err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return w.send(pb.WatchResponse_KIND_OVERFLOW, event.Name)
+	}
 	return nil
+}
+
+// recover goes on after lost events, which may have told of new directories, or of the end of the root.
+func (w *watch) recover() error {
+	_, err := user.As(w.user, func() ([]string, error) { return w.add(w.root) })
+	if errors.Is(err, fs.ErrNotExist) {
+		return w.end()
+	}
+	return w.send(pb.WatchResponse_KIND_OVERFLOW, w.root)
+}
+
+// end tells that the root is gone from its path, and that nothing more follows.
+func (w *watch) end() error {
+	if err := w.send(pb.WatchResponse_KIND_REMOVED, w.root); err != nil {
+		return err
+	}
+	return fault.New(pb.Reason_FILE_NOT_FOUND, "%s: is gone", w.root)
 }
 
 func (w *watch) send(kind pb.WatchResponse_Kind, path string) error {
 	return w.stream.Send(&pb.WatchResponse{Kind: kind, Path: programs.Printable(path)})
 }
 
-// add watches a path, if recursive with all directories below it, and lists the entries found there.
+// add watches a path, if recursive with all directories below it, and lists the first entries found there, one more than are
+// told at most. errPartial: there are more directories than may be watched.
 func (w *watch) add(path string) (found []string, err error) {
 	info, err := os.Lstat(path)
 	if err != nil {
@@ -120,24 +159,46 @@ func (w *watch) add(path string) (found []string, err error) {
 		if path != w.root {
 			return nil, nil
 		}
-		return nil, w.watcher.Add(path)
+		return nil, w.watch(path)
 	}
 	err = filepath.WalkDir(path, func(at string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return nil
 		}
-		if at != path && len(found) < maxEntries {
+		if at != path && len(found) <= maxEntries {
 			found = append(found, at)
 		}
 		if !entry.IsDir() {
 			return nil
 		}
-		if len(w.watcher.WatchList()) >= maxWatched {
-			return errTooWide
-		}
-		return w.watcher.Add(at)
+		return w.watch(at)
 	})
 	return found, err
+}
+
+func (w *watch) watch(path string) error {
+	if _, known := w.watched[path]; !known && len(w.watched) >= maxWatched {
+		return errPartial
+	}
+	err := w.watcher.Add(path)
+	if err == nil {
+		w.watched[path] = struct{}{}
+	}
+	return err
+}
+
+// forget ends watching a directory that left the tree, with those below it.
+func (w *watch) forget(path string) {
+	if _, known := w.watched[path]; !known {
+		return
+	}
+	for each := range w.watched {
+		if each == path || strings.HasPrefix(each, path+"/") {
+			// The kernel may have ended it.
+			_ = w.watcher.Remove(each)
+			delete(w.watched, each)
+		}
+	}
 }
 
 func kindOf(operation fsnotify.Op) pb.WatchResponse_Kind {

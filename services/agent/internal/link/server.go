@@ -16,7 +16,8 @@ const (
 	maxMessageBytes   = 2<<20 + 64<<10
 	streamWindowBytes = 256 << 10
 	windowBytes       = 1 << 20
-	maxStreams        = 256
+	// More than the executor opens of all limited kinds together, so that calls to control the sandbox always find a place.
+	maxStreams = 1024
 )
 
 // NewServer makes the gRPC server that an agent's services are registered with.
