@@ -4,10 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { openLink } from './agent-link.ts';
+import type { Backend } from './backend.ts';
+import type { StreamLimits } from './stream-limits.ts';
 import { listen } from './unix-socket.ts';
 
 const AGENT = join(import.meta.dirname, '../../.build/bin/drydock-agent');
-const NAMESPACES = ['--pid', '--mount', '--net', '--ipc', '--fork'];
+const NAMESPACES = ['--pid', '--mount', '--ipc', '--fork'];
+export const STREAMS: StreamLimits = { processes: 256, inputs: 128, files: 192, watches: 16, tunnels: 128 };
 // A home, and the /proc of the new namespace.
 const PREPARE = `set -e
 mount -t proc proc /proc
@@ -17,10 +20,10 @@ chown 1000:1000 /home/user
 exec "$@"`;
 
 /** Opens a link to an agent, which `dial` makes connect to a socket. */
-export async function openTestLink(dial: (socket: string) => void) {
+export async function openTestLink(dial: (socket: string) => void, limits = STREAMS) {
   const directory = await mkdtemp(join(tmpdir(), 'drydock-link-'));
   const sockets = new Set<Socket>();
-  const link = await openLink(directory, 'ins_test', {
+  const backend: Pick<Backend, 'reach'> = {
     async reach(_, onStream) {
       const path = join(directory, 'agent.sock');
       const server = await listen(path, (socket) => {
@@ -30,7 +33,8 @@ export async function openTestLink(dial: (socket: string) => void) {
       dial(path);
       return server;
     },
-  });
+  };
+  const link = await openLink(directory, 'ins_test', backend, limits);
   await link.connected;
   return {
     ...link,
