@@ -56,7 +56,7 @@ func benchCell(b *testing.B, command []string) {
 	measure(b, cpuTimeOf(s), func() { oneCell(s, command) })
 }
 
-// BenchmarkCellMadeInAdvance is what a caller waits who comes a little later.
+// BenchmarkCellMadeInAdvance is the wait of a caller that finds a prepared cell.
 func BenchmarkCellMadeInAdvance(b *testing.B)       { benchCellMadeInAdvance(b, benchTrue) }
 func BenchmarkCellMadeInAdvancePython(b *testing.B) { benchCellMadeInAdvance(b, benchPython) }
 
@@ -73,7 +73,7 @@ func benchCellMadeInAdvance(b *testing.B, command []string) {
 	report(b, times)
 }
 
-// BenchmarkCells is what two sandboxes do at once.
+// BenchmarkCells is the rate of two sandboxes side by side.
 func BenchmarkCells(b *testing.B)       { benchCells(b, benchTrue) }
 func BenchmarkCellsPython(b *testing.B) { benchCells(b, benchPython) }
 
@@ -113,7 +113,7 @@ func oneCell(s *sandboxtest.Sandbox, command []string) {
 	c.End()
 }
 
-// measure tells of an iteration's time and of what it took of the processors, with its share of what was made in advance.
+// measure reports an iteration's time, and its CPU time with its share of cells made in advance.
 func measure(b *testing.B, cpuTime func() time.Duration, once func()) {
 	times := make([]time.Duration, 0, b.N)
 	before := cpuTime()

@@ -68,7 +68,7 @@ func compileFilter() ([]unix.SockFilter, error) {
 	return filter, nil
 }
 
-// sockets allows those that programs use: no raw ones, and of netlink only what lists network interfaces.
+// sockets allows those that programs use: no raw ones, and of netlink only the protocol that lists network interfaces.
 func sockets() []bpf.Instruction {
 	body := append([]bpf.Instruction{argument(0)}, on(unix.AF_NETLINK,
 		argument(2), bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.NETLINK_ROUTE, SkipTrue: 1}, refuse(unix.EPERM), allow)...)

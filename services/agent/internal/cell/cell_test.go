@@ -47,7 +47,7 @@ func TestStepsOfACellShareItsFilesAndNothingElse(t *testing.T) {
 			t.Errorf("%+v %v", r, r.Exited)
 		}
 	}
-	// Whatever an earlier step started has ended.
+	// All that an earlier step started has ended.
 	if r := c.Sh("ls -d /proc/[0-9]* | wc -l"); r.Stdout != "3\n" && r.Stdout != "2\n" {
 		t.Errorf("%+v", r)
 	}
@@ -96,7 +96,7 @@ func TestCellInput(t *testing.T) {
 	if r := c.Run(&pb.StartRequest{Command: []string{"cat"}, Stdin: []byte(big)}); r.Stdout != big {
 		t.Errorf("%d bytes came back", len(r.Stdout))
 	}
-	// A program that does not read its input does not hold up the next step, and input that comes late is nobody's.
+	// A program that does not read its input does not hold up the next step, and late input is dropped.
 	c.Begin(&pb.StartRequest{Command: []string{"sleep", "0.1"}, OpenStdin: true})
 	c.Input(big, false)
 	c.Input(big, true)

@@ -38,7 +38,7 @@ if os.fork() == 0:
 os.wait()
 print('left')`
 
-// finder tells what it finds of that.
+// finder prints the leftovers that it finds.
 const finder = `
 import ctypes, os, socket
 libc = ctypes.CDLL(None, use_errno=True)
@@ -73,7 +73,7 @@ func TestNothingOfACellIsFoundInTheNext(t *testing.T) {
 		if r := c.Run(&pb.StartRequest{Command: sandboxtest.Python(leaver)}); !strings.HasSuffix(r.Stdout, "left\n") || strings.Contains(r.Stdout, "-1") {
 			t.Fatalf("%+v", r)
 		}
-		// In the same cell it is there, but for what runs.
+		// In the same cell all but the processes is there.
 		r := c.Run(&pb.StartRequest{Command: sandboxtest.Python(finder)})
 		if !strings.Contains(r.Stdout, "/dev/shm/drydock-left") || !strings.Contains(r.Stdout, "message queue") || !strings.Contains(r.Stdout, "System V") {
 			t.Errorf("the finder finds nothing: %s %s", r.Stdout, r.Stderr)
@@ -99,7 +99,7 @@ func inCellsOwn(path string) bool {
 	return false
 }
 
-// attempt runs Python with the C library at hand, which prints "refused" and the number of the error, or what it got.
+// attempt runs Python with the C library at hand, which prints "refused" and the error's number, or "got" and the value.
 func attempt(c *sandboxtest.Cell, expression string) string {
 	c.T.Helper()
 	r := c.Run(&pb.StartRequest{Command: sandboxtest.Python(`
@@ -201,7 +201,7 @@ func TestWhatACellShows(t *testing.T) {
 			t.Errorf("%q in %s", forbidden, r.Stdout)
 		}
 	}
-	// What can be written to, and how much of it there is.
+	// The writable file systems and their sizes.
 	r = c.Sh(`awk '$4 ~ /^rw/ && $2 !~ /^.dev.(pts|mqueue)/ { print $2, $3 }' /proc/mounts | sort; df -k --output=size /home/user /tmp /dev/shm | tail -n 3 | tr -d ' '`)
 	if r.Stdout != "/dev/shm tmpfs\n/home/user tmpfs\n/proc proc\n/tmp tmpfs\n65536\n16384\n16384\n" {
 		t.Errorf("%q %s", r.Stdout, r.Stderr)

@@ -7,8 +7,8 @@ import (
 	"drydock.dev/agent/internal/sandboxtest"
 )
 
-// Languages whose runtimes make threads, map much memory, look at the machine, or start other programs. One that the image
-// does not have is left out.
+// Languages whose runtimes make threads, map much memory, look at the machine, or start other programs. Languages that the
+// image lacks are left out.
 func TestLanguagesRunInACell(t *testing.T) {
 	s := sandboxtest.New(t, sandboxtest.Options{Cells: true, Processes: 512, Memory: 1 << 30})
 	for _, language := range []struct {
@@ -57,7 +57,7 @@ func TestLanguagesRunInACell(t *testing.T) {
 	}
 }
 
-// openLanguageCell has room for what compilers write.
+// openLanguageCell has room for the files of compilers.
 func openLanguageCell(s *sandboxtest.Sandbox, t *testing.T) *sandboxtest.Cell {
 	t.Helper()
 	c, err := s.TryCellOf(s.Context(120e9), &pb.OpenCell{HomeBytes: 64 << 20, TemporaryBytes: 256 << 20, SharedMemoryBytes: 16 << 20})

@@ -69,7 +69,7 @@ func TestCellOutOfMemory(t *testing.T) {
 		}
 	}
 	c.End()
-	// What its file systems hold counts too, and ends with the cell.
+	// Its file systems count as memory, and end with the cell.
 	for range 3 {
 		big := s.OpenBigCell(200 << 20)
 		r := big.Sh("head -c 190000000 /dev/zero > /tmp/big")
@@ -90,7 +90,7 @@ func TestACellThatEndsByItself(t *testing.T) {
 	s := sandboxtest.New(t, sandboxtest.Options{Cells: true})
 	_, err := s.Cells.Prepare(s.Context(5*time.Second), &pb.PrepareRequest{})
 	sandboxtest.Must(t, err)
-	// One that was made in advance is not missed.
+	// A prepared cell that has ended is replaced.
 	killFirstProcesses(s)
 	c := s.OpenCell()
 	c.Begin(&pb.StartRequest{Command: []string{"sh", "-c", "echo ready; exec sleep 1000"}})
@@ -131,7 +131,7 @@ func TestCellWithAFlood(t *testing.T) {
 	s := sandboxtest.New(t, sandboxtest.Options{Cells: true, Memory: 96 << 20})
 	c := s.OpenCell()
 	c.Begin(&pb.StartRequest{Command: []string{"head", "-c", "268435456", "/dev/zero"}})
-	// Nobody reads for a while.
+	// There is no reader for a while.
 	time.Sleep(300 * time.Millisecond)
 	usage, err := s.Control.GetUsage(s.Context(time.Second), &pb.GetUsageRequest{})
 	sandboxtest.Must(t, err)
@@ -151,7 +151,7 @@ func TestCellWithAFlood(t *testing.T) {
 func TestAThousandCellsLeaveNothing(t *testing.T) {
 	s := sandboxtest.New(t, sandboxtest.Options{Cells: true, Processes: 64})
 	state := func() string {
-		// The one that is made in advance is there each time.
+		// The prepared cell is there each time.
 		_, err := s.Cells.Prepare(s.Context(5*time.Second), &pb.PrepareRequest{})
 		sandboxtest.Must(t, err)
 		descriptors, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.PID))

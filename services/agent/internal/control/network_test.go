@@ -28,7 +28,7 @@ print("port", s.getsockname()[1], flush=True); time.sleep(100)`)})
 		_, _ = fmt.Sscanf(string(response.GetStdout().GetData()), "port %d", &port)
 	}
 	open := fmt.Sprintf("127.0.0.1:%d", port)
-	// One where nobody listens, and one to which there is no way.
+	// No program listens on the first, and no route leads to the last.
 	addresses := []string{"127.0.0.1:1", open, "192.0.2.1:80"}
 	request := &pb.ProbeNetworkRequest{Addresses: addresses, WallNanoseconds: int64(500 * time.Millisecond)}
 	response, err := s.Control.ProbeNetwork(s.Context(10*time.Second), request)

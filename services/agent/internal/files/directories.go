@@ -58,7 +58,7 @@ func listDirectory(path, after string, limit int) (*pb.ListDirectoryResponse, er
 	}
 	response := &pb.ListDirectoryResponse{More: len(names) > limit}
 	for _, name := range names[:min(limit, len(names))] {
-		// One that vanished since is not an error of the listing.
+		// An entry may have vanished since, or be about the agent.
 		if info, err := describe(filepath.Join(path, name)); err == nil {
 			response.Files = append(response.Files, info)
 		}

@@ -79,7 +79,7 @@ func TestFilesGoThereAndBack(t *testing.T) {
 	if owner := s.MustRun("stat", "-c", "%u:%g:%a", "deep/er", "deep/er/file").Stdout; owner != "1000:1000:755\n1000:1000:750\n" {
 		t.Errorf("%q", owner)
 	}
-	// Written again without a mode, it keeps the one that it has.
+	// Written again without a mode, it keeps its mode.
 	info, err = write(s, "deep/er/file", 0, "short")
 	sandboxtest.Must(t, err)
 	if info.Mode != 0o750 || info.SizeBytes != 5 || list(s, "deep/er") != "file" {
@@ -278,7 +278,7 @@ func TestFilesOfTheAgentInProcAreRefused(t *testing.T) {
 		if left := list(s, ""); left != "maps root" {
 			t.Errorf("%s", left)
 		}
-		// What is about the machine or a program is told as ever.
+		// Files about the machine can still be read.
 		if content, err := read(s, &pb.ReadRequest{Path: "/proc/meminfo"}); err != nil || content == "" {
 			t.Errorf("%q %v", content, err)
 		}

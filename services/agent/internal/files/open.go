@@ -78,7 +78,7 @@ func makeDirectories(path string) error {
 	defer parent.Close()
 	err = unix.Mkdirat(int(parent.Fd()), filepath.Base(path), 0o755)
 	if errors.Is(err, unix.EEXIST) {
-		// Made by somebody else meanwhile, or a link that leads nowhere.
+		// A program has made it meanwhile, or the name is a link that leads nowhere.
 		existing, err = open(unix.AT_FDCWD, path, unix.O_PATH|unix.O_DIRECTORY, 0)
 		if err == nil {
 			return existing.Close()

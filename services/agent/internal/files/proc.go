@@ -10,8 +10,8 @@ import (
 
 const procDirectory = "/proc/"
 
-// isOfAgent says whether a descriptor leads to a file in /proc about the agent. Threads of one process may read each other's
-// there whatever their user is, so that the agent working as the user could tell what a program may not know.
+// isOfAgent says whether a descriptor leads to a file in /proc about the agent. The kernel lets threads of one process read each
+// other's files there whatever their ids, so the agent's user ids do not protect the agent.
 func isOfAgent(fd int) bool {
 	path, inside := procPath(fd)
 	if !inside {
@@ -27,8 +27,8 @@ func isOfAgent(fd int) bool {
 	return unix.Access(procDirectory+"self/task/"+id, unix.F_OK) == nil
 }
 
-// procPath says whether a descriptor leads into /proc, and where. Kernels that do not tell the file system of a descriptor that
-// is only a place, as gVisor's may, still tell its path.
+// procPath says whether a descriptor leads into /proc, and where. A kernel that cannot tell the file system of an O_PATH
+// descriptor, as gVisor's may, still tells its path.
 func procPath(fd int) (path string, inside bool) {
 	var system unix.Statfs_t
 	err := unix.Fstatfs(fd, &system)

@@ -33,7 +33,7 @@ func TestWatch(t *testing.T) {
 	if !strings.Contains(seen, "CREATED /home/user/sub\n") || !strings.Contains(seen, "CREATED /home/user/sub/deep\n") {
 		t.Error(seen)
 	}
-	// Nobody reads for a while: the kernel's queue runs over, and that is told.
+	// Without a reader the kernel's queue overflows, and that is told.
 	s.MustRun("python3", "-c", "import os\nfor i in range(40000):\n  n = f'sub/f{i % 50}'; open(n, 'w').close(); os.unlink(n)")
 	for {
 		event, err := stream.Recv()

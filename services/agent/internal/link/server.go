@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// A message carries at most 2 MiB of somebody's bytes, and their envelope.
+	// A message carries at most 2 MiB of payload, and its envelope.
 	maxMessageBytes   = 2<<20 + 64<<10
 	streamWindowBytes = 256 << 10
 	windowBytes       = 1 << 20

@@ -73,7 +73,7 @@ while True: x.append(bytearray(1 << 20))"; echo child $?`)
 	if adjusted != "1000\n0\n" {
 		t.Errorf("%q", adjusted)
 	}
-	// Many small processes together: the agent must not be the one that is picked.
+	// Many small processes together: the kernel must not pick the agent.
 	r = s.MustRun(sandboxtest.Python(`
 import os, time
 for i in range(60):
@@ -101,7 +101,7 @@ func TestFloodWithALimitAndWithout(t *testing.T) {
 	if total != 1<<30 {
 		t.Errorf("%d bytes", total)
 	}
-	// Nobody reads this one.
+	// This one has no reader.
 	id, cancel := s.Start(&pb.StartRequest{Detached: true, Command: []string{"sh", "-c", "echo ready; exec head -c 1073741824 /dev/zero"}})
 	cancel()
 	s.Eventually("it runs to its end", func() bool {

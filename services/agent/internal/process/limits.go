@@ -39,7 +39,7 @@ func (p *Process) watch(done <-chan struct{}) {
 				p.exceed(pb.LimitKind_LIMIT_KIND_CPU_TIME)
 				return
 			}
-			// Several threads may use what is left at once.
+			// Several threads may use up the rest at once.
 			check = time.After(min(max(time.Duration(left)/4, cpuCheckFirst), cpuCheckLast))
 		}
 		select {

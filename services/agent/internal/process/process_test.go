@@ -127,7 +127,6 @@ func TestAllOutputArrivesHoweverFastTheProgramEnds(t *testing.T) {
 func TestReaderWhoStopsStopsTheProgramAndLosesNothing(t *testing.T) {
 	s := sandboxtest.New(t, sandboxtest.Options{})
 	ctx := s.Context(30 * time.Second)
-	// The shell counts on stderr what head could write.
 	stream, err := s.Process.Start(ctx, &pb.StartRequest{ProcessId: sandboxtest.NewID(), Command: []string{"head", "-c", "30000000", "/dev/zero"}})
 	sandboxtest.Must(t, err)
 	time.Sleep(300 * time.Millisecond)
@@ -160,7 +159,7 @@ func TestExitIsToldAtOnceThoughAChildHoldsTheOutput(t *testing.T) {
 			t.Errorf("detached %v: %d left", detached, alive)
 		}
 	}
-	// What a detached process left is not swept away by the end of another one.
+	// Leftovers of a detached process survive the end of another one.
 	s.Works()
 	if alive := s.Processes(); alive != 1 {
 		t.Errorf("%d left", alive)

@@ -42,7 +42,7 @@ type Table struct {
 	leaves bool
 }
 
-// Options are what the agent knows about itself.
+// Options are facts about the agent.
 type Options struct {
 	User     user.User
 	Counters *cgroup.Counters
@@ -82,7 +82,7 @@ func (t *Table) LeaveToCells() {
 	t.forCells = true
 }
 
-// start makes a process, or finds the one that an earlier request with this id made.
+// start makes a process, or finds the process of an earlier request with this id.
 func (t *Table) start(request *pb.StartRequest) (p *Process, found bool, err error) {
 	if len(request.Command) == 0 || request.ProcessId == "" {
 		return nil, false, fault.New(pb.Reason_INVALID_REQUEST, "command and process_id are required")

@@ -57,7 +57,7 @@ func (s *Sandbox) TryCellOf(ctx context.Context, open *pb.OpenCell) (*Cell, erro
 		return nil, err
 	}
 	c := &Cell{T: s.T, Stream: stream, Cancel: cancel}
-	// What is wrong with it is told by the answer.
+	// If the request is refused, the answer says why.
 	_ = stream.Send(&pb.RunRequest{Request: &pb.RunRequest_Open{Open: open}})
 	response, err := stream.Recv()
 	if err == nil && response.GetOpened() == nil {

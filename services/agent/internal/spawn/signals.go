@@ -46,7 +46,7 @@ func defaultSignals() {
 	}
 }
 
-// setAction leaves SIGKILL and SIGSTOP, which the kernel lets nobody change.
+// setAction has no effect on SIGKILL and SIGSTOP.
 //
 //go:norace
 //go:nocheckptr

@@ -24,7 +24,7 @@ type User struct {
 	Separate bool
 }
 
-// Current tells whether this process may act as somebody else.
+// Current is the user as seen by this process, which may act as another one if it is root.
 func Current() User { return User{Separate: os.Geteuid() == 0} }
 
 // Credential is the identity a program starts with; nil keeps the agent's.
