@@ -214,13 +214,16 @@ print("ready", flush=True); time.sleep(1000)`
 	_, err := s.Process.Signal(s.Context(20*time.Second), &pb.SignalRequest{ProcessId: id, Signal: 9})
 	sandboxtest.Must(t, err)
 	s.Eventually("the other one is left", func() bool { return s.Processes() == 1 })
-	list, err := s.Process.List(s.Context(time.Second), &pb.ListRequest{})
-	sandboxtest.Must(t, err)
-	for _, info := range list.Processes {
-		if (info.ProcessId == other) != (info.Exited == nil) {
-			t.Errorf("%v", info)
+	s.Eventually("its end is told", func() bool {
+		list, err := s.Process.List(s.Context(5*time.Second), &pb.ListRequest{})
+		sandboxtest.Must(t, err)
+		for _, info := range list.Processes {
+			if (info.ProcessId == other) != (info.Exited == nil) {
+				return false
+			}
 		}
-	}
+		return true
+	})
 	s.Works()
 }
 
