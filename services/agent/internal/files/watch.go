@@ -93,7 +93,7 @@ func (w *watch) follow() error {
 			if !errors.Is(err, fsnotify.ErrEventOverflow) {
 				return statusOf(err)
 			}
-			if err := w.recover(); err != nil {
+			if err := w.catchUp(); err != nil {
 				return err
 			}
 		}
@@ -127,8 +127,8 @@ func (w *watch) tell(event fsnotify.Event) error {
 	return nil
 }
 
-// recover goes on after lost events, which may have told of new directories, or of the end of the root.
-func (w *watch) recover() error {
+// catchUp goes on after lost events, which may have told of new directories, or of the end of the root.
+func (w *watch) catchUp() error {
 	_, err := user.As(w.user, func() ([]string, error) { return w.add(w.root) })
 	if errors.Is(err, fs.ErrNotExist) {
 		return w.end()
