@@ -193,7 +193,7 @@ async function checkBreaking(): Promise<void> {
 }
 
 async function goTests(): Promise<Counts> {
-  const { stdout, exitCode } = await execa('go', ['test', '-json', './...'], {
+  const { stdout, exitCode } = await execa('go', ['test', '-json', '-p', '1', './...'], {
     cwd: join(ROOT, 'services/agent'),
     reject: false,
     timeout: STAGE_MS,

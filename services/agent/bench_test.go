@@ -9,7 +9,10 @@ import (
 	"time"
 
 	pb "drydock.dev/agent/internal/agentv1"
+	"drydock.dev/agent/internal/sandboxtest"
 )
+
+func TestMain(m *testing.M) { sandboxtest.Main(m) }
 
 var (
 	benchTrue   = []string{"/bin/true"}
@@ -23,9 +26,9 @@ func BenchmarkRawExecPython(b *testing.B) { benchRawExec(b, benchPython) }
 func benchRawExec(b *testing.B, command []string) {
 	measure(b, childrensTime, func() {
 		pid, err := syscall.ForkExec(command[0], command, &syscall.ProcAttr{Sys: &syscall.SysProcAttr{Setsid: true}})
-		must(b, err)
+		sandboxtest.Must(b, err)
 		_, err = syscall.Wait4(pid, nil, 0, nil)
-		must(b, err)
+		sandboxtest.Must(b, err)
 	})
 }
 
@@ -34,11 +37,11 @@ func BenchmarkProcess(b *testing.B)       { benchProcess(b, benchTrue) }
 func BenchmarkProcessPython(b *testing.B) { benchProcess(b, benchPython) }
 
 func benchProcess(b *testing.B, command []string) {
-	s := newSandbox(b, sandboxOptions{})
-	measure(b, s.cpuTime, func() {
-		r, err := s.run(&pb.StartRequest{Command: command})
-		must(b, err)
-		if r.exited.GetExitCode() != 0 {
+	s := sandboxtest.New(b, sandboxtest.Options{})
+	measure(b, cpuTimeOf(s), func() {
+		r, err := s.Run(&pb.StartRequest{Command: command})
+		sandboxtest.Must(b, err)
+		if r.Exited.GetExitCode() != 0 {
 			b.Fatal(r)
 		}
 	})
@@ -49,33 +52,33 @@ func BenchmarkCell(b *testing.B)       { benchCell(b, benchTrue) }
 func BenchmarkCellPython(b *testing.B) { benchCell(b, benchPython) }
 
 func benchCell(b *testing.B, command []string) {
-	s := newSandbox(b, sandboxOptions{cells: true})
-	measure(b, s.cpuTime, func() { s.oneCell(command) })
+	s := sandboxtest.New(b, sandboxtest.Options{Cells: true})
+	measure(b, cpuTimeOf(s), func() { oneCell(s, command) })
 }
 
-// BenchmarkCellMadeInAdvance is what a caller waits who comes a little later.
+// BenchmarkCellMadeInAdvance is the wait of a caller that finds a prepared cell.
 func BenchmarkCellMadeInAdvance(b *testing.B)       { benchCellMadeInAdvance(b, benchTrue) }
 func BenchmarkCellMadeInAdvancePython(b *testing.B) { benchCellMadeInAdvance(b, benchPython) }
 
 func benchCellMadeInAdvance(b *testing.B, command []string) {
-	s := newSandbox(b, sandboxOptions{cells: true})
+	s := sandboxtest.New(b, sandboxtest.Options{Cells: true})
 	var times []time.Duration
 	for b.Loop() {
-		_, err := s.cells.Prepare(s.context(time.Minute), &pb.PrepareRequest{})
-		must(b, err)
+		_, err := s.Cells.Prepare(s.Context(time.Minute), &pb.PrepareRequest{})
+		sandboxtest.Must(b, err)
 		started := time.Now()
-		s.oneCell(command)
+		oneCell(s, command)
 		times = append(times, time.Since(started))
 	}
 	report(b, times)
 }
 
-// BenchmarkCells is what two sandboxes do at once.
+// BenchmarkCells is the rate of two sandboxes side by side.
 func BenchmarkCells(b *testing.B)       { benchCells(b, benchTrue) }
 func BenchmarkCellsPython(b *testing.B) { benchCells(b, benchPython) }
 
 func benchCells(b *testing.B, command []string) {
-	sandboxes := []*sandbox{newSandbox(b, sandboxOptions{cells: true}), newSandbox(b, sandboxOptions{cells: true})}
+	sandboxes := []*sandboxtest.Sandbox{sandboxtest.New(b, sandboxtest.Options{Cells: true}), sandboxtest.New(b, sandboxtest.Options{Cells: true})}
 	var left atomic.Int64
 	left.Store(int64(b.N))
 	b.ResetTimer()
@@ -83,7 +86,7 @@ func benchCells(b *testing.B, command []string) {
 	for _, s := range sandboxes {
 		callers.Go(func() {
 			for left.Add(-1) >= 0 {
-				s.oneCell(command)
+				oneCell(s, command)
 			}
 		})
 	}
@@ -93,24 +96,24 @@ func benchCells(b *testing.B, command []string) {
 
 // BenchmarkStep is a further command in a cell.
 func BenchmarkStep(b *testing.B) {
-	s := newSandbox(b, sandboxOptions{cells: true})
-	c := s.openCell()
-	measure(b, s.cpuTime, func() {
-		if r := c.run(&pb.StartRequest{Command: benchTrue}); r.exited.GetExitCode() != 0 {
+	s := sandboxtest.New(b, sandboxtest.Options{Cells: true})
+	c := s.OpenCell()
+	measure(b, cpuTimeOf(s), func() {
+		if r := c.Run(&pb.StartRequest{Command: benchTrue}); r.Exited.GetExitCode() != 0 {
 			b.Fatal(r)
 		}
 	})
 }
 
-func (s *sandbox) oneCell(command []string) {
-	c := s.openCell()
-	if r := c.run(&pb.StartRequest{Command: command}); r.exited.GetExitCode() != 0 {
-		s.t.Errorf("%+v %v", r, r.exited)
+func oneCell(s *sandboxtest.Sandbox, command []string) {
+	c := s.OpenCell()
+	if r := c.Run(&pb.StartRequest{Command: command}); r.Exited.GetExitCode() != 0 {
+		s.T.Errorf("%+v %v", r, r.Exited)
 	}
-	c.end()
+	c.End()
 }
 
-// measure tells of an iteration's time and of what it took of the processors, with its share of what was made in advance.
+// measure reports an iteration's time, and its CPU time with its share of cells made in advance.
 func measure(b *testing.B, cpuTime func() time.Duration, once func()) {
 	times := make([]time.Duration, 0, b.N)
 	before := cpuTime()
@@ -129,10 +132,12 @@ func report(b *testing.B, times []time.Duration) {
 	b.ReportMetric(float64(times[len(times)*95/100].Microseconds()), "p95-µs")
 }
 
-func (s *sandbox) cpuTime() time.Duration {
-	response, err := s.control.GetUsage(s.context(time.Minute), &pb.GetUsageRequest{})
-	must(s.t, err)
-	return time.Duration(response.Usage.CpuNanoseconds)
+func cpuTimeOf(s *sandboxtest.Sandbox) func() time.Duration {
+	return func() time.Duration {
+		response, err := s.Control.GetUsage(s.Context(time.Minute), &pb.GetUsageRequest{})
+		sandboxtest.Must(s.T, err)
+		return time.Duration(response.Usage.CpuNanoseconds)
+	}
 }
 
 func childrensTime() time.Duration {
@@ -142,10 +147,10 @@ func childrensTime() time.Duration {
 }
 
 func BenchmarkPing(b *testing.B) {
-	s := newSandbox(b, sandboxOptions{})
+	s := sandboxtest.New(b, sandboxtest.Options{})
 	ctx := b.Context()
 	for b.Loop() {
-		_, err := s.control.Ping(ctx, &pb.PingRequest{})
-		must(b, err)
+		_, err := s.Control.Ping(ctx, &pb.PingRequest{})
+		sandboxtest.Must(b, err)
 	}
 }

@@ -1,71 +1,77 @@
 import { once } from 'node:events';
 import { Status } from 'nice-grpc-common';
+import { ErrorInfo, RichClientError } from 'nice-grpc-error-details';
 import { DrydockError, type Reason } from '#libs/errors.ts';
+import { ERROR_DOMAIN } from '#libs/grpc/status.ts';
+import type { Reason as AgentReason } from '#proto/drydock/agent/v1/agent.ts';
 
-type Reasons = { readonly [code in Status]?: Reason };
-
-export const FILE_REASONS: Reasons = {
-  [Status.NOT_FOUND]: 'FILE_NOT_FOUND',
-  [Status.PERMISSION_DENIED]: 'FILE_PERMISSION_DENIED',
-  [Status.ALREADY_EXISTS]: 'FILE_EXISTS',
-  [Status.FAILED_PRECONDITION]: 'FILE_WRONG_TYPE',
-  [Status.RESOURCE_EXHAUSTED]: 'DISK_FULL',
-  [Status.INVALID_ARGUMENT]: 'INVALID_FIELD',
-};
-
-export const START_REASONS: Reasons = {
-  [Status.INVALID_ARGUMENT]: 'COMMAND_NOT_FOUND',
-  [Status.RESOURCE_EXHAUSTED]: 'NO_CAPACITY',
-};
-
-export const PROCESS_REASONS: Reasons = {
-  [Status.NOT_FOUND]: 'PROCESS_NOT_FOUND',
-  [Status.FAILED_PRECONDITION]: 'PROCESS_ENDED',
+/** The public reason for each of an agent's. INTERNAL: the platform asked for something it must not ask for. */
+const PUBLIC: Readonly<Record<AgentReason, Reason>> = {
+  REASON_UNSPECIFIED: 'INTERNAL',
+  INVALID_REQUEST: 'INTERNAL',
+  INTERNAL: 'INTERNAL',
+  SANDBOX_BOUND: 'INTERNAL',
+  SANDBOX_FOR_CELLS: 'INTERNAL',
+  COMMAND_NOT_FOUND: 'COMMAND_NOT_FOUND',
+  PROCESS_LIMIT_REACHED: 'NO_CAPACITY',
+  PROCESS_NOT_FOUND: 'PROCESS_NOT_FOUND',
+  PROCESS_ENDED: 'PROCESS_ENDED',
+  PROCESS_INPUT_CLOSED: 'PROCESS_INPUT_CLOSED',
+  CELLS_UNSUPPORTED: 'NOT_IMPLEMENTED',
+  CELL_UNAVAILABLE: 'SANDBOX_START_FAILED',
+  CELL_ENDED: 'INTERNAL',
+  FILE_NOT_FOUND: 'FILE_NOT_FOUND',
+  FILE_PERMISSION_DENIED: 'FILE_PERMISSION_DENIED',
+  FILE_EXISTS: 'FILE_EXISTS',
+  FILE_WRONG_TYPE: 'FILE_WRONG_TYPE',
+  DISK_FULL: 'DISK_FULL',
+  PATH_INVALID: 'INVALID_FIELD',
+  UPLOAD_INCOMPLETE: 'MALFORMED_REQUEST',
+  WATCH_LIMIT_REACHED: 'TOO_MANY_STREAMS',
+  PORT_NOT_LISTENING: 'SERVICE_UNAVAILABLE',
 };
 
 const MAX_MESSAGE = 512;
 const RETRY_AFTER_MS = 1_000;
-// How long the backend's word on why a sandbox ended is waited for.
+// How long the backend's report of why a sandbox ended is waited for.
 const ENDED_WAIT_MS = 2_000;
+const SILENT: ReadonlySet<Status | undefined> = new Set([Status.UNAVAILABLE, Status.INTERNAL, Status.CANCELLED]);
+
+/** A failed call to an agent, with the public reason and a message fit for the caller. */
+export class AgentError extends DrydockError {
+  /** The agent's own reason. Undefined if the connection failed, and the agent did not answer. */
+  readonly agentReason: AgentReason | undefined;
+
+  constructor(error: DrydockError) {
+    const agentReason = reasonIn(error.cause);
+    const reason = agentReason ? PUBLIC[agentReason] : error.reason;
+    super(reason, agentReason ? messageOf(reason, error.cause) : error.message, { cause: error.cause ?? error });
+    this.agentReason = agentReason;
+  }
+}
 
 /**
- * What an agent's error means to the caller. A link that is gone mostly means that the sandbox is: its own program may
- * have seen to that.
+ * What a call's error means to the caller. A link that is gone mostly means that the sandbox is: its own program may have
+ * ended it.
  */
-export async function fromAgent(error: unknown, reasons: Reasons, ended: AbortSignal): Promise<unknown> {
+export async function fromAgent(error: unknown, ended: AbortSignal): Promise<unknown> {
   if (ended.aborted) return ended.reason;
-  if (!(error instanceof DrydockError)) return error;
-  if (isSilence(error)) return (await endsSoon(ended)) ? ended.reason : noAnswer(error);
-  const { code, details = '' } = statusOf(error);
-  const reason = code === undefined ? undefined : reasons[code];
-  if (!reason) return error;
-  if (reason === 'PROCESS_ENDED' && /input|terminal/.test(details))
-    return new DrydockError('PROCESS_INPUT_CLOSED', printable(details));
-  if (reason === 'NO_CAPACITY')
-    return new DrydockError(reason, 'the sandbox has as many processes as it may; end some');
-  return new DrydockError(reason, printable(details));
+  if (!isSilence(error)) return error;
+  return (await endsSoon(ended)) ? ended.reason : noAnswer(error);
 }
 
 /** Whether the agent did not answer at all: its connection broke, or its time was over. */
 export function isSilence(error: unknown): error is DrydockError {
-  if (!(error instanceof DrydockError)) return false;
-  const { code, details = '' } = statusOf(error);
-  if (code === Status.UNAVAILABLE || error.reason === 'DEADLINE_TOO_SHORT') return true;
-  // What grpc-js makes of a stream whose connection drops under it.
-  return (code === Status.INTERNAL || code === Status.CANCELLED) && /RST_STREAM|dropped|closed|cancel/i.test(details);
+  if (!(error instanceof AgentError) || error.agentReason) return false;
+  return error.reason === 'DEADLINE_TOO_SHORT' || SILENT.has(codeOf(error.cause));
 }
 
-/** Whether the cell that was asked has ended by itself, as one may whose step ran out of memory. */
+/** Whether the called cell has ended by itself, as one may whose step ran out of memory. */
 export function isCellGone(error: unknown): boolean {
-  return hasStatus(error, Status.ABORTED);
+  return error instanceof AgentError && error.agentReason === 'CELL_ENDED';
 }
 
-/** Whether the agent answered with this code. */
-export function hasStatus(error: unknown, code: Status): error is DrydockError {
-  return error instanceof DrydockError && statusOf(error).code === code;
-}
-
-/** Whether the sandbox turns out to have ended: the news take a moment longer than the broken connection. */
+/** Whether the sandbox turns out to have ended: the report arrives a moment after the connection breaks. */
 export async function endsSoon(ended: AbortSignal): Promise<boolean> {
   if (!ended.aborted) {
     const limit = AbortSignal.timeout(ENDED_WAIT_MS);
@@ -80,12 +86,25 @@ export function noAnswer(cause: unknown): DrydockError {
   return new DrydockError('SERVICE_UNAVAILABLE', 'the sandbox does not answer; try again', options);
 }
 
-function statusOf(error: DrydockError): { code?: Status; details?: string } {
-  return (error.cause ?? {}) as { code?: Status; details?: string };
+/** The typed detail of an agent's error. Whatever a program may have put in the agent's place says is one of its reasons. */
+function reasonIn(cause: unknown): AgentReason | undefined {
+  if (!(cause instanceof RichClientError)) return undefined;
+  for (const detail of cause.extra) {
+    if (detail.$type !== ErrorInfo.$type) continue;
+    const { domain, reason } = detail as ErrorInfo;
+    return domain === ERROR_DOMAIN && Object.hasOwn(PUBLIC, reason) ? (reason as AgentReason) : 'INTERNAL';
+  }
+  return undefined;
 }
 
-/** Words from a sandbox are not to be trusted with a terminal. */
-function printable(text: string): string {
+function codeOf(cause: unknown): Status | undefined {
+  return (cause as { code?: Status } | undefined)?.code;
+}
+
+/** The agent's text without control characters, which a terminal would obey. */
+function messageOf(reason: Reason, cause: unknown): string {
+  if (reason === 'INTERNAL') return 'internal error';
+  const { details = '' } = cause as { details?: string };
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
-  return text.slice(0, MAX_MESSAGE).replace(/[\x00-\x1f\x7f]/g, '?');
+  return details.slice(0, MAX_MESSAGE).replace(/[\x00-\x1f\x7f]/g, '?');
 }

@@ -4,15 +4,17 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { SpanKind, trace } from '@opentelemetry/api';
 import type { Metadata } from 'nice-grpc-common';
-import { createClient } from '#libs/grpc/client.ts';
 import type { Client } from '#libs/grpc/rpc.ts';
 import {
   CellServiceDefinition,
   ControlServiceDefinition,
   FilesystemServiceDefinition,
   ProcessServiceDefinition,
+  TunnelServiceDefinition,
 } from '#proto/drydock/agent/v1/agent.ts';
+import { createAgentClient, type Kinds } from './agent-client.ts';
 import type { Backend } from './backend.ts';
+import { countStreams, type StreamLimits } from './stream-limits.ts';
 import { listen } from './unix-socket.ts';
 
 // The largest answers are a thousand entries of a directory, and of the process table.
@@ -20,12 +22,31 @@ const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
 // The way to a pod takes milliseconds, and 64 KiB at a time would be no more than 10 MB/s. The agent keeps as much.
 const WINDOW_BYTES = 256 * 1024;
 
+const PROCESS_KINDS: Kinds<ProcessServiceDefinition> = {
+  start: 'processes',
+  connect: 'processes',
+  // It waits for a program that does not read.
+  writeInput: 'inputs',
+};
+
+const FILE_KINDS: Kinds<FilesystemServiceDefinition> = {
+  read: 'files',
+  write: 'files',
+  stat: 'files',
+  listDirectory: 'files',
+  makeDirectory: 'files',
+  move: 'files',
+  remove: 'files',
+  watch: 'watches',
+};
+
 /** A connection to one agent, for as long as its instance lives. */
 export type AgentLink = {
   control: Client<ControlServiceDefinition>;
   processes: Client<ProcessServiceDefinition>;
   files: Client<FilesystemServiceDefinition>;
   cells: Client<CellServiceDefinition>;
+  tunnels: Client<TunnelServiceDefinition>;
   /** Resolves when the agent was reached for the first time. */
   connected: Promise<void>;
 };
@@ -40,6 +61,7 @@ export async function openLink(
   dataDirectory: string,
   instanceId: string,
   backend: Pick<Backend, 'reach'>,
+  limits: StreamLimits,
 ): Promise<AgentLink & AsyncDisposable> {
   const bridges = bridgesOf(dataDirectory);
   const bridge = join(bridges, instanceId);
@@ -57,19 +79,23 @@ export async function openLink(
     maxMessageBytes: MAX_MESSAGE_BYTES,
     windowBytes: WINDOW_BYTES,
     marksEnd: false,
+    takePlace: countStreams(limits),
   };
-  const control = createClient(ControlServiceDefinition, address, options);
-  const processes = createClient(ProcessServiceDefinition, address, options);
-  const files = createClient(FilesystemServiceDefinition, address, options);
-  const cells = createClient(CellServiceDefinition, address, options);
+  const control = createAgentClient(ControlServiceDefinition, address, { ...options, kinds: {} });
+  const processes = createAgentClient(ProcessServiceDefinition, address, { ...options, kinds: PROCESS_KINDS });
+  const files = createAgentClient(FilesystemServiceDefinition, address, { ...options, kinds: FILE_KINDS });
+  // An agent has one cell at a time.
+  const cells = createAgentClient(CellServiceDefinition, address, { ...options, kinds: {} });
+  const tunnels = createAgentClient(TunnelServiceDefinition, address, { ...options, kinds: { open: 'tunnels' } });
   return {
     control,
     processes,
     files,
     cells,
+    tunnels,
     connected: connected.promise,
     async [Symbol.asyncDispose]() {
-      for (const client of [control, processes, files, cells]) client[Symbol.dispose]();
+      for (const client of [control, processes, files, cells, tunnels]) client[Symbol.dispose]();
       pair.close();
       await Promise.all([reached[Symbol.asyncDispose](), bridgeServer[Symbol.asyncDispose]()]);
     },

@@ -3,7 +3,7 @@ import type { Logger } from '#libs/log.ts';
 import type { StartRequest } from '#proto/drydock/agent/v1/agent.ts';
 import type { SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
 import type { SourceFile } from '#proto/drydock/v1/execution.ts';
-import { FILE_REASONS, fromAgent, isSilence } from './agent-errors.ts';
+import { fromAgent, isSilence } from './agent-errors.ts';
 import type { Backend } from './backend.ts';
 import { type Cell, openCell } from './cell.ts';
 import { cellSizes } from './file-systems.ts';
@@ -105,7 +105,7 @@ async function* start(
       yield event;
     }
   } catch (error) {
-    throw isSilence(error) ? error : await fromAgent(error, FILE_REASONS, ended);
+    throw isSilence(error) ? error : await fromAgent(error, ended);
   } finally {
     // Also where whoever read the events has left.
     if (running) cell.abort();

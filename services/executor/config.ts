@@ -44,6 +44,14 @@ export function loadConfig(variables: Environment) {
       min: 1,
       max: 10_000,
     }),
+    /** At most 928 together: the rest of the 1,024 that an agent allows is for calls that are not counted. */
+    streams: {
+      processes: env.integer('EXECUTOR_PROCESS_STREAMS', 256, { min: 1, max: 400 }),
+      inputs: env.integer('EXECUTOR_INPUT_STREAMS', 128, { min: 1, max: 160 }),
+      files: env.integer('EXECUTOR_FILE_STREAMS', 192, { min: 1, max: 224 }),
+      watches: env.integer('EXECUTOR_WATCH_STREAMS', 16, { min: 1, max: 16 }),
+      tunnels: env.integer('EXECUTOR_TUNNEL_STREAMS', 128, { min: 1, max: 128 }),
+    },
     leaseIdleMs: env.integer('EXECUTOR_LEASE_IDLE_MS', 60_000, { min: 1_000, max: 3_600_000 }),
     memoryBytes: env.integer('EXECUTOR_MEMORY_BYTES', Math.floor(totalmem() * 0.8), { min: 64 * 1024 * 1024 }),
   };

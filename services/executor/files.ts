@@ -3,7 +3,7 @@ import type { Call, Rpc } from '#libs/grpc/rpc.ts';
 import { callerOf } from '#libs/grpc/server.ts';
 import type { FileInfo as AgentFileInfo, WriteRequest } from '#proto/drydock/agent/v1/agent.ts';
 import type { FileInfo, FileInfo_Type, FileServiceDefinition, WriteFileRequest } from '#proto/drydock/v1/file.ts';
-import { FILE_REASONS, fromAgent } from './agent-errors.ts';
+import { fromAgent } from './agent-errors.ts';
 import { checkPath } from './paths.ts';
 import type { Sandbox, Sandboxes } from './sandboxes.ts';
 
@@ -39,7 +39,7 @@ export function createFiles(sandboxes: Sandboxes): Rpc<FileServiceDefinition> {
       const signal = AbortSignal.any([call.signal, ended.signal]);
       return await work(instance.link.files, { signal, deadlineMs: AGENT_DEADLINE_MS });
     } catch (error) {
-      throw await fromAgent(error, FILE_REASONS, ended.signal);
+      throw await fromAgent(error, ended.signal);
     }
   };
 
@@ -60,7 +60,7 @@ export function createFiles(sandboxes: Sandboxes): Rpc<FileServiceDefinition> {
           if (left <= 0) return;
         }
       } catch (error) {
-        throw await fromAgent(error, FILE_REASONS, ended.signal);
+        throw await fromAgent(error, ended.signal);
       }
     },
 
@@ -78,7 +78,7 @@ export function createFiles(sandboxes: Sandboxes): Rpc<FileServiceDefinition> {
         });
         return { file: toFile(file) };
       } catch (error) {
-        throw await fromAgent(error, FILE_REASONS, ended.signal);
+        throw await fromAgent(error, ended.signal);
       }
     },
 

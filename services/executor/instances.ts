@@ -5,6 +5,7 @@ import type { Logger } from '#libs/log.ts';
 import { durationHistogram } from '#libs/telemetry.ts';
 import { type AgentLink, openLink, removeStaleLinks } from './agent-link.ts';
 import type { Backend, Purpose } from './backend.ts';
+import type { StreamLimits } from './stream-limits.ts';
 import type { Tenant } from './tenant.ts';
 
 const READY_DEADLINE_MS = 20_000;
@@ -53,9 +54,10 @@ export function createInstances(dependencies: {
   backend: Backend;
   dataDirectory: string;
   catalog: Catalog;
+  streams: StreamLimits;
   log: Logger;
 }): Instances {
-  const { backend, dataDirectory, log } = dependencies;
+  const { backend, dataDirectory, streams, log } = dependencies;
   removeStaleLinks(dataDirectory);
   const known = new Set<string>();
   const cells = new Map<string, boolean>();
@@ -64,7 +66,7 @@ export function createInstances(dependencies: {
   const open = async (id: string, template: Template, limits: SandboxLimits): Promise<Instance> => {
     known.add(id);
     try {
-      return { id, template, limits, link: await openLink(dataDirectory, id, backend) };
+      return { id, template, limits, link: await openLink(dataDirectory, id, backend, streams) };
     } catch (error) {
       known.delete(id);
       throw error;

@@ -36,13 +36,13 @@ const log = createLogger('executor');
 
 await run(log, async (shutdown) => {
   const config = loadConfig(process.env);
-  const { dataDirectory, maxSandboxes, memoryBytes, executionSlots } = config;
+  const { dataDirectory, maxSandboxes, memoryBytes, executionSlots, streams } = config;
   const tls = readTls(config.tlsDirectory, 'executor');
   const catalog = readCatalog(config.catalogFile);
   await using _hold = await holdDirectory(dataDirectory, 'another executor');
 
   await using backend = await openBackend(config, log);
-  const instances = createInstances({ backend, dataDirectory, catalog, log });
+  const instances = createInstances({ backend, dataDirectory, catalog, streams, log });
   const claims = await openClaims(dataDirectory, backend);
   const quarantine = createQuarantine(log);
   const room = createRoom({ maxSandboxes, memoryBytes, giveWay: () => leases.giveWay() });

@@ -21,7 +21,7 @@ import type {
   TerminalSize,
 } from '#proto/drydock/v1/process.ts';
 import type { Output } from '#proto/drydock/v1/resources.ts';
-import { fromAgent, PROCESS_REASONS, START_REASONS } from './agent-errors.ts';
+import { fromAgent } from './agent-errors.ts';
 import { createOutput } from './output.ts';
 import { problemOfPath } from './paths.ts';
 import { connectProcess, startProcess } from './rejoin.ts';
@@ -45,7 +45,7 @@ export function createProcesses(sandboxes: Sandboxes): Rpc<ProcessServiceDefinit
     try {
       return await ask({ signal: AbortSignal.any([call.signal, ended]), deadlineMs: AGENT_DEADLINE_MS });
     } catch (error) {
-      throw await fromAgent(error, PROCESS_REASONS, ended);
+      throw await fromAgent(error, ended);
     }
   };
   return {
@@ -54,7 +54,7 @@ export function createProcesses(sandboxes: Sandboxes): Rpc<ProcessServiceDefinit
       checkStart(request);
       const start = toAgentStart(request);
       const { processes } = sandbox.instance.link;
-      return events(sandbox, call, (signal) => startProcess(processes, start, signal), START_REASONS);
+      return events(sandbox, call, (signal) => startProcess(processes, start, signal));
     },
     connectProcess(request, call) {
       const sandbox = find(request.sandboxId, call);
@@ -63,7 +63,7 @@ export function createProcesses(sandboxes: Sandboxes): Rpc<ProcessServiceDefinit
       const { processId, stdoutOffset, stderrOffset } = request;
       const join = { processId, stdoutOffset, stderrOffset, takeOver: false };
       const { processes } = sandbox.instance.link;
-      return events(sandbox, call, (signal) => connectProcess(processes, join, signal), PROCESS_REASONS);
+      return events(sandbox, call, (signal) => connectProcess(processes, join, signal));
     },
     async listProcesses({ sandboxId }, call) {
       const sandbox = find(sandboxId, call);
@@ -105,7 +105,6 @@ async function* events(
   sandbox: Sandbox,
   call: Call,
   open: (signal: AbortSignal) => AsyncIterable<StartResponse | ConnectResponse>,
-  reasons: Parameters<typeof fromAgent>[1],
 ): AsyncIterable<StartProcessResponse> {
   const { signal: ended } = sandbox.ended;
   const outputs = { stdout: createOutput(), stderr: createOutput() };
@@ -129,7 +128,7 @@ async function* events(
       }
     }
   } catch (error) {
-    throw await fromAgent(error, reasons, ended);
+    throw await fromAgent(error, ended);
   }
 }
 

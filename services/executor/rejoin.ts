@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { Status } from 'nice-grpc-common';
+import { hasReason } from '#libs/errors.ts';
 import type { Client } from '#libs/grpc/rpc.ts';
 import type {
   ConnectRequest,
@@ -8,7 +8,7 @@ import type {
   StartRequest,
   StartResponse,
 } from '#proto/drydock/agent/v1/agent.ts';
-import { hasStatus, isSilence, noAnswer } from './agent-errors.ts';
+import { isSilence, noAnswer } from './agent-errors.ts';
 
 type Processes = Client<ProcessServiceDefinition>;
 type Events = AsyncIterable<StartResponse | ConnectResponse>;
@@ -30,7 +30,7 @@ export function startProcess(processes: Processes, request: StartRequest, signal
       yield* processes.connect({ processId, ...offsets, takeOver: true }, { signal });
     } catch (error) {
       // The start was lost, too.
-      if (!hasStatus(error, Status.NOT_FOUND)) throw error;
+      if (!hasReason(error, 'PROCESS_NOT_FOUND')) throw error;
       yield* first();
     }
   });

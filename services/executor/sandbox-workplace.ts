@@ -1,9 +1,9 @@
-import { Status } from 'nice-grpc-common';
+import { hasReason } from '#libs/errors.ts';
 import type { Logger } from '#libs/log.ts';
 import type { StartRequest, WriteRequest } from '#proto/drydock/agent/v1/agent.ts';
 import type { SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
 import type { SourceFile } from '#proto/drydock/v1/execution.ts';
-import { hasStatus, isSilence, noAnswer } from './agent-errors.ts';
+import { isSilence, noAnswer } from './agent-errors.ts';
 import type { Backend } from './backend.ts';
 import { startProcess } from './rejoin.ts';
 import type { Sandbox, Sandboxes } from './sandboxes.ts';
@@ -92,7 +92,7 @@ async function* start(
       if (event) yield event;
     }
   } catch (error) {
-    if (!hasStatus(error, Status.INVALID_ARGUMENT)) throw error;
+    if (!hasReason(error, 'COMMAND_NOT_FOUND')) throw error;
     yield { $case: 'refused', value: { message: error.message } };
   }
 }

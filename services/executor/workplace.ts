@@ -2,7 +2,7 @@ import type { SandboxLimits } from '#libs/catalog/catalog.ts';
 import { DrydockError, hasReason } from '#libs/errors.ts';
 import type { RunResponse, StartRequest } from '#proto/drydock/agent/v1/agent.ts';
 import type { SourceFile } from '#proto/drydock/v1/execution.ts';
-import { FILE_REASONS, fromAgent } from './agent-errors.ts';
+import { fromAgent } from './agent-errors.ts';
 import type { Backend, PeakMemory } from './backend.ts';
 import { sameLimits } from './limits.ts';
 
@@ -61,7 +61,7 @@ function noOtherLimits(): DrydockError {
 
 /** Why files could not be written. Nothing has run on them yet, so that another sandbox may fare better. */
 export async function whyNotWritten(error: unknown, ended: AbortSignal): Promise<unknown> {
-  const known = await fromAgent(error, FILE_REASONS, ended);
+  const known = await fromAgent(error, ended);
   if (!hasReason(known, 'SANDBOX_STOPPED', 'SERVICE_UNAVAILABLE')) return known;
   return new DrydockError('SANDBOX_START_FAILED', 'the sandbox ended before the program began', { cause: known });
 }

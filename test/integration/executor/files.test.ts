@@ -109,6 +109,8 @@ test.each([
   ['FILE_WRONG_TYPE', '/tmp'],
   ['FILE_WRONG_TYPE', '/dev/zero'],
   ['FILE_PERMISSION_DENIED', '/proc/1/environ'],
+  ['FILE_PERMISSION_DENIED', '/proc/1/maps'],
+  ['FILE_PERMISSION_DENIED', '/proc/self/limits'],
   ['INVALID_FIELD', '../user/x'],
   ['INVALID_FIELD', 'a\0b'],
   ['INVALID_FIELD', 'x'.repeat(4097)],

@@ -140,3 +140,10 @@ test('a sandbox with a smaller disk gets smaller file systems', async () => {
   );
   expect(Number(stdout)).toBe(4 * MiB);
 });
+
+test('pages cannot be taken out of the kernel’s direct map', async () => {
+  const memfdSecret =
+    'import ctypes; libc = ctypes.CDLL(None, use_errno=True); print(libc.syscall(447, 0), ctypes.get_errno())';
+  // EPERM: a kernel without the call would say ENOSYS.
+  expect(await inside(memfdSecret)).toBe('-1 1');
+});

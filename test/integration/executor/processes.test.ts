@@ -319,3 +319,24 @@ test('what is not there is not found', async () => {
     reason: 'INVALID_FIELD',
   });
 });
+
+test('one process more than may be followed is refused, and another may be once one is left', async () => {
+  await using small = await startExecutor({ environment: { EXECUTOR_PROCESS_STREAMS: '2' } });
+  const id = await small.sandbox();
+  const leave = [new AbortController(), new AbortController()];
+  for (const { signal } of leave) await small.start(id, ['sleep', '1000'], {}, signal)[Symbol.asyncIterator]().next();
+  await expect(small.command(id, ['true'])).rejects.toMatchObject({
+    reason: 'TOO_MANY_STREAMS',
+    details: { metadata: { kind: 'processes', limit: '2' } },
+  });
+  const { processes } = await small.processes.listProcesses({ sandboxId: id }, { caller: CALLER });
+  expect(processes).toHaveLength(2);
+  leave[0]!.abort();
+  const again = () =>
+    small.command(id, ['true']).then(
+      ({ exited }) => exited?.exitCode,
+      () => 'refused',
+    );
+  await expect.poll(again).toBe(0);
+  leave[1]!.abort();
+});

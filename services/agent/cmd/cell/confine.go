@@ -7,10 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// kept are what it takes to start programs as another user, and to end them.
+// kept are the capabilities needed to start programs as another user, and to end them.
 var kept = []uint{unix.CAP_SETUID, unix.CAP_SETGID, unix.CAP_KILL}
 
-// identify takes the ids that the namespace has by now. Until then they are nobody's.
+// identify takes the ids that the namespace has been given.
 func identify() error {
 	if _, _, number := unix.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0); number != 0 {
 		return fmt.Errorf("no groups: %w", number)
@@ -24,11 +24,11 @@ func identify() error {
 	return nil
 }
 
-// confine gives up what a cell was made with: capabilities, so that no program can gain any, and the calls that make
+// confine drops the capabilities that a cell was made with, so that no program can gain any, and filters the calls that make
 // namespaces and mounts.
 func confine() error {
 	for capability := uintptr(0); ; capability++ {
-		// The kernel says which was the last one.
+		// EINVAL: the kernel knows no further capability.
 		if err := unix.Prctl(unix.PR_CAPBSET_DROP, capability, 0, 0, 0); err == unix.EINVAL {
 			break
 		} else if err != nil {

@@ -5,15 +5,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// denied are calls that no program in a cell makes. The sandbox's own filter allows only what engines allow by default; this
-// one takes back what it must allow for cells to be made, and names what must never come in.
+// denied are calls that no program in a cell makes. The sandbox's own filter allows the calls that engines allow by default and
+// those that make cells; this one takes the latter back, and names calls that must never become allowed.
 var denied = []uint32{
 	unix.SYS_UNSHARE, unix.SYS_SETNS, unix.SYS_CHROOT, unix.SYS_SETHOSTNAME, unix.SYS_SETDOMAINNAME,
 	unix.SYS_MOUNT, unix.SYS_UMOUNT2, unix.SYS_PIVOT_ROOT, unix.SYS_MOVE_MOUNT, unix.SYS_MOUNT_SETATTR,
 	unix.SYS_OPEN_TREE, unix.SYS_OPEN_TREE_ATTR, unix.SYS_FSOPEN, unix.SYS_FSCONFIG, unix.SYS_FSMOUNT, unix.SYS_FSPICK,
 	unix.SYS_OPEN_BY_HANDLE_AT, unix.SYS_FANOTIFY_INIT,
 	unix.SYS_ADD_KEY, unix.SYS_REQUEST_KEY, unix.SYS_KEYCTL,
-	unix.SYS_BPF, unix.SYS_PERF_EVENT_OPEN, unix.SYS_USERFAULTFD,
+	unix.SYS_BPF, unix.SYS_PERF_EVENT_OPEN, unix.SYS_USERFAULTFD, unix.SYS_MEMFD_SECRET,
 	unix.SYS_IO_URING_SETUP, unix.SYS_IO_URING_ENTER, unix.SYS_IO_URING_REGISTER,
 	unix.SYS_KEXEC_LOAD, unix.SYS_KEXEC_FILE_LOAD, unix.SYS_INIT_MODULE, unix.SYS_FINIT_MODULE, unix.SYS_DELETE_MODULE,
 }
@@ -35,22 +35,22 @@ var (
 	kill  = bpf.RetConstant{Val: unix.SECCOMP_RET_KILL_PROCESS}
 )
 
-// compileFilter is written by hand because the libraries that compile one let calls of another architecture through where
-// what is not named is allowed.
+// compileFilter is written by hand because the libraries that compile filters with a default of allow let calls of another
+// architecture through.
 func compileFilter() ([]unix.SockFilter, error) {
 	program := []bpf.Instruction{
 		load(architectureOffset),
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: architecture, SkipTrue: 1},
 		kill,
 		load(callOffset),
-		// The same processor's other calls, with 32 bits.
+		// Calls of the same processor's 32-bit interface.
 		bpf.JumpIf{Cond: bpf.JumpLessThan, Val: otherCalls, SkipTrue: 1},
 		kill,
 	}
 	for _, call := range denied {
 		program = append(program, on(call, refuse(unix.EPERM))...)
 	}
-	// Its flags are in memory, which a filter cannot see; who is told that it does not exist uses clone.
+	// Its flags are in memory, which a filter cannot see; callers that get ENOSYS use clone.
 	program = append(program, on(unix.SYS_CLONE3, refuse(unix.ENOSYS))...)
 	program = append(program, on(unix.SYS_CLONE,
 		argument(0), bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: namespaces, SkipFalse: 1}, refuse(unix.EPERM), allow)...)
@@ -68,7 +68,7 @@ func compileFilter() ([]unix.SockFilter, error) {
 	return filter, nil
 }
 
-// sockets allows those that programs use: no raw ones, and of netlink only what lists network interfaces.
+// sockets allows those that programs use: no raw ones, and of netlink only the protocol that lists network interfaces.
 func sockets() []bpf.Instruction {
 	body := append([]bpf.Instruction{argument(0)}, on(unix.AF_NETLINK,
 		argument(2), bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.NETLINK_ROUTE, SkipTrue: 1}, refuse(unix.EPERM), allow)...)
@@ -78,7 +78,7 @@ func sockets() []bpf.Instruction {
 	return append(body, allow)
 }
 
-// on does something where what was loaded has a value, and must return.
+// on runs a body, which must return, if the loaded value equals this one.
 func on(value uint32, body ...bpf.Instruction) []bpf.Instruction {
 	return append([]bpf.Instruction{bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: value, SkipTrue: uint8(len(body))}}, body...)
 }
@@ -94,7 +94,7 @@ func refuse(number unix.Errno) bpf.RetConstant {
 	return bpf.RetConstant{Val: unix.SECCOMP_RET_ERRNO | uint32(number)}
 }
 
-// What a filter is given to look at: the call's number, the architecture, and its arguments.
+// Offsets in struct seccomp_data.
 const (
 	callOffset         = 0
 	architectureOffset = 4
@@ -104,5 +104,5 @@ const (
 
 func load(offset uint32) bpf.Instruction { return bpf.LoadAbsolute{Off: offset, Size: 4} }
 
-// argument loads the lower half of one, which is all that the calls above use. Both architectures keep it first.
+// argument loads an argument's lower half, which holds all values of the calls above. Both architectures are little-endian.
 func argument(index uint32) bpf.Instruction { return load(argumentsOffset + index*argumentBytes) }

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"drydock.dev/agent/internal/cells"
+	"drydock.dev/agent/internal/cell/wire"
 )
 
 const (
@@ -17,7 +17,7 @@ const (
 	nowhere  = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
 )
 
-// Files that tell about the machine or the engine, as engines mask them. A kernel has some of them.
+// Files that tell about the machine or the engine, as engines mask them. Not every kernel has all.
 var (
 	maskedFiles = []string{
 		"/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/sched_debug", "/proc/timer_list",
@@ -26,10 +26,9 @@ var (
 	maskedDirectories = []string{"/proc/acpi", "/proc/asound", "/proc/scsi", "/sys/devices/virtual/powercap", "/sys/firmware"}
 )
 
-// furnish makes what is the same in every cell. It gives a /proc that can be written to, which nothing else in the cell
-// reaches.
+// furnish makes the parts that are the same in every cell. It returns a writable /proc, which nothing else in the cell reaches.
 func furnish(hidden []string) (proc int, err error) {
-	// All that the sandbox has becomes read-only at once. What follows is the cell's own.
+	// The sandbox's whole tree becomes read-only at once. The mounts that follow are the cell's own.
 	attributes := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOSUID, Propagation: unix.MS_PRIVATE}
 	if err := unix.MountSetattr(unix.AT_FDCWD, "/", unix.AT_RECURSIVE, &attributes); err != nil {
 		return 0, fmt.Errorf("a read-only root, which takes Linux 5.12 and a filter that allows mount_setattr: %w", err)
@@ -49,8 +48,7 @@ func furnish(hidden []string) (proc int, err error) {
 	return proc, nil
 }
 
-// mountProc makes a /proc of the cell's own processes, where each user sees their own ones, and lays a read-only view of it
-// over it.
+// mountProc mounts a /proc of the cell's processes, in which each user sees only their own, and a read-only bind mount over it.
 func mountProc() (proc int, err error) {
 	if err := unix.Mount("proc", "/proc", "proc", nowhere, "hidepid=invisible"); err != nil {
 		return 0, err
@@ -65,7 +63,7 @@ func mountProc() (proc int, err error) {
 	return proc, err
 }
 
-// hide puts nothing where programs have nothing to look for.
+// hide mounts empty files and directories over paths that programs must not see.
 func hide(hidden []string) error {
 	empty := ""
 	for _, directory := range append(hidden, maskedDirectories...) {
@@ -90,8 +88,8 @@ func hide(hidden []string) error {
 	return nil
 }
 
-// mountOwn makes what programs can write to, and gives their directory.
-func mountOwn(sizes cells.Sizes) (program int, err error) {
+// mountOwn mounts the file systems that programs can write to, and returns their working directory.
+func mountOwn(sizes wire.Sizes) (program int, err error) {
 	for _, own := range []struct {
 		directory, kind, options string
 		flags                    uintptr
@@ -113,10 +111,10 @@ func mountOwn(sizes cells.Sizes) (program int, err error) {
 		}
 	}
 	defer actAs(userID, groupID)()
-	if err := unix.Mkdir(cells.ProgramDirectory, 0o755); err != nil {
-		return 0, fmt.Errorf("%s: %w", cells.ProgramDirectory, err)
+	if err := unix.Mkdir(wire.ProgramDirectory, 0o755); err != nil {
+		return 0, fmt.Errorf("%s: %w", wire.ProgramDirectory, err)
 	}
-	return unix.Open(cells.ProgramDirectory, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	return unix.Open(wire.ProgramDirectory, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 }
 
 func raiseLoopback() error {

@@ -5,21 +5,21 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"drydock.dev/agent/internal/cells"
+	"drydock.dev/agent/internal/cell/wire"
 )
 
 // mostFiles are the standard streams of a step.
 const mostFiles = 3
 
-// link is the socket to the agent, and the descriptors that came with the last request.
+// link is the socket to the agent, with the descriptors of the last request.
 type link struct {
 	socket int
 	files  []int
 }
 
-func (l *link) receive() (cells.Message, error) {
+func (l *link) receive() (wire.Message, error) {
 	l.files = nil
-	return cells.Read(l)
+	return wire.Read(l)
 }
 
 func (l *link) Read(to []byte) (int, error) {
@@ -35,7 +35,7 @@ func (l *link) Read(to []byte) (int, error) {
 			return 0, io.EOF
 		}
 		if controlCount > 0 {
-			if l.files, err = cells.Descriptors(control[:controlCount]); err != nil {
+			if l.files, err = wire.Descriptors(control[:controlCount]); err != nil {
 				return 0, err
 			}
 		}
@@ -43,7 +43,7 @@ func (l *link) Read(to []byte) (int, error) {
 	}
 }
 
-func (l *link) send(m cells.Message, files ...int) error {
+func (l *link) send(m wire.Message, files ...int) error {
 	var control []byte
 	if len(files) > 0 {
 		control = unix.UnixRights(files...)

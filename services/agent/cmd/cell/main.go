@@ -1,5 +1,5 @@
-// Command cell is the first process of a cell. It is started by the agent in namespaces of its own, makes its surroundings,
-// gives up what it no longer needs, and then runs one step after the other.
+// Command cell is the first process of a cell. The agent starts it in namespaces of its own; it mounts the cell's file systems,
+// gives up the capabilities for that, and then runs one step after the other.
 package main
 
 import (
@@ -8,14 +8,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"drydock.dev/agent/internal/cells"
+	"drydock.dev/agent/internal/cell/wire"
 )
 
 func main() {
-	// What is given up is the thread's, so all is done by this one: its children inherit from it.
+	// Capabilities belong to a thread, and children inherit them from it: this thread does all the work.
 	runtime.LockOSThread()
-	if err := run(&link{socket: cells.Socket}); err != nil {
-		// The agent has gone, or it no longer wants the cell.
+	if err := run(&link{socket: wire.Socket}); err != nil {
+		// The agent has gone, or has closed the cell.
 		os.Exit(1)
 	}
 }
@@ -26,7 +26,7 @@ func run(agent *link) error {
 	if err != nil {
 		return err
 	}
-	if request.Kind != cells.Begin {
+	if request.Kind != wire.Begin {
 		return request.Unexpected()
 	}
 	proc := 0
@@ -34,9 +34,9 @@ func run(agent *link) error {
 		proc, err = furnish(request.Texts)
 	}
 	if err != nil {
-		return agent.send(cells.Failure(cells.Failed, err))
+		return agent.send(wire.Failure(wire.Failed, err))
 	}
-	if err := agent.send(cells.Message{Kind: cells.Ready}); err != nil {
+	if err := agent.send(wire.Message{Kind: wire.Ready}); err != nil {
 		return err
 	}
 	if request, err = agent.receive(); err != nil {
@@ -51,9 +51,9 @@ func run(agent *link) error {
 		err = confine()
 	}
 	if err != nil {
-		return agent.send(cells.Failure(cells.Failed, err))
+		return agent.send(wire.Failure(wire.Failed, err))
 	}
-	if err := agent.send(cells.Message{Kind: cells.Opened}, program); err != nil {
+	if err := agent.send(wire.Message{Kind: wire.Opened}, program); err != nil {
 		return err
 	}
 	_ = unix.Close(program)

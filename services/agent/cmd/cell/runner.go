@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"drydock.dev/agent/internal/cells"
+	"drydock.dev/agent/internal/cell/wire"
 	"drydock.dev/agent/internal/programs"
 	"drydock.dev/agent/internal/spawn"
 )
@@ -39,13 +39,13 @@ func (r runner) serve() error {
 			return err
 		}
 		switch request.Kind {
-		case cells.RunStep:
+		case wire.RunStep:
 			err = r.run(request)
-		case cells.EndAll:
+		case wire.EndAll:
 			killAll()
-		case cells.Sweep:
+		case wire.Sweep:
 			sweep()
-			err = r.agent.send(cells.Message{Kind: cells.Swept})
+			err = r.agent.send(wire.Message{Kind: wire.Swept})
 		default:
 			err = request.Unexpected()
 		}
@@ -55,7 +55,7 @@ func (r runner) serve() error {
 	}
 }
 
-func (r runner) run(request cells.Message) error {
+func (r runner) run(request wire.Message) error {
 	files := r.agent.files
 	step, err := request.Step()
 	pid := 0
@@ -66,9 +66,9 @@ func (r runner) run(request cells.Message) error {
 		_ = unix.Close(file)
 	}
 	if err != nil {
-		return r.agent.send(cells.Failure(cells.Refused, err))
+		return r.agent.send(wire.Failure(wire.Refused, err))
 	}
-	if err := r.agent.send(cells.Message{Kind: cells.Started, Numbers: []int64{int64(pid)}}); err != nil {
+	if err := r.agent.send(wire.Message{Kind: wire.Started, Numbers: []int64{int64(pid)}}); err != nil {
 		return err
 	}
 	end, err := r.await(pid)
@@ -78,11 +78,11 @@ func (r runner) run(request cells.Message) error {
 	return r.agent.send(end.Message())
 }
 
-// await waits for the end of a step, at the agent's word with all that it started. Orphans are reaped meanwhile.
-func (r runner) await(pid int) (cells.End, error) {
+// await waits for the end of a step, and ends it with all that it started if the agent asks. Orphans are reaped meanwhile.
+func (r runner) await(pid int) (wire.End, error) {
 	ended, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
-		return cells.End{}, err
+		return wire.End{}, err
 	}
 	defer unix.Close(ended)
 	for pause := orphanPauseFirst; ; pause = min(2*pause, orphanPauseLast) {
@@ -101,14 +101,14 @@ func (r runner) await(pid int) (cells.End, error) {
 		if err != nil {
 			return end, err
 		}
-		if request.Kind != cells.EndAll {
+		if request.Kind != wire.EndAll {
 			return end, request.Unexpected()
 		}
 		killAll()
 	}
 }
 
-func (r runner) start(step cells.Step, files []int) (pid int, err error) {
+func (r runner) start(step wire.Step, files []int) (pid int, err error) {
 	if len(files) != mostFiles {
 		return 0, errors.New("no standard streams")
 	}
@@ -141,7 +141,7 @@ func (r runner) start(step cells.Step, files []int) (pid int, err error) {
 }
 
 // find looks for a program with the rights of its user.
-func find(step cells.Step) (string, error) {
+func find(step wire.Step) (string, error) {
 	path := ""
 	for _, variable := range step.Environment {
 		if value, found := strings.CutPrefix(variable, "PATH="); found {
@@ -152,7 +152,7 @@ func find(step cells.Step) (string, error) {
 	return programs.Find(step.Command[0], step.Directory, path)
 }
 
-// actAs makes this thread somebody else for files.
+// actAs gives this thread another identity for access to files.
 func actAs(user, group uintptr) (restore func()) {
 	set := func(user, group uintptr) {
 		_, _, _ = unix.RawSyscall(unix.SYS_SETFSGID, group, 0, 0)

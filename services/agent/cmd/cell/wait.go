@@ -6,16 +6,15 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"drydock.dev/agent/internal/cells"
+	"drydock.dev/agent/internal/cell/wire"
 )
 
-// A fork bomb leaves no room for another thread, and the Go runtime ends the process when it cannot make one that it wants.
-// It wants one for whatever else could run while a system call lasts, and has one for that which it made at the start; the
-// calls that wait are made without its knowledge.
+// A fork bomb leaves no room for another thread, and the Go runtime ends the process if it cannot make one. It makes one to run
+// other goroutines during a long system call, so calls that wait bypass the runtime.
 
 const pollForever = time.Duration(-1)
 
-// waitFor waits until there is something to read from one of the descriptors, and says whether it is the first.
+// waitFor waits until one of the descriptors is readable, and says whether the first is.
 func waitFor(timeout time.Duration, descriptors ...int) (first bool) {
 	fds := make([]unix.PollFd, len(descriptors))
 	for i, descriptor := range descriptors {
@@ -30,7 +29,7 @@ func waitFor(timeout time.Duration, descriptors ...int) (first bool) {
 	return fds[0].Revents != 0
 }
 
-// wait4 waits for a child, or any where pid is -1. What it gives is 0 where none has ended, and -1 where there is none.
+// wait4 waits for a child, or for any if pid is -1. It returns 0 if none has ended, and -1 if there is none.
 func wait4(pid int, status *uint32, options int, usage *unix.Rusage) int {
 	for {
 		ended, _, number := unix.RawSyscall6(unix.SYS_WAIT4, uintptr(pid), uintptr(unsafe.Pointer(status)), uintptr(options),
@@ -45,8 +44,8 @@ func wait4(pid int, status *uint32, options int, usage *unix.Rusage) int {
 	}
 }
 
-// reap takes everything that has ended, and tells of the end of one process, and whether it left nothing behind.
-func reap(pid int) (end cells.End, over, reaped bool) {
+// reap waits for all ended processes, and returns the end of one of them and whether it left nothing behind.
+func reap(pid int) (end wire.End, over, reaped bool) {
 	for {
 		var status uint32
 		var usage unix.Rusage
@@ -57,20 +56,20 @@ func reap(pid int) (end cells.End, over, reaped bool) {
 			end.Alone = true
 			return end, over, reaped
 		case pid:
-			end = cells.End{Status: unix.WaitStatus(status), CPU: usage.Utime.Nano() + usage.Stime.Nano(), PeakBytes: usage.Maxrss << 10}
+			end = wire.End{Status: unix.WaitStatus(status), CPU: usage.Utime.Nano() + usage.Stime.Nano(), PeakBytes: usage.Maxrss << 10}
 			over = true
 		}
 		reaped = true
 	}
 }
 
-// killAll ends everything beside this process. One signal to all is atomic, so that no fork escapes it.
+// killAll ends every other process. One signal to all is atomic, so that no fork escapes it.
 func killAll() {
 	everything := -1
 	_, _, _ = unix.RawSyscall(unix.SYS_KILL, uintptr(everything), uintptr(unix.SIGKILL), 0)
 }
 
-// sweep ends everything, and waits until nothing is left.
+// sweep ends every other process, and waits until none is left.
 func sweep() {
 	killAll()
 	for wait4(-1, nil, 0, nil) != -1 {

@@ -1,4 +1,4 @@
-// Command raw-exec measures fork and exec with nothing around them: the floor that a sandbox's commands are held against.
+// Command raw-exec measures fork and exec alone: the floor for a sandbox's commands.
 //
 //	raw-exec ROOT ITERATIONS COMMAND [ARGUMENT...]
 //

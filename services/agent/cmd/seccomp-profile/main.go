@@ -1,5 +1,5 @@
-// Command seccomp-profile prints the filter under which sandboxes run, as the JSON that engines take: the engines'
-// default profile of today, which older engines do not have, without what programs in a sandbox have no business with.
+// Command seccomp-profile prints the filter under which sandboxes run, as the JSON that engines take: the engines' current
+// default profile, which older engines lack, without calls that programs in a sandbox do not need.
 //
 //	seccomp-profile          for sandboxes that run processes
 //	seccomp-profile cells    for sandboxes that run cells
@@ -16,11 +16,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// families are the sockets that programs may make. The default forbids some and allows whatever else the kernel has.
+// families are the sockets that programs may make. The default profile forbids some and allows all others.
 var families = []uint64{unix.AF_UNIX, unix.AF_INET, unix.AF_INET6, unix.AF_NETLINK}
 
-// denied are calls that no program in a sandbox needs, and that the kernel has had its trouble with or that reach past
-// the sandbox. Most are not in the default profile without a capability; they are named so that they never come in.
+// denied are calls that no program in a sandbox needs, and that have had vulnerabilities or reach past the sandbox. Most need
+// a capability in the default profile; they are named so that they never become allowed.
 var denied = []string{
 	"add_key", "keyctl", "request_key",
 	"bpf", "perf_event_open", "userfaultfd",
@@ -29,12 +29,14 @@ var denied = []string{
 	"setns", "umount", "umount2", "unshare",
 	"kexec_file_load", "kexec_load", "init_module", "finit_module", "delete_module",
 	"modify_ldt", "vm86", "vm86old",
+	// It takes pages out of the direct map of the whole host's kernel.
+	"memfd_secret",
 	// One call for all families, whose arguments a filter cannot see.
 	"socketcall",
 }
 
-// forCells are what the agent makes a cell with. Each cell takes them away again before a program starts in it. Entering
-// namespaces, or leaving a mount, is no part of that.
+// forCells are the calls that make a cell. Each cell filters them again before a program starts in it. Entering a namespace and
+// unmounting are not among them.
 var forCells = []string{"clone", "mount", "mount_setattr", "sethostname"}
 
 func main() {

@@ -15,6 +15,9 @@ func TestWhatTheProfilesAllow(t *testing.T) {
 	})
 }
 
+// reaching are calls of the default profile that reach past the sandbox.
+var reaching = []string{"memfd_secret"}
+
 func check(t *testing.T, profile *seccomp.Seccomp, also []string) {
 	text, err := json.Marshal(profile)
 	if err != nil {
@@ -51,7 +54,7 @@ func check(t *testing.T, profile *seccomp.Seccomp, also []string) {
 			}
 			switch {
 			case slices.Contains(also, name):
-			case slices.Contains(denied, name):
+			case slices.Contains(denied, name), slices.Contains(reaching, name):
 				t.Errorf("%s is allowed", name)
 			case name == "socket":
 				sockets = append(sockets, call.Args[0].Value)

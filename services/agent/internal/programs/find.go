@@ -1,4 +1,3 @@
-// Package programs finds what a command means, as whoever asks would see it.
 package programs
 
 import (
@@ -12,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Find gives the file of a program that runs in a directory, so that a wrong name is told before a fork. A name without a
-// slash is looked for in the directories of path.
+// Find returns the file of a program that runs in a directory, so that a wrong name is told before a fork. A name without a
+// slash is searched in the directories of path.
 func Find(name, directory, path string) (string, error) {
 	if err := enterable(directory); err != nil {
 		return "", fmt.Errorf("working directory %s: %s", Printable(directory), Reason(err))
@@ -73,7 +72,7 @@ func executable(file string) error {
 	return unix.Faccessat(unix.AT_FDCWD, file, unix.X_OK, unix.AT_EACCESS)
 }
 
-// Reason is an error's cause without the path that the caller knows already.
+// Reason is an error's cause without the path, which the caller knows.
 func Reason(err error) string {
 	var number syscall.Errno
 	if errors.As(err, &number) {

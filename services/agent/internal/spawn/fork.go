@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What syscall.ForkExec does around its fork: the runtime keeps these names for packages that fork by themselves.
+// syscall.ForkExec calls these around its fork. The runtime keeps the names for packages that fork by themselves.
 
 //go:linkname beforeFork syscall.runtime_BeforeFork
 func beforeFork()
@@ -27,7 +27,7 @@ func clone(flags uintptr) (result uintptr)
 const (
 	exitFailed = 253
 	maxErrno   = 4095
-	// A descriptor from here on is none of the child's files.
+	// Descriptors from here on are above all of the child's files.
 	spareDescriptor = 16
 )
 
@@ -55,7 +55,7 @@ func fork(o *order) (pid uintptr, number syscall.Errno) {
 	}
 }
 
-// become makes the child its program. It returns where that fails.
+// become makes the child its program. It returns only on failure.
 //
 //go:norace
 //go:nocheckptr
@@ -97,8 +97,8 @@ func become(o *order) (number syscall.Errno) {
 	return number
 }
 
-// arrangeFiles gives the child its files, after them where to tell of a failure, then proc where there is one, and nothing
-// else of what the parent had open.
+// arrangeFiles gives the child its files, then the descriptor that tells of a failure, then proc if there is one, and closes all
+// others of the parent's.
 //
 //go:norace
 //go:nocheckptr
@@ -134,8 +134,8 @@ func arrangeFiles(o *order) syscall.Errno {
 	return 0
 }
 
-// setScore says how soon the child is chosen when memory runs out. Memory of its own is made such that it may be looked at
-// by whoever has its user, since only then the file belongs to it.
+// setScore sets the child's oom_score_adj. A child with memory of its own becomes dumpable first: only then the file belongs to
+// its user.
 //
 //go:norace
 //go:nocheckptr
@@ -151,8 +151,8 @@ func setScore(o *order) {
 	}
 }
 
-// keepCapabilities lets the program have some of those that the child got with a user namespace of its own, though nobody
-// there has an id yet.
+// keepCapabilities lets the program keep some of the capabilities that the child got with a user namespace of its own, although
+// the namespace has no ids yet.
 //
 //go:norace
 //go:nocheckptr

@@ -22,12 +22,12 @@ var (
 	ignoring  = signalAction{1}
 )
 
-// ignored says that children are given back the default of all signals.
+// ignored is set once children must be given back the default of all signals.
 var ignored bool
 
-// IgnoreSignals makes this process ignore all signals but those of the exceptions, also those that Go's runtime takes for
-// faults of our own; its children do not. Real faults still end it. The default would not do for the first process of a
-// sandbox: the kernel drops what has its default there, but not while the main thread blocks signals, as it does in a fork.
+// IgnoreSignals makes this process, not its children, ignore all signals but the exceptions, also those that Go's runtime takes
+// for its own faults. Real faults still end it. In the first process of a sandbox the kernel drops signals that have their
+// default, but not while the main thread blocks signals, as it does in a fork.
 func IgnoreSignals(exceptions ...syscall.Signal) {
 	ignored = true
 	for number := uintptr(1); number <= lastSignal; number++ {
@@ -46,7 +46,7 @@ func defaultSignals() {
 	}
 }
 
-// setAction leaves SIGKILL and SIGSTOP, which the kernel lets nobody change.
+// setAction has no effect on SIGKILL and SIGSTOP.
 //
 //go:norace
 //go:nocheckptr

@@ -1,6 +1,3 @@
-// Package spawn starts programs. It is syscall.ForkExec with two differences. A child is given limits, and its score for when
-// memory runs out, before it is another program. And it need not share its parent's memory until then: while it does, all of
-// the Go runtime ends up waiting for it; but it has the program's user already, so that another program may stop it for ever.
 package spawn
 
 import (
@@ -14,8 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// startTimeout is how long a child may take to become its program. One that takes longer has been stopped by another
-// program, and needs no one to wait for it.
+// startTimeout is how long a child may take to become its program. A child that takes longer was stopped by another program.
 const startTimeout = time.Second
 
 // Attributes say how a program starts.
@@ -26,19 +22,19 @@ type Attributes struct {
 	Files []uintptr
 	// Terminal makes descriptor 0 the controlling terminal.
 	Terminal bool
-	// Credential is whom the program runs as, without other groups; nil leaves that as it is.
+	// Credential is the program's identity, without supplementary groups; nil keeps the parent's.
 	Credential *Credential
 	Limits     Limits
-	// Score says how soon it is chosen when memory runs out: FirstChoice or less.
+	// Score is its oom_score_adj: FirstChoice or less.
 	Score int
-	// Share lets the child use its parent's memory until it is a program, which is quicker by a third. For where nobody else
-	// could stop it, and its file oom_score_adj is the parent's to write.
+	// Share lets the child use its parent's memory until it is a program, which is quicker by a third. Only for callers that know
+	// that no other process could stop the child, and that may write their own oom_score_adj.
 	Share bool
 	// Proc is a descriptor of a /proc that can be written to; 0 is the one at its usual place.
 	Proc int
-	// TimerSlack is by how many nanoseconds the kernel may put off the child's timers; 0 leaves what its parent has.
+	// TimerSlack is how many nanoseconds the kernel may delay the child's timers; 0 keeps the parent's.
 	TimerSlack uintptr
-	// Namespaces are the clone flags of those that are its own, and Capabilities what it may do in them.
+	// Namespaces are the clone flags of its own namespaces, and Capabilities those that it has in them.
 	Namespaces   uintptr
 	Capabilities []uintptr
 }
@@ -47,19 +43,20 @@ type Attributes struct {
 const FirstChoice = 1000
 
 const (
-	// UsualTimerSlack is what programs have that nobody gave another.
+	// UsualTimerSlack is the kernel's default.
 	UsualTimerSlack = 50_000
-	// OurTimerSlack is for our own processes. Whenever one of them has work, Go's runtime looks after it every 20 µs at first,
-	// which for a program beside it is a switch and a cold cache each time.
+	// OurTimerSlack is for our own processes. Go's runtime monitors a busy process every 20 µs at first, and each wake-up costs a
+	// program on the same core a switch and a cold cache.
 	OurTimerSlack = 1_000_000
 )
 
+// Credential is a user and a group.
 type Credential struct{ User, Group int }
 
-// Limits are those that the kernel keeps for each process by itself; 0 leaves one as it is.
+// Limits are those that the kernel enforces on each process by itself; 0 keeps the parent's.
 type Limits struct{ StackBytes, FileBytes, OpenFiles uint64 }
 
-// Child is a process that is about to become a program. Its exit is the caller's to reap, also where it could not.
+// Child is a process that is about to become a program. The caller reaps it, even if it failed to.
 type Child struct {
 	Pid    int
 	failed int
@@ -88,12 +85,12 @@ func Start(program string, arguments []string, attributes *Attributes) (*Child, 
 	return &Child{Pid: int(pid), failed: pipe[0]}, nil
 }
 
-// Wait waits until the child is its program or has ended, and tells why it could not be.
+// Wait waits until the child is its program or has ended, and returns why it could not become it.
 func (c *Child) Wait() error {
 	var number [8]byte
 	count, err := unix.Read(c.failed, number[:])
 	if err == unix.EAGAIN {
-		// Of a child that shares our memory, all is known by now.
+		// A child that shares our memory has become its program, or failed, by now.
 		file := os.NewFile(uintptr(c.failed), "child")
 		defer file.Close()
 		_ = file.SetReadDeadline(time.Now().Add(startTimeout))
@@ -112,7 +109,7 @@ type limit struct {
 	value    unix.Rlimit
 }
 
-// order is what a child does, all of it made before the fork.
+// order holds a child's instructions, all allocated before the fork.
 type order struct {
 	program, directory, scoreFile, score *byte
 	scoreBytes                           uintptr

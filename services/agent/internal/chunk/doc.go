@@ -1,0 +1,2 @@
+// Package chunk keeps a pool of the buffers in which bytes pass through the agent.
+package chunk

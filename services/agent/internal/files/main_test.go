@@ -1,0 +1,9 @@
+package files_test
+
+import (
+	"testing"
+
+	"drydock.dev/agent/internal/sandboxtest"
+)
+
+func TestMain(m *testing.M) { sandboxtest.Main(m) }

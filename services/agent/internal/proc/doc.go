@@ -1,0 +1,2 @@
+// Package proc reads the list of processes in /proc.
+package proc

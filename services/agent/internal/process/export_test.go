@@ -1,0 +1,4 @@
+package process
+
+// WindowBytes is how far a program runs ahead of its reader.
+const WindowBytes = windowBytes

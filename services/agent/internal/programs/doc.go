@@ -1,0 +1,2 @@
+// Package programs finds the file of a command, with the rights of the calling thread.
+package programs
