@@ -23,12 +23,13 @@ module.exports = {
       from: { path: '^services/', pathNot: TESTS },
       to: { path: '^(deploy|test)/' },
     },
-    home('dockerode', '^(services/executor/docker|deploy|test)/'),
-    home('@kubernetes/client-node', '^(services/executor/kubernetes|deploy|test)/'),
-    home('pg', '^(libs/database(\\.test)?\\.ts|deploy/|test/)'),
-    home('@nats-io/', '^(libs/(events|streams|work-queue|outbox\\.test)\\.ts|test/)'),
+    home('dockerode', '^(services/executor/backends/docker|deploy|test)/'),
+    home('@kubernetes/client-node', '^(services/executor/backends/kubernetes|deploy|test)/'),
+    home('pg', '^(libs/postgres/database(\\.test)?\\.ts|deploy/|test/)'),
+    home('@nats-io/', '^(libs/nats/|libs/postgres/outbox\\.test\\.ts|test/)'),
     home('fastify', '^services/gateway/'),
     home('@grpc/grpc-js', '^libs/grpc/'),
+    ...layers('services/executor', ['api', 'lifecycle', 'executions', 'sandboxes', 'instances', 'agent', 'backends']),
     {
       name: 'no-cycles',
       severity: 'error',
@@ -48,6 +49,16 @@ module.exports = {
     },
   },
 };
+
+/** Folders of a service, each of which imports only from those after it. Its root, with main.ts, imports any. */
+function layers(service, folders) {
+  return folders.map((folder, index) => ({
+    name: `layers-of-${service.split('/').at(-1)}`,
+    severity: 'error',
+    from: { path: `^${service}/${folder}/`, pathNot: TESTS },
+    to: { path: `^${service}/`, pathNot: `^${service}/(${folders.slice(index).join('|')})/` },
+  }));
+}
 
 function home(name, path) {
   return {

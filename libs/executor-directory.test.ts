@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import pino from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { connectEvents, type Events } from '#libs/events.ts';
 import { ANNOUNCED_SUBJECT, DISCOVER_SUBJECT, watchExecutors } from '#libs/executor-directory.ts';
+import { connectEvents, type Events } from '#libs/nats/events.ts';
 import { ExecutorAnnounced } from '#proto/drydock/internal/v1/events.ts';
 import { type Nats, startNats } from '../test/nats.ts';
 

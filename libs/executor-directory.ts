@@ -1,4 +1,4 @@
-import type { Events } from '#libs/events.ts';
+import type { Events } from '#libs/nats/events.ts';
 import { ExecutorAnnounced } from '#proto/drydock/internal/v1/events.ts';
 
 /** Executors say that they are there on this subject, every second. */

@@ -1,4 +1,4 @@
-import type { Events } from '#libs/events.ts';
+import type { Events } from '#libs/nats/events.ts';
 
 type Connection = ReturnType<Events['connection']>;
 

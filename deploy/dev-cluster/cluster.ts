@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
 import { execa } from 'execa';
-import { holdDirectory } from '#libs/held-directory.ts';
+import { holdDirectory } from '#libs/lock-directory.ts';
 import { type Child, endLeftovers, startChild, until } from '../local/child.ts';
 import type { Progress } from '../local/root.ts';
 import { ensureSystemPackages } from '../local/system-packages.ts';

@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import Docker from 'dockerode';
 import { execa } from 'execa';
-import { holdDirectory } from '#libs/held-directory.ts';
+import { holdDirectory } from '#libs/lock-directory.ts';
 import { type Child, commandLineOf, send, startChild, until } from './child.ts';
 
 const READY_MS = 30_000;

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { holdDirectory } from '#libs/held-directory.ts';
 import { aborted } from '#libs/lifecycle.ts';
+import { holdDirectory } from '#libs/lock-directory.ts';
 import { listImages } from '../images/build.ts';
 import { endLeftovers, killChildren } from './child.ts';
 import { describeUse, runFirstProgram } from './first-program.ts';

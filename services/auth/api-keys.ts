@@ -1,8 +1,8 @@
-import type { Queryable } from '#libs/database.ts';
 import { DrydockError, invalidField } from '#libs/errors.ts';
 import type { FieldChecks } from '#libs/field-checks.ts';
 import { newId } from '#libs/ids.ts';
-import { writeOutbox } from '#libs/outbox.ts';
+import type { Queryable } from '#libs/postgres/database.ts';
+import { writeOutbox } from '#libs/postgres/outbox.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import { ApiKeyRevoked } from '#proto/drydock/internal/v1/events.ts';
 import type { ApiKey } from '#proto/drydock/v1/auth.ts';

@@ -1,4 +1,4 @@
-import type { Queryable } from '#libs/database.ts';
+import type { Queryable } from '#libs/postgres/database.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
 
 type Actor = Pick<Caller, 'organizationId' | 'apiKeyId'>;

@@ -2,9 +2,9 @@ import { join } from 'node:path';
 import { Metadata } from 'nice-grpc-common';
 import pino from 'pino';
 import { afterAll, beforeAll, beforeEach } from 'vitest';
-import { type Database, migrate, openDatabase } from '#libs/database.ts';
 import type { Call, Rpc } from '#libs/grpc/rpc.ts';
 import { newId } from '#libs/ids.ts';
+import { type Database, migrate, openDatabase } from '#libs/postgres/database.ts';
 import type { CredentialServiceDefinition } from '#proto/drydock/internal/v1/auth.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import {

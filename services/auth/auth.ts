@@ -1,11 +1,11 @@
-import type { Database, Queryable } from '#libs/database.ts';
 import { DrydockError } from '#libs/errors.ts';
 import { checkFields } from '#libs/field-checks.ts';
 import type { Call, Rpc } from '#libs/grpc/rpc.ts';
 import { callerOf } from '#libs/grpc/server.ts';
 import { isId, newId } from '#libs/ids.ts';
-import { writeOutbox } from '#libs/outbox.ts';
 import { readPage, toPage } from '#libs/pages.ts';
+import type { Database, Queryable } from '#libs/postgres/database.ts';
+import { writeOutbox } from '#libs/postgres/outbox.ts';
 import type { AppliedQuota, Caller } from '#proto/drydock/internal/v1/caller.ts';
 import { ApiKeyRevoked, OrganizationChanged, OrganizationDeleted } from '#proto/drydock/internal/v1/events.ts';
 import type { AuthServiceDefinition, Organization } from '#proto/drydock/v1/auth.ts';

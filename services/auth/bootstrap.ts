@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { type Environment, readEnvironment } from '#libs/config.ts';
-import { migrate, openDatabase } from '#libs/database.ts';
 import { newId } from '#libs/ids.ts';
 import { createLogger } from '#libs/log.ts';
+import { migrate, openDatabase } from '#libs/postgres/database.ts';
 import { insertKey } from './api-keys.ts';
 import { audit } from './audit.ts';
 import { insertOrganization, SCOPES } from './auth.ts';

@@ -1,7 +1,7 @@
-import type { Database, Queryable } from '#libs/database.ts';
 import { invalidField } from '#libs/errors.ts';
 import type { Rpc } from '#libs/grpc/rpc.ts';
 import { isId } from '#libs/ids.ts';
+import type { Database, Queryable } from '#libs/postgres/database.ts';
 import type { ApiKeyHolder, CredentialServiceDefinition } from '#proto/drydock/internal/v1/auth.ts';
 import { type QuotaRow, quotaOf } from './quota.ts';
 import { revokedWithin } from './revoked.ts';

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
-import { checkMigrated, migrate, openDatabase } from '#libs/database.ts';
-import { connectEvents } from '#libs/events.ts';
+import { untilReady } from '#libs/connection-errors.ts';
 import { service, startServer } from '#libs/grpc/server.ts';
 import { readTls } from '#libs/grpc/tls.ts';
 import { aborted, every, run } from '#libs/lifecycle.ts';
 import { createLogger } from '#libs/log.ts';
-import { relayOutbox } from '#libs/outbox.ts';
-import { untilReady } from '#libs/ready.ts';
+import { connectEvents } from '#libs/nats/events.ts';
+import { checkMigrated, migrate, openDatabase } from '#libs/postgres/database.ts';
+import { relayOutbox } from '#libs/postgres/outbox.ts';
 import { startTelemetry } from '#libs/telemetry.ts';
 import { CredentialServiceDefinition } from '#proto/drydock/internal/v1/auth.ts';
 import { AuthServiceDefinition } from '#proto/drydock/v1/auth.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { Queryable } from '#libs/database.ts';
 import { DrydockError } from '#libs/errors.ts';
+import type { Queryable } from '#libs/postgres/database.ts';
 
 /** A request of an organisation: what it asks for, as bytes that are alike where that is. Its id may be empty. */
 export type Asked = { organizationId: string; requestId: string; action: string; content: Uint8Array };

@@ -1,4 +1,4 @@
-import type { Queryable } from '#libs/database.ts';
+import type { Queryable } from '#libs/postgres/database.ts';
 
 const PAGE = 1_000;
 

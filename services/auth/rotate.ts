@@ -1,7 +1,7 @@
 import { readEnvironment } from '#libs/config.ts';
-import { openDatabase } from '#libs/database.ts';
 import { run } from '#libs/lifecycle.ts';
 import { createLogger } from '#libs/log.ts';
+import { openDatabase } from '#libs/postgres/database.ts';
 import { rotateSigningKeys } from './signing-keys.ts';
 
 const USAGE = `Makes a new key, which tokens are signed with from ten minutes on. Tokens signed before stay valid.

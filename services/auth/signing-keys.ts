@@ -1,6 +1,6 @@
 import { exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose';
-import type { Database, Queryable } from '#libs/database.ts';
 import { newId } from '#libs/ids.ts';
+import type { Database, Queryable } from '#libs/postgres/database.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
 
 const ALGORITHM = 'EdDSA';

@@ -1,4 +1,4 @@
-import type { Database } from '#libs/database.ts';
+import type { Database } from '#libs/postgres/database.ts';
 
 const BATCH = 1_000;
 const ENDED_KEYS_KEPT = '30 days';

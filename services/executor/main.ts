@@ -1,32 +1,38 @@
 import { readCatalog } from '#libs/catalog/catalog.ts';
-import { connectEvents } from '#libs/events.ts';
 import { service, startServer } from '#libs/grpc/server.ts';
 import { readTls } from '#libs/grpc/tls.ts';
-import { holdDirectory } from '#libs/held-directory.ts';
 import { aborted, every, run } from '#libs/lifecycle.ts';
+import { holdDirectory } from '#libs/lock-directory.ts';
 import { createLogger } from '#libs/log.ts';
+import { connectEvents } from '#libs/nats/events.ts';
 import { gauge, startTelemetry } from '#libs/telemetry.ts';
 import { ExecutorServiceDefinition } from '#proto/drydock/internal/v1/executor.ts';
 import { FileServiceDefinition } from '#proto/drydock/v1/file.ts';
 import { ProcessServiceDefinition } from '#proto/drydock/v1/process.ts';
-import { createAnnouncer, createReporter, followSession } from './announcements.ts';
-import { openClaims } from './claims.ts';
+import { createExecutor } from './api/executor.ts';
+import { createFiles } from './api/files.ts';
+import { createProcesses } from './api/processes.ts';
+import { openBackend } from './backends/open.ts';
 import { loadConfig } from './config.ts';
-import { drainOnSignal, untilEmpty } from './drain.ts';
-import { createExecutor } from './executor.ts';
-import { createFiles } from './files.ts';
-import { createInstances } from './instances.ts';
-import { followLife } from './last-alive.ts';
-import { createLeases } from './leases.ts';
-import { openBackend } from './open-backend.ts';
-import { followDeletions } from './organizations.ts';
-import { createPool } from './pool.ts';
-import { createProcesses } from './processes.ts';
-import { createQuarantine } from './quarantine.ts';
-import { adoptInstances, enforceDeadlines, instanceEnded, instanceTakenOver, reconcile } from './reconcile.ts';
-import { createRoom } from './room.ts';
-import { createSandboxes } from './sandboxes.ts';
-import { createSlots } from './slots.ts';
+import { createLeases } from './executions/cell-hosts.ts';
+import { createSlots } from './executions/slots.ts';
+import { createRoom } from './instances/capacity.ts';
+import { createInstances } from './instances/instances.ts';
+import { createPool } from './instances/pool.ts';
+import { createAnnouncer, createReporter, followSession } from './lifecycle/announcements.ts';
+import { drainOnSignal, untilEmpty } from './lifecycle/drain.ts';
+import { followLife } from './lifecycle/last-alive.ts';
+import { followDeletions } from './lifecycle/organizations.ts';
+import {
+  adoptInstances,
+  enforceDeadlines,
+  instanceEnded,
+  instanceTakenOver,
+  reconcile,
+} from './lifecycle/reconcile.ts';
+import { openClaims } from './sandboxes/claims.ts';
+import { createQuarantine } from './sandboxes/quarantine.ts';
+import { createSandboxes } from './sandboxes/sandboxes.ts';
 
 const RECONCILE_INTERVAL_MS = 30_000;
 const DEADLINE_INTERVAL_MS = 1_000;

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
-import { connectEvents } from '#libs/events.ts';
 import { watchExecutors } from '#libs/executor-directory.ts';
 import { createClient } from '#libs/grpc/client.ts';
 import { createPublicServer } from '#libs/grpc/public-server.ts';
 import { readTls } from '#libs/grpc/tls.ts';
 import { aborted, run } from '#libs/lifecycle.ts';
 import { createLogger } from '#libs/log.ts';
+import { connectEvents } from '#libs/nats/events.ts';
 import { startTelemetry } from '#libs/telemetry.ts';
 import { CredentialServiceDefinition } from '#proto/drydock/internal/v1/auth.ts';
 import { OrganizationChanged } from '#proto/drydock/internal/v1/events.ts';

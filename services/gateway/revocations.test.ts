@@ -1,8 +1,8 @@
 import pino from 'pino';
 import { describe, expect, test } from 'vitest';
 import { DrydockError } from '#libs/errors.ts';
-import type { Handler } from '#libs/events.ts';
 import { newId } from '#libs/ids.ts';
+import type { Handler } from '#libs/nats/events.ts';
 import { ApiKeyRevoked, OrganizationDeleted } from '#proto/drydock/internal/v1/events.ts';
 import { type Dependencies, watchRevocations } from './revocations.ts';
 

@@ -1,8 +1,8 @@
 import { DrydockError } from '#libs/errors.ts';
-import type { Events } from '#libs/events.ts';
 import type { Client } from '#libs/grpc/rpc.ts';
 import { every } from '#libs/lifecycle.ts';
 import type { Logger } from '#libs/log.ts';
+import type { Events } from '#libs/nats/events.ts';
 import type { CredentialServiceDefinition } from '#proto/drydock/internal/v1/auth.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import { ApiKeyRevoked, OrganizationDeleted } from '#proto/drydock/internal/v1/events.ts';

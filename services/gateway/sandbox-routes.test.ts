@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { DrydockError } from '#libs/errors.ts';
-import type { Handler } from '#libs/events.ts';
+import type { Handler } from '#libs/nats/events.ts';
 import { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import { SandboxChanged } from '#proto/drydock/internal/v1/events.ts';
 import { watchSandboxRoutes } from './sandbox-routes.ts';

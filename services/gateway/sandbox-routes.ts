@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { hasReason } from '#libs/errors.ts';
-import type { Events } from '#libs/events.ts';
 import type { Client } from '#libs/grpc/rpc.ts';
+import type { Events } from '#libs/nats/events.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import { SandboxChanged } from '#proto/drydock/internal/v1/events.ts';
 import type { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';

@@ -1,7 +1,7 @@
 import type { Client } from '#libs/grpc/rpc.ts';
 import { every } from '#libs/lifecycle.ts';
 import type { Logger } from '#libs/log.ts';
-import type { Work } from '#libs/work-queue.ts';
+import type { Work } from '#libs/nats/work-queue.ts';
 import type { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
 
 const EXTEND_MS = 4_000;

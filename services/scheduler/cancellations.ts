@@ -1,4 +1,4 @@
-import type { Events } from '#libs/events.ts';
+import type { Events } from '#libs/nats/events.ts';
 import { ExecutionCancelled } from '#proto/drydock/internal/v1/events.ts';
 
 const CANCELLED_SUBJECT = 'drydock.session.execution.cancelled';

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { connectEvents, type Events } from '#libs/events.ts';
 import { newId } from '#libs/ids.ts';
 import { createLogger } from '#libs/log.ts';
-import { EXECUTION_QUEUE, openWorkQueue, type Work, type WorkQueue } from '#libs/work-queue.ts';
+import { connectEvents, type Events } from '#libs/nats/events.ts';
+import { EXECUTION_QUEUE, openWorkQueue, type Work, type WorkQueue } from '#libs/nats/work-queue.ts';
 import { ExecutionQueued } from '#proto/drydock/internal/v1/events.ts';
 import { type Nats, startNats } from '../../test/nats.ts';
 import type { Attempts } from './attempts.ts';

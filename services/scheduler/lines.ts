@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Events } from '#libs/events.ts';
 import { every } from '#libs/lifecycle.ts';
 import type { Logger } from '#libs/log.ts';
+import type { Events } from '#libs/nats/events.ts';
+import { EXECUTION_QUEUE, type Work, type WorkQueue } from '#libs/nats/work-queue.ts';
 import { counter, durationHistogram } from '#libs/telemetry.ts';
-import { EXECUTION_QUEUE, type Work, type WorkQueue } from '#libs/work-queue.ts';
 import { ExecutionQueued } from '#proto/drydock/internal/v1/events.ts';
 import type { Attempts } from './attempts.ts';
 import type { Turns } from './turns.ts';

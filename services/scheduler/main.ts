@@ -1,12 +1,12 @@
-import { connectEvents } from '#libs/events.ts';
 import { watchExecutors } from '#libs/executor-directory.ts';
 import { createClient } from '#libs/grpc/client.ts';
 import { service, startServer } from '#libs/grpc/server.ts';
 import { readTls } from '#libs/grpc/tls.ts';
 import { aborted, run } from '#libs/lifecycle.ts';
 import { createLogger } from '#libs/log.ts';
+import { connectEvents } from '#libs/nats/events.ts';
+import { EXECUTION_QUEUE, openWorkQueue } from '#libs/nats/work-queue.ts';
 import { startTelemetry } from '#libs/telemetry.ts';
-import { EXECUTION_QUEUE, openWorkQueue } from '#libs/work-queue.ts';
 import { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
 import { ExecutionServiceDefinition } from '#proto/drydock/v1/execution.ts';
 import { SandboxServiceDefinition } from '#proto/drydock/v1/sandbox.ts';

@@ -1,6 +1,6 @@
-import type { Events } from '#libs/events.ts';
+import type { Events } from '#libs/nats/events.ts';
+import type { WorkQueue } from '#libs/nats/work-queue.ts';
 import { gauge } from '#libs/telemetry.ts';
-import type { WorkQueue } from '#libs/work-queue.ts';
 import { createAttempts } from './attempts.ts';
 import { serveLines } from './lines.ts';
 import { freeSlots } from './placement.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { DrydockError, hasReason } from '#libs/errors.ts';
 import type { Client } from '#libs/grpc/rpc.ts';
-import type { Work } from '#libs/work-queue.ts';
+import type { Work } from '#libs/nats/work-queue.ts';
 import { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import type { ExecutionResult } from '#proto/drydock/internal/v1/executor.ts';
 import type { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';

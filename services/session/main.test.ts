@@ -1,8 +1,8 @@
 import pino from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { connectEvents } from '#libs/events.ts';
 import { createClient } from '#libs/grpc/client.ts';
 import { newId } from '#libs/ids.ts';
+import { connectEvents } from '#libs/nats/events.ts';
 import { AppliedQuota } from '#proto/drydock/internal/v1/caller.ts';
 import { SandboxChanged, SandboxEnded } from '#proto/drydock/internal/v1/events.ts';
 import { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';

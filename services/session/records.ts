@@ -1,11 +1,11 @@
 import type { Catalog } from '#libs/catalog/catalog.ts';
-import type { Database } from '#libs/database.ts';
 import type { Rpc } from '#libs/grpc/rpc.ts';
+import type { Database } from '#libs/postgres/database.ts';
 import type { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
-import { createExecutionRecords } from './execution-records.ts';
-import { createQueueRecords } from './queue-records.ts';
-import { createSandboxRecords } from './sandbox-records.ts';
-import type { Settling } from './settling.ts';
+import { createExecutionRecords } from './executions/records.ts';
+import { createQueueRecords } from './queue/records.ts';
+import type { Settling } from './requests/wakeups.ts';
+import { createSandboxRecords } from './sandboxes/records.ts';
 
 export type Dependencies = {
   db: Database;

@@ -1,8 +1,8 @@
 import { execa } from 'execa';
 import pino from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openDatabase } from '#libs/database.ts';
 import { createClient } from '#libs/grpc/client.ts';
+import { openDatabase } from '#libs/postgres/database.ts';
 import { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
 import { Execution } from '#proto/drydock/v1/execution.ts';
 import { connectHttp } from '../api.ts';

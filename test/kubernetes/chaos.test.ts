@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { connectEvents } from '#libs/events.ts';
 import { createLogger } from '#libs/log.ts';
+import { connectEvents } from '#libs/nats/events.ts';
 import { SandboxEnded } from '#proto/drydock/internal/v1/events.ts';
 import type { Verdict } from '#proto/drydock/v1/execution.ts';
 import { textOf } from '../api.ts';

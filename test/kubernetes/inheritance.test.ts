@@ -1,7 +1,7 @@
 import { CoordinationV1Api } from '@kubernetes/client-node';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { connectEvents } from '#libs/events.ts';
 import { createLogger } from '#libs/log.ts';
+import { connectEvents } from '#libs/nats/events.ts';
 import { SandboxEnded, SandboxesInherited } from '#proto/drydock/internal/v1/events.ts';
 import type { SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
 import { collect, startedId, textOf } from '../api.ts';

@@ -1,11 +1,11 @@
 import { NetworkingV1Api, PatchStrategy, setHeaderOptions, type V1Pod } from '@kubernetes/client-node';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { connectEvents } from '#libs/events.ts';
 import { newId } from '#libs/ids.ts';
 import { createLogger } from '#libs/log.ts';
+import { connectEvents } from '#libs/nats/events.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import { OrganizationDeleted } from '#proto/drydock/internal/v1/events.ts';
-import { namespaceOf as namespaceIn, USED_ANNOTATION } from '../../services/executor/kubernetes/namespace.ts';
+import { namespaceOf as namespaceIn, USED_ANNOTATION } from '../../services/executor/backends/kubernetes/namespace.ts';
 import { connectCluster } from '../cluster.ts';
 import { namespaceOf, POOL_NAMESPACE } from '../integration/executor/cluster.ts';
 import { CALLER, startExecutor, type TestExecutor } from '../integration/executor/fixture.ts';

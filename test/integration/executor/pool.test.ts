@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { connectEvents } from '#libs/events.ts';
 import { ANNOUNCED_SUBJECT } from '#libs/executor-directory.ts';
 import { newId } from '#libs/ids.ts';
 import { createLogger } from '#libs/log.ts';
+import { connectEvents } from '#libs/nats/events.ts';
 import { ExecutorAnnounced } from '#proto/drydock/internal/v1/events.ts';
 import { CALLER, STRANGER, startExecutor, type TestExecutor } from './fixture.ts';
 import { NEEDS_ENGINE } from './under-test.ts';

@@ -1,9 +1,9 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { connectEvents, type Events } from '#libs/events.ts';
 import { ANNOUNCED_SUBJECT } from '#libs/executor-directory.ts';
 import { createLogger } from '#libs/log.ts';
+import { connectEvents, type Events } from '#libs/nats/events.ts';
 import { ExecutorAnnounced, SandboxChanged, SandboxEnded } from '#proto/drydock/internal/v1/events.ts';
 import type { StartProcessResponse } from '#proto/drydock/v1/process.ts';
 import { collect, textOf } from '../../api.ts';

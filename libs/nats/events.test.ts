@@ -1,0 +1,67 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { newId } from '#libs/ids.ts';
+import { createLogger } from '#libs/log.ts';
+import { connectEvents, type Events } from '#libs/nats/events.ts';
+import { type Nats, startNats } from '../../test/nats.ts';
+import { type Api, observeApi } from '../../test/nats-api.ts';
+
+let nats: Nats;
+let events: Events & AsyncDisposable;
+let api: Api & Disposable;
+let stream: string;
+
+beforeAll(async () => {
+  nats = await startNats();
+});
+afterAll(() => nats[Symbol.asyncDispose]());
+beforeEach(async () => {
+  events = connectEvents({ url: nats.url, name: 'test', log: createLogger('test') });
+  await new Promise<void>((resolve) => void events.onConnect(resolve));
+  api = observeApi(events.connection());
+  stream = newId('evt').toUpperCase();
+  return async () => {
+    api[Symbol.dispose]();
+    await events[Symbol.asyncDispose]();
+  };
+});
+
+const subject = () => `test.${stream}.a`;
+const publish = (messageId = newId('evt')) => events.publishDurable(subject(), Buffer.from('x'), messageId);
+const keep = async () => {
+  events.keepStream(stream, [`test.${stream}.>`]);
+  await expect.poll(() => api.ask(`STREAM.INFO.${stream}`)).toMatchObject({ config: { name: stream } });
+};
+const asked = (what: string) => api.asked.filter((each) => each.includes(what));
+
+test('a message is stored once, however often it is published', async () => {
+  await keep();
+  await publish('m');
+  await publish('m');
+  expect((await api.ask(`STREAM.INFO.${stream}`)).state.messages).toBe(1);
+});
+
+test('a stream that NATS has lost is made again by the next message', async () => {
+  await keep();
+  await api.ask(`STREAM.DELETE.${stream}`);
+  await publish();
+  expect((await api.ask(`STREAM.INFO.${stream}`)).state.messages).toBe(1);
+});
+
+test('a message that NATS does not answer for is not taken for one whose stream is gone', async () => {
+  await keep();
+  api.fail(/^test\./);
+  api.asked.length = 0;
+  await expect(publish()).rejects.toThrow('timeout');
+  expect(api.asked).toEqual([subject()]);
+});
+
+test('no stream is made while NATS does not say whether there is one', async () => {
+  api.fail(/STREAM\.INFO/);
+  events.keepStream(stream, [`test.${stream}.>`]);
+  await expect.poll(() => asked('STREAM.INFO').length).toBeGreaterThan(0);
+  await expect(publish()).rejects.toThrow('timeout');
+  expect(asked('STREAM.CREATE')).toEqual([]);
+  api.heal();
+  await publish();
+  expect(asked('STREAM.CREATE')).toHaveLength(1);
+});

@@ -1,0 +1,171 @@
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { parseCatalog } from '#libs/catalog/catalog.ts';
+import { createLogger } from '#libs/log.ts';
+import { createRoom } from '../instances/capacity.ts';
+import type { Instance, Instances } from '../instances/instances.ts';
+import type { Pool } from '../instances/pool.ts';
+import { createLeases, type Lease, type Leases } from './cell-hosts.ts';
+
+const MiB = 1024 * 1024;
+const MINUTE = 60_000;
+const signal = new AbortController().signal;
+const limits = { memoryBytes: 256 * MiB, processes: 64, diskBytes: 64 * MiB, cpus: 1 };
+const catalog = parseCatalog({
+  templates: [
+    {
+      id: 'python',
+      description: 'Python',
+      image: 'python',
+      limits,
+      writableRoot: false,
+      runtime: null,
+      pool: { floor: 0, ceiling: 0 },
+    },
+  ],
+  languages: [
+    {
+      name: 'python',
+      displayName: 'Python',
+      template: 'python',
+      sourceFile: 'main.py',
+      extensions: ['.py'],
+      run: ['python3'],
+    },
+  ],
+});
+
+let leases: Leases;
+let made: string[];
+let destroyed: string[];
+let isAway: boolean;
+
+beforeEach(() => {
+  made = [];
+  destroyed = [];
+  isAway = false;
+  const instances = {
+    async create({ template }) {
+      const id = `ins_${made.length}`;
+      made.push(id);
+      return { id, template, limits } as Instance;
+    },
+    async destroy({ id }) {
+      if (isAway) throw new Error('the engine is away');
+      destroyed.push(id);
+    },
+  } as Partial<Instances> as Instances;
+  const pool = { take: () => undefined } as Partial<Pool> as Pool;
+  const room = createRoom({ maxSandboxes: 3, memoryBytes: 1024 * MiB, giveWay: () => leases.giveWay() });
+  leases = createLeases({ instances, pool: () => pool, room, catalog, idleMs: MINUTE, log: createLogger('test') });
+});
+afterEach(() => leases[Symbol.asyncDispose]());
+
+const take = (organizationId: string, memoryBytes = 256 * MiB): Promise<Lease> =>
+  leases.take(
+    {
+      tenant: { organizationId, sharedPool: true, sandboxes: 10 },
+      template: 'python',
+      limits: { ...limits, memoryBytes },
+    },
+    signal,
+  );
+const giveBack = (lease: Lease): Promise<void> => leases.leave(lease, Promise.resolve(true));
+const use = async (organizationId: string, memoryBytes?: number): Promise<string> => {
+  const lease = await take(organizationId, memoryBytes);
+  await giveBack(lease);
+  return lease.instance.id;
+};
+
+test('one in use is nobody else’s, and an idle one only its own organisation’s', async () => {
+  const [first, second] = [await take('a'), await take('a')];
+  expect(first.instance.id).not.toBe(second.instance.id);
+  await giveBack(first);
+  expect(await use('b')).toBe('ins_2');
+  expect(await use('a')).toBe('ins_0');
+});
+
+test('one whose cell is being closed is waited for, and only by those who can have it', async () => {
+  const lease = await take('a');
+  const gone = Promise.withResolvers<boolean>();
+  const left = leases.leave(lease, gone.promise);
+  const next = take('a');
+  expect(await use('b')).toBe('ins_1');
+  gone.resolve(true);
+  expect((await next).instance.id).toBe('ins_0');
+  await left;
+});
+
+test('one whose cell may still be there is nobody’s', async () => {
+  const lease = await take('a');
+  const gone = Promise.withResolvers<boolean>();
+  void leases.leave(lease, gone.promise);
+  const next = take('a');
+  gone.resolve(false);
+  expect((await next).instance.id).toBe('ins_1');
+  expect(destroyed).toEqual(['ins_0']);
+});
+
+test('two at once do not get the same one', async () => {
+  await use('a');
+  const [first, second] = await Promise.all([take('a'), take('a')]);
+  expect(first.instance.id).not.toBe(second.instance.id);
+});
+
+test('after a thousand executions it is given up', async () => {
+  const used = new Set<string>();
+  for (let i = 0; i < 1_000; i++) used.add(await use('a'));
+  expect([used.size, destroyed]).toEqual([1, ['ins_0']]);
+  expect(await use('a')).toBe('ins_1');
+});
+
+test('it is given up when it was idle for too long, or is too old', async () => {
+  await use('a');
+  leases.sweep(Date.now() + MINUTE / 2);
+  expect(destroyed).toEqual([]);
+  leases.sweep(Date.now() + MINUTE + 1);
+  expect(destroyed).toEqual(['ins_0']);
+  const lease = await take('a');
+  leases.sweep(Date.now() + 31 * MINUTE);
+  expect(destroyed).toEqual(['ins_0']);
+  await giveBack(lease);
+  leases.sweep(Date.now() + 31 * MINUTE);
+  expect(destroyed).toEqual(['ins_0', 'ins_1']);
+});
+
+test('those that were idle longest give way, those in use never', async () => {
+  const used = await take('a');
+  await use('b');
+  await use('c');
+  await take('d');
+  expect(destroyed).toEqual(['ins_1']);
+  await take('e');
+  expect(destroyed).toEqual(['ins_1', 'ins_2']);
+  await expect(take('f')).rejects.toMatchObject({ reason: 'NO_CAPACITY' });
+  const gone = Promise.withResolvers<boolean>();
+  const left = leases.leave(used, gone.promise);
+  const next = take('f');
+  gone.resolve(true);
+  await Promise.all([left, next]);
+  expect(destroyed).toEqual(['ins_1', 'ins_2', 'ins_0']);
+});
+
+test('more memory than before is room that others give', async () => {
+  await use('a');
+  await use('b');
+  expect(await use('a', 1000 * MiB)).toBe('ins_0');
+  expect(destroyed).toEqual(['ins_1']);
+  await expect(use('a', 1025 * MiB)).rejects.toMatchObject({ reason: 'NO_CAPACITY' });
+  // It was not lost by that.
+  expect(await use('a')).toBe('ins_0');
+});
+
+test('what cannot be removed now is removed later, and counts until then', async () => {
+  await use('a', 1024 * MiB);
+  isAway = true;
+  await expect(take('b')).rejects.toMatchObject({ reason: 'NO_CAPACITY' });
+  isAway = false;
+  leases.sweep(Date.now());
+  expect(destroyed).toEqual(['ins_0']);
+  await expect.poll(() => leases.idleAndUsed().flat()).toEqual([]);
+  expect(await use('a')).toBe('ins_1');
+});

@@ -1,0 +1,113 @@
+import { DrydockError } from '#libs/errors.ts';
+import { counter } from '#libs/telemetry.ts';
+import type { RunExecutionResponse } from '#proto/drydock/internal/v1/executor.ts';
+import type {
+  AppliedLimits,
+  CaseSpec,
+  ExecutionSpec,
+  ExecutionStep,
+  SandboxSpec,
+} from '#proto/drydock/internal/v1/spec.ts';
+import { CaseResult, type Execution } from '#proto/drydock/v1/execution.ts';
+import { createComparison, type Judge, type Judgement, openChecker } from './judge.ts';
+import { openProgram, type Program, succeeded } from './program.ts';
+import { summarize, type Tried, toCompileResult, toResultEvent, toTried, wholeOf } from './results.ts';
+import type { Slots } from './slots.ts';
+import { type Ended, failureOf } from './verdict.ts';
+import { openWorkplace, type Workplaces } from './workspaces/open.ts';
+
+const finished = counter('executor_executions_total', 'Executions that came to a verdict.', ['verdict', 'isolation']);
+
+export type Dependencies = Workplaces & { slots: Slots };
+
+/** Runs a program to its verdict, case by case; the last event is the result. */
+export async function* runExecution(
+  dependencies: Dependencies,
+  unchecked: ExecutionSpec,
+  streamOutput: boolean,
+  signal: AbortSignal,
+): AsyncIterable<RunExecutionResponse> {
+  const spec = checkSpec(unchecked);
+  using _slot = await dependencies.slots.take(signal);
+  // Both before the first event: until then another executor may be tried.
+  await using program = await openProgram(placeFor(dependencies, spec, spec), spec, signal);
+  await using judge = await openJudge(dependencies, spec, signal);
+
+  const result: Partial<Execution> = { isolation: program.isolation, startTime: new Date() };
+  const done = (execution: Partial<Execution>, output?: Ended): RunExecutionResponse => {
+    finished.inc({ verdict: execution.verdict ?? '', isolation: program.isolation });
+    return toResultEvent({ ...result, ...execution }, output);
+  };
+  if (spec.compile) {
+    yield { event: { $case: 'compileStarted', value: {} } };
+    const compiled = await program.compile(signal);
+    if (compiled) result.compile = toCompileResult(compiled);
+    if (compiled && !succeeded(compiled)) {
+      const cases = spec.reportsCases ? spec.cases.map(notTried) : [];
+      return yield done({ verdict: 'COMPILE_ERROR', cases });
+    }
+  }
+  const tried: Tried[] = [];
+  for (const [index, given] of spec.cases.entries()) {
+    yield { event: { $case: 'runStarted', value: { caseIndex: index } } };
+    const { ended, ...each } = yield* tryCase({ spec, program, judge, streamOutput, signal }, given);
+    if (!spec.reportsCases) return yield done(wholeOf(each, ended), ended);
+    tried.push(each);
+    if (spec.stopAtFirstFailure && each.result.verdict !== 'ACCEPTED') break;
+  }
+  const cases = [...tried.map((each) => each.result), ...spec.cases.slice(tried.length).map(notTried)];
+  yield done({ ...summarize(tried), cases });
+}
+
+type CheckedSpec = ExecutionSpec & { sandbox: SandboxSpec; run: ExecutionStep };
+
+/** Session completes every spec; one that is not complete is a defect and never means "unlimited". */
+function checkSpec(spec: ExecutionSpec): CheckedSpec {
+  const { sandbox, compile, run, cases, checker } = spec;
+  const required = [sandbox, run, ...cases, ...(checker ? [checker.sandbox, checker.run] : [])];
+  const optional = [compile, checker?.compile].filter((step) => step !== undefined);
+  const limited = [...required, ...optional].every((each) => each?.limits);
+  if (!sandbox?.organizationId || !run || cases.length === 0 || !limited)
+    throw new DrydockError('INTERNAL', 'an execution spec came incomplete');
+  return { ...spec, sandbox, run };
+}
+
+/** Opens workplaces that have room for the greediest of the steps. */
+function placeFor(
+  dependencies: Dependencies,
+  { sandbox, compile, run, cases = [] }: Pick<CheckedSpec, 'sandbox' | 'compile' | 'run'> & { cases?: CaseSpec[] },
+  { isolation }: ExecutionSpec,
+) {
+  const steps = [compile, run, ...cases].flatMap((step) => step?.limits?.memoryBytes ?? []);
+  const limits: AppliedLimits = { ...sandbox.limits!, memoryBytes: Math.max(sandbox.limits!.memoryBytes, ...steps) };
+  return (signal: AbortSignal) => openWorkplace(dependencies, { ...sandbox, limits }, isolation, signal);
+}
+
+function openJudge(dependencies: Dependencies, spec: CheckedSpec, signal: AbortSignal): Promise<Judge> | Judge {
+  const { checker } = spec;
+  if (!checker) return createComparison(spec);
+  const { run, compile } = checker;
+  // Whose it is and how long it may live is not the checker's to say.
+  const { organizationId, expireTime, tenancy } = spec.sandbox;
+  const sandbox = { ...checker.sandbox!, organizationId, expireTime, tenancy };
+  return openChecker(placeFor(dependencies, { sandbox, run: run!, compile }, spec), checker, signal);
+}
+
+type Trial = { spec: CheckedSpec; program: Program; judge: Judge; streamOutput: boolean; signal: AbortSignal };
+
+async function* tryCase(
+  { spec, program, judge, streamOutput, signal }: Trial,
+  given: CaseSpec,
+): AsyncGenerator<RunExecutionResponse, Tried & { ended: Ended }> {
+  const step = { ...spec.run, limits: given.limits };
+  const ended = yield* program.run(step, { stdin: given.stdin, streamOutput, signal });
+  const failure = failureOf(step, ended);
+  const judgement: Judgement = failure
+    ? { verdict: failure, message: '' }
+    : await judge.judge(given, ended.stdout, signal);
+  return { ...toTried(given, ended, judgement), ended };
+}
+
+function notTried({ name }: CaseSpec): CaseResult {
+  return CaseResult.create({ name });
+}

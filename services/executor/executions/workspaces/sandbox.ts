@@ -1,0 +1,121 @@
+import { hasReason } from '#libs/errors.ts';
+import type { Logger } from '#libs/log.ts';
+import type { StartRequest, WriteRequest } from '#proto/drydock/agent/v1/agent.ts';
+import type { SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
+import type { SourceFile } from '#proto/drydock/v1/execution.ts';
+import { isSilence, noAnswer } from '../../agent/errors.ts';
+import { startProcess } from '../../agent/processes.ts';
+import type { Backend } from '../../backends/backend.ts';
+import type { Sandbox, Sandboxes } from '../../sandboxes/sandboxes.ts';
+import {
+  confinesOf,
+  PIECE_BYTES,
+  PROGRAM_DIRECTORY,
+  piecesOf,
+  type StepEvent,
+  type Workplace,
+  whyNotWritten,
+} from './workspace.ts';
+
+const WRITES_AT_ONCE = 4;
+const AGENT_DEADLINE_MS = 10_000;
+const NOTHING = Buffer.alloc(0);
+
+/** A sandbox of its own, destroyed afterwards. Errors: NO_CAPACITY, SANDBOX_START_FAILED. */
+export async function openSandboxWorkplace(
+  { sandboxes, backend, log }: { sandboxes: Sandboxes; backend: Backend; log: Logger },
+  spec: SandboxSpec,
+  signal: AbortSignal,
+): Promise<Workplace> {
+  const sandbox = await sandboxes.claim(spec, signal);
+  // Known to nobody but this call, so there is nothing to wait for.
+  sandbox.confirmed = true;
+  const { instance, limits, sandboxId } = sandbox;
+  const ended = sandbox.ended.signal;
+  const { control } = instance.link;
+  let hasRun = false;
+  return {
+    isolation: 'SANDBOX',
+    ended,
+    ...confinesOf(backend, instance.id, { limits }),
+    write: (files, signal) => writeFiles(sandbox, files, signal),
+    async clear(signal) {
+      if (hasRun) await control.killAll({}, { signal, deadlineMs: AGENT_DEADLINE_MS });
+      hasRun = true;
+    },
+    start: (command, stdin, signal) => start(sandbox, command, stdin, signal),
+    async [Symbol.asyncDispose]() {
+      // Nobody waits for it: the sandbox counts until it is gone, and what cannot be removed now is swept up later.
+      sandboxes
+        .destroy(sandboxId)
+        .catch((error) => log.warn({ err: error, sandboxId }, 'sandbox of an execution not destroyed yet'));
+    },
+  };
+}
+
+async function writeFiles({ instance, ended }: Sandbox, files: SourceFile[], signal: AbortSignal): Promise<void> {
+  const options = { signal: AbortSignal.any([signal, ended.signal]) };
+  const queue = files.values();
+  const worker = async () => {
+    for (const file of queue) await instance.link.files.write(toMessages(file), options);
+  };
+  try {
+    if (files.length === 0) await instance.link.files.makeDirectory({ path: PROGRAM_DIRECTORY }, options);
+    await Promise.all(Array.from({ length: Math.min(WRITES_AT_ONCE, files.length) }, worker));
+  } catch (error) {
+    throw await whyNotWritten(error, ended.signal);
+  }
+}
+
+async function* toMessages({ name, content }: SourceFile): AsyncIterable<WriteRequest> {
+  let path = `${PROGRAM_DIRECTORY}/${name}`;
+  for (const data of piecesOf(Buffer.from(content?.value ?? ''))) {
+    yield { path, mode: path ? 0o644 : 0, data, complete: false };
+    path = '';
+  }
+  yield { path: '', mode: 0, data: NOTHING, complete: true };
+}
+
+async function* start(
+  sandbox: Sandbox,
+  command: StartRequest,
+  stdin: Buffer,
+  signal: AbortSignal,
+): AsyncIterable<StepEvent> {
+  const inline = stdin.length <= PIECE_BYTES;
+  const request = { ...command, stdin: inline ? stdin : NOTHING, openStdin: !inline };
+  const starved = new AbortController();
+  const endings = AbortSignal.any([signal, starved.signal]);
+  try {
+    for await (const { event } of startProcess(sandbox.instance.link.processes, request, endings)) {
+      if (event?.$case === 'started' && !inline) void feed(sandbox, request.processId, stdin, starved);
+      if (event) yield event;
+    }
+  } catch (error) {
+    if (!hasReason(error, 'COMMAND_NOT_FOUND')) throw error;
+    yield { $case: 'refused', value: { message: error.message } };
+  }
+}
+
+/**
+ * Gives a long input piece by piece. A program that ends before it has read all of it is its own affair; one that can be
+ * given no more, since nobody knows what of it has arrived, is `starved`.
+ */
+async function feed(
+  { instance, ended }: Sandbox,
+  processId: string,
+  stdin: Buffer,
+  starved: AbortController,
+): Promise<void> {
+  try {
+    let given = 0;
+    for (const data of piecesOf(stdin)) {
+      given += data.length;
+      const close = given === stdin.length;
+      await instance.link.processes.writeInput({ processId, data, close }, { signal: ended.signal });
+    }
+  } catch (error) {
+    // How a program ended is told by its own stream.
+    if (isSilence(error)) starved.abort(noAnswer(error));
+  }
+}

@@ -1,0 +1,207 @@
+import { mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { parseCatalog } from '#libs/catalog/catalog.ts';
+import { createLogger } from '#libs/log.ts';
+import type { Backend } from '../backends/backend.ts';
+import type { Claim } from '../backends/claim.ts';
+import type { Instance, Instances } from '../instances/instances.ts';
+import { type Claims, openClaims } from '../sandboxes/claims.ts';
+import { createQuarantine, type Quarantine } from '../sandboxes/quarantine.ts';
+import type { Sandboxes } from '../sandboxes/sandboxes.ts';
+import { adoptInstances, type Dependencies, reconcile } from './reconcile.ts';
+
+const MiB = 1024 * 1024;
+const HOUR_MS = 3_600_000;
+const limits = { memoryBytes: 256 * MiB, processes: 64, diskBytes: 64 * MiB, cpus: 1 };
+const python = { id: 'python', description: 'Python', image: 'python', limits, writableRoot: false, runtime: null };
+const language = {
+  name: 'python',
+  displayName: 'Python',
+  template: 'python',
+  sourceFile: 'main.py',
+  extensions: ['.py'],
+  run: ['python3'],
+};
+const catalog = parseCatalog({
+  templates: [{ ...python, pool: { floor: 0, ceiling: 0 } }],
+  languages: [language],
+});
+
+let directory: string;
+let claims: Claims;
+let quarantine: Quarantine;
+let existing: Awaited<ReturnType<Backend['list']>>;
+let known: Set<string>;
+let adopted: Claim[];
+let destroyed: string[];
+let reported: string[];
+let told: string[];
+let inherited: string[][];
+let dependencies: Dependencies;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'drydock-reconcile-'));
+  claims = await openClaims(directory, { note() {} });
+  [existing, known, adopted, destroyed, reported, told, inherited] = [[], new Set(), [], [], [], [], []];
+  const log = Object.assign(createLogger('test'), { error: (_: object, message: string) => void told.push(message) });
+  quarantine = createQuarantine(log);
+  const backend = { list: async () => existing, inherit: async () => [] } as Partial<Backend> as Backend;
+  const instances = {
+    known: () => new Set(known),
+    async adopt(id, template) {
+      known.add(id);
+      return { id, template, limits } as Instance;
+    },
+    async destroyUnknown(id) {
+      destroyed.push(id);
+      existing = existing.filter(({ instanceId }) => instanceId !== id);
+    },
+  } as Partial<Instances> as Instances;
+  const sandboxes = {
+    async adopt(_, claim) {
+      adopted.push(claim);
+    },
+    list: () => adopted,
+  } as Partial<Sandboxes> as Sandboxes;
+  dependencies = {
+    ...{ backend, instances, sandboxes, claims, catalog, quarantine, log },
+    report: ({ sandboxId }) => void reported.push(sandboxId),
+    reportInheritance: async (_, sandboxIds) => void inherited.push(sandboxIds),
+  } as Partial<Dependencies> as Dependencies;
+});
+afterEach(() => rm(directory, { recursive: true }));
+
+const claimOf = (sandboxId: string, fields: Partial<Claim> = {}): Claim => ({
+  ...{ sandboxId, organizationId: 'org_1', template: 'python', limits, confirmed: true },
+  expireTime: Date.now() + HOUR_MS,
+  ...fields,
+});
+const fileOf = (instanceId: string) => join(directory, 'claims', `${instanceId}.json`);
+const exists = (instanceId: string, note?: string) => existing.push({ instanceId, running: true, note });
+
+test('what has a confirmed claim is taken over, and what has none or one that nobody confirmed is destroyed', async () => {
+  for (const id of ['ins_ours', 'ins_unconfirmed', 'ins_nobodys']) exists(id);
+  await claims.write('ins_ours', claimOf('sbx_ours'));
+  await claims.write('ins_unconfirmed', claimOf('sbx_unconfirmed', { confirmed: false }));
+  await adoptInstances(dependencies);
+  expect(adopted).toMatchObject([{ sandboxId: 'sbx_ours' }]);
+  expect(destroyed.toSorted()).toEqual(['ins_nobodys', 'ins_unconfirmed']);
+  expect(reported).toEqual(['sbx_unconfirmed']);
+  expect(await claims.list()).toEqual(['ins_ours']);
+});
+
+const whole = JSON.stringify(claimOf('sbx_lost'));
+const UNREADABLE: Record<string, (file: string) => Promise<unknown>> = {
+  'an empty file': (file) => writeFile(file, ''),
+  'a truncated file': (file) => writeFile(file, whole.slice(0, -20)),
+  'a file of zeros': (file) => writeFile(file, Buffer.alloc(200)),
+  'a file without a limit': (file) => writeFile(file, whole.replace(/"cpus":1/, '"cpus":null')),
+  'a file of a newer version': (file) => writeFile(file, whole.replace('{', '{"userId":70001,')),
+  'a directory': (file) => mkdir(file),
+  'a link that leads nowhere else': (file) => symlink(file, file),
+  'a claim behind a file': async (file) => {
+    await rm(join(directory, 'claims'), { recursive: true });
+    await writeFile(join(file, '..'), '');
+  },
+};
+
+describe.each(Object.entries(UNREADABLE))('%s in the place of a claim', (name, damage) => {
+  test('leaves its instance as it is, is told of once, and is looked at again', async () => {
+    exists('ins_lost');
+    await damage(fileOf('ins_lost'));
+    if (name !== 'a claim behind a file') await adoptInstances(dependencies);
+    await reconcile(dependencies);
+    await reconcile(dependencies);
+    expect([destroyed, reported, adopted]).toEqual([[], [], []]);
+    expect(told).toEqual([expect.stringMatching(/left as it is/)]);
+    expect(quarantine.ids()).toEqual(['ins_lost']);
+
+    await rm(join(directory, 'claims'), { recursive: true });
+    await mkdir(join(directory, 'claims'));
+    await claims.write('ins_lost', claimOf('sbx_lost'));
+    await reconcile(dependencies);
+    expect(adopted).toMatchObject([{ sandboxId: 'sbx_lost' }]);
+    expect(quarantine.ids()).toEqual([]);
+  });
+});
+
+test('one whose claim cannot be read keeps no other from being taken over', async () => {
+  exists('ins_lost');
+  exists('ins_ours');
+  await writeFile(fileOf('ins_lost'), '');
+  await claims.write('ins_ours', claimOf('sbx_ours'));
+  await adoptInstances(dependencies);
+  expect(adopted).toMatchObject([{ sandboxId: 'sbx_ours' }]);
+});
+
+test('a damaged claim counts for as long as a sandbox may live', async () => {
+  exists('ins_lost');
+  await writeFile(fileOf('ins_lost'), '');
+  const written = (hoursAgo: number) => {
+    const time = new Date(Date.now() - hoursAgo * HOUR_MS);
+    return utimes(fileOf('ins_lost'), time, time);
+  };
+  await written(24);
+  await reconcile(dependencies);
+  expect(destroyed).toEqual([]);
+  await written(26);
+  await reconcile(dependencies);
+  expect(destroyed).toEqual(['ins_lost']);
+  expect(await claims.list()).toEqual([]);
+  expect(quarantine.ids()).toEqual([]);
+});
+
+test('a damaged claim whose instance is gone is kept, and reported once it can be read', async () => {
+  await writeFile(fileOf('ins_gone'), '');
+  await adoptInstances(dependencies);
+  expect(await claims.list()).toEqual(['ins_gone']);
+  await claims.write('ins_gone', claimOf('sbx_gone'));
+  await reconcile(dependencies);
+  expect(reported).toEqual(['sbx_gone']);
+  expect(await claims.list()).toEqual([]);
+});
+
+describe('what the backend has noted', () => {
+  test('counts where there is no file, or none that can be read', async () => {
+    exists('ins_1', JSON.stringify(claimOf('sbx_1')));
+    exists('ins_2', JSON.stringify(claimOf('sbx_2')));
+    await writeFile(fileOf('ins_2'), '');
+    await adoptInstances(dependencies);
+    expect(adopted.map(({ sandboxId }) => sandboxId).toSorted()).toEqual(['sbx_1', 'sbx_2']);
+  });
+
+  test('leaves its instance as it is where it is damaged, and nothing else', async () => {
+    exists('ins_lost', '{');
+    exists('ins_ours', JSON.stringify(claimOf('sbx_ours')));
+    await adoptInstances(dependencies);
+    await reconcile(dependencies);
+    expect(destroyed).toEqual([]);
+    expect(quarantine.ids()).toEqual(['ins_lost']);
+    expect(adopted).toMatchObject([{ sandboxId: 'sbx_ours' }]);
+  });
+});
+
+test('what cannot be taken over is left as it is until its deadline, and told of to whoever asks where it is', async () => {
+  dependencies.instances.adopt = async () => {
+    throw new Error('ENOSPC: no space left on device');
+  };
+  dependencies.backend.inherit = async () => [{ executorId: 'e0', lostTime: new Date(), settled: async () => {} }];
+  exists('ins_1', JSON.stringify(claimOf('sbx_1')));
+  await reconcile(dependencies);
+  expect(destroyed).toEqual([]);
+  expect(inherited).toEqual([['sbx_1']]);
+  existing = [{ instanceId: 'ins_1', running: true, note: JSON.stringify(claimOf('sbx_1', { expireTime: 1 })) }];
+  await reconcile(dependencies);
+  expect(destroyed).toEqual(['ins_1']);
+  expect(reported).toEqual(['sbx_1']);
+});
+
+test('what a template was lost of that is in the catalogue no more is left as it is', async () => {
+  exists('ins_1');
+  await claims.write('ins_1', claimOf('sbx_1', { template: 'gone' }));
+  await adoptInstances(dependencies);
+  expect(destroyed).toEqual([]);
+  expect(quarantine.ids()).toEqual(['ins_1']);
+});

@@ -1,0 +1,40 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Claim } from '../backends/claim.ts';
+import { type Claims, openClaims } from './claims.ts';
+
+const INSTANCE = 'ins_1';
+const CLAIM: Claim = {
+  sandboxId: 'sbx_1',
+  organizationId: 'org_1',
+  template: 'python',
+  limits: { memoryBytes: 1, processes: 1, diskBytes: 1, cpus: 1 },
+  expireTime: 0,
+  confirmed: false,
+};
+const times = Array.from({ length: 50 }, (_, i) => i);
+let directory: string;
+let claims: Claims;
+const noted: Claim[] = [];
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'drydock-claims-'));
+  claims = await openClaims(directory, { note: (_, claim) => void noted.push(claim) });
+});
+afterAll(() => rm(directory, { recursive: true }));
+
+test('of claims that are written at once the last one counts', async () => {
+  await Promise.all(times.map((expireTime) => claims.write(INSTANCE, { ...CLAIM, expireTime })));
+  expect(await claims.read(INSTANCE)).toEqual({ ...CLAIM, expireTime: times.at(-1) });
+  expect(noted).toEqual([]);
+});
+
+test('one that is removed while it is written is not there afterwards', async () => {
+  const writing = claims.write(INSTANCE, { ...CLAIM, confirmed: true });
+  await claims.remove(INSTANCE);
+  await writing;
+  expect(await claims.list()).toEqual([]);
+  expect(noted).toEqual([{ ...CLAIM, confirmed: true }]);
+});

@@ -1,0 +1,72 @@
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { MAX_LIFETIME_MS } from '#libs/catalog/limits.ts';
+import { missingFile } from '#libs/missing.ts';
+import type { Backend } from '../backends/backend.ts';
+import { type Claim, formatClaim, parseClaim } from '../backends/claim.ts';
+
+const SUFFIX = '.json';
+// A deadline is set by the clock of the database, and a file has the time of this host.
+const CLOCKS_DIFFER_MS = 3_600_000;
+
+export type Claims = {
+  /** Instances that have a claim. */
+  list(): Promise<string[]>;
+  write(instanceId: string, claim: Claim): Promise<void>;
+  /**
+   * The claim on an instance; nothing where there is none. Throws where there is one that cannot be read, until it is so old
+   * that its sandbox is over in any case.
+   */
+  read(instanceId: string): Promise<Claim | undefined>;
+  remove(instanceId: string): Promise<void>;
+};
+
+/** Claims as a file each, replaced whole. What is confirmed is noted at the backend as well. */
+export async function openClaims(dataDirectory: string, backend: Pick<Backend, 'note'>): Promise<Claims> {
+  const directory = join(dataDirectory, 'claims');
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const fileOf = (instanceId: string) => join(directory, `${instanceId}${SUFFIX}`);
+  const writing = new Map<string, Promise<void>>();
+  /** After what is under way of the same claim, however that ends. */
+  const inTurn = async (instanceId: string, work: () => Promise<void>): Promise<void> => {
+    const mine = Promise.allSettled([writing.get(instanceId)]).then(work);
+    writing.set(instanceId, mine);
+    try {
+      await mine;
+    } finally {
+      if (writing.get(instanceId) === mine) writing.delete(instanceId);
+    }
+  };
+  return {
+    async list() {
+      const names = await readdir(directory);
+      return names.filter((name) => name.endsWith(SUFFIX)).map((name) => name.slice(0, -SUFFIX.length));
+    },
+    write: (instanceId, claim) =>
+      inTurn(instanceId, async () => {
+        const [file, next] = [fileOf(instanceId), `${fileOf(instanceId)}.new`];
+        try {
+          await writeFile(next, formatClaim(claim), { mode: 0o600 });
+          await rename(next, file);
+        } catch (error) {
+          await rm(next, { force: true });
+          throw error;
+        }
+        if (claim.confirmed) backend.note(instanceId, claim);
+      }),
+    async read(instanceId) {
+      const file = fileOf(instanceId);
+      const written = await readFile(file, 'utf8').catch(missingFile);
+      if (written === undefined) return undefined;
+      try {
+        return parseClaim(written);
+      } catch (cause) {
+        const { mtimeMs } = await stat(file);
+        // It is written again whenever the deadline moves, and no deadline is later than this.
+        if (Date.now() - mtimeMs > MAX_LIFETIME_MS + CLOCKS_DIFFER_MS) return undefined;
+        throw new Error(`${file} is damaged or of a newer version: ${(cause as Error).message}`, { cause });
+      }
+    },
+    remove: (instanceId) => inTurn(instanceId, () => rm(fileOf(instanceId), { force: true })),
+  };
+}

@@ -1,0 +1,33 @@
+import type { Queryable } from '#libs/postgres/database.ts';
+import { writeOutbox } from '#libs/postgres/outbox.ts';
+import { ExecutionCancelled } from '#proto/drydock/internal/v1/events.ts';
+import { Execution } from '#proto/drydock/v1/execution.ts';
+import type { Dependencies } from '../records.ts';
+import { type ExecutionRow, encodeResult } from '../rows.ts';
+
+const CANCELLED_SUBJECT = 'drydock.session.execution.cancelled';
+
+/** The `result` of an execution that is cancelled. */
+export const CANCELLED = encodeResult(Execution.create({ verdict: 'CANCELLED' }));
+
+/** An execution that has just ended, with how many deliveries to webhooks that has made. */
+export type Ended = ExecutionRow & { deliveries: number };
+
+/**
+ * What every statement that ends executions returns beside their columns: it tells the webhooks of those that were in the
+ * queue. The end and its deliveries are one statement.
+ */
+export const DELIVERIES =
+  'case when lifetime_ms is not null then tell_webhooks(id, organization_id) else 0 end as deliveries';
+
+/** Tells whoever runs them, by the outbox, that executions were cancelled. */
+export async function tellCancelled(tx: Queryable, rows: Pick<ExecutionRow, 'id'>[]): Promise<void> {
+  const events = rows.map(({ id }) => ExecutionCancelled.encode({ executionId: id }).finish());
+  await writeOutbox(tx, CANCELLED_SUBJECT, ...events);
+}
+
+/** Wakes whoever waits for these executions, and whoever sends to webhooks. To be called after the commit. */
+export function announceEnds({ settling, webhooksDue }: Pick<Dependencies, 'settling' | 'webhooksDue'>, rows: Ended[]) {
+  for (const { id } of rows) settling.settled(id);
+  if (rows.some(({ deliveries }) => deliveries > 0)) webhooksDue();
+}

@@ -1,0 +1,127 @@
+import { DrydockError } from '#libs/errors.ts';
+import type { Rpc } from '#libs/grpc/rpc.ts';
+import { callerOf } from '#libs/grpc/server.ts';
+import { isId, newId } from '#libs/ids.ts';
+import type { Database, Queryable } from '#libs/postgres/database.ts';
+import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
+import type { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
+import { Execution, RunCodeRequest } from '#proto/drydock/v1/execution.ts';
+import type { Dependencies } from '../records.ts';
+import { type Admission, checkSameRequest, contentHash, quotaExceeded } from '../requests/admission.ts';
+import { tenancyOf } from '../requests/tenancy.ts';
+import { type ExecutionRow, encodeResult, hasEnded, toExecution } from '../rows.ts';
+import { announceEnds, DELIVERIES, type Ended } from './ends.ts';
+import { ownSpec, toSpec } from './spec.ts';
+import { type CheckedExecution, checkExecution } from './validation.ts';
+
+type ExecutionRecords = Pick<Rpc<RecordServiceDefinition>, 'insertExecution' | 'completeExecution'>;
+
+/** Executions that are waited for, and the results of all. */
+export function createExecutionRecords(dependencies: Dependencies): ExecutionRecords {
+  const { db, catalog, settling } = dependencies;
+
+  /** What the first call with a request id came to, once it has. */
+  const repeated = (caller: Caller, id: string, sha256: Buffer, signal: AbortSignal) =>
+    settling.until(id, signal, async () => {
+      const row = await findExecution(db, caller.organizationId, id);
+      checkSameRequest(row, sha256);
+      return hasEnded(row) ? row : undefined;
+    });
+
+  return {
+    async insertExecution({ request = RunCodeRequest.create() }, call) {
+      const caller = callerOf(call);
+      const checked = checkExecution(request, catalog);
+      const sha256 = contentHash(RunCodeRequest, request);
+      const admitted = await insertExecution(db, caller, request, checked, sha256);
+      if (admitted.earlier) {
+        const row = await repeated(caller, admitted.earlier, sha256, call.signal);
+        return { execution: toExecution(row), repeatedRequest: true, spec: undefined };
+      }
+      const { id, organization_id, deadline } = admitted;
+      const owner = { executionId: id, organizationId: organization_id, deadline: deadline! };
+      const spec = ownSpec(toSpec(checked, tenancyOf(caller)), owner);
+      return { execution: toExecution(admitted), repeatedRequest: false, spec };
+    },
+
+    async completeExecution({ execution = Execution.create(), stdout, stderr, attempt }, call) {
+      const { organizationId } = callerOf(call);
+      checkExecutionId(execution.id);
+      // A run that was waited for and cut off, by its caller or by us, gives its request id back: trying again with it
+      // runs the program.
+      const [row] = await db.queryPrepared<Ended>(
+        `update executions set state = $3, result = $4, stdout = $5, stderr = $6, finish_time = now(), spec = null,
+           request_id = case when $7 and lease_expire is null then null else request_id end
+         where id = $1 and organization_id = $2 and attempt = $8 and state = 'RUNNING' returning *, ${DELIVERIES}`,
+        [
+          execution.id,
+          organizationId,
+          execution.state === 'CANCELLED' ? 'CANCELLED' : 'FINISHED',
+          encodeResult(execution),
+          stdout,
+          stderr,
+          execution.verdict === 'INTERNAL_ERROR' || execution.state === 'CANCELLED',
+          attempt,
+        ],
+      );
+      if (row) announceEnds(dependencies, [row]);
+      return { execution: toExecution(row ?? (await findExecution(db, organizationId, execution.id))) };
+    },
+  };
+}
+
+/** One statement, one round trip, as `insertSandbox`. Errors: QUOTA_EXCEEDED. */
+async function insertExecution(
+  db: Database,
+  caller: Caller,
+  request: RunCodeRequest,
+  { language, template, lifetimeMs }: CheckedExecution,
+  sha256: Buffer,
+): Promise<ExecutionRow & Admission> {
+  const [row] = await db.queryPrepared<ExecutionRow & Admission>(
+    `with admitted as materialized (
+       select * from admit($2, $3, 'execution')
+     ), inserted as (
+       insert into executions
+         (id, organization_id, request_id, request_sha256, language, template, state, attempt, start_time, deadline)
+       select $1, $2, $3, $4, $5, $6, 'RUNNING', 1, now(), now() + $7::float8 * interval '1 ms'
+       from admitted where earlier is null and live < $8 returning *
+     )
+     select * from admitted left join inserted on true`,
+    [
+      newId('exe'),
+      caller.organizationId,
+      request.requestId || null,
+      sha256,
+      language,
+      template.id,
+      lifetimeMs,
+      caller.quota?.concurrentSandboxes ?? 0,
+    ],
+  );
+  if (!row!.earlier && !row!.id) throw quotaExceeded(caller, row!.live);
+  return row!;
+}
+
+const noExecution = () => new DrydockError('EXECUTION_NOT_FOUND', 'no such execution');
+
+/** What has not even the shape of an id is answered like an id of somebody else, and never reaches SQL. */
+export function checkExecutionId(id: string): void {
+  if (!isId('exe', id)) throw noExecution();
+}
+
+/** `columns` are SQL; of the outputs, ask for no more than is needed. */
+export async function findExecution(
+  db: Queryable,
+  organizationId: string,
+  id: string,
+  columns = '*',
+): Promise<ExecutionRow> {
+  checkExecutionId(id);
+  const [row] = await db.query<ExecutionRow>(
+    `select ${columns} from executions where id = $1 and organization_id = $2`,
+    [id, organizationId],
+  );
+  if (!row) throw noExecution();
+  return row;
+}

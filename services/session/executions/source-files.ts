@@ -1,0 +1,61 @@
+import type { Language } from '#libs/catalog/catalog.ts';
+import type { FieldChecks } from '#libs/field-checks.ts';
+import type { SourceFile } from '#proto/drydock/v1/execution.ts';
+import { MiB } from '../requests/checks.ts';
+
+const MAX_FILES = 1000;
+const MAX_FILE_NAME_BYTES = 255;
+
+/** A program as it came: one text, or files. */
+export type Program = { source: string; files: SourceFile[]; entrypoint: string };
+
+/** The files of a program and which of them is run. What is wrong is told to `check`. */
+export function checkFiles(
+  check: FieldChecks,
+  { source, files, entrypoint: wanted }: Program,
+  language: Language | undefined,
+  maxBytes: number,
+): { files: SourceFile[]; entrypoint: string } {
+  if (source && files.length > 0) check.violation('source', 'goes without files');
+  if (language && !source && files.length === 0) check.violation('source', 'or files are required');
+  if (files.length > MAX_FILES) check.violation('files', `are more than ${MAX_FILES}`);
+  const all: SourceFile[] = source
+    ? [{ name: wanted || language?.sourceFile || 'main', content: { $case: 'text', value: source } }]
+    : files;
+  const names = new Set<string>();
+  let bytes = 0;
+  for (const [index, { name, content }] of all.entries()) {
+    const field = source ? 'entrypoint' : `files[${index}].name`;
+    const problem = problemOfName(name);
+    if (problem) check.violation(field, problem);
+    if (names.has(name)) check.violation(field, 'is there twice');
+    if (!content) check.violation(`files[${index}]`, 'needs text or data');
+    names.add(name);
+    bytes += Buffer.byteLength(content?.value ?? '');
+  }
+  for (const [index, { name }] of all.entries())
+    if (parentsOf(name).some((parent) => names.has(parent)))
+      check.violation(`files[${index}].name`, 'has another file as its directory');
+  if (bytes > maxBytes) check.violation(source ? 'source' : 'files', `are larger than ${maxBytes / MiB} MiB`);
+  const usual = language && names.has(language.sourceFile) ? language.sourceFile : all[0]?.name;
+  if (wanted && !names.has(wanted)) check.violation('entrypoint', 'is not among the files');
+  return { files: all, entrypoint: wanted || usual || '' };
+}
+
+/** The directories that a relative path goes through. */
+function parentsOf(name: string): string[] {
+  if (Buffer.byteLength(name) > MAX_FILE_NAME_BYTES) return [];
+  const parts = name.split('/').slice(0, -1);
+  return parts.map((_, index) => parts.slice(0, index + 1).join('/'));
+}
+
+function problemOfName(name: string): string | undefined {
+  if (!name) return 'is required';
+  if (Buffer.byteLength(name) > MAX_FILE_NAME_BYTES) return `is longer than ${MAX_FILE_NAME_BYTES} bytes`;
+  if (name.includes('\0')) return 'contains a NUL character';
+  if (name.startsWith('/')) return 'must be relative';
+  if (name.startsWith('-')) return "must not begin with '-'";
+  if (name.split('/').some((part) => part === '..' || part === '.' || part === ''))
+    return "must not contain '..', '.' or '//'";
+  return undefined;
+}

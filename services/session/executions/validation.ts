@@ -1,0 +1,218 @@
+import type { Catalog, Language, Template } from '#libs/catalog/catalog.ts';
+import { applyLimits, COMPILE_TIMES, millisecondsOf, RUN_TIMES } from '#libs/catalog/limits.ts';
+import { planProgram } from '#libs/catalog/program.ts';
+import { DrydockError, invalidField } from '#libs/errors.ts';
+import { checkFields, type FieldChecks } from '#libs/field-checks.ts';
+import {
+  type AppliedLimits,
+  type CaseSpec,
+  type CheckerSpec,
+  type ExecutionSpec,
+  type ExecutionStep,
+  SandboxSpec,
+} from '#proto/drydock/internal/v1/spec.ts';
+import type { Checker, RunCodeRequest } from '#proto/drydock/v1/execution.ts';
+import { ResourceLimits } from '#proto/drydock/v1/resources.ts';
+import { checkEnvironment, checkRequestId, findTemplate, KiB, MiB, refuseLimits } from '../requests/checks.ts';
+import { checkFiles } from './source-files.ts';
+
+const MAX_SOURCE_BYTES = 10 * MiB;
+const MAX_CHECKER_BYTES = MiB;
+const MAX_INPUT_BYTES = 10 * MiB;
+const MAX_OPTIONS = 64;
+const MAX_ARGUMENTS = 1024;
+const MAX_ARGUMENT_BYTES = 128 * KiB;
+const MAX_CASES = 100;
+const MAX_CASE_NAME = 64;
+const MAX_RUNS_MS = 3_600_000;
+const NO_TIME = { seconds: 0, nanos: 0 };
+const DEFAULT_FLOAT_TOLERANCE = 1e-6;
+const NOT_FOR_COMPILERS = [
+  'memoryBytes',
+  'processes',
+  'diskBytes',
+  'cpus',
+  'stackBytes',
+  'fileBytes',
+  'openFiles',
+] as const;
+const NOT_FOR_CASES = ['processes', 'diskBytes', 'cpus', 'stackBytes', 'fileBytes', 'openFiles'] as const;
+// What an execution's sandbox lives beyond its time limits: start, files, collecting.
+const EXECUTION_MARGIN_MS = 60_000;
+
+export type CheckedExecution = {
+  language: string;
+  template: Template;
+  /** Complete but for the ids and the deadlines of its sandboxes. */
+  spec: Omit<ExecutionSpec, 'executionId' | 'sandbox'>;
+  sandboxLimits: AppliedLimits;
+  /** How long it may take in all. */
+  lifetimeMs: number;
+};
+
+/** A checked request to run code. Errors: INVALID_FIELD, LANGUAGE_NOT_FOUND, TEMPLATE_NOT_FOUND. */
+export function checkExecution(request: RunCodeRequest, catalog: Catalog): CheckedExecution {
+  const language = request.language ? findLanguage(catalog, request.language) : undefined;
+  const check = checkFields();
+  if (language && (request.template || request.command.length > 0))
+    check.violation('language', 'goes without template and command');
+  if (!language && !(request.template && request.command.length > 0))
+    throw invalidField('language', 'or template and command are required');
+  const template = findTemplate(catalog, language?.template ?? request.template);
+
+  checkRequestId(check, request.requestId);
+  checkEnvironment(check, request.environment);
+  checkArguments(check, 'command', request.command, MAX_ARGUMENTS);
+  checkArguments(check, 'arguments', request.arguments, MAX_ARGUMENTS);
+  checkArguments(check, 'compilerOptions', request.compilerOptions, MAX_OPTIONS);
+  const tolerance = request.floatTolerance ?? DEFAULT_FLOAT_TOLERANCE;
+  if (!(tolerance > 0 && tolerance <= 1)) check.violation('floatTolerance', 'must be above 0 and at most 1');
+  refuseLimits(check, 'compileLimits', request.compileLimits, NOT_FOR_COMPILERS, 'is that of the run');
+  const { files, entrypoint } = checkFiles(check, request, language, MAX_SOURCE_BYTES);
+  const limits = applyLimits('limits', request.limits, template.limits, RUN_TIMES, check.violation);
+  const compileLimits = applyLimits(
+    'compileLimits',
+    request.compileLimits,
+    template.limits,
+    COMPILE_TIMES,
+    check.violation,
+  );
+  const cases = checkCases(check, request, template, limits);
+  const checker = request.checker && checkChecker(check, request.checker, catalog);
+  const runsMs = cases.reduce(
+    (sum, { limits }) =>
+      sum + millisecondsOf(limits!.wallTime!) + millisecondsOf(checker?.run?.limits?.wallTime ?? NO_TIME),
+    0,
+  );
+  if (runsMs > MAX_RUNS_MS)
+    check.violation('testCases', 'may take longer than an hour together; give them less wallTime');
+  check.done();
+
+  const names = files.map(({ name }) => name);
+  const { compile, run } = language
+    ? planProgram(language, {
+        files: names,
+        entrypoint,
+        compilerOptions: request.compilerOptions,
+        arguments: request.arguments,
+      })
+    : { compile: undefined, run: [...request.command, ...request.arguments] };
+  const environment = { ...language?.environment, ...request.environment };
+  return {
+    language: language?.name ?? '',
+    template,
+    sandboxLimits: limits,
+    lifetimeMs: runsMs + (compile ? millisecondsOf(compileLimits.wallTime!) : 0) + EXECUTION_MARGIN_MS,
+    spec: {
+      files,
+      compile: compile && stepOf(compile, environment, compileLimits),
+      run: stepOf(run, environment, limits, language),
+      cases,
+      stopAtFirstFailure: request.stopAtFirstFailure,
+      reportsCases: request.testCases.length > 0,
+      comparison: request.comparison === 'COMPARISON_UNSPECIFIED' ? 'TRAILING_SPACE' : request.comparison,
+      floatTolerance: tolerance,
+      checker,
+      isolation: request.isolation,
+    },
+  };
+}
+
+function stepOf(
+  command: string[],
+  environment: Record<string, string>,
+  limits: AppliedLimits,
+  language?: Language,
+): ExecutionStep {
+  return { command, environment, limits, outOfMemoryText: language?.outOfMemory ?? '' };
+}
+
+/** The runs of the program: one for each test case, or one where there are none. */
+function checkCases(
+  check: FieldChecks,
+  request: RunCodeRequest,
+  template: Template,
+  limits: AppliedLimits,
+): CaseSpec[] {
+  const { testCases, stdin, expectedOutput } = request;
+  if (testCases.length === 0) {
+    if (Buffer.byteLength(stdin) > MAX_INPUT_BYTES) check.violation('stdin', 'is larger than 10 MiB');
+    return [{ name: '', stdin: Buffer.from(stdin), expectedOutput, limits }];
+  }
+  if (testCases.length > MAX_CASES) check.violation('testCases', `are more than ${MAX_CASES}`);
+  if (stdin) check.violation('stdin', 'goes without testCases');
+  if (expectedOutput !== undefined) check.violation('expectedOutput', 'goes without testCases');
+  const bytes = testCases.reduce(
+    (sum, { stdin, expectedOutput = '' }) => sum + Buffer.byteLength(stdin) + Buffer.byteLength(expectedOutput),
+    0,
+  );
+  if (bytes > MAX_INPUT_BYTES) check.violation('testCases', 'are larger than 10 MiB');
+  return testCases.slice(0, MAX_CASES).map(({ name, stdin, expectedOutput, limits: own }, index) => {
+    const field = `testCases[${index}]`;
+    check.string(`${field}.name`, name, { maxLength: MAX_CASE_NAME });
+    const applied = own ? applyOwn(check, `${field}.limits`, request, own, template, limits) : limits;
+    return { name, stdin: Buffer.from(stdin), expectedOutput, limits: applied };
+  });
+}
+
+/** A case's own limits over those of the request. */
+function applyOwn(
+  check: FieldChecks,
+  field: string,
+  request: RunCodeRequest,
+  own: ResourceLimits,
+  template: Template,
+  limits: AppliedLimits,
+): AppliedLimits {
+  refuseLimits(check, field, own, NOT_FOR_CASES, 'is that of the request');
+  const given = Object.entries(own).filter(([, value]) => value !== undefined);
+  const both = ResourceLimits.create({ ...request.limits, ...Object.fromEntries(given) });
+  const applied = applyLimits(field, both, template.limits, RUN_TIMES, check.violation);
+  // The disk is in memory, and is there before the first case.
+  if (applied.memoryBytes < 2 * limits.diskBytes)
+    check.violation(`${field}.memoryBytes`, `must be at least ${2 * limits.diskBytes}, twice the disk`);
+  return { ...applied, diskBytes: limits.diskBytes };
+}
+
+function checkChecker(check: FieldChecks, checker: Checker, catalog: Catalog): CheckerSpec {
+  const language = findLanguage(catalog, checker.language);
+  const template = findTemplate(catalog, language.template);
+  const inChecker: FieldChecks = {
+    ...check,
+    violation: (field, description) => check.violation(`checker.${field}`, description),
+  };
+  const { files, entrypoint } = checkFiles(inChecker, checker, language, MAX_CHECKER_BYTES);
+  const times = ResourceLimits.create({ wallTime: checker.wallTime, cpuTime: checker.wallTime });
+  const limits = applyLimits('checker', checker.wallTime && times, template.limits, RUN_TIMES, check.violation);
+  const compileLimits = applyLimits('checker', undefined, template.limits, COMPILE_TIMES, check.violation);
+  const names = files.map(({ name }) => name);
+  const { compile, run } = planProgram(language, {
+    files: names,
+    entrypoint,
+    compilerOptions: [],
+    arguments: ['input', 'output', 'expected'],
+  });
+  const environment = { ...language.environment };
+  return {
+    sandbox: SandboxSpec.create({ template: template.id, limits }),
+    files,
+    compile: compile && stepOf(compile, environment, compileLimits),
+    run: stepOf(run, environment, limits),
+  };
+}
+
+function checkArguments(check: FieldChecks, field: string, list: string[], max: number): void {
+  if (list.length > max) check.violation(field, `are more than ${max}`);
+  if (list.some((argument) => argument.includes('\0'))) check.violation(field, 'contain a NUL character');
+  if (list.reduce((sum, argument) => sum + Buffer.byteLength(argument) + 1, 0) > MAX_ARGUMENT_BYTES)
+    check.violation(field, 'are larger than 128 KiB');
+}
+
+function findLanguage({ languages }: Catalog, name: string): Language {
+  const language = languages.get(name);
+  if (language) return language;
+  throw new DrydockError(
+    'LANGUAGE_NOT_FOUND',
+    `no language is called '${name.slice(0, 64)}'; ListLanguages names them`,
+  );
+}

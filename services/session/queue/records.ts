@@ -1,0 +1,104 @@
+import type { Rpc } from '#libs/grpc/rpc.ts';
+import { callerOf } from '#libs/grpc/server.ts';
+import type { Queryable } from '#libs/postgres/database.ts';
+import type { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
+import { ExecutionSpec } from '#proto/drydock/internal/v1/spec.ts';
+import { Execution } from '#proto/drydock/v1/execution.ts';
+import { announceEnds, DELIVERIES, type Ended } from '../executions/ends.ts';
+import { ownSpec } from '../executions/spec.ts';
+import type { Dependencies } from '../records.ts';
+import { type ExecutionRow, encodeResult } from '../rows.ts';
+import { writeTurns } from './turns.ts';
+
+/** How long an attempt holds an execution unless it is extended. */
+const LEASE = '15 s';
+/** An execution that was lost so many times is given up: it may be what its hosts die of. */
+const MAX_FAILURES = 5;
+
+type QueueRecords = Pick<Rpc<RecordServiceDefinition>, 'takeExecution' | 'extendExecutions' | 'returnExecution'>;
+
+/** The queue as those who run it see it. Every step is one statement that moves a row from a state that it expects. */
+export function createQueueRecords(dependencies: Dependencies): QueueRecords {
+  const { db, settling, changed } = dependencies;
+
+  /** Ends what was lost too often, with what its last host said. */
+  const giveUp = async ({ id, organization_id, failures, message }: ExecutionRow): Promise<void> => {
+    const reason = `given up after ${failures} attempts were lost${message ? `; the last one: ${message}` : ''}`;
+    const result = Execution.create({ state: 'FINISHED', verdict: 'INTERNAL_ERROR', message: reason });
+    const ended = await db.query<Ended>(
+      `update executions set state = 'FINISHED', finish_time = now(), result = $3, spec = null
+       where id = $1 and organization_id = $2 and state = 'RUNNING' returning id, ${DELIVERIES}`,
+      [id, organization_id, encodeResult(result)],
+    );
+    announceEnds(dependencies, ended);
+  };
+
+  return {
+    async takeExecution(_, call) {
+      const { organizationId } = callerOf(call);
+      for (let row = await takeNext(db, organizationId); row; row = await takeNext(db, organizationId)) {
+        if (row.failures >= MAX_FAILURES) {
+          await giveUp(row);
+          continue;
+        }
+        settling.settled(row.id);
+        return { attempt: row.attempt, spec: specOf(row) };
+      }
+      return { attempt: 0, spec: undefined };
+    },
+
+    async extendExecutions({ attempts }) {
+      const rows = await db.query<{ id: string }>(
+        `update executions set lease_expire = now() + interval '${LEASE}'
+         from unnest($1::text[], $2::int[]) as held (held_id, held_attempt)
+         where id = held_id and attempt = held_attempt and state = 'RUNNING' returning id`,
+        [attempts.map(({ executionId }) => executionId), attempts.map(({ attempt }) => attempt)],
+      );
+      const kept = new Set(rows.map(({ id }) => id));
+      return { lostExecutionIds: attempts.map(({ executionId }) => executionId).filter((id) => !kept.has(id)) };
+    },
+
+    async returnExecution({ executionId, attempt, message, lost }, call) {
+      const { organizationId } = callerOf(call);
+      await db.transaction(async (tx) => {
+        const [row] = await tx.query(
+          `update executions set state = 'QUEUED', lease_expire = null, message = $4,
+             failures = failures + case when $5 then 1 else 0 end
+           where id = $1 and organization_id = $2 and attempt = $3 and state = 'RUNNING' returning id`,
+          [executionId, organizationId, attempt, message, lost],
+        );
+        if (row) await writeTurns(tx, new Map([[organizationId, 1]]));
+      });
+      changed();
+      return {};
+    },
+  };
+}
+
+/** The organisation's next one: what its holder lost first, else the first of the highest priority. */
+async function takeNext(db: Queryable, organizationId: string): Promise<ExecutionRow | undefined> {
+  const [row] = await db.query<ExecutionRow>(
+    `with lost as (
+       select id from executions
+       where organization_id = $1 and state = 'RUNNING' and lease_expire < now()
+       order by lease_expire limit 1 for update skip locked
+     ), waiting as (
+       select id from executions
+       where organization_id = $1 and state = 'QUEUED' and not exists (select from lost)
+       order by priority desc, id limit 1 for update skip locked
+     )
+     update executions set state = 'RUNNING', attempt = attempt + 1, lease_expire = now() + interval '${LEASE}',
+       deadline = now() + lifetime_ms * interval '1 ms', start_time = coalesce(start_time, now()), failures = failures + case when state = 'RUNNING' then 1 else 0 end
+     where id in (select id from lost union all select id from waiting) returning *`,
+    [organizationId],
+  );
+  return row;
+}
+
+function specOf({ id, organization_id, spec, deadline }: ExecutionRow): ExecutionSpec {
+  return ownSpec(ExecutionSpec.decode(spec!), {
+    executionId: id,
+    organizationId: organization_id,
+    deadline: deadline!,
+  });
+}

@@ -1,0 +1,34 @@
+import { isId } from '#libs/ids.ts';
+import type { Events } from '#libs/nats/events.ts';
+import type { Database } from '#libs/postgres/database.ts';
+import { OrganizationChanged } from '#proto/drydock/internal/v1/events.ts';
+import { writeTurns } from './turns.ts';
+
+/**
+ * Puts on record what an operator set of organisations' shares of the queue, from then on in the place of what their callers
+ * say, whose tokens may be older; and tells of it with a turn where something waits.
+ */
+export function consumeOrganizationChanged(db: Database, events: Events, changed: () => void): AsyncDisposable {
+  return events.consumeDurable({
+    stream: 'AUTH',
+    durable: 'session-changed',
+    subject: 'drydock.auth.organization.changed',
+    async handle(data) {
+      const { organizationId, quota, changeTime } = OrganizationChanged.decode(data);
+      if (!isId('org', organizationId) || !quota || !changeTime) return;
+      await db.transaction(async (tx) => {
+        const [set] = await tx.query(
+          `insert into tenants (organization_id, concurrent_executions, queue_weight, set_time) values ($1, $2, $3, $4)
+           on conflict (organization_id) do update
+             set concurrent_executions = excluded.concurrent_executions, queue_weight = excluded.queue_weight,
+               set_time = excluded.set_time
+             where tenants.set_time is null or tenants.set_time <= excluded.set_time
+           returning (select 1 from executions where organization_id = $1 and state = 'QUEUED' limit 1) as waiting`,
+          [organizationId, quota.concurrentExecutions, quota.queueWeight, changeTime],
+        );
+        if (set?.waiting) await writeTurns(tx, new Map([[organizationId, 1]]));
+      });
+      changed();
+    },
+  });
+}

@@ -1,0 +1,201 @@
+import { DrydockError, invalidField } from '#libs/errors.ts';
+import type { Rpc } from '#libs/grpc/rpc.ts';
+import { callerOf } from '#libs/grpc/server.ts';
+import { isId, newId } from '#libs/ids.ts';
+import type { Database, Queryable } from '#libs/postgres/database.ts';
+import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
+import type { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
+import { CreateSandboxRequest, UpdateSandboxRequest } from '#proto/drydock/v1/sandbox.ts';
+import type { Dependencies } from '../records.ts';
+import { type Admission, checkSameRequest, contentHash, quotaExceeded } from '../requests/admission.ts';
+import { tenancyOf } from '../requests/tenancy.ts';
+import { LIVE, type SandboxRow, toSandbox } from '../rows.ts';
+import { announce, CHANGED_SUBJECT, changedEvent } from './changed-event.ts';
+import { type CheckedSandbox, checkChange, checkSandbox } from './validation.ts';
+
+type SandboxRecords = Pick<
+  Rpc<RecordServiceDefinition>,
+  'insertSandbox' | 'markSandboxRunning' | 'markSandboxStopped' | 'changeSandbox' | 'getRoute' | 'markExecutorLost'
+>;
+
+export function createSandboxRecords({ db, catalog, settling, changed }: Dependencies): SandboxRecords {
+  /** What the first call with a request id came to. */
+  const repeated = (caller: Caller, id: string, sha256: Buffer, signal: AbortSignal) =>
+    settling.until(id, signal, async () => {
+      const row = await findSandbox(db, caller.organizationId, id);
+      checkSameRequest(row, sha256);
+      if (row.stop_reason === 'FAILED_TO_START')
+        throw new DrydockError('SANDBOX_START_FAILED', 'the sandbox could not be started; try again');
+      return row.state === 'PENDING' ? undefined : row;
+    });
+
+  return {
+    async insertSandbox({ request = CreateSandboxRequest.create() }, call) {
+      const caller = callerOf(call);
+      const checked = checkSandbox(request, catalog);
+      const sha256 = contentHash(CreateSandboxRequest, request);
+      const admitted = await insertSandbox(db, caller, request, checked, sha256);
+      const row = admitted.earlier ? await repeated(caller, admitted.earlier, sha256, call.signal) : admitted;
+      const spec = {
+        sandboxId: row.id,
+        organizationId: caller.organizationId,
+        template: checked.template.id,
+        limits: checked.limits,
+        environment: request.environment,
+        expireTime: row.expire_time,
+        tenancy: tenancyOf(caller),
+      };
+      return { sandbox: toSandbox(row), repeatedRequest: admitted.earlier !== null, spec };
+    },
+
+    async markSandboxRunning({ sandboxId, executorId }, call) {
+      const { organizationId } = callerOf(call);
+      checkSandboxId(sandboxId);
+      const event = changedEvent({
+        id: sandboxId,
+        organization_id: organizationId,
+        executor_id: executorId,
+        state: 'RUNNING',
+        stop_reason: 'STOP_REASON_UNSPECIFIED',
+      });
+      const [row] = await db.queryPrepared<SandboxRow>(
+        `with moved as (
+           update sandboxes set state = 'RUNNING', executor_id = $3, start_time = now()
+           where id = $1 and organization_id = $2 and state = 'PENDING' returning *
+         ), told as (
+           insert into outbox (id, subject, payload) select $4, $5, $6 from moved
+         )
+         select * from moved`,
+        [sandboxId, organizationId, executorId, newId('evt'), CHANGED_SUBJECT, event],
+      );
+      if (!row) throw notRunning(await findSandbox(db, organizationId, sandboxId));
+      settling.settled(sandboxId);
+      changed();
+      return { sandbox: toSandbox(row) };
+    },
+
+    async markSandboxStopped({ sandboxId, reason }, call) {
+      const { organizationId } = callerOf(call);
+      checkSandboxId(sandboxId);
+      // A failed start gives its request id back, so that trying again with it makes another sandbox.
+      const stopped = await db.transaction(async (tx) => {
+        const [row] = await tx.query<SandboxRow>(
+          `update sandboxes set state = 'STOPPED', stop_reason = $3, stop_time = now(),
+             request_id = case when $3 = 'FAILED_TO_START' then null else request_id end
+           where id = $1 and organization_id = $2 and state = any($4) returning *`,
+          [sandboxId, organizationId, reason, LIVE],
+        );
+        if (row) await announce(tx, row);
+        return row;
+      });
+      if (stopped) {
+        settling.settled(sandboxId);
+        changed();
+      }
+      const row = stopped ?? (await findSandbox(db, organizationId, sandboxId));
+      return { sandbox: toSandbox(row), executorId: row.executor_id };
+    },
+
+    async changeSandbox({ request = UpdateSandboxRequest.create() }, call) {
+      const { organizationId } = callerOf(call);
+      const { sandboxId } = request;
+      const { lifetimeMs, metadata } = checkChange(request);
+      checkSandboxId(sandboxId);
+      const row = await db.transaction(async (tx) => {
+        const [row] = await tx.query<SandboxRow>(
+          `update sandboxes set
+             expire_time = coalesce(now() + $3::float8 * interval '1 ms', expire_time),
+             metadata = coalesce($4::jsonb, metadata)
+           where id = $1 and organization_id = $2 and state = any($5) returning *`,
+          [sandboxId, organizationId, lifetimeMs ?? null, metadata ? JSON.stringify(metadata) : null, LIVE],
+        );
+        if (row) await announce(tx, row);
+        return row;
+      });
+      if (!row) throw notRunning(await findSandbox(db, organizationId, sandboxId));
+      changed();
+      return { sandbox: toSandbox(row), executorId: row.executor_id };
+    },
+
+    async getRoute({ sandboxId }, call) {
+      const { organizationId } = callerOf(call);
+      const row = await findSandbox(db, organizationId, sandboxId);
+      if (row.state !== 'RUNNING') throw notRunning(row);
+      return { executorId: row.executor_id };
+    },
+
+    async markExecutorLost({ executorId }) {
+      // The empty id is that of sandboxes which have no executor yet.
+      if (!executorId) throw invalidField('executorId', 'is required');
+      const rows = await db.transaction(async (tx) => {
+        const rows = await tx.query<SandboxRow>(
+          `update sandboxes set state = 'STOPPED', stop_reason = 'HOST_LOST', stop_time = now()
+           where executor_id = $1 and state = any($2) returning *`,
+          [executorId, LIVE],
+        );
+        await announce(tx, ...rows);
+        return rows;
+      });
+      if (rows.length > 0) changed();
+      return {};
+    },
+  };
+}
+
+/** One statement, one round trip: the organisation's lock, the request id, the quota and the row. Errors: QUOTA_EXCEEDED. */
+async function insertSandbox(
+  db: Database,
+  caller: Caller,
+  request: CreateSandboxRequest,
+  { template, limits, lifetimeMs }: CheckedSandbox,
+  sha256: Buffer,
+): Promise<SandboxRow & Admission> {
+  const [row] = await db.queryPrepared<SandboxRow & Admission>(
+    `with admitted as materialized (
+       select * from admit($2, $3, 'sandbox')
+     ), inserted as (
+       insert into sandboxes (id, organization_id, request_id, request_sha256, template, state, limits, metadata, expire_time)
+       select $1, $2, $3, $4, $5, 'PENDING', $6, $7, now() + $8::float8 * interval '1 ms'
+       from admitted where earlier is null and live < $9 returning *
+     )
+     select * from admitted left join inserted on true`,
+    [
+      newId('sbx'),
+      caller.organizationId,
+      request.requestId || null,
+      sha256,
+      template.id,
+      JSON.stringify(limits),
+      JSON.stringify(request.metadata),
+      lifetimeMs,
+      caller.quota?.concurrentSandboxes ?? 0,
+    ],
+  );
+  if (!row!.earlier && !row!.id) throw quotaExceeded(caller, row!.live);
+  return row!;
+}
+
+const noSandbox = () => new DrydockError('SANDBOX_NOT_FOUND', 'no such sandbox');
+
+/** What has not even the shape of an id is answered like an id of somebody else, and never reaches SQL. */
+function checkSandboxId(id: string): void {
+  if (!isId('sbx', id)) throw noSandbox();
+}
+
+export async function findSandbox(db: Queryable, organizationId: string, id: string): Promise<SandboxRow> {
+  checkSandboxId(id);
+  const [row] = await db.query<SandboxRow>('select * from sandboxes where id = $1 and organization_id = $2', [
+    id,
+    organizationId,
+  ]);
+  if (!row) throw noSandbox();
+  return row;
+}
+
+function notRunning({ state, stop_reason }: SandboxRow): DrydockError {
+  const stopped = state === 'STOPPED';
+  const advice = stopped ? `stopped (${stop_reason}); create another` : `${state}; wait until it is RUNNING`;
+  return new DrydockError('SANDBOX_NOT_RUNNING', `the sandbox is ${advice}`, {
+    metadata: { state, ...(stopped ? { stop_reason } : {}) },
+  });
+}

@@ -1,0 +1,79 @@
+import { isId } from '#libs/ids.ts';
+import type { Events } from '#libs/nats/events.ts';
+import type { Queryable } from '#libs/postgres/database.ts';
+import { SandboxesInherited } from '#proto/drydock/internal/v1/events.ts';
+import type { Dependencies } from '../records.ts';
+import { LIVE, type SandboxRow } from '../rows.ts';
+import { announce } from './changed-event.ts';
+
+/**
+ * Puts on record what an executor took over from one that is gone, in whatever order such news come. Repetition changes
+ * nothing. Of what had stopped, which the heir may not know, it is told again.
+ */
+export function consumeInherited({
+  db,
+  events,
+  changed,
+}: Pick<Dependencies, 'db' | 'changed'> & { events: Events }): AsyncDisposable {
+  return events.consumeDurable({
+    stream: 'EXECUTOR',
+    durable: 'session-inherited',
+    subject: 'drydock.executor.sandboxes.inherited',
+    async handle(data) {
+      const { executorId, heirExecutorId, sandboxIds, lostTime } = SandboxesInherited.decode(data);
+      // The empty id is that of sandboxes which have no executor yet.
+      if (!executorId || !heirExecutorId || !lostTime) return;
+      const ids = sandboxIds.filter((id) => isId('sbx', id));
+      await db.transaction(async (tx) => {
+        // One after the other: what one moves, the next may have to move on.
+        await tx.query(`select pg_advisory_xact_lock(hashtext('drydock.inherited'))`);
+        await apply(tx, { executorId, heirExecutorId, sandboxIds: ids, lostTime });
+      });
+      changed();
+    },
+  });
+}
+
+type Inheritance = { executorId: string; heirExecutorId: string; sandboxIds: string[]; lostTime: Date };
+
+async function apply(tx: Queryable, inheritance: Inheritance): Promise<void> {
+  await keep(tx, inheritance);
+  for (let next: Inheritance | undefined = inheritance; next; next = await ofHeir(tx, next)) await move(tx, next);
+}
+
+async function move(tx: Queryable, { executorId, heirExecutorId, sandboxIds, lostTime }: Inheritance): Promise<void> {
+  const moved = await tx.query<SandboxRow>(
+    `update sandboxes set executor_id = $2, inherit_time = $5
+     where executor_id = $1 and state <> 'STOPPED' and state = any($4) and id = any($3) returning *`,
+    [executorId, heirExecutorId, sandboxIds, LIVE, lostTime],
+  );
+  const lost = await tx.query<SandboxRow>(
+    `update sandboxes set state = 'STOPPED', stop_reason = 'HOST_LOST', stop_time = now()
+     where executor_id = $1 and state <> 'STOPPED' and state = any($3) and not id = any($2)
+       and coalesce(inherit_time, start_time) < $4 returning *`,
+    [executorId, sandboxIds, LIVE, lostTime],
+  );
+  const stopped = await tx.query<SandboxRow>(`select * from sandboxes where id = any($1) and state = 'STOPPED'`, [
+    sandboxIds,
+  ]);
+  await announce(tx, ...moved, ...lost, ...stopped);
+}
+
+async function keep(tx: Queryable, { executorId, heirExecutorId, sandboxIds, lostTime }: Inheritance): Promise<void> {
+  await tx.query(
+    `insert into inheritances (executor_id, heir_executor_id, sandbox_ids, lost_time) values ($1, $2, $3, $4)
+     on conflict (executor_id) do update set heir_executor_id = $2, sandbox_ids = $3, lost_time = $4
+       where inheritances.lost_time <= excluded.lost_time`,
+    [executorId, heirExecutorId, sandboxIds, lostTime],
+  );
+}
+
+/** What was inherited of the heir, where it was gone later and that is known already. */
+async function ofHeir(tx: Queryable, { heirExecutorId, lostTime }: Inheritance): Promise<Inheritance | undefined> {
+  const [row] = await tx.query<Inheritance>(
+    `select executor_id as "executorId", heir_executor_id as "heirExecutorId", sandbox_ids as "sandboxIds",
+       lost_time as "lostTime" from inheritances where executor_id = $1 and lost_time > $2`,
+    [heirExecutorId, lostTime],
+  );
+  return row;
+}

@@ -1,0 +1,130 @@
+import { isId } from '#libs/ids.ts';
+import type { Events } from '#libs/nats/events.ts';
+import type { Database, Queryable } from '#libs/postgres/database.ts';
+import { OrganizationDeleted } from '#proto/drydock/internal/v1/events.ts';
+import { announceEnds, CANCELLED, DELIVERIES, type Ended, tellCancelled } from '../executions/ends.ts';
+import type { Dependencies } from '../records.ts';
+import type { SandboxRow } from '../rows.ts';
+import { announce } from '../sandboxes/changed-event.ts';
+
+const BATCH = 100;
+// Longer than a token lives: whoever has not heard that it was revoked lets calls in until then.
+const LAST_CALLS = '20 minutes';
+
+/** Puts on record that organisations were deleted, so that `endOrganizations` has something to do, and calls `deleted`. */
+export function consumeOrganizationDeleted(db: Database, events: Events, deleted: () => void): AsyncDisposable {
+  return events.consumeDurable({
+    stream: 'AUTH',
+    durable: 'session',
+    subject: 'drydock.auth.organization.deleted',
+    async handle(data) {
+      const { organizationId } = OrganizationDeleted.decode(data);
+      if (!isId('org', organizationId)) return;
+      await db.query(
+        `insert into tenants (organization_id, ending_since) values ($1, now())
+         on conflict (organization_id) do update set ending_since = excluded.ending_since`,
+        [organizationId],
+      );
+      deleted();
+    },
+  });
+}
+
+/**
+ * Ends what organisations that were deleted have: their webhooks, sandboxes and executions, and for 20 minutes what calls
+ * still write that were let in before. Replicas share the work: a row that one has locked is skipped by the others. `signal`
+ * leaves the rest to the next time.
+ */
+export async function endOrganizations(
+  dependencies: Omit<Dependencies, 'catalog'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { db, settling, changed } = dependencies;
+  if ((await db.query('select 1 from tenants where ending_since is not null limit 1')).length === 0) return;
+  // First, so that they are not told of the executions.
+  await inBatches(db, signal, deleteWebhooks, () => {});
+  await inBatches(db, signal, stopSandboxes, (rows) => {
+    for (const { id } of rows) settling.settled(id);
+    changed();
+  });
+  for (const state of ['QUEUED', 'RUNNING'] as const)
+    await inBatches(
+      db,
+      signal,
+      (tx) => cancelExecutions(tx, state),
+      (rows) => {
+        announceEnds(dependencies, rows);
+        changed();
+      },
+    );
+  if (!signal.aborted) await forgetEnded(db);
+}
+
+/** Does a batch after the other, each in a transaction and with `done` after its commit, until one is not full or `signal`. */
+async function inBatches<T>(
+  db: Database,
+  signal: AbortSignal,
+  work: (tx: Queryable) => Promise<T[]>,
+  done: (rows: T[]) => void,
+) {
+  let rows: T[];
+  do {
+    if (signal.aborted) return;
+    rows = await db.transaction(work);
+    if (rows.length > 0) done(rows);
+  } while (rows.length === BATCH);
+}
+
+/**
+ * A query for ids of rows of organisations that are being ended, up to a batch, which locks them. `state` is SQL: which of
+ * their rows, as an index by organisation holds them.
+ */
+function idsOf(table: string, state: string): string {
+  // Organisation by organisation, so that the rows of others cost nothing.
+  return `select each.id from tenants, lateral (
+      select id from ${table} where ${table}.organization_id = tenants.organization_id and ${state}
+      limit ${BATCH} for update skip locked
+    ) as each
+    where ending_since is not null limit ${BATCH}`;
+}
+
+/** The sweep removes them with their deliveries. */
+async function deleteWebhooks(tx: Queryable): Promise<unknown[]> {
+  const rows = await tx.query<{ id: string }>(
+    `update webhooks set delete_time = now(), request_id = null
+     where id in (${idsOf('webhooks', 'delete_time is null')}) returning id`,
+  );
+  await tx.query('delete from webhook_secrets where webhook_id = any($1)', [rows.map(({ id }) => id)]);
+  return rows;
+}
+
+async function stopSandboxes(tx: Queryable): Promise<SandboxRow[]> {
+  const rows = await tx.query<SandboxRow>(
+    `update sandboxes set state = 'STOPPED', stop_reason = 'DELETED', stop_time = now()
+     where id in (${idsOf('sandboxes', `state <> 'STOPPED'`)}) returning *`,
+  );
+  await announce(tx, ...rows);
+  return rows;
+}
+
+async function cancelExecutions(tx: Queryable, state: 'QUEUED' | 'RUNNING'): Promise<Ended[]> {
+  const rows = await tx.query<Ended>(
+    `update executions set state = 'CANCELLED', finish_time = now(), result = $1, spec = null
+     where id in (${idsOf('executions', `state = '${state}'`)}) returning id, ${DELIVERIES}`,
+    [CANCELLED],
+  );
+  // Those that wait are with nobody.
+  if (state === 'RUNNING') await tellCancelled(tx, rows);
+  return rows;
+}
+
+async function forgetEnded(db: Database): Promise<void> {
+  // As a value and not as a join, which might read the rows of everybody.
+  const none = (table: string, state: string) =>
+    `(select 1 from ${table} where ${table}.organization_id = tenants.organization_id and ${state} limit 1) is null`;
+  await db.query(
+    `update tenants set ending_since = null
+     where ending_since < now() - interval '${LAST_CALLS}' and ${none('sandboxes', `state <> 'STOPPED'`)}
+       and ${none('executions', `state = 'QUEUED'`)} and ${none('executions', `state = 'RUNNING'`)}`,
+  );
+}
