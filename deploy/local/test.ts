@@ -14,9 +14,11 @@ import { readExternal } from './external.ts';
 import { generate } from './generate.ts';
 import { ROOT } from './root.ts';
 import { readSettings } from './settings.ts';
+import { startTimes } from './stage-times.ts';
 import { ensureSystemPackages } from './system-packages.ts';
 
 const { dataDirectory: DATA_DIRECTORY } = readSettings(process.env, 1);
+const IMAGES = join(DATA_DIRECTORY, 'images');
 const BIN = join(ROOT, 'node_modules/.bin');
 /** A stage that has not ended by then hangs: it fails, with what it printed last. */
 const STAGE_MS = 35 * 60_000;
@@ -86,52 +88,64 @@ if (command.args.some((name) => !names.includes(name))) command.error(`error: th
 
 await ensureSystemPackages(say);
 await generate(say);
+const times = startTimes();
 {
-  const runsPrograms = wanted.some(({ name }) => PROJECTS.includes(name) && name !== 'unit');
-  await using engine = runsPrograms ? await startEngine() : undefined;
+  const runsPrograms = (name: string) => PROJECTS.includes(name) && name !== 'unit';
+  await using engine = wanted.some(({ name }) => runsPrograms(name)) ? await startEngine() : undefined;
   if (engine) process.env.DOCKER_SOCKET = engine.socket;
-  process.env.IMAGE_CACHE = join(DATA_DIRECTORY, 'images');
-  if (wanted.some(({ name }) => ['start', 'kubernetes'].includes(name))) await prepareCluster(DATA_DIRECTORY, say);
-  if (engine && wanted.some(({ name }) => name === 'kubernetes')) {
-    await ensureHelm(join(DATA_DIRECTORY, 'cluster/bin'), say);
-    await ensureBundledImages({
-      cacheDirectory: join(DATA_DIRECTORY, 'images'),
-      dockerSocket: engine.socket,
-      onProgress: say,
-    });
-  }
-  for (const { name, run } of wanted) {
-    const started = performance.now();
-    const counts = await run();
-    for (const key of ['passed', 'failed', 'skipped'] as const) total[key] += counts[key];
-    const seconds = ((performance.now() - started) / 1000).toFixed(1);
-    say(`${counts.failed ? 'FAIL' : 'ok  '} ${name}: ${describe(counts)} (${seconds} s)`);
-  }
+  process.env.IMAGE_CACHE = IMAGES;
+  // Checks and builds side by side: what is fetched and unpacked waits for the disk and the network.
+  const [light, heavy] = [wanted.filter(({ name }) => isLight(name)), wanted.filter(({ name }) => !isLight(name))];
+  await Promise.all([prepare(engine?.socket), runAll(light)]);
+  await runAll(heavy);
 }
 const [onDocker, onKubernetes] = [reports.get('integration'), reports.get('kubernetes')];
 if (onDocker && onKubernetes)
   for (const line of contractLines(onDocker.testResults, onKubernetes.testResults)) say(line);
+say(times.table());
 say(describe(total));
 process.exit(total.failed > 0 || total.passed === 0 ? 1 : 0);
+
+async function runAll(stages: Stage[]): Promise<void> {
+  for (const { name, run } of stages) {
+    const counts = await times.of(name, run());
+    for (const key of ['passed', 'failed', 'skipped'] as const) total[key] += counts[key];
+    say(`${counts.failed ? 'FAIL' : 'ok  '} ${name}: ${describe(counts)}`);
+  }
+}
+
+/** Whether a stage needs no engine, and does not measure time. */
+function isLight(name: string): boolean {
+  return !['agent', ...PROJECTS].includes(name) || name === 'unit';
+}
+
+/** Builds what the stages need and the caches lack: images beside the programs of a cluster, which are compiled. */
+async function prepare(dockerSocket: string | undefined): Promise<void> {
+  const needs = (...names: string[]) => wanted.some(({ name }) => names.includes(name));
+  const images = async () => {
+    if (!dockerSocket) return;
+    const options = { dockerSocket, cacheDirectory: IMAGES, onProgress: say };
+    if (needs('integration', 'e2e', 'hostile', 'chaos')) await times.of('(images)', ensureImages(options));
+    if (needs('kubernetes')) await times.of('(bundled images)', ensureBundledImages(options));
+  };
+  const programs = async () => {
+    if (needs('start', 'kubernetes')) await times.of('(cluster)', prepareCluster(DATA_DIRECTORY, say));
+    if (needs('kubernetes')) await times.of('(helm)', ensureHelm(join(DATA_DIRECTORY, 'cluster/bin'), say));
+  };
+  await Promise.all([images(), programs()]);
+}
 
 function describe({ passed, failed, skipped }: Counts): string {
   return `${passed} passed, ${failed} failed, ${skipped} skipped`;
 }
 
-/** An engine with every image, for the stages that run programs. */
-async function startEngine() {
-  const engine = await ensureEngine({
+/** An engine for the stages that run programs. */
+function startEngine() {
+  return ensureEngine({
     dataDirectory: DATA_DIRECTORY,
     runDirectory: join(DATA_DIRECTORY, 'run'),
     dockerHost: readExternal(process.env).dockerHost,
   });
-  if (wanted.some(({ name }) => ['integration', 'e2e', 'hostile', 'chaos'].includes(name)))
-    await ensureImages({
-      dockerSocket: engine.socket,
-      cacheDirectory: join(DATA_DIRECTORY, 'images'),
-      onProgress: say,
-    });
-  return engine;
 }
 
 function check(name: string, run: () => PromiseLike<unknown>): Stage {
