@@ -24,6 +24,7 @@ const BIN = join(ROOT, 'node_modules/.bin');
 const STAGE_MS = 35 * 60_000;
 const LOG_END = 8_000;
 const TOP_LEVEL = [
+  'LICENSE',
   'README.md',
   'buf.yaml',
   'deploy',
