@@ -1,3 +1,4 @@
+import { constants, type Http2Session, type ServerHttp2Stream } from 'node:http2';
 import {
   type Metadata as RawMetadata,
   ServerInterceptingCall,
@@ -7,6 +8,7 @@ import {
 } from '@grpc/grpc-js';
 import { Metadata } from 'nice-grpc-common';
 import { DrydockError } from '#libs/errors.ts';
+import { type Allowance, createAllowance } from '#libs/grpc/allowance.ts';
 import { type Patience, watchArrival } from '#libs/grpc/arrival.ts';
 import { startCallSpan } from '#libs/grpc/call-span.ts';
 import { encodingOf, explainOwnStatus, streamOf } from '#libs/grpc/interceptors.ts';
@@ -16,6 +18,9 @@ import type { PublicMethod } from '#libs/grpc/public-method.ts';
 import { handlerOf } from '#libs/grpc/serving.ts';
 import { statusOf } from '#libs/grpc/status.ts';
 import type { Logger } from '#libs/log.ts';
+
+/** Calls of one connection that its client may cancel before they are answered. */
+const RESETS = { burst: 300, perSecond: 100 };
 
 export type AdmissionOptions = {
   log: Logger;
@@ -63,6 +68,7 @@ function intercepted(
   const open = new DisposableStack();
   open.use(observation);
   stream.once('close', () => {
+    countReset(stream);
     arrival.end();
     gone.abort();
     open.dispose();
@@ -89,6 +95,16 @@ function intercepted(
           .build(),
       ),
   });
+}
+
+const resets = new WeakMap<Http2Session, Allowance>();
+
+/** Beginning a call costs the server more than cancelling it costs the client. */
+function countReset({ session, rstCode, writableFinished }: ServerHttp2Stream): void {
+  if (!session || rstCode !== constants.NGHTTP2_CANCEL || writableFinished) return;
+  const allowance = resets.get(session) ?? createAllowance(RESETS);
+  resets.set(session, allowance);
+  if (!allowance.take()) session.destroy();
 }
 
 /** Compressed, a message of some KiB is many MiB, and nothing has counted them. */

@@ -1,13 +1,16 @@
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import { DrydockError } from '#libs/errors.ts';
+import { createAllowance } from '#libs/grpc/allowance.ts';
 import type { AdmittedCall } from '#libs/grpc/public-method.ts';
 
 /** Of memory, for each piece that a message comes in: one of a byte costs a hundred. */
 const PIECE_BYTES = 256;
 /** About what the headers of a call take on the wire. */
 const HEADER_BYTES = 256;
-/** Pieces of less than `PIECE_BYTES` that a call may send at once, and in a second: more are a flood, which ends its connection. */
-const SMALL_PIECES = { burst: 10_000, perSecond: 5_000 };
+/** A message of its own, with its length, is longer. */
+const SMALL_PIECE_BYTES = 16;
+/** How many of these a call may send: more are a flood, which ends its connection. */
+const SMALL_PIECES = { burst: 1_000, perSecond: 1_000 };
 
 /** How long clients may keep a server waiting. */
 export type Patience = {
@@ -49,7 +52,7 @@ export function watchArrival({
   patience: Required<Patience>;
   onUse: (peer: string, bytes: number) => void;
 }): Arrival {
-  const isFlood = countSmallPieces();
+  const smallPieces = createAllowance(SMALL_PIECES);
   let admitted: AdmittedCall | undefined;
   let arriving = false;
   let timer: NodeJS.Timeout | undefined;
@@ -61,7 +64,7 @@ export function watchArrival({
   onUse(peer, HEADER_BYTES);
   stream.on('data', (piece: Buffer) => {
     onUse(peer, piece.length);
-    if (isFlood(piece.length)) return stream.session?.destroy();
+    if (piece.length < SMALL_PIECE_BYTES && !smallPieces.take()) return stream.session?.destroy();
     if (!admitted) return;
     if (isStream) clearTimeout(timer);
     else if (!arriving) within(patience.messageMs, 'the request did not arrive');
@@ -90,15 +93,5 @@ export function watchArrival({
       clearTimeout(timer);
       if (!isStream) admitted = undefined;
     },
-  };
-}
-
-/** Tells when pieces come that are so small, and so many, that reading them costs more than they say. */
-function countSmallPieces(): (bytes: number) => boolean {
-  const began = performance.now();
-  let small = 0;
-  return (bytes) => {
-    small += bytes < PIECE_BYTES ? 1 : 0;
-    return small > SMALL_PIECES.burst + (SMALL_PIECES.perSecond * (performance.now() - began)) / 1_000;
   };
 }

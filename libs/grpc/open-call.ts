@@ -5,7 +5,7 @@ import type { Observation } from '#libs/grpc/observation.ts';
 import type { AdmittedCall } from '#libs/grpc/public-method.ts';
 
 /** How long a client that was answered may go on sending. */
-const LINGER_MS = 1_000;
+const LINGER_MS = 50;
 
 /** A call between its headers and its last byte. */
 export type OpenCall = {

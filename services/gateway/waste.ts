@@ -7,7 +7,7 @@ const READ_PER_USED = 2;
 const BYTES_PER_SECOND = 16 * 1024;
 /** An answer of so many bytes brings one of acknowledgement. */
 const WRITTEN_PER_BYTE = 16;
-const CHECK_MS = 100;
+const CHECK_MS = 50;
 
 export type Waste = Disposable & {
   /** Follows a connection until it closes. */
