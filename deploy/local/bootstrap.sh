@@ -4,11 +4,18 @@
 set -eu
 cd "$(dirname "$0")/../.."
 
-if [ ! -x node_modules/.bin/node ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
-  echo 'installing npm packages' >&2
+# npm writes it last.
+installed=node_modules/.package-lock.json
+if [ ! -x node_modules/.bin/node ] || [ ! -e $installed ] || [ package-lock.json -nt $installed ]; then
+  echo 'npm packages: installing' >&2
+  began=$(date +%s)
   # Not npm ci: it refuses a lock file without other platforms' binaries, which not every registry mirror carries.
-  npm install --no-save --no-audit --no-fund --loglevel=error >&2
-  touch node_modules/.package-lock.json
+  if ! npm install --no-save --no-audit --no-fund --loglevel=error >&2; then
+    printf '\ncannot go on: the npm packages could not be installed\n  fix: check the network and the registry of npm\n' >&2
+    exit 1
+  fi
+  touch $installed
+  echo "npm packages: ready ($(($(date +%s) - began)) s)" >&2
 fi
 script=$1
 shift

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chown, cp, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chown, cp, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import pg from 'pg';
@@ -60,11 +60,14 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   return { ...child, url: `${server}/${DATABASE}` };
 }
 
-/** A secret of 32 random bytes, made once and kept where only its owner reads it. */
-export async function keepSecret(file: string): Promise<string> {
+/** A secret of 32 random bytes after a prefix, made once and kept where only its owner reads it. */
+export async function keepSecret(file: string, prefix = ''): Promise<string> {
   if (!existsSync(file)) {
     await mkdir(dirname(file), { recursive: true });
-    await writeFile(file, randomBytes(32).toString('base64url'), { mode: 0o600 });
+    const unfinished = `${file}.new`;
+    await writeFile(unfinished, `${prefix}${randomBytes(32).toString('base64url')}`, { mode: 0o600 });
+    // A full disk leaves an empty file, which would be taken for a secret.
+    await rename(unfinished, file);
   }
   return readFile(file, 'utf8');
 }
@@ -90,12 +93,13 @@ async function findPrograms(copies: string, forOthers: boolean): Promise<Program
   const { size, mtimeMs } = await stat(programs.postgres);
   const there = await stat(copied.postgres).catch(() => undefined);
   if (there?.size === size && there.mtimeMs === mtimeMs) return copied;
-  await rm(copies, { recursive: true, force: true });
-  await cp(join(dirname(programs.postgres), '..'), copies, {
-    recursive: true,
-    verbatimSymlinks: true,
-    preserveTimestamps: true,
-  });
+  await replaceDirectory(copies, (unfinished) =>
+    cp(join(dirname(programs.postgres), '..'), unfinished, {
+      recursive: true,
+      verbatimSymlinks: true,
+      preserveTimestamps: true,
+    }),
+  );
   return copied;
 }
 
@@ -104,11 +108,21 @@ async function othersReach(directory: string): Promise<boolean> {
   return dirname(directory) === directory || othersReach(dirname(directory));
 }
 
+/** Made beside and renamed: a half-made one would be taken for whole by the next start. */
+async function replaceDirectory(directory: string, make: (unfinished: string) => Promise<unknown>): Promise<void> {
+  const unfinished = `${directory}.new`;
+  await rm(unfinished, { recursive: true, force: true });
+  try {
+    await make(unfinished);
+    await rm(directory, { recursive: true, force: true });
+    await rename(unfinished, directory);
+  } finally {
+    await rm(unfinished, { recursive: true, force: true });
+  }
+}
+
 async function initialise(initdb: string, directory: string, password: string, user: User | undefined): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
   const passwordFile = `${directory}-initial-password`;
-  await writeFile(passwordFile, password, { mode: 0o600 });
-  if (user) for (const path of [directory, passwordFile]) await chown(path, user.uid, user.gid);
   const flags = [
     '--auth=scram-sha-256',
     `--username=${USER}`,
@@ -117,16 +131,17 @@ async function initialise(initdb: string, directory: string, password: string, u
     '--no-instructions',
   ];
   try {
-    await execa(initdb, [`--pgdata=${directory}`, `--pwfile=${passwordFile}`, ...flags], {
-      cwd: dirname(directory),
-      ...user,
+    await replaceDirectory(directory, async (unfinished) => {
+      await mkdir(unfinished, { recursive: true, mode: 0o700 });
+      await writeFile(passwordFile, password, { mode: 0o600 });
+      if (user) for (const path of [unfinished, passwordFile]) await chown(path, user.uid, user.gid);
+      await execa(initdb, [`--pgdata=${unfinished}`, `--pwfile=${passwordFile}`, ...flags], {
+        cwd: dirname(directory),
+        ...user,
+      });
     });
-  } catch (error) {
-    // A half-made one would be taken for whole by the next start.
-    await rm(directory, { recursive: true, force: true });
-    throw error;
   } finally {
-    await rm(passwordFile);
+    await rm(passwordFile, { force: true });
   }
 }
 

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { execa } from 'execa';
 import type { Progress } from './root.ts';
+import { StartError } from './start-error.ts';
 
 /** A command that is needed, and the Debian package that brings it. */
 export type Need = { command: string; package: string; unless: () => boolean };
@@ -22,30 +23,36 @@ const NEEDED: Need[] = [
   { command: 'flock', package: 'util-linux', unless: () => false },
 ];
 
-// What the modules of the agent ask for.
-const GO_VERSION = [1, 25] as const;
+/** Of apt-get, which others may be using. */
+const LOCK_SECONDS = 300;
 
 /**
- * Installs what is missing, after saying what; throws with the command that mends it where that is not ours to do.
+ * Installs what is missing, after telling what; throws with the command that mends it where that is not ours to do.
  * `needs`: default, what a platform needs.
  */
-export async function ensureSystemPackages(progress: Progress, needs = NEEDED): Promise<void> {
+export async function ensureSystemPackages(tell: Progress, needs = NEEDED): Promise<void> {
   const missing = [...new Set((await findMissing(needs)).map(({ package: name }) => name))];
-  if (missing.length > 0) {
-    const fix = `apt-get install -y --no-install-recommends ${missing.join(' ')}`;
-    if (process.getuid?.() !== 0 || !(await isDebian()))
-      throw new Error(`missing: ${missing.join(', ')}\n  fix: sudo ${fix}`);
-    progress(`installing system packages: ${missing.join(' ')}`);
-    // A third-party source that fails is not in the way of Debian's own.
-    await execa('apt-get', ['update', '-qq'], { reject: false });
-    const env = { DEBIAN_FRONTEND: 'noninteractive' };
-    await execa('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...missing], { env });
-  }
-  const go = await goVersion();
-  if (!go || go[0] < GO_VERSION[0] || (go[0] === GO_VERSION[0] && go[1] < GO_VERSION[1]))
-    throw new Error(
-      `missing: Go ${GO_VERSION.join('.')} or newer\n  fix: install it from https://go.dev/dl and put it on PATH`,
-    );
+  if (missing.length === 0) return;
+  const fix = `apt-get install -y --no-install-recommends ${missing.join(' ')}`;
+  if (process.getuid?.() !== 0 || !(await isDebian()))
+    throw new StartError(`these packages are missing: ${missing.join(', ')}`, `sudo ${fix}`);
+  tell(`installing ${missing.join(', ')}`);
+  // One that was cut short.
+  await run('dpkg', ['--configure', '-a']);
+  const lock = ['-o', `DPkg::Lock::Timeout=${LOCK_SECONDS}`];
+  // A third-party source that fails is not in the way of Debian's own.
+  await run('apt-get', [...lock, 'update', '-qq']);
+  const install = ['install', '-y', '-qq', '--no-install-recommends', ...missing];
+  const { failed, all = '' } = await run('apt-get', [...lock, ...install]);
+  if (!failed) return;
+  const why = all.split('\n').find((line) => line.startsWith('E: ')) ?? all.split('\n').at(-1);
+  throw new StartError(`${missing.join(', ')} could not be installed: ${why}`, `check the network, then ${fix}`);
+}
+
+/** Ctrl-C, which reaches a whole group of processes, would leave packages half installed. */
+function run(command: string, args: string[]) {
+  const env = { DEBIAN_FRONTEND: 'noninteractive' };
+  return execa(command, args, { env, all: true, reject: false, detached: true, cleanup: false });
 }
 
 export async function findMissing(needs = NEEDED): Promise<Need[]> {
@@ -55,15 +62,6 @@ export async function findMissing(needs = NEEDED): Promise<Need[]> {
 
 export async function hasCommand(command: string): Promise<boolean> {
   return (process.env.PATH ?? '').split(':').some((directory) => existsSync(`${directory}/${command}`));
-}
-
-/** Major and minor version of the Go on PATH. */
-export async function goVersion(): Promise<[number, number] | undefined> {
-  const { stdout = '' } = await execa('go', ['env', 'GOVERSION'], {
-    reject: false,
-  });
-  const found = /^go(\d+)\.(\d+)/.exec(stdout);
-  return found ? [Number(found[1]), Number(found[2])] : undefined;
 }
 
 async function isDebian(): Promise<boolean> {
