@@ -10,27 +10,35 @@ const LINES_SHOWN = 200;
 
 export type LogFiles = {
   directory: string;
-  /** Appends a line to the file of a process. Throws where the disk does not take it. */
+  /** Appends a line to the file of a process. */
   write(process: string, line: string): void;
 };
 
 /**
  * A file for each process, `<process>.log` below a directory. One of an earlier start, or of more than 16 MiB, is renamed to
- * `<process>.log.1`, in place of the one before it.
+ * `<process>.log.1`, in place of the one before it. A line that the disk does not take is lost: `onLoss` hears of the first.
  */
-export function openLogFiles(directory: string): LogFiles {
+export function openLogFiles(directory: string, onLoss: (error: Error) => void): LogFiles {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const sizes = new Map<string, number>();
+  let lost = false;
+  const append = (process: string, text: string) => {
+    const file = join(directory, `${process}${SUFFIX}`);
+    const size = sizes.get(process) ?? Number.POSITIVE_INFINITY;
+    const fits = size + text.length <= MAX_BYTES;
+    if (!fits && existsSync(file)) renameSync(file, `${file}.1`);
+    appendFileSync(file, text, { mode: 0o600 });
+    sizes.set(process, (fits ? size : 0) + Buffer.byteLength(text));
+  };
   return {
     directory,
     write(process, line) {
-      const file = join(directory, `${process}${SUFFIX}`);
-      const text = `${line}\n`;
-      const size = sizes.get(process) ?? Number.POSITIVE_INFINITY;
-      const fits = size + text.length <= MAX_BYTES;
-      if (!fits && existsSync(file)) renameSync(file, `${file}.1`);
-      appendFileSync(file, text, { mode: 0o600 });
-      sizes.set(process, (fits ? size : 0) + Buffer.byteLength(text));
+      try {
+        append(process, `${line}\n`);
+      } catch (error) {
+        if (!lost) onLoss(error as Error);
+        lost = true;
+      }
     },
   };
 }

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chown, cp, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { execa } from 'execa';
 import pg from 'pg';
 import { type Child, commandLineOf, startChild, until } from './child.ts';
+import { StartError } from './start-error.ts';
 
 const DATABASE = 'drydock';
 const USER = 'postgres';
@@ -31,6 +32,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   const databaseDirectory = join(dataDirectory, 'postgres');
   const password = await keepSecret(join(dataDirectory, 'postgres-password'));
   const user = await findUser();
+  if (user) await checkOthersReach(dataDirectory);
   const { initdb, postgres } = await findPrograms(join(dataDirectory, 'postgres-programs'), user !== undefined);
   if (!existsSync(join(databaseDirectory, 'PG_VERSION'))) await initialise(initdb, databaseDirectory, password, user);
   await removeStaleLock(join(databaseDirectory, 'postmaster.pid'));
@@ -104,8 +106,22 @@ async function findPrograms(copies: string, forOthers: boolean): Promise<Program
 }
 
 async function othersReach(directory: string): Promise<boolean> {
-  if (((await stat(directory)).mode & OTHERS_ENTER) === 0) return false;
-  return dirname(directory) === directory || othersReach(dirname(directory));
+  return (await firstClosed(directory)) === undefined;
+}
+
+async function checkOthersReach(directory: string): Promise<void> {
+  const closed = await firstClosed(resolve(directory));
+  if (!closed) return;
+  throw new StartError(
+    `the user ${USER}, as whom PostgreSQL runs, may not pass through ${closed}`,
+    `chmod o+x ${closed}, or set DRYDOCK_DATA_DIR to another directory`,
+  );
+}
+
+/** Of a directory and those above it, the first that others may not pass through. */
+async function firstClosed(directory: string): Promise<string | undefined> {
+  if (((await stat(directory)).mode & OTHERS_ENTER) === 0) return directory;
+  return dirname(directory) === directory ? undefined : firstClosed(dirname(directory));
 }
 
 /** Made beside and renamed: a half-made one would be taken for whole by the next start. */

@@ -61,6 +61,7 @@ const steps = createSteps(print);
 const stop = new AbortController();
 /** Why it cannot go on: what failed, and before that the process that ended by itself. */
 const problems: { failure?: unknown; end?: StartError } = {};
+let logs: LogFiles | undefined;
 try {
   await command.parseAsync();
 } catch (error) {
@@ -74,7 +75,9 @@ process.exit(problem ? 1 : 0);
 async function serve(options: Options): Promise<void> {
   const settings = readSettings(process.env, options.executors);
   const runDirectory = join(settings.dataDirectory, 'run');
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => end(runDirectory));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => end(runDirectory));
+  // Whoever read it has gone, as a terminal that is closed.
+  process.stdout.on('error', () => stop.abort());
   await checkDataDirectory(settings.dataDirectory);
   await using lock = await tryLockFile(join(runDirectory, 'lock'));
   if (!lock) throw new StartError(`another npm start holds ${runDirectory}`, 'stop it, or set DRYDOCK_DATA_DIR');
@@ -102,14 +105,15 @@ function fail(error: unknown): void {
 }
 
 async function start(settings: Settings, runDirectory: string, options: Options): Promise<void> {
-  const logs = openLogFiles(logDirectoryOf(settings));
+  const files = openLogFiles(logDirectoryOf(settings), ({ message }) => steps.say(`logs are incomplete: ${message}`));
+  logs = files;
   const lastLines = new Map<string, string>();
   let onExitWhileServing: Supervisor['onExit'] | undefined;
   await using machine = new AsyncDisposableStack();
-  const { local, platform } = await bringUp(settings, runDirectory, options, machine, logs, {
+  const { local, platform } = await bringUp(settings, runDirectory, options, machine, files, {
     onLine(name, line) {
       lastLines.set(name, line);
-      logs.write(name, line);
+      files.write(name, line);
       if (options.verbose) print(`${name.padEnd(10)} | ${line}`);
     },
     onExit(name, reason) {
@@ -128,9 +132,9 @@ async function start(settings: Settings, runDirectory: string, options: Options)
   };
   const output = await steps.run('first program', () => runFirstProgram(platform.httpUrl, platform.apiKey));
   print(`\n${output}`);
-  print(describeUse(platform, logs.directory));
+  print(describeUse(platform, files.directory));
   steps.say('ready; Ctrl-C stops everything');
-  const others = options.small ? undefined : ensureOtherImages(local, { logs, steps, signal: stop.signal });
+  const others = options.small ? undefined : ensureOtherImages(local, { logs: files, steps, signal: stop.signal });
   if (options.once) await others;
   else await aborted(stop.signal);
 }
@@ -205,11 +209,17 @@ function processEnded(name: string, reason: string, lastLine: string | undefined
   return new StartError(`${name} ended by itself (${reason})${words}`, `npm start -- logs ${name} shows more`);
 }
 
+/** Its whole text, where that is more than a line, goes into a log. */
 function describeProblem(problem: unknown): string {
-  if (problem instanceof StartError) return problem.message;
+  const text = problem instanceof Error ? problem.message : `${problem}`;
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
   const disk = diskProblemOf(problem);
-  if (disk) return new StartError(disk, 'make room or make it writable, or set DRYDOCK_DATA_DIR').message;
-  return problem instanceof Error ? problem.message : `${problem}`;
+  if (disk)
+    return new StartError(`${disk}: ${lines[0]}`, 'make room or make it writable, or set DRYDOCK_DATA_DIR').message;
+  if (problem instanceof StartError) return text;
+  if (lines.length > 1) logs?.write('start', text);
+  if (lines.length < 2 || !logs) return text;
+  return new StartError(`${lines[0]}: ${lines.at(-1)}`, 'npm start -- logs start shows more').message;
 }
 
 function toExecutors(text: string): number {

@@ -97,8 +97,8 @@ export async function leftBehind(directory: string): Promise<string[]> {
       return names ? [`process ${pid}: ${commandLine.replaceAll('\0', ' ')}`] : [];
     }),
   );
-  const mounts = (await read('/proc/self/mounts')).split('\n').filter((line) => line.includes(directory));
-  const pidFiles = (await readdir(`${directory}/run`)).filter((name) => name.endsWith('.pid'));
+  const mounts = (await read('/proc/self/mounts')).split('\n').filter((line) => line.includes(`${directory}/`));
+  const pidFiles = (await readdir(`${directory}/run`).catch(() => [])).filter((name) => name.endsWith('.pid'));
   const executorId = /"executorId":"([^"]+)"/.exec(await read(`${directory}/logs/executor-1.log`))?.[1];
   const containers =
     executorId && (await answers(MACHINES_ENGINE))
