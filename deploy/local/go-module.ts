@@ -19,6 +19,8 @@ export type GoModule = {
   version: string;
   /** As the checksum database has it: `h1:` and the SHA-256, in base64, of the list of all files with their hashes. */
   hash: string;
+  /** Files that match are only held against the hash. */
+  omit?: RegExp;
 };
 
 /**
@@ -26,7 +28,7 @@ export type GoModule = {
  * not what was asked for, and leaves nothing then.
  */
 export async function fetchModule(
-  { path, version, hash }: GoModule,
+  { path, version, hash, omit }: GoModule,
   directory: string,
   signal?: AbortSignal,
 ): Promise<void> {
@@ -36,7 +38,7 @@ export async function fetchModule(
   try {
     await rm(directory, { recursive: true, force: true });
     await download(`${path}/@v/${version}.zip`, archive, signal);
-    const found = await unpack(archive, `${name}/`, directory);
+    const found = await unpack(archive, `${name}/`, directory, omit);
     if (found !== hash)
       throw new StartError(
         `the Go module proxy sent another ${name} than the checksum database lists: ${found}, not ${hash}`,
@@ -101,7 +103,7 @@ async function goProxy(): Promise<string> {
 }
 
 /** Unpacks a module's zip, whose names all begin with its own, and answers with its hash. */
-async function unpack(archive: string, prefix: string, directory: string): Promise<string> {
+async function unpack(archive: string, prefix: string, directory: string, omit?: RegExp): Promise<string> {
   const zip = await yauzl.openPromise(archive);
   const hashes = new Map<string, string>();
   let bytes = 0;
@@ -109,12 +111,15 @@ async function unpack(archive: string, prefix: string, directory: string): Promi
     const { fileName } = entry;
     bytes += entry.uncompressedSize;
     if (!fileName.startsWith(prefix) || bytes > MAX_BYTES) return 'a file that is too large or of another module';
-    const path = join(directory, fileName.slice(prefix.length));
-    await mkdir(dirname(path), { recursive: true });
     const hash = createHash('sha256');
     const stream = await zip.openReadStreamPromise(entry);
-    stream.on('data', (piece) => hash.update(piece));
-    await pipeline(stream, createWriteStream(path));
+    if (omit?.test(fileName)) await pipeline(stream, hash);
+    else {
+      const path = join(directory, fileName.slice(prefix.length));
+      await mkdir(dirname(path), { recursive: true });
+      stream.on('data', (piece) => hash.update(piece));
+      await pipeline(stream, createWriteStream(path));
+    }
     hashes.set(fileName, hash.digest('hex'));
   }
   const lines = [...hashes.keys()].sort().map((name) => `${hashes.get(name)}  ${name}\n`);

@@ -9,6 +9,8 @@ import { StartError } from './start-error.ts';
 
 /** What the modules of the agent ask for. */
 export const GO_NEEDED = [1, 26] as const;
+/** Half of a toolchain's files. */
+const ITS_OWN_TESTS = /\/testdata\/|_test\.go$|@[^/]+\/(test|api|doc)\//;
 const GO_VERSION = 'go1.26.8';
 /** The hashes of these modules in the checksum database, sum.golang.org. */
 const TOOLCHAINS: Record<string, { platform: string; hash: string }> = {
@@ -59,7 +61,7 @@ async function ensureToolchain(
   tell(`fetching ${GO_VERSION} from the Go module proxy (70 MB)`);
   const unfinished = `${directory}.new`;
   const version = `v0.0.1-${GO_VERSION}.${platform}`;
-  await fetchModule({ path: 'golang.org/toolchain', version, hash }, unfinished, signal);
+  await fetchModule({ path: 'golang.org/toolchain', version, hash, omit: ITS_OWN_TESTS }, unfinished, signal);
   await makeRunnable(unfinished);
   await rename(unfinished, directory);
 }

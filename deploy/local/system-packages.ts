@@ -5,7 +5,13 @@ import type { Progress } from './root.ts';
 import { StartError } from './start-error.ts';
 
 /** A command that is needed, and the Debian package that brings it. */
-export type Need = { command: string; package: string; unless: () => boolean };
+export type Need = {
+  command: string;
+  package: string;
+  /** A package that brings it on releases that have one of that name. */
+  ownPackage?: string;
+  unless: () => boolean;
+};
 
 const NEEDED: Need[] = [
   {
@@ -13,7 +19,7 @@ const NEEDED: Need[] = [
     package: 'docker.io',
     unless: () => existsSync('/var/run/docker.sock') || Boolean(process.env.DOCKER_HOST),
   },
-  { command: 'docker', package: 'docker.io', unless: () => false },
+  { command: 'docker', package: 'docker.io', ownPackage: 'docker-cli', unless: () => false },
   { command: 'mmdebstrap', package: 'mmdebstrap', unless: () => false },
   {
     command: 'nats-server',
@@ -31,22 +37,36 @@ const LOCK_SECONDS = 300;
  * `needs`: default, what a platform needs.
  */
 export async function ensureSystemPackages(tell: Progress, needs = NEEDED): Promise<void> {
-  const missing = [...new Set((await findMissing(needs)).map(({ package: name }) => name))];
+  const missing = await findMissing(needs);
   if (missing.length === 0) return;
-  const fix = `apt-get install -y --no-install-recommends ${missing.join(' ')}`;
+  const names = await packagesOf(missing);
+  const fix = `apt-get install -y --no-install-recommends ${names.join(' ')}`;
   if (process.getuid?.() !== 0 || !(await isDebian()))
-    throw new StartError(`these packages are missing: ${missing.join(', ')}`, `sudo ${fix}`);
-  tell(`installing ${missing.join(', ')}`);
+    throw new StartError(`these packages are missing: ${names.join(', ')}`, `sudo ${fix}`);
+  tell(`installing ${names.join(', ')}`);
   // One that was cut short.
   await run('dpkg', ['--configure', '-a']);
-  const lock = ['-o', `DPkg::Lock::Timeout=${LOCK_SECONDS}`];
-  // A third-party source that fails is not in the way of Debian's own.
-  await run('apt-get', [...lock, 'update', '-qq']);
-  const install = ['install', '-y', '-qq', '--no-install-recommends', ...missing];
-  const { failed, all = '' } = await run('apt-get', [...lock, ...install]);
+  const aptGet = (...args: string[]) => run('apt-get', ['-o', `DPkg::Lock::Timeout=${LOCK_SECONDS}`, '-qq', ...args]);
+  const install = async () => aptGet('install', '-y', '--no-install-recommends', ...(await packagesOf(missing)));
+  let { failed, all = '' } = await install();
+  if (failed) {
+    // Its lists are missing or old. A third-party source that fails is not in the way of Debian's own.
+    await aptGet('update');
+    ({ failed, all = '' } = await install());
+  }
   if (!failed) return;
   const why = all.split('\n').find((line) => line.startsWith('E: ')) ?? all.split('\n').at(-1);
-  throw new StartError(`${missing.join(', ')} could not be installed: ${why}`, `check the network, then ${fix}`);
+  throw new StartError(`${names.join(', ')} could not be installed: ${why}`, `check the network, then ${fix}`);
+}
+
+/** By the names that this release has. */
+async function packagesOf(needs: Need[]): Promise<string[]> {
+  const names = needs.map(async ({ package: name, ownPackage }) => {
+    if (!ownPackage) return name;
+    const { failed } = await execa('apt-cache', ['show', ownPackage], { reject: false });
+    return failed ? name : ownPackage;
+  });
+  return [...new Set(await Promise.all(names))];
 }
 
 /** Ctrl-C, which reaches a whole group of processes, would leave packages half installed. */
