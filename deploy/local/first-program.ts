@@ -23,7 +23,7 @@ export async function runFirstProgram(httpUrl: string, apiKey: string): Promise<
 type Place = { httpUrl: string; gatewayAddress: string; apiKey: string };
 
 /** Lines that do the same by hand, exactly as printed. */
-export function describeUse({ httpUrl, gatewayAddress, apiKey }: Place, logDirectory: string): string {
+export function describeUse({ httpUrl, gatewayAddress, apiKey }: Place): string {
   const program = JSON.stringify({
     language: 'python',
     source: 'print(6 * 7)',
@@ -32,7 +32,6 @@ export function describeUse({ httpUrl, gatewayAddress, apiKey }: Place, logDirec
 API key   ${apiKey}
 HTTP      ${httpUrl}   (routes: ${httpUrl}/openapi.json)
 gRPC      ${gatewayAddress}
-Logs      ${logDirectory}   (npm start -- logs [process...] --follow)
 
 curl -s ${httpUrl}/v1/executions:run -H 'Authorization: Bearer ${apiKey}' -d '${program}'
 

@@ -132,7 +132,8 @@ async function start(settings: Settings, runDirectory: string, options: Options)
   };
   const output = await steps.run('first program', () => runFirstProgram(platform.httpUrl, platform.apiKey));
   print(`\n${output}`);
-  print(describeUse(platform, files.directory));
+  print(describeUse(platform));
+  print(`Logs      ${files.directory}   (npm start -- logs [process...] --follow)\n`);
   steps.say('ready; Ctrl-C stops everything');
   const others = options.small ? undefined : ensureOtherImages(local, { logs: files, steps, signal: stop.signal });
   if (options.once) await others;
