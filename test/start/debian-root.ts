@@ -14,14 +14,18 @@ const CHECKOUT = '/drydock';
 /** What a process of the root finds there of this machine: devices, control groups, names of hosts, authorities. */
 const ENTER = `
 root=$1
-cache=$2
-shift 2
+shift
 mount --bind "$root" "$root"
 mount -t proc proc "$root/proc"
 mount --rbind /sys "$root/sys"
 mount --rbind /dev "$root/dev"
 for file in /etc/resolv.conf /etc/hosts ${AUTHORITIES}; do cat "$file" > "$root$file"; done
-if [ -n "$cache" ]; then mkdir -p "$root/images" && mount --bind "$cache" "$root/images"; fi
+while [ "$1" != -- ]; do
+  mkdir -p "$root/caches/$1"
+  mount --bind "$2" "$root/caches/$1"
+  shift 2
+done
+shift
 cd "$root"
 mkdir -p machine
 pivot_root . machine
@@ -36,12 +40,17 @@ export type DebianRoot = {
 };
 
 /**
- * A Debian of a release with Node, npm and this checkout, and no more, until the test has ended. `imageCache`: a directory
- * of built images that it may use; default: none.
+ * A Debian of a release with Node, npm and this checkout, and no more, until the test has ended. `caches` are directories
+ * of this machine that it may use instead of building again: one of images and that of Go; default: none.
  */
 export async function makeDebianRoot(
   release: string,
-  options: { directory: string; archives: string; environment: Record<string, string>; imageCache?: string },
+  options: {
+    directory: string;
+    archives: string;
+    environment: Record<string, string>;
+    caches?: Record<'images' | 'go', string>;
+  },
 ): Promise<DebianRoot> {
   const root = join(options.directory, release);
   const archive = await ensureArchive(release, options.archives);
@@ -56,12 +65,12 @@ export async function makeDebianRoot(
   });
   await copy.pipe('tar', ['-x', '-C', join(root, CHECKOUT)]);
   const variables = { ...(await machineVariables()), ...options.environment };
-  if (options.imageCache) variables.DRYDOCK_IMAGE_CACHE = '/images';
+  if (options.caches) Object.assign(variables, { DRYDOCK_IMAGE_CACHE: '/caches/images', GOCACHE: '/caches/go' });
   const pairs = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
   return {
     run(command, { offline = false } = {}) {
       const namespaces = ['--mount', '--pid', '--fork', '--kill-child', ...(offline ? ['--net'] : [])];
-      const inside = [root, options.imageCache ?? '', ...pairs, ...command];
+      const inside = [root, ...Object.entries(options.caches ?? {}).flat(), '--', ...pairs, ...command];
       return follow(['unshare', ...namespaces, 'sh', '-euc', ENTER, 'sh', ...inside], {});
     },
   };
