@@ -63,8 +63,8 @@ export function follow([command = '', ...args]: string[], environment: Record<st
     text: () => lines.join('\n'),
     /** The exit code. */
     ended,
-    /** What Ctrl-C sends, to the whole group. */
-    interrupt: () => process.kill(-running.pid!, 'SIGINT'),
+    /** What Ctrl-C sends, or a terminal that is closed, to the whole group. */
+    interrupt: (signal: 'SIGINT' | 'SIGHUP' = 'SIGINT') => process.kill(-running.pid!, signal),
     /** Waits until so many lines have these words. */
     async printed(words: string, times = 1): Promise<void> {
       const found = new Promise<void>((resolve) => {

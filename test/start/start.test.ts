@@ -144,10 +144,10 @@ describe('npm start', () => {
     expect(await leftBehind(directory)).toEqual([]);
   });
 
-  test('interrupted while it starts, it ends in good order', async () => {
+  test.each(['SIGINT', 'SIGHUP'] as const)('ended by %s while it starts, it ends in good order', async (signal) => {
     const started = start(['--small']);
     await started.printed('Docker engine');
-    started.interrupt();
+    started.interrupt(signal);
     expect(await started.ended).toBe(0);
     expect(started.text()).not.toContain(READY);
     expect(await leftBehind(directory)).toEqual([]);
