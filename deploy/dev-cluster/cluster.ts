@@ -5,6 +5,7 @@ import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
 import { execa } from 'execa';
 import { holdDirectory } from '#libs/lock-directory.ts';
 import { type Child, endLeftovers, startChild, until } from '../local/child.ts';
+import { ensureGo } from '../local/go.ts';
 import type { Progress } from '../local/root.ts';
 import { ensureSystemPackages } from '../local/system-packages.ts';
 import { LINK, NODE_NAME } from './addresses.ts';
@@ -65,7 +66,9 @@ export type ClusterOptions = {
 };
 
 /** The cluster of a kubeconfig where one is given, else one of ours. */
-export async function ensureCluster(options: ClusterOptions & { kubeconfig: string | undefined }): Promise<Cluster> {
+export async function ensureCluster(
+  options: ClusterOptions & { kubeconfig: string | undefined },
+): Promise<OwnCluster | (Cluster & { own: false })> {
   const { kubeconfig } = options;
   if (!kubeconfig) return startCluster(options);
   return {
@@ -83,6 +86,7 @@ export async function ensureCluster(options: ClusterOptions & { kubeconfig: stri
 /** What a start needs of this machine: Debian's packages, and binaries, whose first build takes minutes. */
 export async function prepareCluster(dataDirectory: string, progress: Progress): Promise<Binaries> {
   await ensureSystemPackages(progress, CLUSTER_NEEDS);
+  await ensureGo(progress);
   return ensureBinaries(join(dataDirectory, 'cluster/bin'), progress);
 }
 

@@ -9,6 +9,7 @@ import { lockFile } from '../local/file-lock.ts';
 const HERE = import.meta.dirname;
 const DISTRIBUTION = 'bookworm';
 const BUILDERS = ['mmdebstrap', 'docker'] as const;
+const LAST_LINES = 25;
 const BOOTSTRAP_OPTIONS = [
   '--variant=essential',
   // Its clean-up would take the mount points below /run away again.
@@ -29,7 +30,20 @@ export type ImageOptions = {
   builder?: (typeof BUILDERS)[number];
   /** A line of what goes on, with the seconds since the start. */
   onProgress?: (line: string) => void;
+  /** Ends a build, of which nothing is left then. */
+  signal?: AbortSignal;
 };
+
+/** A program that builds failed; `lastLines` are what it printed last. */
+export class BuildError extends Error {
+  override name = 'BuildError';
+  readonly lastLines: string[];
+
+  constructor(command: string, lastLines: string[], options: ErrorOptions) {
+    super(`${command} failed; its last words:\n${lastLines.join('\n')}`, options);
+    this.lastLines = lastLines;
+  }
+}
 
 /** An engine is needed only where one has to build. */
 export type ArchiveOptions = Omit<ImageOptions, 'dockerSocket'> & Partial<Pick<ImageOptions, 'dockerSocket'>>;
@@ -129,7 +143,7 @@ async function buildArchive(
   const work = await mkdtemp(`${archive}.`);
   try {
     const unfinished = join(work, basename(archive));
-    if (builder === 'mmdebstrap') await bootstrap(image, unfinished, progress);
+    if (builder === 'mmdebstrap') await bootstrap(image, unfinished, progress, options.signal);
     else await buildInEngine(image, unfinished, withEngine(options), progress);
     await rename(unfinished, archive);
   } finally {
@@ -141,10 +155,11 @@ async function bootstrap(
   { packages, options: more }: Image,
   archive: string,
   progress: (line: string) => void,
+  signal: AbortSignal | undefined,
 ): Promise<void> {
   const hook = `--customize-hook=${join(HERE, 'finish-rootfs.sh')}`;
   const options = ['--mode=auto', ...BOOTSTRAP_OPTIONS, ...more, `--include=${packages.join(',')}`, hook];
-  await follow('mmdebstrap', [...options, DISTRIBUTION, archive], /^I: (.+?)\.*$/, progress);
+  await follow('mmdebstrap', [...options, DISTRIBUTION, archive], /^I: (.+?)\.*$/, progress, signal);
 }
 
 function withEngine({ dockerSocket, ...options }: ArchiveOptions): ImageOptions {
@@ -161,7 +176,7 @@ async function buildInEngine(
   const host = ['--host', `unix://${options.dockerSocket}`];
   const stage = `${tag}-build`;
   const build = ['build', '--network', 'host', '--build-arg', `PACKAGES=${packages.join(',')}`, '--tag', stage, HERE];
-  await follow('docker', [...host, ...build], /^(Step .+|#\d+ \[.+)$/, progress);
+  await follow('docker', [...host, ...build], /^(Step .+|#\d+ \[.+)$/, progress, options.signal);
   progress('archiving');
   const pack = ['run', '--rm', '--network', 'none', stage, 'tar', '-C', '/rootfs', '--numeric-owner', '-c', '.'];
   await execa('docker', [...host, ...pack], {
@@ -177,8 +192,9 @@ async function follow(
   args: string[],
   interesting: RegExp,
   progress: (line: string) => void,
+  signal: AbortSignal | undefined,
 ): Promise<void> {
-  const running = execa(command, args, { all: true, buffer: false });
+  const running = execa(command, args, { all: true, buffer: false, ...(signal && { cancelSignal: signal }) });
   const lines: string[] = [];
   try {
     for await (const line of running.iterable({ from: 'all' })) {
@@ -187,7 +203,7 @@ async function follow(
       if (step) progress(step);
     }
   } catch (cause) {
-    throw new Error(`${command} failed; its last words:\n${lines.slice(-25).join('\n')}`, { cause });
+    throw new BuildError(command, lines.slice(-LAST_LINES), { cause });
   }
 }
 

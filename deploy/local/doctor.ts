@@ -4,9 +4,10 @@ import { freemem } from 'node:os';
 import { Command, Option } from 'commander';
 import { answers } from './engine.ts';
 import { readExternal } from './external.ts';
+import { goVersion, isEnough } from './go.ts';
 import { portsOf, takenPorts } from './ports.ts';
 import { readSettings, VARIABLES } from './settings.ts';
-import { findMissing, goVersion, hasCommand } from './system-packages.ts';
+import { findMissing, hasCommand } from './system-packages.ts';
 
 const GiB = 1024 ** 3;
 const DISK_GIB = 12;
@@ -101,13 +102,11 @@ function cgroups(): Finding {
 
 async function go(): Promise<Finding> {
   const version = await goVersion();
-  const ok = version !== undefined && (version[0] > 1 || version[1] >= 25);
-  const fix = 'install Go 1.25 or newer from https://go.dev/dl and put it on PATH';
   return {
     name: 'Go',
-    ok,
-    found: version ? version.join('.') : 'not on PATH',
-    fix,
+    ok: isEnough(version),
+    found: `${version ? version.join('.') : 'not on PATH'}${isEnough(version) ? '' : '; npm start brings its own'}`,
+    optional: true,
   };
 }
 

@@ -4,6 +4,7 @@ import Docker from 'dockerode';
 import { execa } from 'execa';
 import { holdDirectory } from '#libs/lock-directory.ts';
 import { type Child, commandLineOf, send, startChild, until } from './child.ts';
+import { StartError } from './start-error.ts';
 
 const READY_MS = 30_000;
 const DEFAULT_SOCKET = '/var/run/docker.sock';
@@ -12,6 +13,8 @@ export type Engine = AsyncDisposable & {
   socket: string;
   /** We started it, and end it. */
   own: boolean;
+  /** Starts one of ours again after it ended by itself. */
+  restart(): Promise<void>;
 };
 
 /**
@@ -21,9 +24,9 @@ export type Engine = AsyncDisposable & {
 export async function ensureEngine(options: EngineOptions & { dockerHost: string | undefined }): Promise<Engine> {
   const given = options.dockerHost?.replace(/^unix:\/\//, '');
   for (const socket of given ? [given] : [DEFAULT_SOCKET])
-    if (await answers(socket)) return { socket, own: false, async [Symbol.asyncDispose]() {} };
+    if (await answers(socket)) return { socket, own: false, async restart() {}, async [Symbol.asyncDispose]() {} };
   if (given)
-    throw new Error(`DOCKER_HOST is ${options.dockerHost}, where no engine answers: start it, or unset DOCKER_HOST`);
+    throw new StartError(`no engine answers at DOCKER_HOST, ${options.dockerHost}`, 'start it, or unset DOCKER_HOST');
   return startEngine(options);
 }
 
@@ -40,10 +43,39 @@ export type EngineOptions = {
  */
 export async function startEngine(options: EngineOptions): Promise<Engine & Pick<Child, 'stop'>> {
   const { runDirectory, dataDirectory } = options;
-  await mkdir(runDirectory, { recursive: true });
   const socket = join(runDirectory, 'docker.sock');
   const dataRoot = join(dataDirectory, 'engine');
   const execRoot = join(runDirectory, 'engine');
+  const launch = () => launchEngine(options, { socket, dataRoot, execRoot });
+  const removeTraces = async () => {
+    await endOrphans(execRoot);
+    await unmountBelow(dataRoot);
+  };
+  let running = await launch().catch(async (error) => {
+    await removeTraces();
+    throw error;
+  });
+  return {
+    socket,
+    own: true,
+    stop: (signal) => running.stop(signal),
+    async restart() {
+      await running.stop();
+      running = await launch();
+    },
+    async [Symbol.asyncDispose]() {
+      await running.stop();
+      await removeTraces();
+    },
+  };
+}
+
+type EnginePaths = { socket: string; dataRoot: string; execRoot: string };
+
+async function launchEngine(options: EngineOptions, paths: EnginePaths): Promise<Pick<Child, 'stop'>> {
+  const { runDirectory } = options;
+  const { socket, dataRoot, execRoot } = paths;
+  await mkdir(runDirectory, { recursive: true });
   const pidFile = join(runDirectory, 'engine.pid');
   const hold = await holdDirectory(execRoot, 'another process, with an engine of its own,');
   // Of one that was killed; its id may have gone to somebody else, which the engine would take for itself.
@@ -76,16 +108,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine & Pick
     await stop();
     throw error;
   });
-  return {
-    socket,
-    own: true,
-    stop,
-    async [Symbol.asyncDispose]() {
-      await stop();
-      await endOrphans(execRoot);
-      await unmountBelow(dataRoot);
-    },
-  };
+  return { stop };
 }
 
 /** A container that was being made when an earlier engine was killed is known to no engine: its shim goes, and what that holds. */

@@ -20,8 +20,10 @@ export async function runFirstProgram(httpUrl: string, apiKey: string): Promise<
   return answer.stdout ?? '';
 }
 
+type Place = { httpUrl: string; gatewayAddress: string; apiKey: string };
+
 /** Lines that do the same by hand, exactly as printed. */
-export function describeUse(httpUrl: string, gatewayAddress: string, apiKey: string): string {
+export function describeUse({ httpUrl, gatewayAddress, apiKey }: Place): string {
   const program = JSON.stringify({
     language: 'python',
     source: 'print(6 * 7)',

@@ -4,7 +4,9 @@ import { glob, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { missingFile } from '#libs/missing.ts';
+import { ensureGo } from './go.ts';
 import { BUILD, type Progress, ROOT } from './root.ts';
+import { together } from './steps.ts';
 
 // Their versions, which is all that go install needs to make the same binaries again.
 const GO_TOOLS = {
@@ -13,13 +15,21 @@ const GO_TOOLS = {
 };
 
 const AGENT = join(ROOT, 'services/agent');
+/**
+ * The same for all, so that each package is compiled once; without what takes time and nobody uses: debugging information,
+ * and traces of calls, which bring HTML templates.
+ */
+const GO_FLAGS = `${process.env.GOFLAGS ?? ''} -trimpath -gcflags=all=-dwarf=false -tags=grpcnotrace`.trim();
+const GO_STEPS = new Set(['Go tools', 'Go from the protos', 'agent', 'seccomp profiles']);
 
 type Step = {
   name: string;
   /** What it is made from: a change makes it again. */
   inputs: string[];
   outputs: string[];
-  make: () => Promise<unknown>;
+  /** Steps before it, by their names. */
+  after?: string[];
+  make: (run: Run) => Promise<unknown>;
 };
 
 const STEPS: Step[] = [
@@ -27,14 +37,14 @@ const STEPS: Step[] = [
     name: 'Go tools',
     inputs: ['deploy/local/generate.ts'],
     outputs: Object.keys(GO_TOOLS).map((tool) => `.build/bin/${tool}`),
-    make: () =>
+    make: ({ go }) =>
       Promise.all(Object.values(GO_TOOLS).map((tool) => go(['install', tool], ROOT, { GOBIN: join(BUILD, 'bin') }))),
   },
   {
     name: 'TypeScript from the protos',
     inputs: ['proto/**/*.proto', 'proto/buf.gen.yaml', 'package-lock.json'],
     outputs: ['.build/proto/drydock/v1/sandbox.ts'],
-    make: () =>
+    make: ({ buf }) =>
       replaceDirectory('.build/proto', () =>
         buf(['generate', '--template', 'proto/buf.gen.yaml', '--path', 'proto/drydock']),
       ),
@@ -43,29 +53,33 @@ const STEPS: Step[] = [
     name: 'Go from the protos',
     inputs: ['proto/drydock/agent/**/*.proto', 'proto/buf.gen.agent.yaml'],
     outputs: ['services/agent/internal/agentv1/agent.pb.go'],
-    make: () => buf(['generate', '--template', 'proto/buf.gen.agent.yaml', '--path', 'proto/drydock/agent']),
+    after: ['Go tools'],
+    make: ({ buf }) => buf(['generate', '--template', 'proto/buf.gen.agent.yaml', '--path', 'proto/drydock/agent']),
   },
   {
     name: 'descriptors of the API',
     inputs: ['proto/**/*.proto', 'buf.yaml'],
     outputs: ['.build/descriptors.binpb'],
-    make: () => buf(['build', '--path', 'proto/drydock', '-o', '.build/descriptors.binpb']),
+    make: ({ buf }) => buf(['build', '--path', 'proto/drydock', '-o', '.build/descriptors.binpb']),
   },
   {
     name: 'agent',
     inputs: ['services/agent/**/*.go', 'services/agent/go.sum', 'proto/drydock/agent/**/*.proto'],
     outputs: ['.build/bin/drydock-agent', '.build/bin/cell', '.build/bin/raw-exec'],
-    make: async () => {
-      await goBuild('drydock-agent', '.');
-      await goBuild('cell', './cmd/cell');
-      await goBuild('raw-exec', './cmd/raw-exec');
+    after: ['Go from the protos'],
+    make: async ({ go }) => {
+      await goBuild(go, 'drydock-agent', '.');
+      await goBuild(go, 'cell', './cmd/cell');
+      await goBuild(go, 'raw-exec', './cmd/raw-exec');
     },
   },
   {
     name: 'seccomp profiles',
     inputs: ['services/agent/cmd/seccomp-profile/*.go', 'services/agent/go.sum'],
     outputs: ['.build/seccomp.json', '.build/seccomp-cells.json'],
-    make: async () => {
+    // It would compile the same packages at the same time.
+    after: ['agent'],
+    make: async ({ go }) => {
       const profile = async (...kind: string[]) => (await go(['run', './cmd/seccomp-profile', ...kind], AGENT)).stdout;
       await writeFile(join(BUILD, 'seccomp.json'), await profile());
       await writeFile(join(BUILD, 'seccomp-cells.json'), await profile('cells'));
@@ -73,18 +87,29 @@ const STEPS: Step[] = [
   },
 ];
 
-/** Makes everything that is generated and not committed; what has not changed is left alone. */
-export async function generate(progress: Progress): Promise<void> {
+/**
+ * Makes everything that is generated and not committed, side by side; what has not changed is left alone. Brings Go where
+ * there is none. Aborting `signal` ends what is being made.
+ */
+export async function generate(tell: Progress, signal?: AbortSignal): Promise<void> {
   await mkdir(join(BUILD, 'stamps'), { recursive: true });
-  for (const step of STEPS) {
+  const failure = new AbortController();
+  const run = runnerOf(AbortSignal.any([failure.signal, ...(signal ? [signal] : [])]));
+  const ready = new Map<string, Promise<void>>();
+  const begin = async (step: Step) => {
+    await Promise.all((step.after ?? []).map((name) => ready.get(name)));
     const stamp = join(BUILD, 'stamps', step.name.replaceAll(' ', '-'));
     const hash = await hashOf(step.inputs);
     const made = step.outputs.every((output) => existsSync(join(ROOT, output)));
-    if (made && (await readFile(stamp, 'utf8').catch(missingFile)) === hash) continue;
-    progress(`making ${step.name}`);
-    await step.make();
+    if (made && (await readFile(stamp, 'utf8').catch(missingFile)) === hash) return;
+    const began = performance.now();
+    await step.make(run);
     await writeFile(stamp, hash);
-  }
+    tell(`${step.name} (${((performance.now() - began) / 1000).toFixed(1)} s)`);
+  };
+  const go = ensureGo(tell, signal);
+  for (const step of STEPS) ready.set(step.name, GO_STEPS.has(step.name) ? go.then(() => begin(step)) : begin(step));
+  await together([go, ...ready.values()], () => failure.abort());
 }
 
 async function hashOf(patterns: string[]): Promise<string> {
@@ -101,22 +126,22 @@ async function replaceDirectory(directory: string, make: () => Promise<unknown>)
   await make();
 }
 
-function buf(args: string[]) {
-  const bin = join(ROOT, 'node_modules/.bin');
-  return execa(join(bin, 'buf'), args, {
-    cwd: ROOT,
-    env: { PATH: `${bin}:${process.env.PATH}` },
-  });
-}
+type Run = ReturnType<typeof runnerOf>;
 
-function go(args: string[], cwd: string, env: Record<string, string> = {}) {
-  return execa('go', args, { cwd, env: { CGO_ENABLED: '0', ...env } });
+function runnerOf(cancelSignal: AbortSignal) {
+  const bin = join(ROOT, 'node_modules/.bin');
+  return {
+    buf: (args: string[]) =>
+      execa(join(bin, 'buf'), args, { cwd: ROOT, cancelSignal, env: { PATH: `${bin}:${process.env.PATH}` } }),
+    go: (args: string[], cwd: string, env: Record<string, string> = {}) =>
+      execa('go', args, { cwd, cancelSignal, env: { CGO_ENABLED: '0', GOFLAGS: GO_FLAGS, ...env } }),
+  };
 }
 
 /** Built beside and renamed: one that runs is never written to. */
-async function goBuild(name: string, source: string): Promise<void> {
+async function goBuild(go: Run['go'], name: string, source: string): Promise<void> {
   const file = join(BUILD, 'bin', name);
-  await go(['build', '-trimpath', '-ldflags', '-s -w', '-o', `${file}.new`, source], AGENT);
+  await go(['build', '-ldflags', '-s -w', '-o', `${file}.new`, source], AGENT);
   await rename(`${file}.new`, file);
 }
 

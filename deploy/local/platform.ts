@@ -1,14 +1,16 @@
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { missingFile } from '#libs/missing.ts';
 import { resolvedCatalog } from '../images/resolved-catalog.ts';
 import { ensureCertificates } from './certificates.ts';
 import { type Child, startChild, until } from './child.ts';
 import { startNats } from './nats.ts';
-import { startPostgres } from './postgres.ts';
+import { keepSecret, startPostgres } from './postgres.ts';
 import { BUILD, ROOT } from './root.ts';
 import { removeSandboxes, type SandboxBackend, variablesFor } from './sandbox-backend.ts';
+import { StartError } from './start-error.ts';
+import { together } from './steps.ts';
 
 const READY_MS = 60_000;
 const NODE = join(ROOT, 'node_modules/.bin/node');
@@ -33,7 +35,8 @@ export type Ports = {
 
 export type PlatformOptions = {
   dataDirectory: string;
-  backend: SandboxBackend;
+  /** May come late: PostgreSQL and NATS are started meanwhile. */
+  backend: SandboxBackend | Promise<SandboxBackend>;
   ports: Ports;
   /** Sets executors apart from those of other platforms on the same backend. */
   name: string;
@@ -42,9 +45,15 @@ export type PlatformOptions = {
   natsUrl?: string | undefined;
   /** Variables for every service. */
   environment?: Record<string, string>;
+  /** Every line that a process prints. */
   onLine?: (process: string, line: string) => void;
+  /** A process ended though nobody asked it to. */
   onExit?: (process: string, reason: string) => void;
+  /** Does a part of the start, of that name. Default: does it. */
+  step?: Step;
 };
+
+export type Step = <T>(name: string, work: () => Promise<T>) => Promise<T>;
 
 export type Platform = AsyncDisposable & {
   gatewayAddress: string;
@@ -73,7 +82,10 @@ type Service = {
 
 /** Starts PostgreSQL, NATS and the five services, waits until they are ready, and makes the operator's key. */
 export async function startPlatform(options: PlatformOptions): Promise<Platform> {
-  const { dataDirectory, ports } = options;
+  const { dataDirectory, ports, step = (_, work) => work() } = options;
+  const expectedBackend = Promise.resolve(options.backend);
+  // Where the stores fail first, nobody waits for it any more.
+  expectedBackend.catch(() => {});
   await using started = new AsyncDisposableStack();
   await mkdir(dataDirectory, { recursive: true });
   // PostgreSQL's own user passes through.
@@ -81,49 +93,27 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   const runDirectory = join(dataDirectory, 'run');
   const tlsDirectory = join(dataDirectory, 'tls');
   await ensureCertificates(tlsDirectory);
-  const processes = new Map<string, Child>();
-  const starters = new Map<string, () => Promise<void>>();
-  const begin = (name: string, start: () => Promise<void>) => {
-    starters.set(name, start);
-    return start();
-  };
+  const group: ProcessGroup = { processes: new Map(), starters: new Map() };
+  let backend: SandboxBackend | undefined;
   started.defer(async () => {
-    for (const name of inOrder(processes.keys())) await processes.get(name)!.stop();
-    await removeSandboxes(options.backend, executorIds(options));
+    for (const name of inOrder(group.processes.keys())) await group.processes.get(name)!.stop();
+    if (backend) await removeSandboxes(backend, executorIds(options));
   });
-
-  let { databaseUrl = '', natsUrl = '' } = options;
-  if (!options.databaseUrl)
-    await begin('postgres', async () => {
-      const own = { dataDirectory, runDirectory, port: ports.postgres, ...listeners(options, 'postgres') };
-      const postgres = await startPostgres(own);
-      processes.set('postgres', postgres);
-      databaseUrl = postgres.url;
-    });
-  if (!options.natsUrl)
-    await begin('nats', async () => {
-      const own = { dataDirectory, runDirectory, port: ports.nats, ...listeners(options, 'nats') };
-      const nats = await startNats(own);
-      processes.set('nats', nats);
-      natsUrl = nats.url;
-    });
+  const { databaseUrl, natsUrl } = await step('PostgreSQL and NATS', () => startStores(options, runDirectory, group));
+  backend = await expectedBackend;
   const shared = {
     DATABASE_URL: databaseUrl,
     NATS_URL: natsUrl,
     TLS_DIR: tlsDirectory,
     CATALOG_FILE: await resolveCatalog(dataDirectory),
   };
-  const services = servicesOf(options, shared);
-  const apiKey = await bootstrap(dataDirectory, databaseUrl);
-  await Promise.all(
-    services.map((service) =>
-      begin(service.name, async () => {
-        const child = await startService(service, runDirectory, options);
-        processes.set(service.name, child);
-        await until(child, service.name, READY_MS, () => isReady(service.metricsPort));
-      }),
-    ),
-  );
+  const services = servicesOf(options, backend, shared);
+  const apiKey = await step('services', async () => {
+    const key = await bootstrap(dataDirectory, databaseUrl);
+    const start = (service: Service) => startService(service, runDirectory, options, group);
+    await Promise.all(services.map((service) => begin(group, service.name, () => start(service))));
+    return key;
+  });
 
   const kept = started.move();
   return {
@@ -135,16 +125,47 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     tlsDirectory,
     executorAddresses: ports.executors.map(({ port }) => `127.0.0.1:${port}`),
     metricsUrls: new Map(services.map(({ name, metricsPort }) => [name, `http://127.0.0.1:${metricsPort}/metrics`])),
-    processes,
+    processes: group.processes,
     async kill(name) {
-      await processes.get(name)?.stop('SIGKILL');
+      await group.processes.get(name)?.stop('SIGKILL');
     },
     async restart(name) {
-      await processes.get(name)?.stop();
-      await starters.get(name)!();
+      await group.processes.get(name)?.stop();
+      await group.starters.get(name)!();
     },
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
+}
+
+type ProcessGroup = { processes: Map<string, Child>; starters: Map<string, () => Promise<void>> };
+
+/** Starts a process in a way that can be repeated. */
+function begin({ starters }: ProcessGroup, name: string, start: () => Promise<void>): Promise<void> {
+  starters.set(name, start);
+  return start();
+}
+
+/** Starts those of PostgreSQL and NATS that are not given. */
+async function startStores(options: PlatformOptions, runDirectory: string, group: ProcessGroup) {
+  const { dataDirectory, ports } = options;
+  let { databaseUrl = '', natsUrl = '' } = options;
+  const postgres = async () => {
+    const own = { dataDirectory, runDirectory, port: ports.postgres, ...listeners(options, 'postgres') };
+    const child = await startPostgres(own);
+    group.processes.set('postgres', child);
+    databaseUrl = child.url;
+  };
+  const nats = async () => {
+    const own = { dataDirectory, runDirectory, port: ports.nats, ...listeners(options, 'nats') };
+    const child = await startNats(own);
+    group.processes.set('nats', child);
+    natsUrl = child.url;
+  };
+  await together([
+    options.databaseUrl ? Promise.resolve() : begin(group, 'postgres', postgres),
+    options.natsUrl ? Promise.resolve() : begin(group, 'nats', nats),
+  ]);
+  return { databaseUrl, natsUrl };
 }
 
 /** The gateway first, so that nothing new comes in; executors after them that ask them, so that what runs can end. */
@@ -165,8 +186,8 @@ function executorIds({ name, ports }: PlatformOptions): string[] {
   return ports.executors.map((_, index) => `${name}-${index + 1}`);
 }
 
-function servicesOf(options: PlatformOptions, shared: Record<string, string>): Service[] {
-  const { ports, dataDirectory, backend } = options;
+function servicesOf(options: PlatformOptions, backend: SandboxBackend, shared: Record<string, string>): Service[] {
+  const { ports, dataDirectory } = options;
   const at = (port: number) => `127.0.0.1:${port}`;
   const environment = {
     // Stripping types takes a fifth of a service's memory, and half of its start.
@@ -204,8 +225,13 @@ function servicesOf(options: PlatformOptions, shared: Record<string, string>): S
   return [...plain, ...executors];
 }
 
-function startService({ name, directory, environment }: Service, runDirectory: string, options: PlatformOptions) {
-  return startChild({
+async function startService(
+  { name, directory, environment, metricsPort }: Service,
+  runDirectory: string,
+  options: PlatformOptions,
+  { processes }: ProcessGroup,
+): Promise<void> {
+  const child = await startChild({
     name,
     runDirectory,
     command: NODE,
@@ -214,6 +240,8 @@ function startService({ name, directory, environment }: Service, runDirectory: s
     environment,
     ...listeners(options, name),
   });
+  processes.set(name, child);
+  await until(child, name, READY_MS, () => isReady(metricsPort));
 }
 
 function isReady(port: number): Promise<boolean> {
@@ -226,17 +254,23 @@ function isReady(port: number): Promise<boolean> {
   );
 }
 
-/** The operator's key: made once, and kept where only its owner reads it. */
+/** The operator's key: made once, and kept where only its owner reads it before the database has it. */
 async function bootstrap(dataDirectory: string, databaseUrl: string): Promise<string> {
   const file = join(dataDirectory, 'api-key');
+  const kept = existsSync(file);
+  const apiKey = await keepSecret(file, 'dk_');
   const { stdout } = await execa(NODE, [join(ROOT, 'services/auth/bootstrap.ts')], {
-    env: { DATABASE_URL: databaseUrl },
+    env: { DATABASE_URL: databaseUrl, OPERATOR_API_KEY: apiKey },
   });
-  const { secret } = JSON.parse(stdout) as { secret?: string };
-  if (secret) await writeFile(file, secret, { mode: 0o600 });
-  const kept = await readFile(file, 'utf8').catch(missingFile);
-  if (kept === undefined) throw new Error(`the database has an operator already, but its key is not in ${file}`);
-  return kept;
+  const { existing = false } = JSON.parse(stdout) as { existing?: boolean };
+  if (existing && !kept) {
+    await rm(file);
+    throw new StartError(
+      `the database has an operator already, but its key is not in ${file}`,
+      'put the key there, or use another database',
+    );
+  }
+  return apiKey;
 }
 
 /** The catalogue with images as the backend knows them. */

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chown, cp, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { chown, cp, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { execa } from 'execa';
 import pg from 'pg';
 import { missingFile } from '#libs/missing.ts';
 import { type Child, commandLineOf, startChild, until } from './child.ts';
+import { StartError } from './start-error.ts';
 
 const DATABASE = 'drydock';
 const USER = 'postgres';
@@ -32,6 +33,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   const databaseDirectory = join(dataDirectory, 'postgres');
   const password = await keepSecret(join(dataDirectory, 'postgres-password'));
   const user = await findUser();
+  if (user) await checkOthersReach(dataDirectory);
   const { initdb, postgres } = await findPrograms(join(dataDirectory, 'postgres-programs'), user !== undefined);
   if (!existsSync(join(databaseDirectory, 'PG_VERSION'))) await initialise(initdb, databaseDirectory, password, user);
   await removeStaleLock(join(databaseDirectory, 'postmaster.pid'));
@@ -61,11 +63,14 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   return { ...child, url: `${server}/${DATABASE}` };
 }
 
-/** A secret of 32 random bytes, made once and kept where only its owner reads it. */
-export async function keepSecret(file: string): Promise<string> {
+/** A secret of 32 random bytes after a prefix, made once and kept where only its owner reads it. */
+export async function keepSecret(file: string, prefix = ''): Promise<string> {
   if (!existsSync(file)) {
     await mkdir(dirname(file), { recursive: true });
-    await writeFile(file, randomBytes(32).toString('base64url'), { mode: 0o600 });
+    const unfinished = `${file}.new`;
+    await writeFile(unfinished, `${prefix}${randomBytes(32).toString('base64url')}`, { mode: 0o600 });
+    // A full disk leaves an empty file, which would be taken for a secret.
+    await rename(unfinished, file);
   }
   return readFile(file, 'utf8');
 }
@@ -91,27 +96,52 @@ async function findPrograms(copies: string, forOthers: boolean): Promise<Program
   const { size, mtimeMs } = await stat(programs.postgres);
   const there = await stat(copied.postgres).catch(missingFile);
   if (there?.size === size && there.mtimeMs === mtimeMs) return copied;
-  await rm(copies, { recursive: true, force: true });
-  await cp(join(dirname(programs.postgres), '..'), copies, {
-    recursive: true,
-    verbatimSymlinks: true,
-    preserveTimestamps: true,
-  });
+  await replaceDirectory(copies, (unfinished) =>
+    cp(join(dirname(programs.postgres), '..'), unfinished, {
+      recursive: true,
+      verbatimSymlinks: true,
+      preserveTimestamps: true,
+    }),
+  );
   return copied;
 }
 
 async function othersReach(directory: string): Promise<boolean> {
-  if (((await stat(directory)).mode & OTHERS_ENTER) === 0) return false;
-  return dirname(directory) === directory || othersReach(dirname(directory));
+  return (await firstClosed(directory)) === undefined;
+}
+
+async function checkOthersReach(directory: string): Promise<void> {
+  const closed = await firstClosed(resolve(directory));
+  if (!closed) return;
+  throw new StartError(
+    `the user ${USER}, as whom PostgreSQL runs, may not pass through ${closed}`,
+    `chmod o+x ${closed}, or set DRYDOCK_DATA_DIR to another directory`,
+  );
+}
+
+/** Of a directory and those above it, the first that others may not pass through. */
+async function firstClosed(directory: string): Promise<string | undefined> {
+  if (((await stat(directory)).mode & OTHERS_ENTER) === 0) return directory;
+  return dirname(directory) === directory ? undefined : firstClosed(dirname(directory));
+}
+
+/** Made beside and renamed: a half-made one would be taken for whole by the next start. */
+async function replaceDirectory(directory: string, make: (unfinished: string) => Promise<unknown>): Promise<void> {
+  const unfinished = `${directory}.new`;
+  await rm(unfinished, { recursive: true, force: true });
+  try {
+    await make(unfinished);
+    await rm(directory, { recursive: true, force: true });
+    await rename(unfinished, directory);
+  } finally {
+    await rm(unfinished, { recursive: true, force: true });
+  }
 }
 
 async function initialise(initdb: string, directory: string, password: string, user: User | undefined): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  if ((await readdir(directory)).length > 0)
-    throw new Error(`${directory} holds something that is no whole database: mend it, or move it away`);
+  if ((await readdir(directory).catch(missingFile))?.length)
+    throw new StartError(`${directory} holds something that is no whole database`, 'mend it, or move it away');
   const passwordFile = `${directory}-initial-password`;
-  await writeFile(passwordFile, password, { mode: 0o600 });
-  if (user) for (const path of [directory, passwordFile]) await chown(path, user.uid, user.gid);
   const flags = [
     '--auth=scram-sha-256',
     `--username=${USER}`,
@@ -120,16 +150,17 @@ async function initialise(initdb: string, directory: string, password: string, u
     '--no-instructions',
   ];
   try {
-    await execa(initdb, [`--pgdata=${directory}`, `--pwfile=${passwordFile}`, ...flags], {
-      cwd: dirname(directory),
-      ...user,
+    await replaceDirectory(directory, async (unfinished) => {
+      await mkdir(unfinished, { recursive: true, mode: 0o700 });
+      await writeFile(passwordFile, password, { mode: 0o600 });
+      if (user) for (const path of [unfinished, passwordFile]) await chown(path, user.uid, user.gid);
+      await execa(initdb, [`--pgdata=${unfinished}`, `--pwfile=${passwordFile}`, ...flags], {
+        cwd: dirname(directory),
+        ...user,
+      });
     });
-  } catch (error) {
-    // A half-made one would be taken for whole by the next start.
-    await rm(directory, { recursive: true, force: true });
-    throw error;
   } finally {
-    await rm(passwordFile);
+    await rm(passwordFile, { force: true });
   }
 }
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
 import { ensureCluster } from '../dev-cluster/cluster.ts';
+import type { ComponentName } from '../dev-cluster/components.ts';
 import { makeAgentImage } from '../images/agent-image.ts';
 import { ensureArchive, ensureImage, imageTag } from '../images/build.ts';
 import { ensureEngine, removeContainers } from './engine.ts';
@@ -45,15 +46,21 @@ export type LocalBackend = AsyncDisposable & {
   backend: SandboxBackend;
   /** In a word or two. */
   description: string;
-  /** Makes sure that sandboxes can be made of an image. */
-  ensureImage(name: string): Promise<unknown>;
+  /** Makes sure that sandboxes can be made of an image. `tell` hears each step of its making. */
+  ensureImage(name: string, tell: Progress): Promise<unknown>;
+  /** The process whose end is that of all others of its kind, where there is one: it cannot be started again by itself. */
+  foundation?: string;
+  /** Starts one of its processes again after that ended by itself. */
+  restart(process: string): Promise<void>;
 };
 
 export type LocalBackendOptions = {
   dataDirectory: string;
   runDirectory: string;
   imageCache: string;
-  progress: Progress;
+  /** Ends what is being built. */
+  signal: AbortSignal;
+  tell: Progress;
   onLine: (process: string, line: string) => void;
   onExit: (process: string, reason: string) => void;
 };
@@ -64,6 +71,7 @@ export function openLocalBackend(kind: SandboxBackend['kind'], options: LocalBac
 }
 
 async function openEngine({ dataDirectory, runDirectory, ...options }: LocalBackendOptions): Promise<LocalBackend> {
+  const { imageCache: cacheDirectory, signal } = options;
   const engine = await ensureEngine({
     dataDirectory,
     runDirectory,
@@ -71,24 +79,21 @@ async function openEngine({ dataDirectory, runDirectory, ...options }: LocalBack
     onLine: (line) => options.onLine('dockerd', line),
     onExit: (reason) => options.onExit('dockerd', reason),
   });
-  const images = { dockerSocket: engine.socket, cacheDirectory: options.imageCache, onProgress: options.progress };
   return {
     backend: { kind: 'docker', sockets: [engine.socket] },
-    description: `Docker engine: ${engine.own ? 'an own one' : engine.socket}`,
-    ensureImage: (name) => ensureImage(name, images),
-    [Symbol.asyncDispose]: engine[Symbol.asyncDispose],
+    description: engine.own ? 'one of its own' : engine.socket,
+    ensureImage: (name, onProgress) =>
+      ensureImage(name, { dockerSocket: engine.socket, cacheDirectory, signal, onProgress }),
+    restart: () => engine.restart(),
+    [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
   };
 }
 
-async function openCluster({
-  dataDirectory,
-  imageCache,
-  progress,
-  ...options
-}: LocalBackendOptions): Promise<LocalBackend> {
+async function openCluster({ dataDirectory, ...options }: LocalBackendOptions): Promise<LocalBackend> {
+  const { imageCache: cacheDirectory, signal, tell, onLine, onExit } = options;
   const { kubeconfig } = readExternal(process.env);
   await using started = new AsyncDisposableStack();
-  const cluster = started.use(await ensureCluster({ dataDirectory, kubeconfig, onProgress: progress, ...options }));
+  const cluster = started.use(await ensureCluster({ dataDirectory, kubeconfig, onProgress: tell, onLine, onExit }));
   const agent = await makeAgentImage(join(BUILD, 'bin/drydock-agent'), BUILD);
   // A cluster that is not ours has its images from a registry.
   if (cluster.own) await cluster.importImage(agent.archive, agent.tag);
@@ -100,12 +105,15 @@ async function openCluster({
       namespacePrefix: 'drydock-local',
       agentImage: agent.tag,
     },
-    description: `Kubernetes: ${cluster.own ? 'an own one' : cluster.kubeconfig}`,
-    async ensureImage(name) {
+    description: cluster.own ? 'one of its own' : cluster.kubeconfig,
+    async ensureImage(name, onProgress) {
       if (!cluster.own) return;
-      const archive = await ensureArchive(name, { cacheDirectory: imageCache, onProgress: progress });
+      const archive = await ensureArchive(name, { cacheDirectory, signal, onProgress });
       await cluster.importImage(archive, await imageTag(name));
-      progress(`image ${name}: ready`);
+    },
+    foundation: 'namespaces',
+    async restart(name) {
+      if (cluster.own) await cluster.start(name as ComponentName);
     },
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };

@@ -2,114 +2,191 @@ import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { aborted } from '#libs/lifecycle.ts';
-import { holdDirectory } from '#libs/lock-directory.ts';
-import { listImages } from '../images/build.ts';
 import { endLeftovers, killChildren } from './child.ts';
+import { checkDataDirectory, markDataDirectory } from './data-directory.ts';
+import { tryLockFile } from './file-lock.ts';
 import { describeUse, runFirstProgram } from './first-program.ts';
 import { generate } from './generate.ts';
-import { startPlatform } from './platform.ts';
+import { ensureFirstImage, ensureOtherImages } from './image-steps.ts';
+import { type LogFiles, openLogFiles, showLogs } from './log-files.ts';
+import { type Platform, startPlatform } from './platform.ts';
 import { type Port, takenPorts } from './ports.ts';
-import { BACKENDS, type LocalBackend, openLocalBackend, type SandboxBackend } from './sandbox-backend.ts';
+import {
+  BACKENDS,
+  type LocalBackend,
+  type LocalBackendOptions,
+  openLocalBackend,
+  type SandboxBackend,
+} from './sandbox-backend.ts';
 import { readSettings, type Settings, VARIABLES } from './settings.ts';
+import { diskProblemOf, StartError } from './start-error.ts';
+import { createSteps, together } from './steps.ts';
+import { createSupervisor, type Supervisor } from './supervisor.ts';
 import { ensureSystemPackages } from './system-packages.ts';
 
 const MAX_EXECUTORS = 8;
-/** Small enough to wait for; the others follow while the platform runs. */
-const FIRST_IMAGE = 'python';
+/** Of those that are taken. */
+const PORTS_NAMED = 3;
+
+const STEP_OF = { docker: 'Docker engine', kubernetes: 'Kubernetes' };
+
+type Options = {
+  executors: number;
+  backend: SandboxBackend['kind'];
+  once?: boolean;
+  small?: boolean;
+  verbose?: boolean;
+};
 
 const command = new Command('npm start --')
   .description('Starts a whole platform on this machine, runs a first program on it, and serves until Ctrl-C.')
   .option('--executors <number>', `executor processes, 1 to ${MAX_EXECUTORS}`, toExecutors, 1)
   .addOption(new Option('--backend <name>', 'what runs sandboxes').choices(BACKENDS).default('docker'))
-  .option('--once', 'stop after the first program')
+  .option('--once', 'stop after the first program, and after the images that are being built')
   .option('--small', 'only the first, small image: Python alone')
+  .option('--verbose', 'also print what every process prints')
   .addHelpText('after', `\n${VARIABLES}`)
-  .parse();
+  .action((options: Options) => serve(options));
+command
+  .command('logs')
+  .description('Prints the last 200 lines of the log of each process, or of those that are named.')
+  .argument('[process...]', 'as in gateway, executor-1, postgres, images')
+  .option('-f, --follow', 'and then what comes, until Ctrl-C')
+  .action((processes: string[], { follow = false }: { follow?: boolean }) =>
+    showLogs(logDirectoryOf(readSettings(process.env, 1)), processes, follow),
+  );
 
-const started = performance.now();
-const say = (line: string) => process.stdout.write(`${line}\n`);
-const progress = (line: string) => say(`[${((performance.now() - started) / 1000).toFixed(1).padStart(5)} s] ${line}`);
-const {
-  executors,
-  backend: kind,
-  once = false,
-  small = false,
-} = command.opts<{ executors: number; backend: SandboxBackend['kind']; once?: boolean; small?: boolean }>();
+const print = (line: string) => process.stdout.write(`${line}\n`);
+const steps = createSteps(print);
 const stop = new AbortController();
-let failed = false;
+/** Why it cannot go on: what failed, and before that the process that ended by itself. */
+const problems: { failure?: unknown; end?: StartError } = {};
+let logs: LogFiles | undefined;
 try {
-  const settings = readSettings(process.env, executors);
-  const runDirectory = join(settings.dataDirectory, 'run');
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => end(runDirectory));
-  await start(settings, runDirectory);
+  await command.parseAsync();
 } catch (error) {
-  failed ||= !stop.signal.aborted;
-  if (failed) process.stderr.write(`\n${error instanceof Error ? error.message : error}\n`);
+  fail(error);
 }
+const problem = problems.end ?? problems.failure;
+if (problem) process.stderr.write(`\ncannot go on: ${describeProblem(problem)}\n`);
 // An image that is being built for later would be waited for.
-process.exit(failed ? 1 : 0);
+process.exit(problem ? 1 : 0);
+
+async function serve(options: Options): Promise<void> {
+  const settings = readSettings(process.env, options.executors);
+  const runDirectory = join(settings.dataDirectory, 'run');
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => end(runDirectory));
+  // Whoever read it has gone, as a terminal that is closed.
+  process.stdout.on('error', () => stop.abort());
+  await checkDataDirectory(settings.dataDirectory);
+  await using lock = await tryLockFile(join(runDirectory, 'lock'));
+  if (!lock) throw new StartError(`another npm start holds ${runDirectory}`, 'stop it, or set DRYDOCK_DATA_DIR');
+  await endLeftovers(runDirectory);
+  const taken = await takenPorts(settings);
+  if (taken.length > 0) throw portsTaken(taken);
+  await markDataDirectory(settings.dataDirectory);
+  await start(settings, runDirectory, options);
+}
 
 function end(runDirectory: string): void {
   if (stop.signal.aborted) {
     killChildren(runDirectory);
-    progress('killed everything; the next start removes what is left');
+    steps.say('killed everything; the next start removes what is left');
     process.exit(1);
   }
-  progress('stopping; again to force');
+  steps.say('stopping; again to force');
   stop.abort();
 }
 
-async function start(settings: Settings, runDirectory: string): Promise<void> {
-  const { dataDirectory, databaseUrl, natsUrl, ports } = settings;
-  const onLine = (name: string, line: string) => say(`${name.padEnd(10)} | ${line}`);
-  const onExit = (name: string, reason: string) => {
-    progress(`${name} ended by itself: ${reason}`);
-    failed = true;
-    stop.abort();
+/** Whoever stops a start makes it fail, which is none. */
+function fail(error: unknown): void {
+  if (!stop.signal.aborted) problems.failure = error;
+  stop.abort();
+}
+
+async function start(settings: Settings, runDirectory: string, options: Options): Promise<void> {
+  const files = openLogFiles(logDirectoryOf(settings), ({ message }) => steps.say(`logs are incomplete: ${message}`));
+  logs = files;
+  const lastLines = new Map<string, string>();
+  let onExitWhileServing: Supervisor['onExit'] | undefined;
+  await using machine = new AsyncDisposableStack();
+  const { local, platform } = await bringUp(settings, runDirectory, options, machine, files, {
+    onLine(name, line) {
+      lastLines.set(name, line);
+      files.write(name, line);
+      if (options.verbose) print(`${name.padEnd(10)} | ${line}`);
+    },
+    onExit(name, reason) {
+      if (onExitWhileServing) return onExitWhileServing(name, reason);
+      if (!stop.signal.aborted) problems.end ??= processEnded(name, reason, lastLines.get(name));
+      stop.abort();
+    },
+  });
+  await using supervisor = createSupervisor({
+    restart: (name) => (platform.processes.has(name) ? platform : local).restart(name),
+    say: steps.say,
+  });
+  onExitWhileServing = (name, reason) => {
+    if (name === local.foundation) fail(processEnded(name, reason, lastLines.get(name)));
+    else supervisor.onExit(name, reason);
   };
-
-  await ensureSystemPackages(progress);
-  await using _hold = await holdDirectory(runDirectory, 'another npm start');
-  await endLeftovers(runDirectory);
-  const taken = await takenPorts(settings);
-  if (taken.length > 0) throw new Error(taken.map(describeTaken).join('\n'));
-  await generate(progress);
-  const { imageCache } = settings;
-  await using local = await openLocalBackend(kind, {
-    dataDirectory,
-    runDirectory,
-    imageCache,
-    progress,
-    onLine,
-    onExit,
-  });
-  progress(local.description);
-  await local.ensureImage(FIRST_IMAGE);
-  if (stop.signal.aborted) return;
-
-  await using platform = await startPlatform({
-    dataDirectory,
-    backend: local.backend,
-    ports,
-    name: nameOf(dataDirectory),
-    databaseUrl,
-    natsUrl,
-    onLine,
-    onExit,
-  });
-  if (stop.signal.aborted) return;
-  progress('the platform runs');
-  const others = small ? undefined : ensureOthers(local).catch((error) => progress(error.message));
-  say(`\n${await runFirstProgram(platform.httpUrl, platform.apiKey)}`);
-  say(describeUse(platform.httpUrl, platform.gatewayAddress, platform.apiKey));
-  progress('ready; Ctrl-C stops everything');
-  if (once) await others;
+  const output = await steps.run('first program', () => runFirstProgram(platform.httpUrl, platform.apiKey));
+  print(`\n${output}`);
+  print(describeUse(platform));
+  print(`Logs      ${files.directory}   (npm start -- logs [process...] --follow)\n`);
+  steps.say('ready; Ctrl-C stops everything');
+  const others = options.small ? undefined : ensureOtherImages(local, { logs: files, steps, signal: stop.signal });
+  if (options.once) await others;
   else await aborted(stop.signal);
 }
 
-async function ensureOthers(local: LocalBackend): Promise<void> {
-  // One after the other: a build keeps every core busy by itself.
-  for (const { name } of await listImages()) if (name !== FIRST_IMAGE) await local.ensureImage(name);
+type Listeners = Pick<LocalBackendOptions, 'onLine' | 'onExit'>;
+
+/** Starts everything, each part as soon as those that it needs are there. What is started is ended with `machine`. */
+async function bringUp(
+  settings: Settings,
+  runDirectory: string,
+  { backend: kind }: Options,
+  machine: AsyncDisposableStack,
+  logs: LogFiles,
+  listeners: Listeners,
+): Promise<{ local: LocalBackend; platform: Platform }> {
+  const { dataDirectory, imageCache, databaseUrl, natsUrl, ports } = settings;
+  const { signal } = stop;
+  const packages = steps.run('system packages', ensureSystemPackages);
+  const code = steps.run('generated code', (tell) => generate(tell, signal));
+  const openBackend = async () => {
+    await Promise.all(kind === 'docker' ? [packages] : [packages, code]);
+    signal.throwIfAborted();
+    const options = { dataDirectory, runDirectory, imageCache, signal, ...listeners };
+    return steps.run(STEP_OF[kind], async (tell) => {
+      const local = machine.use(await openLocalBackend(kind, { ...options, tell }));
+      tell(local.description);
+      return local;
+    });
+  };
+  const opened = openBackend();
+  const prepareSandboxes = async () => {
+    const local = await opened;
+    await ensureFirstImage(local, { logs, steps, signal });
+    await code;
+    signal.throwIfAborted();
+    return local.backend;
+  };
+  const backend = prepareSandboxes();
+  const openPlatform = async () => {
+    await packages;
+    signal.throwIfAborted();
+    const { run } = steps;
+    const own = { dataDirectory, ports, databaseUrl, natsUrl, name: nameOf(dataDirectory), step: run, ...listeners };
+    return machine.use(await startPlatform({ ...own, backend }));
+  };
+  const [local, platform] = await together([opened, openPlatform(), backend, code, packages], fail);
+  return { local, platform };
+}
+
+function logDirectoryOf({ dataDirectory }: Settings): string {
+  return join(dataDirectory, 'logs');
 }
 
 /** Sets the containers of one data directory apart from those of others on the same engine. */
@@ -117,8 +194,33 @@ function nameOf(dataDirectory: string): string {
   return `local-${createHash('sha256').update(resolve(dataDirectory)).digest('hex').slice(0, 8)}`;
 }
 
-function describeTaken({ port, variable }: Port): string {
-  return `port ${port} is taken: stop what listens there, or set ${variable}`;
+function portsTaken(taken: Port[]): StartError {
+  const variables = [...new Set(taken.map(({ variable }) => variable))].join(', ');
+  const list = taken.slice(0, PORTS_NAMED).map(({ port }) => port);
+  const more = taken.length > PORTS_NAMED ? ` and ${taken.length - PORTS_NAMED} more` : '';
+  const are = taken.length > 1 ? 'are' : 'is';
+  return new StartError(
+    `port ${list.join(', ')}${more} ${are} taken`,
+    `end the process that listens there, or set ${variables}`,
+  );
+}
+
+function processEnded(name: string, reason: string, lastLine: string | undefined): StartError {
+  const words = lastLine ? `: ${lastLine}` : '';
+  return new StartError(`${name} ended by itself (${reason})${words}`, `npm start -- logs ${name} shows more`);
+}
+
+/** Its whole text, where that is more than a line, goes into a log. */
+function describeProblem(problem: unknown): string {
+  const text = problem instanceof Error ? problem.message : `${problem}`;
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  const disk = diskProblemOf(problem);
+  if (disk)
+    return new StartError(`${disk}: ${lines[0]}`, 'make room or make it writable, or set DRYDOCK_DATA_DIR').message;
+  if (problem instanceof StartError) return text;
+  if (lines.length > 1) logs?.write('start', text);
+  if (lines.length < 2 || !logs) return text;
+  return new StartError(`${lines[0]}: ${lines.at(-1)}`, 'npm start -- logs start shows more').message;
 }
 
 function toExecutors(text: string): number {

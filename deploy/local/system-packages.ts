@@ -4,9 +4,16 @@ import { execa } from 'execa';
 import { missingFile } from '#libs/missing.ts';
 import { readExternal } from './external.ts';
 import type { Progress } from './root.ts';
+import { StartError } from './start-error.ts';
 
 /** A command that is needed, and the Debian package that brings it. */
-export type Need = { command: string; package: string; unless: () => boolean };
+export type Need = {
+  command: string;
+  package: string;
+  /** A package that brings it on releases that have one of that name. */
+  ownPackage?: string;
+  unless: () => boolean;
+};
 
 const NEEDED: Need[] = [
   {
@@ -14,7 +21,7 @@ const NEEDED: Need[] = [
     package: 'docker.io',
     unless: () => existsSync('/var/run/docker.sock') || readExternal(process.env).dockerHost !== undefined,
   },
-  { command: 'docker', package: 'docker.io', unless: () => false },
+  { command: 'docker', package: 'docker.io', ownPackage: 'docker-cli', unless: () => false },
   { command: 'mmdebstrap', package: 'mmdebstrap', unless: () => false },
   {
     command: 'nats-server',
@@ -24,30 +31,50 @@ const NEEDED: Need[] = [
   { command: 'flock', package: 'util-linux', unless: () => false },
 ];
 
-// What the modules of the agent ask for.
-const GO_VERSION = [1, 25] as const;
+/** Of apt-get, which others may be using. */
+const LOCK_SECONDS = 300;
 
 /**
- * Installs what is missing, after saying what; throws with the command that mends it where that is not ours to do.
+ * Installs what is missing, after telling what; throws with the command that mends it where that is not ours to do.
  * `needs`: default, what a platform needs.
  */
-export async function ensureSystemPackages(progress: Progress, needs = NEEDED): Promise<void> {
-  const missing = [...new Set((await findMissing(needs)).map(({ package: name }) => name))];
-  if (missing.length > 0) {
-    const fix = `apt-get install -y --no-install-recommends ${missing.join(' ')}`;
-    if (process.getuid?.() !== 0 || !(await isDebian()))
-      throw new Error(`missing: ${missing.join(', ')}\n  fix: sudo ${fix}`);
-    progress(`installing system packages: ${missing.join(' ')}`);
-    // A third-party source that fails is not in the way of Debian's own.
-    await execa('apt-get', ['update', '-qq'], { reject: false });
-    const env = { DEBIAN_FRONTEND: 'noninteractive' };
-    await execa('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...missing], { env });
+export async function ensureSystemPackages(tell: Progress, needs = NEEDED): Promise<void> {
+  const missing = await findMissing(needs);
+  if (missing.length === 0) return;
+  const names = await packagesOf(missing);
+  const fix = `apt-get install -y --no-install-recommends ${names.join(' ')}`;
+  if (process.getuid?.() !== 0 || !(await isDebian()))
+    throw new StartError(`these packages are missing: ${names.join(', ')}`, `sudo ${fix}`);
+  tell(`installing ${names.join(', ')}`);
+  // One that was cut short.
+  await run('dpkg', ['--configure', '-a']);
+  const aptGet = (...args: string[]) => run('apt-get', ['-o', `DPkg::Lock::Timeout=${LOCK_SECONDS}`, '-qq', ...args]);
+  const install = async () => aptGet('install', '-y', '--no-install-recommends', ...(await packagesOf(missing)));
+  let { failed, all = '' } = await install();
+  if (failed) {
+    // Its lists are missing or old. A third-party source that fails is not in the way of Debian's own.
+    await aptGet('update');
+    ({ failed, all = '' } = await install());
   }
-  const go = await goVersion();
-  if (!go || go[0] < GO_VERSION[0] || (go[0] === GO_VERSION[0] && go[1] < GO_VERSION[1]))
-    throw new Error(
-      `missing: Go ${GO_VERSION.join('.')} or newer\n  fix: install it from https://go.dev/dl and put it on PATH`,
-    );
+  if (!failed) return;
+  const why = all.split('\n').find((line) => line.startsWith('E: ')) ?? all.split('\n').at(-1);
+  throw new StartError(`${names.join(', ')} could not be installed: ${why}`, `check the network, then ${fix}`);
+}
+
+/** By the names that this release has. */
+async function packagesOf(needs: Need[]): Promise<string[]> {
+  const names = needs.map(async ({ package: name, ownPackage }) => {
+    if (!ownPackage) return name;
+    const { failed } = await execa('apt-cache', ['show', ownPackage], { reject: false });
+    return failed ? name : ownPackage;
+  });
+  return [...new Set(await Promise.all(names))];
+}
+
+/** Ctrl-C, which reaches a whole group of processes, would leave packages half installed. */
+function run(command: string, args: string[]) {
+  const env = { DEBIAN_FRONTEND: 'noninteractive' };
+  return execa(command, args, { env, all: true, reject: false, detached: true, cleanup: false });
 }
 
 export async function findMissing(needs = NEEDED): Promise<Need[]> {
@@ -57,15 +84,6 @@ export async function findMissing(needs = NEEDED): Promise<Need[]> {
 
 export async function hasCommand(command: string): Promise<boolean> {
   return (process.env.PATH ?? '').split(':').some((directory) => existsSync(`${directory}/${command}`));
-}
-
-/** Major and minor version of the Go on PATH. */
-export async function goVersion(): Promise<[number, number] | undefined> {
-  const { stdout = '' } = await execa('go', ['env', 'GOVERSION'], {
-    reject: false,
-  });
-  const found = /^go(\d+)\.(\d+)/.exec(stdout);
-  return found ? [Number(found[1]), Number(found[2])] : undefined;
 }
 
 async function isDebian(): Promise<boolean> {

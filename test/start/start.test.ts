@@ -1,17 +1,12 @@
 import { existsSync } from 'node:fs';
-import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
-import Docker from 'dockerode';
+import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { answers } from '../../deploy/local/engine.ts';
-import { ROOT } from '../../deploy/local/root.ts';
-import { freePorts, listen } from '../ports.ts';
+import { listen } from '../ports.ts';
 import { pathWithGrpcurl } from '../transcript.ts';
+import { apiKeyOf, environmentOf, leftBehind, lineOf, MACHINES_ENGINE, READY, run } from './start-process.ts';
 
-const MACHINES_ENGINE = '/var/run/docker.sock';
-/** Auth, session, scheduler, PostgreSQL, NATS, four for metrics, two for the executor; then gRPC and HTTP. */
-const PORTS = 13;
-const READY = 'ready; Ctrl-C stops everything';
 const SECOND_START_MS = 20_000;
 
 let directory: string;
@@ -19,102 +14,34 @@ let environment: Record<string, string>;
 beforeAll(async () => {
   // Short, for the sockets in it.
   directory = await mkdtemp('/tmp/dd-');
-  const first = await freePorts(PORTS);
-  environment = {
-    DRYDOCK_DATA_DIR: directory,
-    DRYDOCK_IMAGE_CACHE: process.env.IMAGE_CACHE ?? '/var/lib/drydock/images',
-    DRYDOCK_BASE_PORT: String(first),
-    DRYDOCK_GATEWAY_PORT: String(first + PORTS - 2),
-    DRYDOCK_HTTP_PORT: String(first + PORTS - 1),
-  };
+  environment = await environmentOf(directory);
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
-/** Runs a script as `npm start` and `npm run doctor` do, in a process group of its own, as a terminal does. */
-function run(script: string, args: string[] = [], more: Record<string, string> = {}) {
-  const running = execa('sh', ['deploy/local/bootstrap.sh', script, ...args], {
-    cwd: ROOT,
-    env: { ...environment, ...more },
-    detached: true,
-    all: true,
-    buffer: false,
-    reject: false,
-  });
-  const lines: string[] = [];
-  const watching = new Set<() => void>();
-  const read = (async () => {
-    for await (const line of running.iterable({ from: 'all' })) {
-      lines.push(line);
-      for (const look of watching) look();
-    }
-  })();
-  const ended = (async () => {
-    const { exitCode } = await running;
-    await read;
-    return exitCode;
-  })();
-  return {
-    lines,
-    text: () => lines.join('\n'),
-    /** The exit code. */
-    ended,
-    /** What Ctrl-C sends, to the whole group. */
-    interrupt: () => process.kill(-running.pid!, 'SIGINT'),
-    async printed(words: string): Promise<void> {
-      const found = new Promise<void>((resolve) => {
-        const look = () => lines.some((line) => line.includes(words)) && resolve();
-        watching.add(look);
-        look();
-      });
-      const gone = ended.then((code): never => {
-        throw new Error(`it ended with ${code} before it printed '${words}'\n${lines.slice(-40).join('\n')}`);
-      });
-      await Promise.race([found, gone]);
-    },
-  };
-}
-
-type Run = ReturnType<typeof run>;
-
-const lineOf = (started: Run, pattern: RegExp) => started.lines.find((line) => pattern.test(line)) ?? '';
-const apiKeyOf = (started: Run) => /^API key +(dk_\S+)$/m.exec(started.text())?.[1];
-
-/** What names the data directory: command lines, environments, mounts; and containers of its executor. */
-async function leftBehind(started: Run): Promise<string[]> {
-  const own = `${process.pid}`;
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name) && name !== own);
-  const read = (file: string) => readFile(file, 'latin1').catch(() => '');
-  const processes = await Promise.all(
-    pids.map(async (pid) => {
-      const commandLine = await read(`/proc/${pid}/cmdline`);
-      const names = `${commandLine}${await read(`/proc/${pid}/environ`)}`.includes(directory);
-      return names ? [`process ${pid}: ${commandLine.replaceAll('\0', ' ')}`] : [];
-    }),
-  );
-  const mounts = (await read('/proc/self/mounts')).split('\n').filter((line) => line.includes(directory));
-  const pidFiles = (await readdir(`${directory}/run`)).filter((name) => name.endsWith('.pid'));
-  const executorId = /"executorId":"([^"]+)"/.exec(started.text())?.[1];
-  const containers =
-    executorId && (await answers(MACHINES_ENGINE))
-      ? await new Docker({ socketPath: MACHINES_ENGINE }).listContainers({
-          all: true,
-          filters: JSON.stringify({ label: [`drydock.executor=${executorId}`] }),
-        })
-      : [];
-  return [...processes.flat(), ...mounts, ...pidFiles, ...containers.map(({ Names }) => `container ${Names}`)];
-}
+const start = (args: string[], more: Record<string, string> = {}) => run('start.ts', args, { ...environment, ...more });
 
 describe('npm start', () => {
   let key: string | undefined;
 
   test('comes up, runs a first program, and prints lines that work as they are; Ctrl-C leaves nothing', async () => {
     const hasEngine = await answers(MACHINES_ENGINE);
-    const started = run('start.ts', ['--small']);
+    const started = start(['--small']);
     await started.printed(READY);
-    expect(started.text()).toContain(`Docker engine: ${hasEngine ? MACHINES_ENGINE : 'an own one'}`);
+    expect(started.text()).toContain(`Docker engine: ${hasEngine ? MACHINES_ENGINE : 'one of its own'}`);
     expect(started.text()).toMatch(/^Hello from Python 3\.\d+\.\d+ in a sandbox$/m);
     key = apiKeyOf(started);
     expect(key).toBeDefined();
+    for (const step of [
+      'system packages',
+      'generated code',
+      'Docker engine',
+      'image python',
+      'services',
+      'first program',
+    ])
+      expect(started.text()).toMatch(new RegExp(`^\\[ *[0-9.]+ s\\] ${step}: ready \\([0-9.]+ s\\)$`, 'm'));
+    // What processes print is in their files, the executor's complaint about images that are not there yet among it.
+    expect(started.text()).not.toContain('{"level"');
 
     // These are a reader's lines, so a shell reads them here too.
     const curl = await execa('bash', ['-c', lineOf(started, /^curl /)]);
@@ -125,24 +52,25 @@ describe('npm start', () => {
 
     started.interrupt();
     expect(await started.ended).toBe(0);
-    expect(await leftBehind(started)).toEqual([]);
+    expect(await leftBehind(directory)).toEqual([]);
   });
 
   test('comes up again quickly, builds nothing and keeps its key; a second one beside it is told why it cannot', async () => {
     const begun = performance.now();
-    const started = run('start.ts', ['--small']);
+    const started = start(['--small']);
     await started.printed(READY);
     expect(performance.now() - begun).toBeLessThan(SECOND_START_MS);
-    expect(started.text()).not.toMatch(/\] (making|installing|image )/);
+    expect(started.text()).not.toMatch(/fetching|installing|generated code: (?!ready)/);
     expect(apiKeyOf(started)).toBe(key);
 
-    const beside = run('start.ts', ['--small']);
+    const beside = start(['--small']);
     expect(await beside.ended).toBe(1);
     expect(beside.text()).toContain(`another npm start holds ${directory}/run`);
-    const elsewhere = run('start.ts', ['--small'], { DRYDOCK_DATA_DIR: `${directory}/other` });
+    const elsewhere = start(['--small'], { DRYDOCK_DATA_DIR: `${directory}/other` });
     expect(await elsewhere.ended).toBe(1);
-    expect(elsewhere.text()).toContain(
-      `port ${environment.DRYDOCK_HTTP_PORT} is taken: stop what listens there, or set DRYDOCK_HTTP_PORT`,
+    const { DRYDOCK_GATEWAY_PORT: grpc, DRYDOCK_HTTP_PORT: http } = environment;
+    expect(elsewhere.text()).toMatch(
+      new RegExp(`port ${grpc}, ${http}, \\d+ and 10 more are taken\n  fix: .*DRYDOCK_HTTP_PORT`),
     );
     expect(existsSync(`${directory}/other/postgres`)).toBe(false);
 
@@ -156,39 +84,77 @@ describe('npm start', () => {
     expect(await started.ended).toBe(1);
     // What belongs to containers stays until somebody removes them.
     const processes = async () =>
-      (await leftBehind(started)).filter((line) => /^process.*(main\.ts|postgres|nats-server)/.test(line));
+      (await leftBehind(directory)).filter((line) => /^process.*(main\.ts|postgres|nats-server)/.test(line));
     await expect.poll(processes, { timeout: 10_000 }).toEqual([]);
   });
 
+  test('starts a process that crashed again, and says so; its log tells of both', async () => {
+    const started = start(['--small']);
+    await started.printed(READY);
+    const pidOf = async (name: string) =>
+      Number((await readFile(`${directory}/run/${name}.pid`, 'utf8')).split('\n')[0]);
+    for (const name of ['gateway', 'postgres']) {
+      process.kill(await pidOf(name), 'SIGKILL');
+      await started.printed(`${name} ended by itself: SIGKILL; it is started again in 1 s`);
+      await started.printed(`${name} runs again`);
+    }
+    process.kill(await pidOf('gateway'), 'SIGKILL');
+    await started.printed('gateway ended by itself: SIGKILL; it is started again in 2 s');
+    await started.printed('gateway runs again', 2);
+    const curl = () => execa('bash', ['-c', lineOf(started, /^curl /)]);
+    await expect.poll(async () => (await curl()).stdout, { timeout: 20_000 }).toContain('"ACCEPTED"');
+
+    const logs = start(['logs', 'gateway', 'executor-1']);
+    expect(await logs.ended).toBe(0);
+    expect(logs.text().match(/"service":"gateway".*"msg":"listening"/g)).toHaveLength(3);
+    expect(logs.text()).toContain('"service":"executor"');
+    expect(logs.text()).not.toContain('"service":"auth"');
+    const unknown = start(['logs', 'nobody']);
+    expect(await unknown.ended).toBe(1);
+    expect(unknown.text()).toMatch(
+      /^cannot go on: there is no log of nobody\n {2}fix: name some of auth, .*scheduler/m,
+    );
+
+    const following = start(['logs', '--follow']);
+    await following.printed('"service":"gateway"');
+    process.kill(await pidOf('gateway'), 'SIGKILL');
+    started.interrupt();
+    await following.printed('"msg":"stopped"');
+    following.interrupt();
+    await following.ended;
+    expect(await started.ended).toBe(0);
+    expect(await leftBehind(directory)).toEqual([]);
+  });
+
   test('comes up after it was forced to end, and removes what was left', async () => {
-    const started = run('start.ts', ['--small', '--once']);
+    const started = start(['--small', '--once']);
     expect(await started.ended, started.text()).toBe(0);
     expect(started.text()).toContain('Hello from Python');
-    expect(await leftBehind(started)).toEqual([]);
+    expect(await leftBehind(directory)).toEqual([]);
   });
 
   test('runs the first program in a pod of a cluster of its own, of which nothing is left', async () => {
     // Building them would take minutes for every directory.
     const built = `${process.env.DRYDOCK_DATA_DIR || '/var/lib/drydock'}/cluster/bin`;
     await cp(built, `${directory}/cluster/bin`, { recursive: true, verbatimSymlinks: true });
-    const started = run('start.ts', ['--backend', 'kubernetes', '--small', '--once']);
+    const started = start(['--backend', 'kubernetes', '--small', '--once']);
     expect(await started.ended, started.text()).toBe(0);
-    expect(started.text()).toContain('Kubernetes: an own one');
+    expect(started.text()).toContain('Kubernetes: one of its own');
     expect(started.text()).toMatch(/^Hello from Python 3\.\d+\.\d+ in a sandbox$/m);
-    expect(await leftBehind(started)).toEqual([]);
+    expect(await leftBehind(directory)).toEqual([]);
   });
 
-  test('interrupted while it starts, it ends in good order', async () => {
-    const started = run('start.ts', ['--small']);
+  test.each(['SIGINT', 'SIGHUP'] as const)('ended by %s while it starts, it ends in good order', async (signal) => {
+    const started = start(['--small']);
     await started.printed('Docker engine');
-    started.interrupt();
+    started.interrupt(signal);
     expect(await started.ended).toBe(0);
     expect(started.text()).not.toContain(READY);
-    expect(await leftBehind(started)).toEqual([]);
+    expect(await leftBehind(directory)).toEqual([]);
   });
 
   test('says which variables there are', async () => {
-    const help = run('start.ts', ['--help']);
+    const help = start(['--help']);
     expect(await help.ended).toBe(0);
     for (const name of Object.keys(environment)) expect(help.text()).toContain(name);
   });
@@ -196,7 +162,7 @@ describe('npm start', () => {
 
 describe('npm run doctor', () => {
   test('finds that nothing is missing', async () => {
-    const doctor = run('doctor.ts');
+    const doctor = run('doctor.ts', [], environment);
     expect(await doctor.ended, doctor.text()).toBe(0);
     for (const finding of ['system packages', 'Docker engine', 'control groups', 'Go', 'disk', 'memory', 'ports'])
       expect(doctor.text()).toMatch(new RegExp(`^ok +${finding}: `, 'm'));
@@ -204,7 +170,7 @@ describe('npm run doctor', () => {
 
   test('finds a port that is taken, and how to mend that', async () => {
     await using _taken = await listen(Number(environment.DRYDOCK_HTTP_PORT));
-    const doctor = run('doctor.ts');
+    const doctor = run('doctor.ts', [], environment);
     expect(await doctor.ended).toBe(1);
     expect(doctor.text()).toMatch(new RegExp(`^MISSING +ports: taken: ${environment.DRYDOCK_HTTP_PORT}$`, 'm'));
     expect(doctor.text()).toContain('set DRYDOCK_HTTP_PORT');

@@ -90,8 +90,12 @@ export function createPool(dependencies: {
       else stock.warm.push(instance);
     } catch (error) {
       stock.failedAt = Date.now();
-      if (!signal.aborted && !hasReason(error, 'NOT_IMPLEMENTED'))
-        log.error({ err: error, template: template.id, purpose }, 'warm sandbox not made');
+      if (signal.aborted || hasReason(error, 'NOT_IMPLEMENTED')) return;
+      const context = { template: template.id, purpose };
+      // Expected while an image is being built; the message and its cause say all.
+      if (hasReason(error, 'SANDBOX_START_FAILED'))
+        log.warn({ ...context, reason: reasonOf(error) }, 'warm sandbox not made');
+      else log.error({ err: error, ...context }, 'warm sandbox not made');
     } finally {
       stock.creating--;
     }
@@ -173,4 +177,8 @@ export function createPool(dependencies: {
       await Promise.all(all.map(instances.abandon));
     },
   };
+}
+
+function reasonOf({ message, cause }: Error): string {
+  return cause instanceof Error ? `${message}: ${cause.message}` : message;
 }
