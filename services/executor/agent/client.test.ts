@@ -105,3 +105,12 @@ test.each<Reason>(['CREDENTIAL_INVALID', 'QUOTA_EXCEEDED', 'SANDBOX_STOPPED'])(
     expect(seen).toMatchObject({ reason: 'INTERNAL', message: 'internal error', details: {} });
   },
 );
+
+test('an error of the requests themselves reaches the caller whole', async () => {
+  const error = new DrydockError('INVALID_FIELD', 'data: too large', { fields: [{ field: 'data', description: 'x' }] });
+  async function* requests() {
+    yield { path: '/home/user/a', mode: 0, data: Buffer.from('x'), complete: false };
+    throw error;
+  }
+  await expect(agent.files.write(requests())).rejects.toBe(error);
+});

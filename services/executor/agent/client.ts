@@ -52,7 +52,9 @@ async function* streaming(call: Method, enter: Enter, request: unknown, options?
   }
 }
 
-/** An abort of the caller's own signal stays as it is. */
+/** An abort of the caller's own signal stays as it is, and so does an error that the requests themselves threw. */
 function toAgentError(error: unknown): unknown {
-  return error instanceof DrydockError ? new AgentError(error) : error;
+  const isOfCall =
+    error instanceof DrydockError && (error.cause instanceof Error || error.reason === 'DEADLINE_TOO_SHORT');
+  return isOfCall ? new AgentError(error) : error;
 }
