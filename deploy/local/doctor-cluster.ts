@@ -18,7 +18,8 @@ const KEEP = ['get', 'create', 'patch'];
  */
 const RIGHTS: V1ResourceAttributes[] = [
   ...allOf(['create', 'get', 'list', 'watch', 'patch', 'delete'], { resource: 'pods' }),
-  { verb: 'get', resource: 'pods', subresource: 'exec' },
+  // Since Kubernetes 1.35 a stream into a pod takes `create`, whatever opens it.
+  ...allOf(['create', 'get'], { resource: 'pods', subresource: 'exec' }),
   { verb: 'patch', resource: 'pods', subresource: 'resize' },
   ...allOf(['create', 'get', 'list', 'patch', 'delete'], { resource: 'namespaces' }),
   ...['serviceaccounts', 'resourcequotas', 'limitranges'].flatMap((resource) => allOf(KEEP, { resource })),

@@ -11,6 +11,7 @@ import { findMissing, hasCommand } from './system-packages.ts';
 
 const GiB = 1024 ** 3;
 const DISK_GIB = 12;
+const PROCESS_IDS = 4_194_304;
 const MEMORY_GIB = 2;
 
 export type Finding = {
@@ -43,6 +44,7 @@ const findings = [
   memory(),
   await ports(),
   userNamespaces(),
+  processIds(),
   ...(backend === 'kubernetes' ? await cluster() : [await gvisor()]),
 ];
 for (const { name, ok, found, fix, optional } of findings) {
@@ -121,6 +123,18 @@ async function disk(): Promise<Finding> {
     ok: free >= DISK_GIB,
     found: `${free.toFixed(1)} GiB free at ${existing}`,
     fix,
+  };
+}
+
+/** A sandbox may have 4,096 of them, and where there are none left nothing starts, the engine included. */
+function processIds(): Finding {
+  const count = Number(readFileSync('/proc/sys/kernel/pid_max', 'utf8'));
+  return {
+    name: 'process ids',
+    ok: count >= PROCESS_IDS,
+    found: `at most ${count.toLocaleString('en')}`,
+    fix: `sysctl -w kernel.pid_max=${PROCESS_IDS}, and put it in /etc/sysctl.d`,
+    optional: true,
   };
 }
 

@@ -227,7 +227,7 @@ test('the doctor says of a cluster what it is, and which rights an account lacks
   expect(all).toMatch(/^ok +RuntimeClasses: gvisor$/m);
   expect(none).toMatch(/^optional RuntimeClasses: may not be listed$/m);
   expect(none).toMatch(
-    /^MISSING +rights: may not create pods, .*patch pods\/resize, .*delete namespaces, .*create resourcequotas, .*watch leases/m,
+    /^MISSING +rights: may not create pods, .*create pods\/exec, .*patch pods\/resize, .*delete namespaces, .*create resourcequotas, .*watch leases/m,
   );
   expect(await examine('/nonexistent')).toMatch(/^MISSING +cluster: \/nonexistent: /m);
 });
