@@ -102,12 +102,11 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   const { databaseUrl, natsUrl } = await step('PostgreSQL and NATS', () => startStores(options, runDirectory, group));
   backend = await expectedBackend;
   const shared = {
-    DATABASE_URL: databaseUrl,
     NATS_URL: natsUrl,
     TLS_DIR: tlsDirectory,
     CATALOG_FILE: await resolveCatalog(dataDirectory),
   };
-  const services = servicesOf(options, backend, shared);
+  const services = servicesOf(options, backend, { ofAll: shared, ofOwners: { DATABASE_URL: databaseUrl } });
   const apiKey = await step('services', async () => {
     const key = await bootstrap(dataDirectory, databaseUrl);
     const start = (service: Service) => startService(service, runDirectory, options, group);
@@ -186,13 +185,18 @@ function executorIds({ name, ports }: PlatformOptions): string[] {
   return ports.executors.map((_, index) => `${name}-${index + 1}`);
 }
 
-function servicesOf(options: PlatformOptions, backend: SandboxBackend, shared: Record<string, string>): Service[] {
+/** Variables of every service, and of those that own a schema of the database. */
+type Shared = { ofAll: Record<string, string>; ofOwners: Record<string, string> };
+
+const OWNERS: ReadonlySet<string> = new Set(['auth', 'session']);
+
+function servicesOf(options: PlatformOptions, backend: SandboxBackend, { ofAll, ofOwners }: Shared): Service[] {
   const { ports, dataDirectory } = options;
   const at = (port: number) => `127.0.0.1:${port}`;
   const environment = {
     // Stripping types takes a fifth of a service's memory, and half of its start.
     NODE_COMPILE_CACHE: join(BUILD, 'compile-cache'),
-    ...shared,
+    ...ofAll,
     GATEWAY_ADDRESS: at(ports.gateway),
     GATEWAY_HTTP_ADDRESS: at(ports.http),
     AUTH_ADDRESS: at(ports.auth),
@@ -206,6 +210,7 @@ function servicesOf(options: PlatformOptions, backend: SandboxBackend, shared: R
     metricsPort: ports.metrics[name],
     environment: {
       ...environment,
+      ...(OWNERS.has(name) ? ofOwners : {}),
       [`${name.toUpperCase()}_METRICS_ADDRESS`]: at(ports.metrics[name]),
     },
   }));
