@@ -5,13 +5,13 @@ import { Command, Option } from 'commander';
 import { answers } from './engine.ts';
 import { readExternal } from './external.ts';
 import { goVersion, isEnough } from './go.ts';
+import { examineKernelLimits } from './kernel-limits.ts';
 import { portsOf, takenPorts } from './ports.ts';
 import { readSettings, VARIABLES } from './settings.ts';
 import { findMissing, hasCommand } from './system-packages.ts';
 
 const GiB = 1024 ** 3;
 const DISK_GIB = 12;
-const PROCESS_IDS = 4_194_304;
 const MEMORY_GIB = 2;
 
 export type Finding = {
@@ -44,7 +44,7 @@ const findings = [
   memory(),
   await ports(),
   userNamespaces(),
-  processIds(),
+  await examineKernelLimits(),
   ...(backend === 'kubernetes' ? await cluster() : [await gvisor()]),
 ];
 for (const { name, ok, found, fix, optional } of findings) {
@@ -123,18 +123,6 @@ async function disk(): Promise<Finding> {
     ok: free >= DISK_GIB,
     found: `${free.toFixed(1)} GiB free at ${existing}`,
     fix,
-  };
-}
-
-/** A sandbox may have 4,096 of them, and where there are none left nothing starts, the engine included. */
-function processIds(): Finding {
-  const count = Number(readFileSync('/proc/sys/kernel/pid_max', 'utf8'));
-  return {
-    name: 'process ids',
-    ok: count >= PROCESS_IDS,
-    found: `at most ${count.toLocaleString('en')}`,
-    fix: `sysctl -w kernel.pid_max=${PROCESS_IDS}, and put it in /etc/sysctl.d`,
-    optional: true,
   };
 }
 

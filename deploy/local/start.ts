@@ -8,6 +8,7 @@ import { tryLockFile } from './file-lock.ts';
 import { describeUse, runFirstProgram } from './first-program.ts';
 import { generate } from './generate.ts';
 import { ensureFirstImage, ensureOtherImages } from './image-steps.ts';
+import { raiseKernelLimits } from './kernel-limits.ts';
 import { type LogFiles, openLogFiles, showLogs } from './log-files.ts';
 import { type Platform, startPlatform } from './platform.ts';
 import { type Port, takenPorts } from './ports.ts';
@@ -85,6 +86,8 @@ async function serve(options: Options): Promise<void> {
   const taken = await takenPorts(settings);
   if (taken.length > 0) throw portsTaken(taken);
   await markDataDirectory(settings.dataDirectory);
+  const raised = await raiseKernelLimits();
+  if (raised.length > 0) steps.say(`kernel limits raised: ${raised.join(', ')}`);
   await start(settings, runDirectory, options);
 }
 

@@ -12,6 +12,7 @@ import { contractLines } from './contract.ts';
 import { ensureEngine } from './engine.ts';
 import { readExternal } from './external.ts';
 import { generate } from './generate.ts';
+import { raiseKernelLimits } from './kernel-limits.ts';
 import { ROOT } from './root.ts';
 import { readSettings } from './settings.ts';
 import { startTimes } from './stage-times.ts';
@@ -89,6 +90,8 @@ if (command.args.some((name) => !names.includes(name))) command.error(`error: th
 
 await ensureSystemPackages(say);
 await generate(say);
+await raiseKernelLimits();
+await raiseKernelLimits();
 const times = startTimes();
 {
   const runsPrograms = (name: string) => PROJECTS.includes(name) && name !== 'unit';
