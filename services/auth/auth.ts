@@ -3,11 +3,11 @@ import { checkFields } from '#libs/field-checks.ts';
 import type { Call, Rpc } from '#libs/grpc/rpc.ts';
 import { callerOf } from '#libs/grpc/server.ts';
 import { isId, newId } from '#libs/ids.ts';
+import { API_KEY_REVOKED, ORGANIZATION_CHANGED, ORGANIZATION_DELETED } from '#libs/nats/subjects.ts';
 import { readPage, toPage } from '#libs/pages.ts';
 import type { Database, Queryable } from '#libs/postgres/database.ts';
 import { writeOutbox } from '#libs/postgres/outbox.ts';
 import type { AppliedQuota, Caller } from '#proto/drydock/internal/v1/caller.ts';
-import { ApiKeyRevoked, OrganizationChanged, OrganizationDeleted } from '#proto/drydock/internal/v1/events.ts';
 import type { AuthServiceDefinition, Organization } from '#proto/drydock/v1/auth.ts';
 import {
   CreateApiKeyRequest,
@@ -15,15 +15,7 @@ import {
   DeleteOrganizationRequest,
   UpdateOrganizationRequest,
 } from '#proto/drydock/v1/auth.ts';
-import {
-  checkExpireTime,
-  insertKey,
-  makeKey,
-  REVOKED_SUBJECT,
-  revokeDescendants,
-  revokeKeys,
-  toApiKey,
-} from './api-keys.ts';
+import { checkExpireTime, insertKey, makeKey, revokeDescendants, revokeKeys, toApiKey } from './api-keys.ts';
 import { audit } from './audit.ts';
 import { findHolder } from './credentials.ts';
 import { type Change, checkChange } from './organization-change.ts';
@@ -35,11 +27,6 @@ import type { SigningKeys } from './signing-keys.ts';
 /** Every scope, and those that an organisation's own keys may have. */
 export const SCOPES = ['sandboxes', 'executions', 'keys', 'operator'];
 const TENANT_SCOPES = SCOPES.filter((scope) => scope !== 'operator');
-
-/** JetStream subject of `OrganizationChanged`. */
-export const CHANGED_SUBJECT = 'drydock.auth.organization.changed';
-/** JetStream subject of `OrganizationDeleted`. */
-export const DELETED_SUBJECT = 'drydock.auth.organization.deleted';
 
 export type Dependencies = {
   db: Database;
@@ -114,7 +101,7 @@ export function createAuth({ db, signingKeys, changed }: Dependencies): Rpc<Auth
         if (repeated) return findOrganization(tx, organizationId);
         const row = await changeOrganization(tx, organizationId, change);
         const event = { organizationId, quota: quotaOf(row), changeTime: row.change_time };
-        await writeOutbox(tx, CHANGED_SUBJECT, OrganizationChanged.encode(event).finish());
+        await writeOutbox(tx, ORGANIZATION_CHANGED, event);
         await audit(tx, caller, 'UpdateOrganization', organizationId);
         return toOrganization(row);
       });
@@ -136,7 +123,7 @@ export function createAuth({ db, signingKeys, changed }: Dependencies): Rpc<Auth
         const { repeated } = await once(tx, asked, organizationId);
         if (repeated || !(await markDeleted(tx, organizationId))) return;
         await revokeKeys(tx, organizationId);
-        await writeOutbox(tx, DELETED_SUBJECT, OrganizationDeleted.encode({ organizationId }).finish());
+        await writeOutbox(tx, ORGANIZATION_DELETED, { organizationId });
         await audit(tx, caller, 'DeleteOrganization', organizationId);
       });
       changed();
@@ -191,7 +178,7 @@ export function createAuth({ db, signingKeys, changed }: Dependencies): Rpc<Auth
         if (descendants) await revokeDescendants(tx, caller, apiKeyId);
         if (!wasLive) return;
         const event = { apiKeyId, organizationId: caller.organizationId };
-        await writeOutbox(tx, REVOKED_SUBJECT, ApiKeyRevoked.encode(event).finish());
+        await writeOutbox(tx, API_KEY_REVOKED, event);
         await audit(tx, caller, 'RevokeApiKey', apiKeyId);
       });
       changed();

@@ -59,8 +59,6 @@ await run(log, async (shutdown) => {
 
   // Released in reverse order: calls drain first, then the pool, NATS last.
   await using events = connectEvents({ url: config.natsUrl, name: `executor-${config.id}`, log });
-  events.keepStream('EXECUTOR', ['drydock.executor.>']);
-  events.keepStream('SESSION', ['drydock.session.>']);
   await using reporter = createReporter(events, config.id, log);
   const { report, reportInheritance } = reporter;
   const { leaseIdleMs: idleMs } = config;

@@ -11,7 +11,7 @@ export type Attempt = { executionId: string; attempt: number };
 
 export type Attempts = AsyncDisposable & {
   /** Keeps a turn until it is let go. */
-  keep(turn: Work): Disposable;
+  keep(turn: Pick<Work<unknown>, 'extend'>): Disposable;
   /** Holds an attempt until it is let go; `signal` is aborted when it is somebody else's, or nobody's any more. */
   hold(attempt: Attempt): { signal: AbortSignal } & Disposable;
 };
@@ -21,10 +21,10 @@ export function createAttempts(
   session: Pick<Client<RecordServiceDefinition>, 'extendExecutions'>,
   log: Logger,
 ): Attempts {
-  const turns = new Set<Work>();
+  const turns = new Set<Pick<Work<unknown>, 'extend'>>();
   const held = new Map<Attempt, AbortController>();
   const heartbeat = every(EXTEND_MS, log, async () => {
-    for (const turn of turns) turn.keep();
+    for (const turn of turns) turn.extend();
     const attempts = [...held.keys()];
     if (attempts.length === 0) return;
     const { lostExecutionIds } = await session.extendExecutions({ attempts }, { deadlineMs: DEADLINE_MS });

@@ -2,8 +2,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newId } from '#libs/ids.ts';
 import { createLogger } from '#libs/log.ts';
 import { connectEvents, type Events } from '#libs/nats/events.ts';
-import { EXECUTION_QUEUE, openWorkQueue, type Work, type WorkQueue } from '#libs/nats/work-queue.ts';
-import { ExecutionQueued } from '#proto/drydock/internal/v1/events.ts';
+import { EXECUTION_QUEUE, workEvent } from '#libs/nats/subjects.ts';
+import { openWorkQueue, type Work, type WorkQueue } from '#libs/nats/work-queue.ts';
+import type { ExecutionQueued } from '#proto/drydock/internal/v1/events.ts';
 import { type Nats, startNats } from '../../test/nats.ts';
 import type { Attempts } from './attempts.ts';
 import { serveLines } from './lines.ts';
@@ -14,7 +15,7 @@ const WITHIN = { timeout: 20_000 };
 
 let nats: Nats;
 let events: Events & AsyncDisposable;
-let work: WorkQueue;
+let work: WorkQueue<ExecutionQueued>;
 
 beforeAll(async () => {
   nats = await startNats();
@@ -30,15 +31,15 @@ afterAll(async () => {
 
 /** Serves lines, and uses no turn up. */
 function serve() {
-  const turns: Work[] = [];
+  const turns: Work<ExecutionQueued>[] = [];
   const attempts = { keep: () => ({ [Symbol.dispose]() {} }) } as Partial<Attempts> as Attempts;
-  const run = async (_: string, turn: Work) => void turns.push(turn);
+  const run = async (_: string, turn: Work<ExecutionQueued>) => void turns.push(turn);
   return { turns, lines: serveLines({ events, work, turns: createTurns(() => true), attempts, run, log }) };
 }
 const queue = (organizationId: string, concurrentExecutions: number, setTime?: Date) =>
   events.publishDurable(
-    `${EXECUTION_QUEUE.prefix}.${organizationId}`,
-    ExecutionQueued.encode({ concurrentExecutions, queueWeight: 100, setTime }).finish(),
+    workEvent(EXECUTION_QUEUE, organizationId),
+    { concurrentExecutions, queueWeight: 100, setTime },
     newId('evt'),
   );
 
@@ -51,10 +52,10 @@ test('a quota that an operator changes counts for turns that were given out befo
   await queue(organizationId, 3, new Date());
   await expect.poll(() => turns.length, WITHIN).toBe(3);
   // Two of the three were given out with the old one.
-  expect(turns.map(({ data }) => ExecutionQueued.decode(data).concurrentExecutions)).toEqual([1, 1, 1]);
-  for (const turn of turns) turn.done();
+  expect(turns.map(({ message }) => message.concurrentExecutions)).toEqual([1, 1, 1]);
+  for (const turn of turns) turn.ack();
   await expect.poll(() => turns.length, WITHIN).toBe(5);
-  for (const turn of turns.slice(3)) turn.done();
+  for (const turn of turns.slice(3)) turn.ack();
 });
 
 test('of two changes the later one counts, whichever turn comes last', async () => {
@@ -65,7 +66,7 @@ test('of two changes the later one counts, whichever turn comes last', async () 
   await queue(organizationId, 1, new Date(1_000));
   await queue(organizationId, 1, new Date(1_000));
   await expect.poll(() => turns.length, WITHIN).toBe(2);
-  for (const turn of turns) turn.done();
+  for (const turn of turns) turn.ack();
   await expect.poll(() => turns.length, WITHIN).toBe(3);
-  turns[2]!.done();
+  turns[2]!.ack();
 });

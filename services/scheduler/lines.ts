@@ -2,9 +2,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { every } from '#libs/lifecycle.ts';
 import type { Logger } from '#libs/log.ts';
 import type { Events } from '#libs/nats/events.ts';
-import { EXECUTION_QUEUE, type Work, type WorkQueue } from '#libs/nats/work-queue.ts';
+import { EXECUTION_QUEUE, tokenOf, workEvent } from '#libs/nats/subjects.ts';
+import type { Work, WorkQueue } from '#libs/nats/work-queue.ts';
 import { counter, durationHistogram } from '#libs/telemetry.ts';
-import { ExecutionQueued } from '#proto/drydock/internal/v1/events.ts';
+import type { ExecutionQueued } from '#proto/drydock/internal/v1/events.ts';
 import type { Attempts } from './attempts.ts';
 import type { Turns } from './turns.ts';
 
@@ -17,11 +18,11 @@ const waited = durationHistogram('scheduler_turn_wait_seconds', 'From a turn in 
 
 export type Dependencies = {
   events: Pick<Events, 'connected' | 'subscribe' | 'onConnect'>;
-  work: WorkQueue;
+  work: WorkQueue<ExecutionQueued>;
   turns: Turns;
   attempts: Attempts;
   /** Uses a turn that has a slot. Resolves when it is done with, whatever came of it. */
-  run: (organizationId: string, turn: Work) => Promise<void>;
+  run: (organizationId: string, turn: Work<ExecutionQueued>) => Promise<void>;
   log: Logger;
 };
 
@@ -44,7 +45,7 @@ export function serveLines({ events, work, turns, attempts, run, log }: Dependen
       const turn = await work.next(organizationId, line.concurrency, stop.signal);
       if (!turn && !line.again) return;
       if (!turn) continue;
-      learn(line, shareOf(turn.data));
+      learn(line, shareOf(turn.message));
       const kept = attempts.keep(turn);
       const end = waited.startTimer();
       try {
@@ -52,7 +53,7 @@ export function serveLines({ events, work, turns, attempts, run, log }: Dependen
       } catch {
         // Stopping: somebody else may have it at once.
         kept[Symbol.dispose]();
-        turn.giveBack(0);
+        turn.nak(0);
         return;
       }
       end();
@@ -85,8 +86,8 @@ export function serveLines({ events, work, turns, attempts, run, log }: Dependen
   };
 
   // JetStream's messages reach plain subscribers too: that there is work is heard without asking.
-  const told = events.subscribe(`${EXECUTION_QUEUE.prefix}.*`, (data, subject) =>
-    begin(subject.slice(EXECUTION_QUEUE.prefix.length + 1), shareOf(data)),
+  const told = events.subscribe(workEvent(EXECUTION_QUEUE, '*'), (message, subject) =>
+    begin(tokenOf(EXECUTION_QUEUE, subject), shareOf(message)),
   );
   // What was there before, what was told while NATS was away, and what another process had in hand when it died.
   const look = every(LOOK_MS, log, async () => {
@@ -104,8 +105,7 @@ export function serveLines({ events, work, turns, attempts, run, log }: Dependen
   };
 }
 
-function shareOf(data: Uint8Array): Share {
-  const { concurrentExecutions, queueWeight, setTime } = ExecutionQueued.decode(data);
+function shareOf({ concurrentExecutions, queueWeight, setTime }: ExecutionQueued): Share {
   return {
     concurrency: Math.max(1, concurrentExecutions),
     weight: Math.max(1, queueWeight),

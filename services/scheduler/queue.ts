@@ -1,6 +1,7 @@
 import type { Events } from '#libs/nats/events.ts';
 import type { WorkQueue } from '#libs/nats/work-queue.ts';
 import { gauge } from '#libs/telemetry.ts';
+import type { ExecutionQueued } from '#proto/drydock/internal/v1/events.ts';
 import { createAttempts } from './attempts.ts';
 import { serveLines } from './lines.ts';
 import { freeSlots } from './placement.ts';
@@ -11,7 +12,7 @@ const DRAIN_MS = 10_000;
 
 export type Dependencies = Omit<TurnDependencies, 'attempts' | 'placed' | 'left' | 'stopping'> & {
   events: Pick<Events, 'connected' | 'subscribe' | 'onConnect'>;
-  work: WorkQueue;
+  work: WorkQueue<ExecutionQueued>;
 };
 
 export type Queue = AsyncDisposable & {

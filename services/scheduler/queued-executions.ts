@@ -28,17 +28,21 @@ export type Dependencies = DispatchDependencies & {
 type Taken = { spec: ExecutionSpec; attempt: number };
 
 /** Uses a turn of an organisation: takes its next execution, runs it, and records what came of it. */
-export async function useTurn(dependencies: Dependencies, organizationId: string, turn: Work): Promise<void> {
+export async function useTurn(
+  dependencies: Dependencies,
+  organizationId: string,
+  turn: Pick<Work<unknown>, 'ack' | 'nak'>,
+): Promise<void> {
   const { session, placed, log } = dependencies;
   const slot = once(placed);
   const caller = Caller.create({ organizationId });
   try {
     const { spec, attempt } = await session.takeExecution({}, { caller, deadlineMs: SESSION_DEADLINE_MS });
     if (spec) await runAttempt(dependencies, { spec, attempt }, caller, slot);
-    turn.done();
+    turn.ack();
   } catch (error) {
     log.warn({ err: error, organizationId }, 'turn given back');
-    turn.giveBack(RETRY_MS);
+    turn.nak(RETRY_MS);
   } finally {
     slot();
   }

@@ -7,7 +7,8 @@ import { readTls } from '#libs/grpc/tls.ts';
 import { aborted, every, run } from '#libs/lifecycle.ts';
 import { createLogger } from '#libs/log.ts';
 import { connectEvents } from '#libs/nats/events.ts';
-import { EXECUTION_QUEUE, openWorkQueue } from '#libs/nats/work-queue.ts';
+import { EXECUTION_QUEUE, WEBHOOKS_DUE } from '#libs/nats/subjects.ts';
+import { openWorkQueue } from '#libs/nats/work-queue.ts';
 import { checkMigrated, migrate, openDatabase } from '#libs/postgres/database.ts';
 import { relayOutbox } from '#libs/postgres/outbox.ts';
 import { startTelemetry } from '#libs/telemetry.ts';
@@ -51,9 +52,6 @@ await run(log, async (shutdown) => {
   // Released in reverse order: calls drain first, what they need goes last.
   await using db = openDatabase(config.databaseUrl, 'session', log);
   await using events = connectEvents({ url: config.natsUrl, name: 'session', log });
-  events.keepStream('SESSION', ['drydock.session.>']);
-  events.keepStream('EXECUTOR', ['drydock.executor.>']);
-  events.keepStream('AUTH', ['drydock.auth.>']);
   await untilReady(log, shutdown, () =>
     config.migrations === 'run'
       ? migrate(config.databaseUrl, 'session', MIGRATIONS, log)
@@ -61,7 +59,7 @@ await run(log, async (shutdown) => {
   );
   await using relay = relayOutbox(db, events, log);
   using settling = createSettling(events);
-  const webhooksDue = () => events.publish('drydock.webhooks.due', new Uint8Array());
+  const webhooksDue = () => events.publish(WEBHOOKS_DUE, undefined);
   const dependencies = { db, catalog, settling, changed: relay.trigger, webhooksDue };
   await using _ended = consumeEnded({ ...dependencies, events });
   await using _inherited = consumeInherited({ ...dependencies, events });

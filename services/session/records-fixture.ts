@@ -7,6 +7,7 @@ import { readCatalog } from '#libs/catalog/catalog.ts';
 import type { Call } from '#libs/grpc/rpc.ts';
 import { newId } from '#libs/ids.ts';
 import { connectEvents, type Events } from '#libs/nats/events.ts';
+import type { StoredEvent } from '#libs/nats/subjects.ts';
 import { type Database, migrate, openDatabase } from '#libs/postgres/database.ts';
 import type { AppliedQuota } from '#proto/drydock/internal/v1/caller.ts';
 import { SandboxChanged } from '#proto/drydock/internal/v1/events.ts';
@@ -95,17 +96,15 @@ export function useRecords() {
     consume(): AsyncDisposable {
       const dependencies = { db, settling, changed, webhooksDue, events };
       const parts = new AsyncDisposableStack();
-      events.keepStream('AUTH', ['drydock.auth.>']);
-      events.keepStream('EXECUTOR', ['drydock.executor.>']);
       parts.use(consumeEnded(dependencies));
       parts.use(consumeInherited(dependencies));
       parts.use(consumeOrganizationDeleted(db, events, changed));
       parts.use(consumeOrganizationChanged(db, events, changed));
       return parts;
     },
-    async publish(subject: string, data: Uint8Array) {
+    async publish<T>(event: StoredEvent<T>, message: T) {
       while (!events.connected()) await new Promise(setImmediate);
-      await events.publishDurable(subject, data, newId('evt'));
+      await events.publishDurable(event, message, newId('evt'));
     },
 
     insertSandbox: (call: Call, request: Partial<CreateSandboxRequest> = {}) =>

@@ -1,11 +1,9 @@
+import { EXECUTION_CANCELLED } from '#libs/nats/subjects.ts';
 import type { Queryable } from '#libs/postgres/database.ts';
 import { writeOutbox } from '#libs/postgres/outbox.ts';
-import { ExecutionCancelled } from '#proto/drydock/internal/v1/events.ts';
 import { Execution } from '#proto/drydock/v1/execution.ts';
 import type { Dependencies } from '../records.ts';
 import { type ExecutionRow, encodeResult } from '../rows.ts';
-
-const CANCELLED_SUBJECT = 'drydock.session.execution.cancelled';
 
 /** The `result` of an execution that is cancelled. */
 export const CANCELLED = encodeResult(Execution.create({ verdict: 'CANCELLED' }));
@@ -22,8 +20,7 @@ export const DELIVERIES =
 
 /** Tells whoever runs them, by the outbox, that executions were cancelled. */
 export async function tellCancelled(tx: Queryable, rows: Pick<ExecutionRow, 'id'>[]): Promise<void> {
-  const events = rows.map(({ id }) => ExecutionCancelled.encode({ executionId: id }).finish());
-  await writeOutbox(tx, CANCELLED_SUBJECT, ...events);
+  await writeOutbox(tx, EXECUTION_CANCELLED, ...rows.map(({ id }) => ({ executionId: id })));
 }
 
 /** Wakes whoever waits for these executions, and whoever sends to webhooks. To be called after the commit. */

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { EXECUTION_CANCELLED, EXECUTION_QUEUE, ORGANIZATION_CHANGED, workEvent } from '#libs/nats/subjects.ts';
 import { Caller } from '#proto/drydock/internal/v1/caller.ts';
-import { ExecutionQueued, OrganizationChanged } from '#proto/drydock/internal/v1/events.ts';
+import { ExecutionQueued } from '#proto/drydock/internal/v1/events.ts';
 import { Checker, Execution, SubmitExecutionRequest } from '#proto/drydock/v1/execution.ts';
 import { someone, useRecords } from '../records-fixture.ts';
 
@@ -31,7 +32,7 @@ describe('a submission', () => {
     const call = someone();
     const execution = await submit(call, { environment: { TOKEN: 'kept-while-it-waits' }, stdin: 'x', priority: 3 });
     expect(execution).toMatchObject({ state: 'QUEUED', language: 'python', template: 'python', priority: 3 });
-    const subject = `drydock.queue.${call.caller!.organizationId}`;
+    const subject = workEvent(EXECUTION_QUEUE, call.caller!.organizationId).subject;
     expect(await query('select copies from outbox where subject = $1', [subject])).toEqual([{ copies: 1 }]);
     const taken = await take(call);
     expect(taken).toMatchObject({
@@ -129,7 +130,9 @@ describe('a batch', () => {
       { $case: 'execution', value: { state: 'QUEUED' } },
     ]);
     expect(
-      await query('select copies from outbox where subject = $1', [`drydock.queue.${call.caller!.organizationId}`]),
+      await query('select copies from outbox where subject = $1', [
+        workEvent(EXECUTION_QUEUE, call.caller!.organizationId).subject,
+      ]),
     ).toEqual([{ copies: 2 }]);
   });
 
@@ -198,7 +201,7 @@ describe('the queue of an organisation', () => {
     await records().returnExecution(returned, call);
     await records().returnExecution(returned, call);
     const turns = 'select copies from outbox where subject = $1';
-    expect(await query(turns, [`drydock.queue.${call.caller!.organizationId}`])).toHaveLength(2);
+    expect(await query(turns, [workEvent(EXECUTION_QUEUE, call.caller!.organizationId).subject])).toHaveLength(2);
     expect(await attempt(call)).toMatchObject({ id, attempt: 2 });
   });
 
@@ -260,13 +263,10 @@ describe('a quota that is changed', () => {
   const change = (call: ReturnType<typeof someone>, concurrentExecutions: number, changeTime: Date) => {
     const quota = { ...call.caller!.quota!, concurrentExecutions, queueWeight: 7 };
     const { organizationId } = call.caller!;
-    return publish(
-      'drydock.auth.organization.changed',
-      OrganizationChanged.encode({ organizationId, quota, changeTime }).finish(),
-    );
+    return publish(ORGANIZATION_CHANGED, { organizationId, quota, changeTime });
   };
   const turnsOf = async (call: ReturnType<typeof someone>) => {
-    const subject = `drydock.queue.${call.caller!.organizationId}`;
+    const subject = workEvent(EXECUTION_QUEUE, call.caller!.organizationId).subject;
     const rows = await query('select payload from outbox where subject = $1 order by position', [subject]);
     return rows.map(({ payload }) => ExecutionQueued.decode(payload));
   };
@@ -361,7 +361,7 @@ describe('a cancelled execution', () => {
     await complete(call, id);
     expect(await get(call, id)).toMatchObject({ state: 'CANCELLED' });
     const told = `select position(convert_to($1, 'UTF8') in payload) > 0 as here from outbox where subject = $2`;
-    expect(await query(told, [id, 'drydock.session.execution.cancelled'])).toContainEqual({ here: true });
+    expect(await query(told, [id, EXECUTION_CANCELLED.subject])).toContainEqual({ here: true });
   });
 
   test('that had ended is what it was', async () => {

@@ -1,7 +1,7 @@
 import { isId } from '#libs/ids.ts';
 import type { Events } from '#libs/nats/events.ts';
+import { ORGANIZATION_CHANGED } from '#libs/nats/subjects.ts';
 import type { Database } from '#libs/postgres/database.ts';
-import { OrganizationChanged } from '#proto/drydock/internal/v1/events.ts';
 import { writeTurns } from './turns.ts';
 
 /**
@@ -9,12 +9,9 @@ import { writeTurns } from './turns.ts';
  * say, whose tokens may be older; and tells of it with a turn where something waits.
  */
 export function consumeOrganizationChanged(db: Database, events: Events, changed: () => void): AsyncDisposable {
-  return events.consumeDurable({
-    stream: 'AUTH',
+  return events.consumeDurable(ORGANIZATION_CHANGED, {
     durable: 'session-changed',
-    subject: 'drydock.auth.organization.changed',
-    async handle(data) {
-      const { organizationId, quota, changeTime } = OrganizationChanged.decode(data);
+    async handle({ organizationId, quota, changeTime }) {
       if (!isId('org', organizationId) || !quota || !changeTime) return;
       await db.transaction(async (tx) => {
         const [set] = await tx.query(

@@ -1,7 +1,5 @@
 import type { Events } from '#libs/nats/events.ts';
-
-/** Core NATS: something that somebody may wait for has happened; the payload is its id. */
-const SETTLED_SUBJECT = 'drydock.settled';
+import { SETTLED } from '#libs/nats/subjects.ts';
 
 // Wake-ups are lost while NATS is away, and that of a replica which is killed.
 const LOOK_AGAIN_MS = 5_000;
@@ -35,7 +33,7 @@ export function createSettling(
     for (const [id] of due) wake(id);
   };
   const parts = new DisposableStack();
-  parts.use(events.subscribe(SETTLED_SUBJECT, (data) => wake(Buffer.from(data).toString())));
+  parts.use(events.subscribe(SETTLED, wake));
   parts.use(events.onConnect(() => [...waiting.keys()].forEach(wake)));
   const ticks = setInterval(lookAgain, TICK_MS);
   parts.defer(() => clearInterval(ticks));
@@ -59,7 +57,7 @@ export function createSettling(
   return {
     settled(id) {
       wake(id);
-      events.publish(SETTLED_SUBJECT, Buffer.from(id));
+      events.publish(SETTLED, id);
     },
     async until(id, signal, read) {
       const answered = new AbortController();

@@ -1,7 +1,7 @@
 import { isId } from '#libs/ids.ts';
 import type { Events } from '#libs/nats/events.ts';
+import { SANDBOX_ENDED } from '#libs/nats/subjects.ts';
 import type { Queryable } from '#libs/postgres/database.ts';
-import { SandboxEnded } from '#proto/drydock/internal/v1/events.ts';
 import type { Dependencies } from '../records.ts';
 import { LIVE, type SandboxRow } from '../rows.ts';
 import { announce } from './changed-event.ts';
@@ -19,12 +19,9 @@ export function consumeEnded({
   settling,
   changed,
 }: Omit<Dependencies, 'catalog'> & { events: Events }): AsyncDisposable {
-  return events.consumeDurable({
-    stream: 'EXECUTOR',
+  return events.consumeDurable(SANDBOX_ENDED, {
     durable: 'session',
-    subject: 'drydock.executor.sandbox.stopped',
-    async handle(data, _, delivery) {
-      const { sandboxId, organizationId, executorId, reason } = SandboxEnded.decode(data);
+    async handle({ sandboxId, organizationId, executorId, reason }, delivery) {
       if (!isId('sbx', sandboxId)) return;
       await db.transaction(async (tx) => {
         const [row] = await tx.query<SandboxRow>(

@@ -2,6 +2,7 @@ import { DrydockError, invalidField } from '#libs/errors.ts';
 import type { Rpc } from '#libs/grpc/rpc.ts';
 import { callerOf } from '#libs/grpc/server.ts';
 import { isId, newId } from '#libs/ids.ts';
+import { encode, SANDBOX_CHANGED } from '#libs/nats/subjects.ts';
 import type { Database, Queryable } from '#libs/postgres/database.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import type { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
@@ -10,7 +11,7 @@ import type { Dependencies } from '../records.ts';
 import { type Admission, checkSameRequest, contentHash, quotaExceeded } from '../requests/admission.ts';
 import { tenancyOf } from '../requests/tenancy.ts';
 import { LIVE, type SandboxRow, toSandbox } from '../rows.ts';
-import { announce, CHANGED_SUBJECT, changedEvent } from './changed-event.ts';
+import { announce, changedEvent } from './changed-event.ts';
 import { type CheckedSandbox, checkChange, checkSandbox } from './validation.ts';
 
 type SandboxRecords = Pick<
@@ -66,7 +67,7 @@ export function createSandboxRecords({ db, catalog, settling, changed }: Depende
            insert into outbox (id, subject, payload) select $4, $5, $6 from moved
          )
          select * from moved`,
-        [sandboxId, organizationId, executorId, newId('evt'), CHANGED_SUBJECT, event],
+        [sandboxId, organizationId, executorId, newId('evt'), SANDBOX_CHANGED.subject, encode(SANDBOX_CHANGED, event)],
       );
       if (!row) throw notRunning(await findSandbox(db, organizationId, sandboxId));
       settling.settled(sandboxId);

@@ -1,7 +1,7 @@
 import { isId } from '#libs/ids.ts';
 import type { Events } from '#libs/nats/events.ts';
+import { SANDBOXES_INHERITED } from '#libs/nats/subjects.ts';
 import type { Queryable } from '#libs/postgres/database.ts';
-import { SandboxesInherited } from '#proto/drydock/internal/v1/events.ts';
 import type { Dependencies } from '../records.ts';
 import { LIVE, type SandboxRow } from '../rows.ts';
 import { announce } from './changed-event.ts';
@@ -15,12 +15,9 @@ export function consumeInherited({
   events,
   changed,
 }: Pick<Dependencies, 'db' | 'changed'> & { events: Events }): AsyncDisposable {
-  return events.consumeDurable({
-    stream: 'EXECUTOR',
+  return events.consumeDurable(SANDBOXES_INHERITED, {
     durable: 'session-inherited',
-    subject: 'drydock.executor.sandboxes.inherited',
-    async handle(data) {
-      const { executorId, heirExecutorId, sandboxIds, lostTime } = SandboxesInherited.decode(data);
+    async handle({ executorId, heirExecutorId, sandboxIds, lostTime }) {
       // The empty id is that of sandboxes which have no executor yet.
       if (!executorId || !heirExecutorId || !lostTime) return;
       const ids = sandboxIds.filter((id) => isId('sbx', id));

@@ -1,7 +1,7 @@
 import { isId } from '#libs/ids.ts';
 import type { Events } from '#libs/nats/events.ts';
+import { ORGANIZATION_DELETED } from '#libs/nats/subjects.ts';
 import type { Database, Queryable } from '#libs/postgres/database.ts';
-import { OrganizationDeleted } from '#proto/drydock/internal/v1/events.ts';
 import { announceEnds, CANCELLED, DELIVERIES, type Ended, tellCancelled } from '../executions/ends.ts';
 import type { Dependencies } from '../records.ts';
 import type { SandboxRow } from '../rows.ts';
@@ -13,12 +13,9 @@ const LAST_CALLS = '20 minutes';
 
 /** Puts on record that organisations were deleted, so that `endOrganizations` has something to do, and calls `deleted`. */
 export function consumeOrganizationDeleted(db: Database, events: Events, deleted: () => void): AsyncDisposable {
-  return events.consumeDurable({
-    stream: 'AUTH',
+  return events.consumeDurable(ORGANIZATION_DELETED, {
     durable: 'session',
-    subject: 'drydock.auth.organization.deleted',
-    async handle(data) {
-      const { organizationId } = OrganizationDeleted.decode(data);
+    async handle({ organizationId }) {
       if (!isId('org', organizationId)) return;
       await db.query(
         `insert into tenants (organization_id, ending_since) values ($1, now())
