@@ -4,6 +4,7 @@ import { freemem } from 'node:os';
 import { Command, Option } from 'commander';
 import { answers } from './engine.ts';
 import { readExternal } from './external.ts';
+import type { Finding } from './finding.ts';
 import { portsOf, takenPorts } from './ports.ts';
 import { readSettings, VARIABLES } from './settings.ts';
 import { findMissing, goVersion, hasCommand } from './system-packages.ts';
@@ -11,16 +12,6 @@ import { findMissing, goVersion, hasCommand } from './system-packages.ts';
 const GiB = 1024 ** 3;
 const DISK_GIB = 12;
 const MEMORY_GIB = 2;
-
-export type Finding = {
-  name: string;
-  ok: boolean;
-  found: string;
-  /** What mends it. */
-  fix?: string;
-  /** Nothing fails without it. */
-  optional?: boolean;
-};
 
 const command = new Command('npm run doctor --')
   .description(

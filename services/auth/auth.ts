@@ -31,11 +31,11 @@ const TENANT_SCOPES = SCOPES.filter((scope) => scope !== 'operator');
 export type Dependencies = {
   db: Database;
   signingKeys: SigningKeys;
-  /** There are events to send. */
-  changed: () => void;
+  /** Sends the events of the outbox without waiting for the relay's next turn. */
+  wakeRelay: () => void;
 };
 
-export function createAuth({ db, signingKeys, changed }: Dependencies): Rpc<AuthServiceDefinition> {
+export function createAuth({ db, signingKeys, wakeRelay }: Dependencies): Rpc<AuthServiceDefinition> {
   return {
     async exchangeToken(_, call) {
       // Read anew: a token must not outlive its key by being exchanged for another.
@@ -105,7 +105,7 @@ export function createAuth({ db, signingKeys, changed }: Dependencies): Rpc<Auth
         await audit(tx, caller, 'UpdateOrganization', organizationId);
         return toOrganization(row);
       });
-      changed();
+      wakeRelay();
       return { organization };
     },
 
@@ -126,7 +126,7 @@ export function createAuth({ db, signingKeys, changed }: Dependencies): Rpc<Auth
         await writeOutbox(tx, ORGANIZATION_DELETED, { organizationId });
         await audit(tx, caller, 'DeleteOrganization', organizationId);
       });
-      changed();
+      wakeRelay();
       return {};
     },
 
@@ -181,7 +181,7 @@ export function createAuth({ db, signingKeys, changed }: Dependencies): Rpc<Auth
         await writeOutbox(tx, API_KEY_REVOKED, event);
         await audit(tx, caller, 'RevokeApiKey', apiKeyId);
       });
-      changed();
+      wakeRelay();
       return {};
     },
   };

@@ -36,7 +36,7 @@ await run(log, async (shutdown) => {
   const signingKeys = await openSigningKeys(db);
   await using relay = relayOutbox(db, events, log);
   await using _sweeper = every(SWEEP_MS, log, (signal) => sweep(db, signal));
-  const dependencies = { db, signingKeys, changed: relay.trigger };
+  const dependencies = { db, signingKeys, wakeRelay: relay.trigger };
   const allow = { allow: ['gateway'] as const };
   await using server = await startServer({
     address: config.address,

@@ -1,15 +1,25 @@
 import { DrydockError, hasReason } from '#libs/errors.ts';
-import type { CallOptions, Rpc } from '#libs/grpc/rpc.ts';
+import type { CallOptions, Client, Rpc } from '#libs/grpc/rpc.ts';
 import { callerOf } from '#libs/grpc/server.ts';
+import type { Logger } from '#libs/log.ts';
+import type { ExecutorAnnounced } from '#proto/drydock/internal/v1/events.ts';
+import type { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
 import type { SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
 import type { Sandbox, SandboxServiceDefinition } from '#proto/drydock/v1/sandbox.ts';
-import type { ExecutorClient } from './executors.ts';
+import type { ExecutorClient, Executors } from './executors.ts';
 import { outlasting } from './outlasting.ts';
 import { place } from './placement.ts';
-import type { Dependencies } from './scheduler.ts';
 
 const CLAIM_DEADLINE_MS = 60_000;
 const CALL_DEADLINE_MS = 10_000;
+
+export type Dependencies = {
+  session: Client<RecordServiceDefinition>;
+  executors: Executors;
+  /** Every executor that there is now. */
+  directory: () => ExecutorAnnounced[];
+  log: Logger;
+};
 
 type Sandboxes = Pick<Rpc<SandboxServiceDefinition>, 'createSandbox' | 'updateSandbox' | 'deleteSandbox'>;
 

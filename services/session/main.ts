@@ -23,9 +23,10 @@ import { createExecutions } from './executions/client-api.ts';
 import { watchQueueDepth } from './queue/depth.ts';
 import { consumeOrganizationChanged } from './queue/shares.ts';
 import { createSubmissions } from './queue/submissions.ts';
+import { createSubmitting } from './queue/submit.ts';
 import { replaceLostTurns } from './queue/turns.ts';
 import { createRecords } from './records.ts';
-import { createSettling } from './requests/wakeups.ts';
+import { createWakeups } from './requests/wakeups.ts';
 import { createSandboxes } from './sandboxes/client-api.ts';
 import { consumeEnded } from './sandboxes/ended.ts';
 import { consumeInherited } from './sandboxes/taken-over.ts';
@@ -58,9 +59,9 @@ await run(log, async (shutdown) => {
       : checkMigrated(config.databaseUrl, 'session', MIGRATIONS),
   );
   await using relay = relayOutbox(db, events, log);
-  using settling = createSettling(events);
+  using wakeups = createWakeups(events);
   const webhooksDue = () => events.publish(WEBHOOKS_DUE, undefined);
-  const dependencies = { db, catalog, settling, changed: relay.trigger, webhooksDue };
+  const dependencies = { db, catalog, wakeups, wakeRelay: relay.trigger, webhooksDue };
   await using _ended = consumeEnded({ ...dependencies, events });
   await using _inherited = consumeInherited({ ...dependencies, events });
   await using endings = every(ENDINGS_INTERVAL_MS, log, (signal) => endOrganizations(dependencies, signal));
@@ -73,17 +74,21 @@ await run(log, async (shutdown) => {
   });
   await using depth = watchQueueDepth(db, config.queue, log);
   const submissions = createSubmissions(dependencies);
+  const executions = {
+    ...createExecutions(dependencies),
+    ...createSubmitting({ ...dependencies, submissions, depth }),
+  };
 
-  const forAll = { allow: ['gateway'] as const };
+  const fromGateway = { allow: ['gateway'] as const };
   await using server = await startServer({
     address: config.address,
     services: [
       service(RecordServiceDefinition, createRecords(dependencies), { allow: ['scheduler', 'gateway'] }),
-      service(SandboxServiceDefinition, createSandboxes(db), forAll),
-      service(ExecutionServiceDefinition, createExecutions({ ...dependencies, submissions, depth }), forAll),
-      service(TemplateServiceDefinition, createTemplates(catalog), forAll),
-      service(WebhookServiceDefinition, createWebhooks(dependencies), forAll),
-      service(WebhookDeliveryServiceDefinition, createWebhookLeases({ db, print }), forAll),
+      service(SandboxServiceDefinition, createSandboxes(db), fromGateway),
+      service(ExecutionServiceDefinition, executions, fromGateway),
+      service(TemplateServiceDefinition, createTemplates(catalog), fromGateway),
+      service(WebhookServiceDefinition, createWebhooks(dependencies), fromGateway),
+      service(WebhookDeliveryServiceDefinition, createWebhookLeases({ db, print }), fromGateway),
     ],
     log,
     tls,

@@ -2,11 +2,17 @@ import { EXECUTION_CANCELLED } from '#libs/nats/subjects.ts';
 import type { Queryable } from '#libs/postgres/database.ts';
 import { writeOutbox } from '#libs/postgres/outbox.ts';
 import { Execution } from '#proto/drydock/v1/execution.ts';
-import type { Dependencies } from '../records.ts';
-import { type ExecutionRow, encodeResult } from '../rows.ts';
+import type { Wakeups } from '../requests/wakeups.ts';
+import { type ExecutionRow, encodeResult } from './row.ts';
 
 /** The `result` of an execution that is cancelled. */
 export const CANCELLED = encodeResult(Execution.create({ verdict: 'CANCELLED' }));
+
+export type Dependencies = {
+  wakeups: Pick<Wakeups, 'publish'>;
+  /** Wakes the senders of webhook deliveries. */
+  webhooksDue: () => void;
+};
 
 /** An execution that has just ended, with how many deliveries to webhooks that has made. */
 export type Ended = ExecutionRow & { deliveries: number };
@@ -24,7 +30,7 @@ export async function tellCancelled(tx: Queryable, rows: Pick<ExecutionRow, 'id'
 }
 
 /** Wakes whoever waits for these executions, and whoever sends to webhooks. To be called after the commit. */
-export function announceEnds({ settling, webhooksDue }: Pick<Dependencies, 'settling' | 'webhooksDue'>, rows: Ended[]) {
-  for (const { id } of rows) settling.settled(id);
+export function announceEnds({ wakeups, webhooksDue }: Dependencies, rows: Ended[]) {
+  for (const { id } of rows) wakeups.publish(id);
   if (rows.some(({ deliveries }) => deliveries > 0)) webhooksDue();
 }

@@ -1,3 +1,4 @@
+import type { Catalog } from '#libs/catalog/catalog.ts';
 import { DrydockError } from '#libs/errors.ts';
 import type { Rpc } from '#libs/grpc/rpc.ts';
 import { callerOf } from '#libs/grpc/server.ts';
@@ -6,23 +7,29 @@ import type { Database, Queryable } from '#libs/postgres/database.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import type { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
 import { Execution, RunCodeRequest } from '#proto/drydock/v1/execution.ts';
-import type { Dependencies } from '../records.ts';
 import { type Admission, checkSameRequest, contentHash, quotaExceeded } from '../requests/admission.ts';
 import { tenancyOf } from '../requests/tenancy.ts';
-import { type ExecutionRow, encodeResult, hasEnded, toExecution } from '../rows.ts';
-import { announceEnds, DELIVERIES, type Ended } from './ends.ts';
+import type { Wakeups } from '../requests/wakeups.ts';
+import { announceEnds, DELIVERIES, type Dependencies as EndDependencies, type Ended } from './ends.ts';
+import { type ExecutionRow, encodeResult, hasEnded, toExecution } from './row.ts';
 import { ownSpec, toSpec } from './spec.ts';
 import { type CheckedExecution, checkExecution } from './validation.ts';
+
+export type Dependencies = EndDependencies & {
+  db: Database;
+  catalog: Catalog;
+  wakeups: Pick<Wakeups, 'publish' | 'until'>;
+};
 
 type ExecutionRecords = Pick<Rpc<RecordServiceDefinition>, 'insertExecution' | 'completeExecution'>;
 
 /** Executions that are waited for, and the results of all. */
 export function createExecutionRecords(dependencies: Dependencies): ExecutionRecords {
-  const { db, catalog, settling } = dependencies;
+  const { db, catalog, wakeups } = dependencies;
 
   /** What the first call with a request id came to, once it has. */
   const repeated = (caller: Caller, id: string, sha256: Buffer, signal: AbortSignal) =>
-    settling.until(id, signal, async () => {
+    wakeups.until(id, signal, async () => {
       const row = await findExecution(db, caller.organizationId, id);
       checkSameRequest(row, sha256);
       return hasEnded(row) ? row : undefined;

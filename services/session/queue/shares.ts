@@ -8,7 +8,7 @@ import { writeTurns } from './turns.ts';
  * Puts on record what an operator set of organisations' shares of the queue, from then on in the place of what their callers
  * say, whose tokens may be older; and tells of it with a turn where something waits.
  */
-export function consumeOrganizationChanged(db: Database, events: Events, changed: () => void): AsyncDisposable {
+export function consumeOrganizationChanged(db: Database, events: Events, wakeRelay: () => void): AsyncDisposable {
   return events.consumeDurable(ORGANIZATION_CHANGED, {
     durable: 'session-changed',
     async handle({ organizationId, quota, changeTime }) {
@@ -25,7 +25,7 @@ export function consumeOrganizationChanged(db: Database, events: Events, changed
         );
         if (set?.waiting) await writeTurns(tx, new Map([[organizationId, 1]]));
       });
-      changed();
+      wakeRelay();
     },
   });
 }

@@ -3,8 +3,8 @@ import { DrydockError } from '#libs/errors.ts';
 import { newId } from '#libs/ids.ts';
 import type { Database, Queryable } from '#libs/postgres/database.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
+import type { ExecutionRow } from '../executions/row.ts';
 import { checkSameRequest } from '../requests/admission.ts';
-import type { ExecutionRow } from '../rows.ts';
 import { writeTurns } from './turns.ts';
 
 const MAX_ROWS = 500;
@@ -36,7 +36,7 @@ type Waiting = Submission & { id: string; settle: PromiseWithResolvers<Execution
  * Writes what comes while a transaction is under way together in the next one: under load a row costs a fraction of a
  * commit, and without load it waits for nobody.
  */
-export function createSubmissions({ db, changed }: { db: Database; changed: () => void }): Submissions {
+export function createSubmissions({ db, wakeRelay }: { db: Database; wakeRelay: () => void }): Submissions {
   const waiting: Waiting[] = [];
   // What is on record of organisations, so that a row is locked only where it changes.
   const tenants = new LRUCache<string, string>({ max: MAX_TENANTS });
@@ -63,7 +63,7 @@ export function createSubmissions({ db, changed }: { db: Database; changed: () =
         return insert(tx, some);
       });
       for (const caller of unknown) tenants.set(caller.organizationId, shareOf(caller));
-      changed();
+      wakeRelay();
       for (const { id, settle } of some) {
         const row = rows.get(id);
         if (row) settle.resolve(row);

@@ -45,7 +45,7 @@ function toTurn({ concurrent_executions, queue_weight, set_time }: Share): Execu
 export async function replaceLostTurns(
   db: Database,
   queue: Pick<WorkQueue<ExecutionQueued>, 'depths'>,
-  changed: () => void,
+  wakeRelay: () => void,
 ): Promise<void> {
   const wanted = await db.query<{ organization_id: string; count: number }>(
     `select organization_id, count(*) from executions
@@ -65,5 +65,5 @@ export async function replaceLostTurns(
     .filter(([, count]) => count > 0);
   if (missing.length === 0) return;
   await db.transaction((tx) => writeTurns(tx, new Map(missing)));
-  changed();
+  wakeRelay();
 }

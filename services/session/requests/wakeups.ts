@@ -11,17 +11,17 @@ const LOOKS_PER_TICK = 200;
 /** Who waits for an id, and since when nobody has looked. */
 type Waiting = { since: number; looks: Set<() => void> };
 
-export type Settling = {
+export type Wakeups = {
   /** A sandbox has left PENDING, or an execution has another state: whoever waits for it, on any replica, looks again. */
-  settled(id: string): void;
+  publish(id: string): void;
   /** Reads until there is an answer. Throws an AbortError when `signal` ends it. */
   until<T>(id: string, signal: AbortSignal, read: () => Promise<T | undefined>): Promise<T>;
 };
 
 /** Lets calls wait for what others bring about. */
-export function createSettling(
+export function createWakeups(
   events: Pick<Events, 'publish' | 'subscribe' | 'connected' | 'onConnect'>,
-): Settling & Disposable {
+): Wakeups & Disposable {
   // In the order of `since`: who looks goes to the end.
   const waiting = new Map<string, Waiting>();
   const wake = (id: string) => {
@@ -55,7 +55,7 @@ export function createSettling(
     });
 
   return {
-    settled(id) {
+    publish(id) {
       wake(id);
       events.publish(SETTLED, id);
     },

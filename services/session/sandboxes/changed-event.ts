@@ -2,7 +2,7 @@ import { SANDBOX_CHANGED } from '#libs/nats/subjects.ts';
 import type { Queryable } from '#libs/postgres/database.ts';
 import { writeOutbox } from '#libs/postgres/outbox.ts';
 import type { SandboxChanged } from '#proto/drydock/internal/v1/events.ts';
-import type { SandboxRow } from '../rows.ts';
+import type { SandboxRow } from './row.ts';
 
 type Changed = Pick<SandboxRow, 'id' | 'organization_id' | 'executor_id' | 'state' | 'stop_reason'>;
 

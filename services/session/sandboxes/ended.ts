@@ -1,24 +1,27 @@
 import { isId } from '#libs/ids.ts';
 import type { Events } from '#libs/nats/events.ts';
 import { SANDBOX_ENDED } from '#libs/nats/subjects.ts';
-import type { Queryable } from '#libs/postgres/database.ts';
-import type { Dependencies } from '../records.ts';
-import { LIVE, type SandboxRow } from '../rows.ts';
+import type { Database, Queryable } from '#libs/postgres/database.ts';
+import type { Wakeups } from '../requests/wakeups.ts';
 import { announce } from './changed-event.ts';
+import { LIVE, type SandboxRow } from './row.ts';
 
 // An heir may tell of a sandbox before it is on record as its heir: it says so when it has taken all over. A second each.
 const MAX_DELIVERIES = 60;
+
+export type Dependencies = {
+  db: Database;
+  events: Pick<Events, 'consumeDurable'>;
+  wakeups: Pick<Wakeups, 'publish'>;
+  /** Sends the events of the outbox without waiting for the relay's next turn. */
+  wakeRelay: () => void;
+};
 
 /**
  * Puts on record what executors tell of sandboxes that ended by themselves. What another executor has taken over is not for
  * the one before to end.
  */
-export function consumeEnded({
-  db,
-  events,
-  settling,
-  changed,
-}: Omit<Dependencies, 'catalog'> & { events: Events }): AsyncDisposable {
+export function consumeEnded({ db, events, wakeups, wakeRelay }: Dependencies): AsyncDisposable {
   return events.consumeDurable(SANDBOX_ENDED, {
     durable: 'session',
     async handle({ sandboxId, organizationId, executorId, reason }, delivery) {
@@ -36,8 +39,8 @@ export function consumeEnded({
         else if (delivery < MAX_DELIVERIES && (await isLive(tx, sandboxId, organizationId)))
           throw new Error(`the sandbox is not known to be with ${executorId}`);
       });
-      settling.settled(sandboxId);
-      changed();
+      wakeups.publish(sandboxId);
+      wakeRelay();
     },
   });
 }

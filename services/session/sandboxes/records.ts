@@ -1,3 +1,4 @@
+import type { Catalog } from '#libs/catalog/catalog.ts';
 import { DrydockError, invalidField } from '#libs/errors.ts';
 import type { Rpc } from '#libs/grpc/rpc.ts';
 import { callerOf } from '#libs/grpc/server.ts';
@@ -7,22 +8,30 @@ import type { Database, Queryable } from '#libs/postgres/database.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import type { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
 import { CreateSandboxRequest, UpdateSandboxRequest } from '#proto/drydock/v1/sandbox.ts';
-import type { Dependencies } from '../records.ts';
 import { type Admission, checkSameRequest, contentHash, quotaExceeded } from '../requests/admission.ts';
 import { tenancyOf } from '../requests/tenancy.ts';
-import { LIVE, type SandboxRow, toSandbox } from '../rows.ts';
+import type { Wakeups } from '../requests/wakeups.ts';
 import { announce, changedEvent } from './changed-event.ts';
+import { LIVE, type SandboxRow, toSandbox } from './row.ts';
 import { type CheckedSandbox, checkChange, checkSandbox } from './validation.ts';
+
+export type Dependencies = {
+  db: Database;
+  catalog: Catalog;
+  wakeups: Pick<Wakeups, 'publish' | 'until'>;
+  /** Sends the events of the outbox without waiting for the relay's next turn. */
+  wakeRelay: () => void;
+};
 
 type SandboxRecords = Pick<
   Rpc<RecordServiceDefinition>,
   'insertSandbox' | 'markSandboxRunning' | 'markSandboxStopped' | 'changeSandbox' | 'getRoute' | 'markExecutorLost'
 >;
 
-export function createSandboxRecords({ db, catalog, settling, changed }: Dependencies): SandboxRecords {
+export function createSandboxRecords({ db, catalog, wakeups, wakeRelay }: Dependencies): SandboxRecords {
   /** What the first call with a request id came to. */
   const repeated = (caller: Caller, id: string, sha256: Buffer, signal: AbortSignal) =>
-    settling.until(id, signal, async () => {
+    wakeups.until(id, signal, async () => {
       const row = await findSandbox(db, caller.organizationId, id);
       checkSameRequest(row, sha256);
       if (row.stop_reason === 'FAILED_TO_START')
@@ -70,8 +79,8 @@ export function createSandboxRecords({ db, catalog, settling, changed }: Depende
         [sandboxId, organizationId, executorId, newId('evt'), SANDBOX_CHANGED.subject, encode(SANDBOX_CHANGED, event)],
       );
       if (!row) throw notRunning(await findSandbox(db, organizationId, sandboxId));
-      settling.settled(sandboxId);
-      changed();
+      wakeups.publish(sandboxId);
+      wakeRelay();
       return { sandbox: toSandbox(row) };
     },
 
@@ -90,8 +99,8 @@ export function createSandboxRecords({ db, catalog, settling, changed }: Depende
         return row;
       });
       if (stopped) {
-        settling.settled(sandboxId);
-        changed();
+        wakeups.publish(sandboxId);
+        wakeRelay();
       }
       const row = stopped ?? (await findSandbox(db, organizationId, sandboxId));
       return { sandbox: toSandbox(row), executorId: row.executor_id };
@@ -114,7 +123,7 @@ export function createSandboxRecords({ db, catalog, settling, changed }: Depende
         return row;
       });
       if (!row) throw notRunning(await findSandbox(db, organizationId, sandboxId));
-      changed();
+      wakeRelay();
       return { sandbox: toSandbox(row), executorId: row.executor_id };
     },
 
@@ -137,7 +146,7 @@ export function createSandboxRecords({ db, catalog, settling, changed }: Depende
         await announce(tx, ...rows);
         return rows;
       });
-      if (rows.length > 0) changed();
+      if (rows.length > 0) wakeRelay();
       return {};
     },
   };

@@ -1,20 +1,22 @@
 import { isId } from '#libs/ids.ts';
 import type { Events } from '#libs/nats/events.ts';
 import { SANDBOXES_INHERITED } from '#libs/nats/subjects.ts';
-import type { Queryable } from '#libs/postgres/database.ts';
-import type { Dependencies } from '../records.ts';
-import { LIVE, type SandboxRow } from '../rows.ts';
+import type { Database, Queryable } from '#libs/postgres/database.ts';
 import { announce } from './changed-event.ts';
+import { LIVE, type SandboxRow } from './row.ts';
+
+export type Dependencies = {
+  db: Database;
+  events: Pick<Events, 'consumeDurable'>;
+  /** Sends the events of the outbox without waiting for the relay's next turn. */
+  wakeRelay: () => void;
+};
 
 /**
  * Puts on record what an executor took over from one that is gone, in whatever order such news come. Repetition changes
  * nothing. Of what had stopped, which the heir may not know, it is told again.
  */
-export function consumeInherited({
-  db,
-  events,
-  changed,
-}: Pick<Dependencies, 'db' | 'changed'> & { events: Events }): AsyncDisposable {
+export function consumeInherited({ db, events, wakeRelay }: Dependencies): AsyncDisposable {
   return events.consumeDurable(SANDBOXES_INHERITED, {
     durable: 'session-inherited',
     async handle({ executorId, heirExecutorId, sandboxIds, lostTime }) {
@@ -26,7 +28,7 @@ export function consumeInherited({
         await tx.query(`select pg_advisory_xact_lock(hashtext('drydock.inherited'))`);
         await apply(tx, { executorId, heirExecutorId, sandboxIds: ids, lostTime });
       });
-      changed();
+      wakeRelay();
     },
   });
 }

@@ -2,10 +2,22 @@ import { isId } from '#libs/ids.ts';
 import type { Events } from '#libs/nats/events.ts';
 import { ORGANIZATION_DELETED } from '#libs/nats/subjects.ts';
 import type { Database, Queryable } from '#libs/postgres/database.ts';
-import { announceEnds, CANCELLED, DELIVERIES, type Ended, tellCancelled } from '../executions/ends.ts';
-import type { Dependencies } from '../records.ts';
-import type { SandboxRow } from '../rows.ts';
+import {
+  announceEnds,
+  CANCELLED,
+  DELIVERIES,
+  type Dependencies as EndDependencies,
+  type Ended,
+  tellCancelled,
+} from '../executions/ends.ts';
 import { announce } from '../sandboxes/changed-event.ts';
+import type { SandboxRow } from '../sandboxes/row.ts';
+
+export type Dependencies = EndDependencies & {
+  db: Database;
+  /** Sends the events of the outbox without waiting for the relay's next turn. */
+  wakeRelay: () => void;
+};
 
 const BATCH = 100;
 // Longer than a token lives: whoever has not heard that it was revoked lets calls in until then.
@@ -32,17 +44,14 @@ export function consumeOrganizationDeleted(db: Database, events: Events, deleted
  * still write that were let in before. Replicas share the work: a row that one has locked is skipped by the others. `signal`
  * leaves the rest to the next time.
  */
-export async function endOrganizations(
-  dependencies: Omit<Dependencies, 'catalog'>,
-  signal: AbortSignal,
-): Promise<void> {
-  const { db, settling, changed } = dependencies;
+export async function endOrganizations(dependencies: Dependencies, signal: AbortSignal): Promise<void> {
+  const { db, wakeups, wakeRelay } = dependencies;
   if ((await db.query('select 1 from tenants where ending_since is not null limit 1')).length === 0) return;
   // First, so that they are not told of the executions.
   await inBatches(db, signal, deleteWebhooks, () => {});
   await inBatches(db, signal, stopSandboxes, (rows) => {
-    for (const { id } of rows) settling.settled(id);
-    changed();
+    for (const { id } of rows) wakeups.publish(id);
+    wakeRelay();
   });
   for (const state of ['QUEUED', 'RUNNING'] as const)
     await inBatches(
@@ -51,7 +60,7 @@ export async function endOrganizations(
       (tx) => cancelExecutions(tx, state),
       (rows) => {
         announceEnds(dependencies, rows);
-        changed();
+        wakeRelay();
       },
     );
   if (!signal.aborted) await forgetEnded(db);

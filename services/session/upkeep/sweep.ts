@@ -1,9 +1,15 @@
 import type { Database } from '#libs/postgres/database.ts';
 import { Execution } from '#proto/drydock/v1/execution.ts';
-import { announceEnds, DELIVERIES, type Ended } from '../executions/ends.ts';
-import type { Dependencies } from '../records.ts';
-import { encodeResult, LIVE, type SandboxRow } from '../rows.ts';
+import { announceEnds, DELIVERIES, type Dependencies as EndDependencies, type Ended } from '../executions/ends.ts';
+import { encodeResult } from '../executions/row.ts';
 import { announce } from '../sandboxes/changed-event.ts';
+import { LIVE, type SandboxRow } from '../sandboxes/row.ts';
+
+export type Dependencies = EndDependencies & {
+  db: Database;
+  /** Sends the events of the outbox without waiting for the relay's next turn. */
+  wakeRelay: () => void;
+};
 
 const BATCH = 100;
 const START_LIMIT = '60 s';
@@ -23,13 +29,13 @@ const LOST = encodeResult(
  * Ends what is over: sandboxes past their deadline, sandboxes that never started, executions that nobody completed; and
  * forgets what ended longer ago than it is kept. Replicas share the work: a row that one has locked is skipped by the others.
  */
-export async function sweep(dependencies: Omit<Dependencies, 'catalog'>, retentionMs: number): Promise<void> {
-  const { db, settling, changed } = dependencies;
+export async function sweep(dependencies: Dependencies, retentionMs: number): Promise<void> {
+  const { db, wakeups, wakeRelay } = dependencies;
   let stopped: string[];
   do {
     stopped = await stopOverdueSandboxes(db);
-    for (const id of stopped) settling.settled(id);
-    if (stopped.length > 0) changed();
+    for (const id of stopped) wakeups.publish(id);
+    if (stopped.length > 0) wakeRelay();
   } while (stopped.length === BATCH);
   announceEnds(dependencies, await endLostExecutions(db));
   await forget(db, 'executions', 'finish_time', retentionMs);

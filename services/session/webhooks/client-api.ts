@@ -17,7 +17,7 @@ const MAX_URL_LENGTH = 2048;
 
 export type Dependencies = {
   db: Database;
-  /** There are deliveries to send. */
+  /** Wakes the senders of webhook deliveries. */
   webhooksDue: () => void;
 };
 
