@@ -7,7 +7,7 @@ import type { Database } from '#libs/postgres/database.ts';
 import type { ExecutionServiceDefinition } from '#proto/drydock/v1/execution.ts';
 import type { Duration } from '#proto/google/protobuf/duration.ts';
 import type { Wakeups } from '../requests/wakeups.ts';
-import { announceEnds, CANCELLED, DELIVERIES, type Ended, tellCancelled } from './ends.ts';
+import { CANCELLED, endExecutions, publishEnds } from './ends.ts';
 import { checkExecutionId, findExecution } from './records.ts';
 import { type ExecutionRow, hasEnded, toExecution } from './row.ts';
 
@@ -75,16 +75,15 @@ export function createExecutions(dependencies: Dependencies): Executions {
       const { organizationId } = callerOf(call);
       checkExecutionId(executionId);
       const cancelled = await db.transaction(async (tx) => {
-        const [row] = await tx.query<Ended>(
-          `update executions set state = 'CANCELLED', finish_time = now(), result = $3, spec = null
-           where id = $1 and organization_id = $2 and state = any('{QUEUED,RUNNING}') returning ${SUMMARY}, ${DELIVERIES}`,
-          [executionId, organizationId, CANCELLED],
-        );
-        if (row) await tellCancelled(tx, [row]);
+        const live = {
+          sql: `id = $1 and organization_id = $2 and state = any('{QUEUED,RUNNING}')`,
+          values: [executionId, organizationId],
+        };
+        const [row] = await endExecutions(tx, live, { ...CANCELLED, abort: true });
         return row;
       });
       if (!cancelled) return { execution: toExecution(await shown(call, executionId)) };
-      announceEnds(dependencies, [cancelled]);
+      publishEnds(dependencies, [cancelled]);
       wakeRelay();
       return { execution: toExecution(cancelled) };
     },

@@ -10,7 +10,7 @@ import { Execution, RunCodeRequest } from '#proto/drydock/v1/execution.ts';
 import { type Admission, checkSameRequest, contentHash, quotaExceeded } from '../requests/admission.ts';
 import { tenancyOf } from '../requests/tenancy.ts';
 import type { Wakeups } from '../requests/wakeups.ts';
-import { announceEnds, DELIVERIES, type Dependencies as EndDependencies, type Ended } from './ends.ts';
+import { type Dependencies as EndDependencies, endExecutions, publishEnds } from './ends.ts';
 import { type ExecutionRow, encodeResult, hasEnded, toExecution } from './row.ts';
 import { ownSpec, toSpec } from './spec.ts';
 import { type CheckedExecution, checkExecution } from './validation.ts';
@@ -54,24 +54,20 @@ export function createExecutionRecords(dependencies: Dependencies): ExecutionRec
     async completeExecution({ execution = Execution.create(), stdout, stderr, attempt }, call) {
       const { organizationId } = callerOf(call);
       checkExecutionId(execution.id);
-      // A run that was waited for and cut off, by its caller or by us, gives its request id back: trying again with it
-      // runs the program.
-      const [row] = await db.queryPrepared<Ended>(
-        `update executions set state = $3, result = $4, stdout = $5, stderr = $6, finish_time = now(), spec = null,
-           request_id = case when $7 and lease_expire is null then null else request_id end
-         where id = $1 and organization_id = $2 and attempt = $8 and state = 'RUNNING' returning *, ${DELIVERIES}`,
-        [
-          execution.id,
-          organizationId,
-          execution.state === 'CANCELLED' ? 'CANCELLED' : 'FINISHED',
-          encodeResult(execution),
-          stdout,
-          stderr,
-          execution.verdict === 'INTERNAL_ERROR' || execution.state === 'CANCELLED',
-          attempt,
-        ],
-      );
-      if (row) announceEnds(dependencies, [row]);
+      const attempted = {
+        sql: `id = $1 and organization_id = $2 and attempt = $3 and state = 'RUNNING'`,
+        values: [execution.id, organizationId, attempt],
+      };
+      const cancelled = execution.state === 'CANCELLED';
+      const [row] = await endExecutions({ query: db.queryPrepared }, attempted, {
+        state: cancelled ? 'CANCELLED' : 'FINISHED',
+        result: encodeResult(execution),
+        stdout,
+        stderr,
+        // Cut off by its caller or by the platform.
+        retriable: cancelled || execution.verdict === 'INTERNAL_ERROR',
+      });
+      if (row) publishEnds(dependencies, [row]);
       return { execution: toExecution(row ?? (await findExecution(db, organizationId, execution.id))) };
     },
   };

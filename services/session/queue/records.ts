@@ -3,9 +3,8 @@ import { callerOf } from '#libs/grpc/server.ts';
 import type { Database, Queryable } from '#libs/postgres/database.ts';
 import type { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
 import { ExecutionSpec } from '#proto/drydock/internal/v1/spec.ts';
-import { Execution } from '#proto/drydock/v1/execution.ts';
-import { announceEnds, DELIVERIES, type Dependencies as EndDependencies, type Ended } from '../executions/ends.ts';
-import { type ExecutionRow, encodeResult } from '../executions/row.ts';
+import { type Dependencies as EndDependencies, endExecutions, internalError, publishEnds } from '../executions/ends.ts';
+import type { ExecutionRow } from '../executions/row.ts';
 import { ownSpec } from '../executions/spec.ts';
 import type { Wakeups } from '../requests/wakeups.ts';
 import { writeTurns } from './turns.ts';
@@ -31,13 +30,11 @@ export function createQueueRecords(dependencies: Dependencies): QueueRecords {
   /** Ends what was lost too often, with what its last host said. */
   const giveUp = async ({ id, organization_id, failures, message }: ExecutionRow): Promise<void> => {
     const reason = `given up after ${failures} attempts were lost${message ? `; the last one: ${message}` : ''}`;
-    const result = Execution.create({ state: 'FINISHED', verdict: 'INTERNAL_ERROR', message: reason });
-    const ended = await db.query<Ended>(
-      `update executions set state = 'FINISHED', finish_time = now(), result = $3, spec = null
-       where id = $1 and organization_id = $2 and state = 'RUNNING' returning id, ${DELIVERIES}`,
-      [id, organization_id, encodeResult(result)],
-    );
-    announceEnds(dependencies, ended);
+    const running = {
+      sql: `id = $1 and organization_id = $2 and state = 'RUNNING'`,
+      values: [id, organization_id],
+    };
+    publishEnds(dependencies, await endExecutions(db, running, internalError(reason)));
   };
 
   return {

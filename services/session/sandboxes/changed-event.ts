@@ -16,7 +16,7 @@ export function changedEvent(row: Changed): SandboxChanged {
   };
 }
 
-/** Tells the others, by the outbox, that sandboxes are in another state, or have another deadline or executor. */
-export async function announce(tx: Queryable, ...rows: Changed[]): Promise<void> {
+/** Writes events of sandboxes whose state, deadline or executor has changed. */
+export async function publishChanges(tx: Queryable, ...rows: Changed[]): Promise<void> {
   await writeOutbox(tx, SANDBOX_CHANGED, ...rows.map(changedEvent));
 }

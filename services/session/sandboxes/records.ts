@@ -11,8 +11,9 @@ import { CreateSandboxRequest, UpdateSandboxRequest } from '#proto/drydock/v1/sa
 import { type Admission, checkSameRequest, contentHash, quotaExceeded } from '../requests/admission.ts';
 import { tenancyOf } from '../requests/tenancy.ts';
 import type { Wakeups } from '../requests/wakeups.ts';
-import { announce, changedEvent } from './changed-event.ts';
+import { changedEvent, publishChanges } from './changed-event.ts';
 import { LIVE, type SandboxRow, toSandbox } from './row.ts';
+import { stopSandboxes } from './stop.ts';
 import { type CheckedSandbox, checkChange, checkSandbox } from './validation.ts';
 
 export type Dependencies = {
@@ -87,17 +88,8 @@ export function createSandboxRecords({ db, catalog, wakeups, wakeRelay }: Depend
     async markSandboxStopped({ sandboxId, reason }, call) {
       const { organizationId } = callerOf(call);
       checkSandboxId(sandboxId);
-      // A failed start gives its request id back, so that trying again with it makes another sandbox.
-      const stopped = await db.transaction(async (tx) => {
-        const [row] = await tx.query<SandboxRow>(
-          `update sandboxes set state = 'STOPPED', stop_reason = $3, stop_time = now(),
-             request_id = case when $3 = 'FAILED_TO_START' then null else request_id end
-           where id = $1 and organization_id = $2 and state = any($4) returning *`,
-          [sandboxId, organizationId, reason, LIVE],
-        );
-        if (row) await announce(tx, row);
-        return row;
-      });
+      const own = { sql: 'id = $1 and organization_id = $2', values: [sandboxId, organizationId] };
+      const [stopped] = await db.transaction((tx) => stopSandboxes(tx, own, reason));
       if (stopped) {
         wakeups.publish(sandboxId);
         wakeRelay();
@@ -119,7 +111,7 @@ export function createSandboxRecords({ db, catalog, wakeups, wakeRelay }: Depend
            where id = $1 and organization_id = $2 and state = any($5) returning *`,
           [sandboxId, organizationId, lifetimeMs ?? null, metadata ? JSON.stringify(metadata) : null, LIVE],
         );
-        if (row) await announce(tx, row);
+        if (row) await publishChanges(tx, row);
         return row;
       });
       if (!row) throw notRunning(await findSandbox(db, organizationId, sandboxId));
@@ -137,15 +129,8 @@ export function createSandboxRecords({ db, catalog, wakeups, wakeRelay }: Depend
     async markExecutorLost({ executorId }) {
       // The empty id is that of sandboxes which have no executor yet.
       if (!executorId) throw invalidField('executorId', 'is required');
-      const rows = await db.transaction(async (tx) => {
-        const rows = await tx.query<SandboxRow>(
-          `update sandboxes set state = 'STOPPED', stop_reason = 'HOST_LOST', stop_time = now()
-           where executor_id = $1 and state = any($2) returning *`,
-          [executorId, LIVE],
-        );
-        await announce(tx, ...rows);
-        return rows;
-      });
+      const lost = { sql: 'executor_id = $1', values: [executorId] };
+      const rows = await db.transaction((tx) => stopSandboxes(tx, lost, 'HOST_LOST'));
       if (rows.length > 0) wakeRelay();
       return {};
     },

@@ -2,8 +2,9 @@ import { isId } from '#libs/ids.ts';
 import type { Events } from '#libs/nats/events.ts';
 import { SANDBOXES_INHERITED } from '#libs/nats/subjects.ts';
 import type { Database, Queryable } from '#libs/postgres/database.ts';
-import { announce } from './changed-event.ts';
+import { publishChanges } from './changed-event.ts';
 import { LIVE, type SandboxRow } from './row.ts';
+import { stopSandboxes } from './stop.ts';
 
 export type Dependencies = {
   db: Database;
@@ -46,16 +47,15 @@ async function move(tx: Queryable, { executorId, heirExecutorId, sandboxIds, los
      where executor_id = $1 and state <> 'STOPPED' and state = any($4) and id = any($3) returning *`,
     [executorId, heirExecutorId, sandboxIds, LIVE, lostTime],
   );
-  const lost = await tx.query<SandboxRow>(
-    `update sandboxes set state = 'STOPPED', stop_reason = 'HOST_LOST', stop_time = now()
-     where executor_id = $1 and state <> 'STOPPED' and state = any($3) and not id = any($2)
-       and coalesce(inherit_time, start_time) < $4 returning *`,
-    [executorId, sandboxIds, LIVE, lostTime],
-  );
   const stopped = await tx.query<SandboxRow>(`select * from sandboxes where id = any($1) and state = 'STOPPED'`, [
     sandboxIds,
   ]);
-  await announce(tx, ...moved, ...lost, ...stopped);
+  await publishChanges(tx, ...moved, ...stopped);
+  const lost = {
+    sql: 'executor_id = $1 and not id = any($2) and coalesce(inherit_time, start_time) < $3',
+    values: [executorId, sandboxIds, lostTime],
+  };
+  await stopSandboxes(tx, lost, 'HOST_LOST');
 }
 
 async function keep(tx: Queryable, { executorId, heirExecutorId, sandboxIds, lostTime }: Inheritance): Promise<void> {
