@@ -4,7 +4,7 @@ import type { Call, Rpc } from '#libs/grpc/rpc.ts';
 import { callerOf } from '#libs/grpc/server.ts';
 import { readPage, toPage } from '#libs/pages.ts';
 import type { Database } from '#libs/postgres/database.ts';
-import type { ExecutionServiceDefinition } from '#proto/drydock/v1/execution.ts';
+import type { ExecutionServiceDefinition, GetExecutionRequest } from '#proto/drydock/v1/execution.ts';
 import type { Duration } from '#proto/google/protobuf/duration.ts';
 import type { Wakeups } from '../requests/wakeups.ts';
 import { CANCELLED, endExecutions, publishEnds } from './ends.ts';
@@ -38,25 +38,8 @@ type Executions = Omit<
 export function createExecutions(dependencies: Dependencies): Executions {
   const { db, wakeups, wakeRelay } = dependencies;
 
-  const shown = (call: Call, id: string) => findExecution(db, callerOf(call).organizationId, id, SHOWN);
-
   return {
-    async getExecution({ executionId, wait }, call) {
-      const row = await shown(call, executionId);
-      const waitMs = checkWait(wait);
-      if (hasEnded(row) || waitMs === 0) return { execution: toExecution(row) };
-      const over = AbortSignal.timeout(waitMs);
-      const ended = await wakeups
-        .until(executionId, AbortSignal.any([call.signal, over]), async () => {
-          const now = await shown(call, executionId);
-          return hasEnded(now) ? now : undefined;
-        })
-        .catch((error) => {
-          if (over.aborted && !call.signal.aborted) return shown(call, executionId);
-          throw error;
-        });
-      return { execution: toExecution(ended) };
-    },
+    getExecution: (request, call) => getExecution(dependencies, request, call),
 
     async listExecutions(request, call) {
       const { organizationId } = callerOf(call);
@@ -82,7 +65,7 @@ export function createExecutions(dependencies: Dependencies): Executions {
         const [row] = await endExecutions(tx, live, { ...CANCELLED, abort: true });
         return row;
       });
-      if (!cancelled) return { execution: toExecution(await shown(call, executionId)) };
+      if (!cancelled) return { execution: toExecution(await shown(db, call, executionId)) };
       publishEnds(dependencies, [cancelled]);
       wakeRelay();
       return { execution: toExecution(cancelled) };
@@ -90,12 +73,12 @@ export function createExecutions(dependencies: Dependencies): Executions {
 
     async *watchExecution({ executionId }, call) {
       const { signal } = call;
-      let row = await shown(call, executionId);
+      let row = await shown(db, call, executionId);
       yield { execution: toExecution(row) };
       while (!hasEnded(row)) {
         const { state, attempt } = row;
         row = await wakeups.until(executionId, signal, async () => {
-          const now = await shown(call, executionId);
+          const now = await shown(db, call, executionId);
           return now.state !== state || now.attempt !== attempt ? now : undefined;
         });
         yield { execution: toExecution(row) };
@@ -115,6 +98,27 @@ export function createExecutions(dependencies: Dependencies): Executions {
       }
     },
   };
+}
+
+async function getExecution({ db, wakeups }: Dependencies, { executionId, wait }: GetExecutionRequest, call: Call) {
+  const row = await shown(db, call, executionId);
+  const waitMs = checkWait(wait);
+  if (hasEnded(row) || waitMs === 0) return { execution: toExecution(row) };
+  const over = AbortSignal.timeout(waitMs);
+  const ended = await wakeups
+    .until(executionId, AbortSignal.any([call.signal, over]), async () => {
+      const now = await shown(db, call, executionId);
+      return hasEnded(now) ? now : undefined;
+    })
+    .catch((error) => {
+      if (over.aborted && !call.signal.aborted) return shown(db, call, executionId);
+      throw error;
+    });
+  return { execution: toExecution(ended) };
+}
+
+function shown(db: Database, call: Call, id: string): Promise<ExecutionRow> {
+  return findExecution(db, callerOf(call).organizationId, id, SHOWN);
 }
 
 function checkWait(wait: Duration | undefined): number {

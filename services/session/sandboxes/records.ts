@@ -1,12 +1,17 @@
 import type { Catalog } from '#libs/catalog/catalog.ts';
 import { DrydockError, invalidField } from '#libs/errors.ts';
-import type { Rpc } from '#libs/grpc/rpc.ts';
+import type { Call, Rpc } from '#libs/grpc/rpc.ts';
 import { callerOf } from '#libs/grpc/server.ts';
 import { isId, newId } from '#libs/ids.ts';
 import { encode, SANDBOX_CHANGED } from '#libs/nats/subjects.ts';
 import type { Database, Queryable } from '#libs/postgres/database.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
-import type { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
+import type {
+  ChangeSandboxRequest,
+  MarkSandboxRunningRequest,
+  MarkSandboxStoppedRequest,
+  RecordServiceDefinition,
+} from '#proto/drydock/internal/v1/session.ts';
 import { CreateSandboxRequest, UpdateSandboxRequest } from '#proto/drydock/v1/sandbox.ts';
 import { type Admission, checkSameRequest, contentHash, quotaExceeded } from '../requests/admission.ts';
 import { tenancyOf } from '../requests/tenancy.ts';
@@ -29,7 +34,8 @@ type SandboxRecords = Pick<
   'insertSandbox' | 'markSandboxRunning' | 'markSandboxStopped' | 'changeSandbox' | 'getRoute' | 'markExecutorLost'
 >;
 
-export function createSandboxRecords({ db, catalog, wakeups, wakeRelay }: Dependencies): SandboxRecords {
+export function createSandboxRecords(dependencies: Dependencies): SandboxRecords {
+  const { db, catalog, wakeups, wakeRelay } = dependencies;
   /** What the first call with a request id came to. */
   const repeated = (caller: Caller, id: string, sha256: Buffer, signal: AbortSignal) =>
     wakeups.until(id, signal, async () => {
@@ -59,65 +65,11 @@ export function createSandboxRecords({ db, catalog, wakeups, wakeRelay }: Depend
       return { sandbox: toSandbox(row), repeatedRequest: admitted.earlier !== null, spec };
     },
 
-    async markSandboxRunning({ sandboxId, executorId }, call) {
-      const { organizationId } = callerOf(call);
-      checkSandboxId(sandboxId);
-      const event = changedEvent({
-        id: sandboxId,
-        organization_id: organizationId,
-        executor_id: executorId,
-        state: 'RUNNING',
-        stop_reason: 'STOP_REASON_UNSPECIFIED',
-      });
-      const [row] = await db.queryPrepared<SandboxRow>(
-        `with moved as (
-           update sandboxes set state = 'RUNNING', executor_id = $3, start_time = now()
-           where id = $1 and organization_id = $2 and state = 'PENDING' returning *
-         ), told as (
-           insert into outbox (id, subject, payload) select $4, $5, $6 from moved
-         )
-         select * from moved`,
-        [sandboxId, organizationId, executorId, newId('evt'), SANDBOX_CHANGED.subject, encode(SANDBOX_CHANGED, event)],
-      );
-      if (!row) throw notRunning(await findSandbox(db, organizationId, sandboxId));
-      wakeups.publish(sandboxId);
-      wakeRelay();
-      return { sandbox: toSandbox(row) };
-    },
+    markSandboxRunning: (request, call) => markSandboxRunning(dependencies, request, call),
 
-    async markSandboxStopped({ sandboxId, reason }, call) {
-      const { organizationId } = callerOf(call);
-      checkSandboxId(sandboxId);
-      const own = { sql: 'id = $1 and organization_id = $2', values: [sandboxId, organizationId] };
-      const [stopped] = await db.transaction((tx) => stopSandboxes(tx, own, reason));
-      if (stopped) {
-        wakeups.publish(sandboxId);
-        wakeRelay();
-      }
-      const row = stopped ?? (await findSandbox(db, organizationId, sandboxId));
-      return { sandbox: toSandbox(row), executorId: row.executor_id };
-    },
+    markSandboxStopped: (request, call) => markSandboxStopped(dependencies, request, call),
 
-    async changeSandbox({ request = UpdateSandboxRequest.create() }, call) {
-      const { organizationId } = callerOf(call);
-      const { sandboxId } = request;
-      const { lifetimeMs, metadata } = checkChange(request);
-      checkSandboxId(sandboxId);
-      const row = await db.transaction(async (tx) => {
-        const [row] = await tx.query<SandboxRow>(
-          `update sandboxes set
-             expire_time = coalesce(now() + $3::float8 * interval '1 ms', expire_time),
-             metadata = coalesce($4::jsonb, metadata)
-           where id = $1 and organization_id = $2 and state = any($5) returning *`,
-          [sandboxId, organizationId, lifetimeMs ?? null, metadata ? JSON.stringify(metadata) : null, LIVE],
-        );
-        if (row) await publishChanges(tx, row);
-        return row;
-      });
-      if (!row) throw notRunning(await findSandbox(db, organizationId, sandboxId));
-      wakeRelay();
-      return { sandbox: toSandbox(row), executorId: row.executor_id };
-    },
+    changeSandbox: (request, call) => changeSandbox(dependencies, request, call),
 
     async getRoute({ sandboxId }, call) {
       const { organizationId } = callerOf(call);
@@ -135,6 +87,78 @@ export function createSandboxRecords({ db, catalog, wakeups, wakeRelay }: Depend
       return {};
     },
   };
+}
+
+async function markSandboxRunning(
+  { db, wakeups, wakeRelay }: Dependencies,
+  { sandboxId, executorId }: MarkSandboxRunningRequest,
+  call: Call,
+) {
+  const { organizationId } = callerOf(call);
+  checkSandboxId(sandboxId);
+  const event = changedEvent({
+    id: sandboxId,
+    organization_id: organizationId,
+    executor_id: executorId,
+    state: 'RUNNING',
+    stop_reason: 'STOP_REASON_UNSPECIFIED',
+  });
+  const [row] = await db.queryPrepared<SandboxRow>(
+    `with moved as (
+       update sandboxes set state = 'RUNNING', executor_id = $3, start_time = now()
+       where id = $1 and organization_id = $2 and state = 'PENDING' returning *
+     ), told as (
+       insert into outbox (id, subject, payload) select $4, $5, $6 from moved
+     )
+     select * from moved`,
+    [sandboxId, organizationId, executorId, newId('evt'), SANDBOX_CHANGED.subject, encode(SANDBOX_CHANGED, event)],
+  );
+  if (!row) throw notRunning(await findSandbox(db, organizationId, sandboxId));
+  wakeups.publish(sandboxId);
+  wakeRelay();
+  return { sandbox: toSandbox(row) };
+}
+
+async function markSandboxStopped(
+  { db, wakeups, wakeRelay }: Dependencies,
+  { sandboxId, reason }: MarkSandboxStoppedRequest,
+  call: Call,
+) {
+  const { organizationId } = callerOf(call);
+  checkSandboxId(sandboxId);
+  const own = { sql: 'id = $1 and organization_id = $2', values: [sandboxId, organizationId] };
+  const [stopped] = await db.transaction((tx) => stopSandboxes(tx, own, reason));
+  if (stopped) {
+    wakeups.publish(sandboxId);
+    wakeRelay();
+  }
+  const row = stopped ?? (await findSandbox(db, organizationId, sandboxId));
+  return { sandbox: toSandbox(row), executorId: row.executor_id };
+}
+
+async function changeSandbox(
+  { db, wakeRelay }: Dependencies,
+  { request = UpdateSandboxRequest.create() }: ChangeSandboxRequest,
+  call: Call,
+) {
+  const { organizationId } = callerOf(call);
+  const { sandboxId } = request;
+  const { lifetimeMs, metadata } = checkChange(request);
+  checkSandboxId(sandboxId);
+  const row = await db.transaction(async (tx) => {
+    const [row] = await tx.query<SandboxRow>(
+      `update sandboxes set
+         expire_time = coalesce(now() + $3::float8 * interval '1 ms', expire_time),
+         metadata = coalesce($4::jsonb, metadata)
+       where id = $1 and organization_id = $2 and state = any($5) returning *`,
+      [sandboxId, organizationId, lifetimeMs ?? null, metadata ? JSON.stringify(metadata) : null, LIVE],
+    );
+    if (row) await publishChanges(tx, row);
+    return row;
+  });
+  if (!row) throw notRunning(await findSandbox(db, organizationId, sandboxId));
+  wakeRelay();
+  return { sandbox: toSandbox(row), executorId: row.executor_id };
 }
 
 /** One statement, one round trip: the organisation's lock, the request id, the quota and the row. Errors: QUOTA_EXCEEDED. */
