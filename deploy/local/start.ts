@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { aborted } from '#libs/lifecycle.ts';
-import { holdDirectory } from '#libs/lock-directory.ts';
+import { lockDirectory } from '#libs/lock-directory.ts';
 import { listImages } from '../images/build.ts';
 import { endLeftovers, killChildren } from './child.ts';
 import { describeUse, runFirstProgram } from './first-program.ts';
@@ -69,7 +69,7 @@ async function start(settings: Settings, runDirectory: string): Promise<void> {
   };
 
   await ensureSystemPackages(progress);
-  await using _hold = await holdDirectory(runDirectory, 'another npm start');
+  await using _hold = await lockDirectory(runDirectory, 'another npm start');
   await endLeftovers(runDirectory);
   const taken = await takenPorts(settings);
   if (taken.length > 0) throw new Error(taken.map(describeTaken).join('\n'));

@@ -80,8 +80,8 @@ export function parseCatalog(json: unknown, file = 'catalogue'): Catalog {
 function contradictions(templates: Template[], languages: Language[]): string[] {
   const ids = templates.map(({ id }) => id);
   return [
-    ...repeated(ids).map((id) => `templates: ${id} is there twice`),
-    ...repeated(languages.map(({ name }) => name)).map((name) => `languages: ${name} is there twice`),
+    ...repeated(ids).map((id) => `templates: ${id} is a duplicate`),
+    ...repeated(languages.map(({ name }) => name)).map((name) => `languages: ${name} is a duplicate`),
     ...templates
       .filter(({ limits }) => limits.diskBytes > limits.memoryBytes / 2)
       .map(({ id }) => `template ${id}: limits.diskBytes is more than half of memoryBytes`),
@@ -93,7 +93,7 @@ function contradictions(templates: Template[], languages: Language[]): string[] 
       .map(({ id }) => `template ${id}: pool.cells.floor is above pool.cells.ceiling`),
     ...languages
       .filter(({ template }) => !ids.includes(template))
-      .map(({ name, template }) => `language ${name}: no template is called ${template}`),
+      .map(({ name, template }) => `language ${name}: unknown template ${template}`),
     ...languages
       .filter(({ sourceFile, extensions }) => !extensions.some((ending) => sourceFile.endsWith(ending)))
       .map(({ name, sourceFile }) => `language ${name}: ${sourceFile} has none of its extensions`),

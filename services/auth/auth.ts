@@ -32,7 +32,7 @@ const TENANT_SCOPES = SCOPES.filter((scope) => scope !== 'operator');
 export type Dependencies = {
   db: Database;
   signingKeys: SigningKeys;
-  /** Sends the events of the outbox without waiting for the relay's next turn. */
+  /** Sends the events of the outbox without waiting for the relay's next poll. */
   wakeRelay: () => void;
 };
 

@@ -7,7 +7,7 @@ import type { RecordServiceDefinition } from '#proto/drydock/internal/v1/session
 import type { SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
 import type { Sandbox, SandboxServiceDefinition } from '#proto/drydock/v1/sandbox.ts';
 import type { ExecutorClient, Executors } from './executors.ts';
-import { outlasting } from './outlasting.ts';
+import { withGrace } from './grace.ts';
 import { place } from './placement.ts';
 
 const CLAIM_DEADLINE_MS = 60_000;
@@ -37,7 +37,7 @@ export function createSandboxes(dependencies: Dependencies): Sandboxes {
       const options = { caller, deadlineMs: CALL_DEADLINE_MS };
       // A repetition waits there for the sandbox that it repeats to run.
       const deadlineMs = request.requestId ? CLAIM_DEADLINE_MS : CALL_DEADLINE_MS;
-      using patient = outlasting(call.signal, CALL_DEADLINE_MS);
+      using patient = withGrace(call.signal, CALL_DEADLINE_MS);
       const insertion = { ...options, signal: patient.signal, deadlineMs };
       const { sandbox, spec, repeatedRequest } = await session.insertSandbox({ request }, insertion);
       if (repeatedRequest) return { sandbox };

@@ -24,7 +24,7 @@ import { watchQueueDepth } from './queue/depth.ts';
 import { consumeOrganizationChanged } from './queue/shares.ts';
 import { createSubmissions } from './queue/submissions.ts';
 import { createSubmitting } from './queue/submit.ts';
-import { replaceLostTurns } from './queue/turns.ts';
+import { replaceLostTickets } from './queue/tickets.ts';
 import { createRecords } from './records.ts';
 import { createWakeups } from './requests/wakeups.ts';
 import { createSandboxes } from './sandboxes/client-api.ts';
@@ -40,7 +40,7 @@ import { createWebhookLeases } from './webhooks/leases.ts';
 const MIGRATIONS = join(import.meta.dirname, '../../migrations/session');
 const SWEEP_INTERVAL_MS = 1_000;
 const ENDINGS_INTERVAL_MS = 1_000;
-const TURNS_INTERVAL_MS = 5_000;
+const TICKETS_INTERVAL_MS = 5_000;
 
 const log = createLogger('session');
 
@@ -69,8 +69,8 @@ await run(log, async (shutdown) => {
   await using _shares = consumeOrganizationChanged(db, events, relay.trigger);
   await using _sweep = every(SWEEP_INTERVAL_MS, log, () => sweep(dependencies, config.retentionMs));
   const queue = openWorkQueue(events, EXECUTION_QUEUE);
-  await using _turns = every(TURNS_INTERVAL_MS, log, async () => {
-    if (events.connected()) await replaceLostTurns(db, queue, relay.trigger);
+  await using _tickets = every(TICKETS_INTERVAL_MS, log, async () => {
+    if (events.connected()) await replaceLostTickets(db, queue, relay.trigger);
   });
   await using depth = watchQueueDepth(db, config.queue, log);
   const submissions = createSubmissions(dependencies);

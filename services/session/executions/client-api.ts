@@ -23,7 +23,7 @@ const SHOWN = `${SUMMARY}, substr(stdout, 1, ${SHOWN_BYTES}) as stdout, length(s
 export type Dependencies = {
   db: Database;
   wakeups: Pick<Wakeups, 'publish' | 'until'>;
-  /** Sends the events of the outbox without waiting for the relay's next turn. */
+  /** Sends the events of the outbox without waiting for the relay's next poll. */
   wakeRelay: () => void;
   /** Wakes the senders of webhook deliveries. */
   webhooksDue: () => void;

@@ -7,7 +7,7 @@ import { type Dependencies as EndDependencies, endExecutions, internalError, pub
 import type { ExecutionRow } from '../executions/row.ts';
 import { ownSpec } from '../executions/spec.ts';
 import type { Wakeups } from '../requests/wakeups.ts';
-import { writeTurns } from './turns.ts';
+import { writeTickets } from './tickets.ts';
 
 /** How long an attempt holds an execution unless it is extended. */
 const LEASE = '15 s';
@@ -17,7 +17,7 @@ const MAX_FAILURES = 5;
 export type Dependencies = EndDependencies & {
   db: Database;
   wakeups: Pick<Wakeups, 'publish'>;
-  /** Sends the events of the outbox without waiting for the relay's next turn. */
+  /** Sends the events of the outbox without waiting for the relay's next poll. */
   wakeRelay: () => void;
 };
 
@@ -71,7 +71,7 @@ export function createQueueRecords(dependencies: Dependencies): QueueRecords {
            where id = $1 and organization_id = $2 and attempt = $3 and state = 'RUNNING' returning id`,
           [executionId, organizationId, attempt, message, lost],
         );
-        if (row) await writeTurns(tx, new Map([[organizationId, 1]]));
+        if (row) await writeTickets(tx, new Map([[organizationId, 1]]));
       });
       wakeRelay();
       return {};

@@ -13,7 +13,7 @@ export type Dependencies = {
   db: Database;
   events: Pick<Events, 'consumeDurable'>;
   wakeups: Pick<Wakeups, 'publish'>;
-  /** Sends the events of the outbox without waiting for the relay's next turn. */
+  /** Sends the events of the outbox without waiting for the relay's next poll. */
   wakeRelay: () => void;
 };
 

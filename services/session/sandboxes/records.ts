@@ -25,7 +25,7 @@ export type Dependencies = {
   db: Database;
   catalog: Catalog;
   wakeups: Pick<Wakeups, 'publish' | 'until'>;
-  /** Sends the events of the outbox without waiting for the relay's next turn. */
+  /** Sends the events of the outbox without waiting for the relay's next poll. */
   wakeRelay: () => void;
 };
 

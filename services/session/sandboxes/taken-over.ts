@@ -9,7 +9,7 @@ import { stopSandboxes } from './stop.ts';
 export type Dependencies = {
   db: Database;
   events: Pick<Events, 'consumeDurable'>;
-  /** Sends the events of the outbox without waiting for the relay's next turn. */
+  /** Sends the events of the outbox without waiting for the relay's next poll. */
   wakeRelay: () => void;
 };
 

@@ -6,7 +6,7 @@ import { stopSandboxes } from '../sandboxes/stop.ts';
 
 export type Dependencies = EndDependencies & {
   db: Database;
-  /** Sends the events of the outbox without waiting for the relay's next turn. */
+  /** Sends the events of the outbox without waiting for the relay's next poll. */
   wakeRelay: () => void;
 };
 

@@ -7,8 +7,8 @@ import { openWorkQueue, type Work, type WorkQueue } from '#libs/nats/work-queue.
 import type { ExecutionQueued } from '#proto/drydock/internal/v1/events.ts';
 import { type Nats, startNats } from '../../test/nats.ts';
 import type { Attempts } from './attempts.ts';
-import { serveLines } from './lines.ts';
-import { createTurns } from './turns.ts';
+import { createFairQueue } from './fair-queue.ts';
+import { startTenantQueues } from './tenant-queues.ts';
 
 const log = createLogger('test');
 const WITHIN = { timeout: 20_000 };
@@ -29,12 +29,15 @@ afterAll(async () => {
   await nats[Symbol.asyncDispose]();
 });
 
-/** Serves lines, and uses no turn up. */
+/** Serves queues, and uses no ticket up. */
 function serve() {
-  const turns: Work<ExecutionQueued>[] = [];
-  const attempts = { keep: () => ({ [Symbol.dispose]() {} }) } as Partial<Attempts> as Attempts;
-  const run = async (_: string, turn: Work<ExecutionQueued>) => void turns.push(turn);
-  return { turns, lines: serveLines({ events, work, turns: createTurns(() => true), attempts, run, log }) };
+  const tickets: Work<ExecutionQueued>[] = [];
+  const attempts = { holdTicket: () => ({ [Symbol.dispose]() {} }) } as Partial<Attempts> as Attempts;
+  const run = async (_: string, ticket: Work<ExecutionQueued>) => void tickets.push(ticket);
+  return {
+    tickets,
+    queues: startTenantQueues({ events, work, fairQueue: createFairQueue(() => true), attempts, run, log }),
+  };
 }
 const queue = (organizationId: string, concurrentExecutions: number, setTime?: Date) =>
   events.publishDurable(
@@ -43,30 +46,30 @@ const queue = (organizationId: string, concurrentExecutions: number, setTime?: D
     newId('evt'),
   );
 
-test('a quota that an operator changes counts for turns that were given out before', async () => {
+test('a quota that an operator changes counts for tickets that were given out before', async () => {
   const organizationId = newId('org');
-  const { turns, lines } = serve();
-  await using _lines = lines;
+  const { tickets, queues } = serve();
+  await using _queues = queues;
   for (let n = 0; n < 4; n++) await queue(organizationId, 1);
-  await expect.poll(() => turns.length).toBe(1);
+  await expect.poll(() => tickets.length).toBe(1);
   await queue(organizationId, 3, new Date());
-  await expect.poll(() => turns.length, WITHIN).toBe(3);
+  await expect.poll(() => tickets.length, WITHIN).toBe(3);
   // Two of the three were given out with the old one.
-  expect(turns.map(({ message }) => message.concurrentExecutions)).toEqual([1, 1, 1]);
-  for (const turn of turns) turn.ack();
-  await expect.poll(() => turns.length, WITHIN).toBe(5);
-  for (const turn of turns.slice(3)) turn.ack();
+  expect(tickets.map(({ message }) => message.concurrentExecutions)).toEqual([1, 1, 1]);
+  for (const ticket of tickets) ticket.ack();
+  await expect.poll(() => tickets.length, WITHIN).toBe(5);
+  for (const ticket of tickets.slice(3)) ticket.ack();
 });
 
-test('of two changes the later one counts, whichever turn comes last', async () => {
+test('of two changes the later one counts, whichever ticket comes last', async () => {
   const organizationId = newId('org');
-  const { turns, lines } = serve();
-  await using _lines = lines;
+  const { tickets, queues } = serve();
+  await using _queues = queues;
   await queue(organizationId, 2, new Date(2_000));
   await queue(organizationId, 1, new Date(1_000));
   await queue(organizationId, 1, new Date(1_000));
-  await expect.poll(() => turns.length, WITHIN).toBe(2);
-  for (const turn of turns) turn.ack();
-  await expect.poll(() => turns.length, WITHIN).toBe(3);
-  turns[2]!.ack();
+  await expect.poll(() => tickets.length, WITHIN).toBe(2);
+  for (const ticket of tickets) ticket.ack();
+  await expect.poll(() => tickets.length, WITHIN).toBe(3);
+  tickets[2]!.ack();
 });

@@ -7,81 +7,81 @@ import type { Work, WorkQueue } from '#libs/nats/work-queue.ts';
 import { counter, durationHistogram } from '#libs/telemetry.ts';
 import type { ExecutionQueued } from '#proto/drydock/internal/v1/events.ts';
 import type { Attempts } from './attempts.ts';
-import type { Turns } from './turns.ts';
+import type { FairQueue } from './fair-queue.ts';
 
 const RETRY_MS = 500;
-const LOOK_MS = 5_000;
-const USUAL_WEIGHT = 100;
+const POLL_MS = 5_000;
+const DEFAULT_WEIGHT = 100;
 
-const served = counter('scheduler_turns_total', 'Turns of the queue that were served.', []);
-const waited = durationHistogram('scheduler_turn_wait_seconds', 'From a turn in hand to a slot for it.', []);
+const served = counter('scheduler_turns_total', 'Tickets of the queue that were served.', []);
+const waited = durationHistogram('scheduler_turn_wait_seconds', 'From a ticket in hand to a slot for it.', []);
 
 export type Dependencies = {
   events: Pick<Events, 'connected' | 'subscribe' | 'onConnect'>;
   work: WorkQueue<ExecutionQueued>;
-  turns: Turns;
+  fairQueue: FairQueue;
   attempts: Attempts;
-  /** Uses a turn that has a slot. Resolves when it is done with, whatever came of it. */
-  run: (organizationId: string, turn: Work<ExecutionQueued>) => Promise<void>;
+  /** Uses a ticket that has a slot. Resolves when it is done with, whatever came of it. */
+  run: (organizationId: string, ticket: Work<ExecutionQueued>) => Promise<void>;
   log: Logger;
 };
 
 /** `setTime`, in milliseconds since 1970, is 0 where no operator has set it. */
 type Share = { concurrency?: number | undefined; weight: number; setTime: number };
-type Line = Share & { again: boolean };
+type TenantQueue = Share & { again: boolean };
 
 /**
- * Pulls the turns of organisations that have some, each through its own consumer and one at a time, and hands them on in
+ * Pulls the tickets of organisations that have some, each through its own consumer and one at a time, and hands them on in
  * weighted order. Disposing stops pulling; what runs goes on.
  */
-export function serveLines({ events, work, turns, attempts, run, log }: Dependencies): AsyncDisposable {
+export function startTenantQueues({ events, work, fairQueue, attempts, run, log }: Dependencies): AsyncDisposable {
   const stop = new AbortController();
-  const lines = new Map<string, Line>();
+  const queues = new Map<string, TenantQueue>();
 
-  /** Serves one organisation until it has no more turns. */
-  const serve = async (organizationId: string, line: Line): Promise<void> => {
+  /** Serves one organisation until it has no more tickets. */
+  const serve = async (organizationId: string, queue: TenantQueue): Promise<void> => {
     while (!stop.signal.aborted) {
-      line.again = false;
-      const turn = await work.next(organizationId, line.concurrency, stop.signal);
-      if (!turn && !line.again) return;
-      if (!turn) continue;
-      learn(line, shareOf(turn.message));
-      const kept = attempts.keep(turn);
+      queue.again = false;
+      const ticket = await work.next(organizationId, queue.concurrency, stop.signal);
+      if (!ticket && !queue.again) return;
+      if (!ticket) continue;
+      learn(queue, shareOf(ticket.message));
+      const held = attempts.holdTicket(ticket);
       const end = waited.startTimer();
       try {
-        await turns.wait(organizationId, line.weight, stop.signal);
+        await fairQueue.wait(organizationId, queue.weight, stop.signal);
       } catch {
         // Stopping: somebody else may have it at once.
-        kept[Symbol.dispose]();
-        turn.nak(0);
+        held[Symbol.dispose]();
+        ticket.nak(0);
         return;
       }
       end();
       served.inc();
-      void run(organizationId, turn).finally(() => kept[Symbol.dispose]());
+      void run(organizationId, ticket).finally(() => held[Symbol.dispose]());
     }
   };
   const begin = (organizationId: string, share: Share): void => {
-    const existing = lines.get(organizationId);
+    const existing = queues.get(organizationId);
     if (existing) {
       existing.again = true;
       learn(existing, share);
       return;
     }
-    const line = { ...share, again: false };
-    lines.set(organizationId, line);
+    const queue = { ...share, again: false };
+    queues.set(organizationId, queue);
     void (async () => {
       while (!stop.signal.aborted) {
         try {
-          await serve(organizationId, line);
+          await serve(organizationId, queue);
           break;
         } catch (error) {
-          log.warn({ err: error, organizationId }, 'turns interrupted');
+          log.warn({ err: error, organizationId }, 'tickets interrupted');
           work.forget();
           await pause(RETRY_MS);
         }
       }
-      lines.delete(organizationId);
+      queues.delete(organizationId);
     })();
   };
 
@@ -90,17 +90,18 @@ export function serveLines({ events, work, turns, attempts, run, log }: Dependen
     begin(tokenOf(EXECUTION_QUEUE, subject), shareOf(message)),
   );
   // What was there before, what was told while NATS was away, and what another process had in hand when it died.
-  const look = every(LOOK_MS, log, async () => {
+  const poll = every(POLL_MS, log, async () => {
     if (!events.connected()) return;
-    for (const id of (await work.depths()).keys()) if (!lines.has(id)) begin(id, { weight: USUAL_WEIGHT, setTime: 0 });
+    for (const id of (await work.depths()).keys())
+      if (!queues.has(id)) begin(id, { weight: DEFAULT_WEIGHT, setTime: 0 });
   });
-  const connected = events.onConnect(look.trigger);
+  const connected = events.onConnect(poll.trigger);
   return {
     async [Symbol.asyncDispose]() {
       stop.abort();
       told[Symbol.dispose]();
       connected[Symbol.dispose]();
-      await look[Symbol.asyncDispose]();
+      await poll[Symbol.asyncDispose]();
     },
   };
 }
@@ -113,7 +114,7 @@ function shareOf({ concurrentExecutions, queueWeight, setTime }: ExecutionQueued
   };
 }
 
-/** A turn may have been given out before the share was set anew. */
-function learn(line: Line, share: Share): void {
-  if (share.setTime >= line.setTime) Object.assign(line, share);
+/** A ticket may have been given out before the share was set anew. */
+function learn(queue: TenantQueue, share: Share): void {
+  if (share.setTime >= queue.setTime) Object.assign(queue, share);
 }

@@ -13,8 +13,8 @@ type Share = {
   set_time: Date | null;
 };
 
-/** Writes turns by organisation, to be sent after the commit: one for each execution that is put into the queue. */
-export async function writeTurns(tx: Queryable, counts: ReadonlyMap<string, number>): Promise<void> {
+/** Writes tickets by organisation, to be sent after the commit: one for each execution that is put into the queue. */
+export async function writeTickets(tx: Queryable, counts: ReadonlyMap<string, number>): Promise<void> {
   if (counts.size === 0) return;
   const shares = await tx.query<Share>('select * from tenants where organization_id = any($1)', [[...counts.keys()]]);
   const events = shares.map(({ organization_id }) => workEvent(EXECUTION_QUEUE, organization_id));
@@ -24,13 +24,13 @@ export async function writeTurns(tx: Queryable, counts: ReadonlyMap<string, numb
     [
       shares.map(() => newId('evt')),
       events.map(({ subject }) => subject),
-      shares.map((share, index) => encode(events[index]!, toTurn(share))),
+      shares.map((share, index) => encode(events[index]!, toTicket(share))),
       shares.map(({ organization_id }) => counts.get(organization_id)),
     ],
   );
 }
 
-function toTurn({ concurrent_executions, queue_weight, set_time }: Share): ExecutionQueued {
+function toTicket({ concurrent_executions, queue_weight, set_time }: Share): ExecutionQueued {
   return {
     concurrentExecutions: concurrent_executions,
     queueWeight: queue_weight,
@@ -39,10 +39,10 @@ function toTurn({ concurrent_executions, queue_weight, set_time }: Share): Execu
 }
 
 /**
- * Gives out turns anew where NATS has fewer than there are executions to run, as when it lost its disk. One too many is
+ * Gives out tickets anew where NATS has fewer than there are executions to run, as when it lost its disk. One too many is
  * harmless: whoever gets it finds nothing to take. What has changed within the last 5 s may still be on its way.
  */
-export async function replaceLostTurns(
+export async function replaceLostTickets(
   db: Database,
   queue: Pick<WorkQueue<ExecutionQueued>, 'depths'>,
   wakeRelay: () => void,
@@ -64,6 +64,6 @@ export async function replaceLostTurns(
     .map(({ organization_id, count }) => [organization_id, count - (depths.get(organization_id) ?? 0)] as const)
     .filter(([, count]) => count > 0);
   if (missing.length === 0) return;
-  await db.transaction((tx) => writeTurns(tx, new Map(missing)));
+  await db.transaction((tx) => writeTickets(tx, new Map(missing)));
   wakeRelay();
 }
