@@ -30,11 +30,12 @@ module.exports = {
     home('fastify', '^services/gateway/'),
     home('@grpc/grpc-js', '^libs/grpc/'),
     ...layers('services/executor', ['api', 'lifecycle', 'executions', 'sandboxes', 'instances', 'agent', 'backends']),
+    ...layers('services/session', ['upkeep', 'webhooks', 'queue', 'executions', 'sandboxes', 'requests']),
     {
       name: 'no-cycles',
       severity: 'error',
       from: { path: '^(services|libs|deploy)/' },
-      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+      to: { circular: true },
     },
   ],
   options: {

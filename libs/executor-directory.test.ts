@@ -1,13 +1,15 @@
 import { once } from 'node:events';
 import pino from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ANNOUNCED_SUBJECT, DISCOVER_SUBJECT, watchExecutors } from '#libs/executor-directory.ts';
+import { watchExecutors } from '#libs/executor-directory.ts';
 import { connectEvents, type Events } from '#libs/nats/events.ts';
+import { BYTES, EXECUTOR_ANNOUNCED, EXECUTORS_DISCOVER } from '#libs/nats/subjects.ts';
 import { ExecutorAnnounced } from '#proto/drydock/internal/v1/events.ts';
 import { type Nats, startNats } from '../test/nats.ts';
 
 const log = pino({ level: 'silent' });
 const ADDRESS = '127.0.0.1:7004';
+const ROUND_TRIP = { subject: 'test.round.trip', codec: BYTES };
 let nats: Nats;
 beforeAll(async () => {
   nats = await startNats();
@@ -25,18 +27,15 @@ async function connected(name: string): Promise<Events & AsyncDisposable> {
 /** NATS has taken notice of every subscription made before. */
 async function roundTrip(events: Events): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  using _back = events.subscribe('test.round.trip', () => resolve());
+  using _back = events.subscribe(ROUND_TRIP, () => resolve());
   // Subscribing waits for the connection, a turn at least.
   await Promise.resolve();
-  events.publish('test.round.trip', new Uint8Array());
+  events.publish(ROUND_TRIP, new Uint8Array());
   await promise;
 }
 
 const announce = (events: Events, executorId: string, cluster = '') =>
-  events.publish(
-    ANNOUNCED_SUBJECT,
-    ExecutorAnnounced.encode({ ...NOBODY, executorId, address: ADDRESS, cluster }).finish(),
-  );
+  events.publish(EXECUTOR_ANNOUNCED, { ...NOBODY, executorId, address: ADDRESS, cluster });
 const NOBODY = ExecutorAnnounced.create();
 
 test('an executor that was not heard of yet is asked for, once however many wait for it', async () => {
@@ -46,7 +45,7 @@ test('an executor that was not heard of yet is asked for, once however many wait
   // The directory's own question at its start is over before there is an executor.
   await expect.poll(() => directory.list()).toEqual([]);
   let asked = 0;
-  using _answers = theirs.subscribe(DISCOVER_SUBJECT, () => {
+  using _answers = theirs.subscribe(EXECUTORS_DISCOVER, () => {
     asked++;
     announce(theirs, 'one');
   });

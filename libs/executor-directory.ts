@@ -1,10 +1,6 @@
 import type { Events } from '#libs/nats/events.ts';
-import { ExecutorAnnounced } from '#proto/drydock/internal/v1/events.ts';
-
-/** Executors say that they are there on this subject, every second. */
-export const ANNOUNCED_SUBJECT = 'drydock.executors.announced';
-/** Asks every executor to say so at once. */
-export const DISCOVER_SUBJECT = 'drydock.executors.discover';
+import { EXECUTOR_ANNOUNCED, EXECUTORS_DISCOVER } from '#libs/nats/subjects.ts';
+import type { ExecutorAnnounced } from '#proto/drydock/internal/v1/events.ts';
 
 const LOST_AFTER_MS = 6_000;
 const CHECK_MS = 1_000;
@@ -33,7 +29,7 @@ export function watchExecutors(
 ): ExecutorDirectory & Disposable {
   const seen = new Map<string, { announced: ExecutorAnnounced; at: number }>();
   const awaited = new Map<string, { answer: Promise<string | undefined>; settle: (address?: string) => void }>();
-  const discover = () => events.publish(DISCOVER_SUBJECT, new Uint8Array());
+  const discover = () => events.publish(EXECUTORS_DISCOVER, undefined);
   const waitFor = (executorId: string): Promise<string | undefined> => {
     const asked = awaited.get(executorId);
     if (asked) return asked.answer;
@@ -48,8 +44,7 @@ export function watchExecutors(
     discover();
     return answer;
   };
-  const announced = events.subscribe(ANNOUNCED_SUBJECT, (data) => {
-    const announced = ExecutorAnnounced.decode(data);
+  const subscription = events.subscribe(EXECUTOR_ANNOUNCED, (announced) => {
     seen.set(announced.executorId, { announced, at: now() });
     awaited.get(announced.executorId)?.settle(announced.address);
     onAnnounced();
@@ -73,7 +68,7 @@ export function watchExecutors(
       clearInterval(check);
       for (const { settle } of awaited.values()) settle();
       connected[Symbol.dispose]();
-      announced[Symbol.dispose]();
+      subscription[Symbol.dispose]();
     },
   };
 }

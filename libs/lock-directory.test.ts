@@ -2,7 +2,7 @@ import { mkdtemp, readlink, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { holdDirectory } from '#libs/lock-directory.ts';
+import { lockDirectory } from '#libs/lock-directory.ts';
 
 let directory: string;
 beforeEach(async () => {
@@ -11,15 +11,15 @@ beforeEach(async () => {
 afterEach(() => rm(directory, { recursive: true }));
 
 test('one holds a directory at a time, and the next one when it is let go', async () => {
-  const first = await holdDirectory(directory, 'another test');
-  await expect(holdDirectory(directory, 'another test')).rejects.toThrow(`another test holds ${directory}`);
+  const first = await lockDirectory(directory, 'another test');
+  await expect(lockDirectory(directory, 'another test')).rejects.toThrow(`another test holds ${directory}`);
   await first[Symbol.asyncDispose]();
-  await using _second = await holdDirectory(directory, 'another test');
+  await using _second = await lockDirectory(directory, 'another test');
 });
 
 test('where nobody can tell whether it is held, it is not taken', async () => {
   const path = join(directory, 'held');
   await symlink('held', path);
-  await expect(holdDirectory(directory, 'another test')).rejects.toThrow('ELOOP');
+  await expect(lockDirectory(directory, 'another test')).rejects.toThrow('ELOOP');
   expect(await readlink(path)).toBe('held');
 });

@@ -6,7 +6,7 @@ import { join } from 'node:path';
  * Makes a directory, for its owner alone, and holds it until disposed: two processes that took each other's leavings for
  * an earlier one's would destroy them. The hold ends with the process, however that ends. Throws where `another` holds it.
  */
-export async function holdDirectory(directory: string, another: string): Promise<AsyncDisposable> {
+export async function lockDirectory(directory: string, another: string): Promise<AsyncDisposable> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   // It may have been there, with other rights.
   await chmod(directory, 0o700);

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
 import { execa } from 'execa';
-import { holdDirectory } from '#libs/lock-directory.ts';
+import { lockDirectory } from '#libs/lock-directory.ts';
 import { type Child, endLeftovers, startChild, until } from '../local/child.ts';
 import { ensureGo } from '../local/go.ts';
 import type { Progress } from '../local/root.ts';
@@ -100,7 +100,7 @@ export async function startCluster(options: ClusterOptions): Promise<OwnCluster>
     throw new Error('a cluster needs root, for its namespaces, mounts and control groups: run this as root');
   const binaries = await prepareCluster(dataDirectory, onProgress);
   await using started = new AsyncDisposableStack();
-  started.use(await holdDirectory(RUN_DIRECTORY, 'another cluster of this machine'));
+  started.use(await lockDirectory(RUN_DIRECTORY, 'another cluster of this machine'));
   await endLeftovers(RUN_DIRECTORY);
   const home = resolve(dataDirectory, 'cluster');
   const directory = join(home, 'node');

@@ -7,7 +7,7 @@ import {
   VersionApi,
 } from '@kubernetes/client-node';
 import { CLUSTER_NEEDS } from '../dev-cluster/packages.ts';
-import type { Finding } from './doctor.ts';
+import type { Finding } from './finding.ts';
 import { findMissing } from './system-packages.ts';
 
 const KEEP = ['get', 'create', 'patch'];

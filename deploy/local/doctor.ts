@@ -4,6 +4,7 @@ import { freemem } from 'node:os';
 import { Command, Option } from 'commander';
 import { answers } from './engine.ts';
 import { readExternal } from './external.ts';
+import type { Finding } from './finding.ts';
 import { goVersion, isEnough } from './go.ts';
 import { examineKernelLimits } from './kernel-limits.ts';
 import { portsOf, takenPorts } from './ports.ts';
@@ -13,16 +14,6 @@ import { findMissing, hasCommand } from './system-packages.ts';
 const GiB = 1024 ** 3;
 const DISK_GIB = 12;
 const MEMORY_GIB = 2;
-
-export type Finding = {
-  name: string;
-  ok: boolean;
-  found: string;
-  /** What mends it. */
-  fix?: string;
-  /** Nothing fails without it. */
-  optional?: boolean;
-};
 
 const command = new Command('npm run doctor --')
   .description(

@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import Docker from 'dockerode';
 import { execa } from 'execa';
-import { holdDirectory } from '#libs/lock-directory.ts';
+import { lockDirectory } from '#libs/lock-directory.ts';
 import { type Child, commandLineOf, send, startChild, until } from './child.ts';
 import { StartError } from './start-error.ts';
 
@@ -77,7 +77,7 @@ async function launchEngine(options: EngineOptions, paths: EnginePaths): Promise
   const { socket, dataRoot, execRoot } = paths;
   await mkdir(runDirectory, { recursive: true });
   const pidFile = join(runDirectory, 'engine.pid');
-  const hold = await holdDirectory(execRoot, 'another process, with an engine of its own,');
+  const hold = await lockDirectory(execRoot, 'another process, with an engine of its own,');
   // Of one that was killed; its id may have gone to somebody else, which the engine would take for itself.
   await rm(pidFile, { force: true });
   const child = await startChild({

@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Finding } from './doctor.ts';
+import type { Finding } from './finding.ts';
 
 /** What all sandboxes of a host share, and one tenant could use up for the others where there is little of it. */
 const LIMITS: Record<string, number> = {

@@ -91,7 +91,6 @@ if (command.args.some((name) => !names.includes(name))) command.error(`error: th
 await ensureSystemPackages(say);
 await generate(say);
 await raiseKernelLimits();
-await raiseKernelLimits();
 const times = startTimes();
 {
   const runsPrograms = (name: string) => PROJECTS.includes(name) && name !== 'unit';

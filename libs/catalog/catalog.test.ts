@@ -44,12 +44,12 @@ test.each([
   [
     'a name given twice',
     (json: ReturnType<typeof load>) => json.languages.push(json.languages[0]),
-    /python is there twice/,
+    /python is a duplicate/,
   ],
   [
     'an unknown template',
     (json: ReturnType<typeof load>) => (json.languages[0].template = 'none'),
-    /no template is called none/,
+    /unknown template none/,
   ],
   [
     'more disk than half of the memory',

@@ -2,50 +2,9 @@ import { readFileSync } from 'node:fs';
 import { anyOf, type Check, checked, integer, list, matches, number, object, text, yesOrNo } from './checks.ts';
 import { RANGES } from './limits.ts';
 import { PLACEHOLDERS } from './program.ts';
+import type { Catalog, Language, Template } from './types.ts';
 
-/** What a sandbox may use, without the limits that only executions have. */
-export type SandboxLimits = { memoryBytes: number; processes: number; diskBytes: number; cpus: number };
-
-/** At least so many, and under demand at most. */
-export type WarmRange = { readonly floor: number; readonly ceiling: number };
-
-export type Template = {
-  readonly id: string;
-  readonly description: string;
-  /** Name of an image of `deploy/images`, or a full reference. */
-  readonly image: string;
-  /** What a sandbox gets that asks for nothing. */
-  readonly limits: Readonly<SandboxLimits>;
-  readonly writableRoot: boolean;
-  /** Runtime class of the engine, such as `runsc`; null is the engine's default. */
-  readonly runtime: string | null;
-  /** Warm sandboxes that an executor keeps, and those for cells besides; default none of these. */
-  readonly pool: WarmRange & { readonly cells?: WarmRange };
-};
-
-/** Commands are argument arrays; `planProgram` fills in their placeholders. */
-export type Language = {
-  readonly name: string;
-  readonly displayName: string;
-  readonly template: string;
-  /** What the one file of a program is called. */
-  readonly sourceFile: string;
-  /** Endings by which the other sources of a program are known. */
-  readonly extensions: readonly string[];
-  readonly compile?: readonly string[];
-  readonly run: readonly string[];
-  readonly environment?: Readonly<Record<string, string>>;
-  /**
-   * What its runtime prints to standard error when it cannot allocate and ends the program itself, so that no process
-   * was killed for its memory. Absent where a failed allocation is the program's affair, or where none is seen to fail.
-   */
-  readonly outOfMemory?: string;
-};
-
-export type Catalog = {
-  readonly templates: ReadonlyMap<string, Template>;
-  readonly languages: ReadonlyMap<string, Language>;
-};
+export type { Catalog, Language, SandboxLimits, Template, WarmRange } from './types.ts';
 
 const NAME = matches(/^[a-z][a-z0-9-]{0,62}$/, 'a name of small letters, digits and hyphens');
 const MAX_POOL = 1000;
@@ -121,8 +80,8 @@ export function parseCatalog(json: unknown, file = 'catalogue'): Catalog {
 function contradictions(templates: Template[], languages: Language[]): string[] {
   const ids = templates.map(({ id }) => id);
   return [
-    ...repeated(ids).map((id) => `templates: ${id} is there twice`),
-    ...repeated(languages.map(({ name }) => name)).map((name) => `languages: ${name} is there twice`),
+    ...repeated(ids).map((id) => `templates: ${id} is a duplicate`),
+    ...repeated(languages.map(({ name }) => name)).map((name) => `languages: ${name} is a duplicate`),
     ...templates
       .filter(({ limits }) => limits.diskBytes > limits.memoryBytes / 2)
       .map(({ id }) => `template ${id}: limits.diskBytes is more than half of memoryBytes`),
@@ -134,7 +93,7 @@ function contradictions(templates: Template[], languages: Language[]): string[] 
       .map(({ id }) => `template ${id}: pool.cells.floor is above pool.cells.ceiling`),
     ...languages
       .filter(({ template }) => !ids.includes(template))
-      .map(({ name, template }) => `language ${name}: no template is called ${template}`),
+      .map(({ name, template }) => `language ${name}: unknown template ${template}`),
     ...languages
       .filter(({ sourceFile, extensions }) => !extensions.some((ending) => sourceFile.endsWith(ending)))
       .map(({ name, sourceFile }) => `language ${name}: ${sourceFile} has none of its extensions`),

@@ -2,7 +2,7 @@ import type { FieldViolation } from '#libs/errors.ts';
 import type { AppliedLimits } from '#proto/drydock/internal/v1/spec.ts';
 import type { ResourceLimits } from '#proto/drydock/v1/resources.ts';
 import type { Duration } from '#proto/google/protobuf/duration.ts';
-import type { SandboxLimits } from './catalog.ts';
+import type { SandboxLimits } from './types.ts';
 
 const MiB = 1024 * 1024;
 

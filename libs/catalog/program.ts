@@ -1,5 +1,5 @@
 import { basename, dirname, extname } from 'node:path';
-import type { Language } from './catalog.ts';
+import type { Language } from './types.ts';
 
 export type Program = {
   /** Names of all its files; the entry point is one of them. */

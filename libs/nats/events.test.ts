@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { newId } from '#libs/ids.ts';
 import { createLogger } from '#libs/log.ts';
 import { connectEvents, type Events } from '#libs/nats/events.ts';
+import { BYTES } from '#libs/nats/subjects.ts';
 import { type Nats, startNats } from '../../test/nats.ts';
 import { type Api, observeApi } from '../../test/nats-api.ts';
 
@@ -25,41 +26,46 @@ beforeEach(async () => {
   };
 });
 
-const subject = () => `test.${stream}.a`;
-const publish = (messageId = newId('evt')) => events.publishDurable(subject(), Buffer.from('x'), messageId);
-const keep = async () => {
-  events.keepStream(stream, [`test.${stream}.>`]);
-  await expect.poll(() => api.ask(`STREAM.INFO.${stream}`)).toMatchObject({ config: { name: stream } });
-};
+const event = () => ({
+  subject: `test.${stream}.a`,
+  stream: { name: stream, subjects: [`test.${stream}.>`], maxAgeMs: 60_000 },
+  codec: BYTES,
+});
+const publish = (messageId = newId('evt')) => events.publishDurable(event(), Buffer.from('x'), messageId);
+const messages = async () => (await api.ask(`STREAM.INFO.${stream}`)).state.messages;
 const asked = (what: string) => api.asked.filter((each) => each.includes(what));
 
 test('a message is stored once, however often it is published', async () => {
-  await keep();
   await publish('m');
   await publish('m');
-  expect((await api.ask(`STREAM.INFO.${stream}`)).state.messages).toBe(1);
+  expect(await messages()).toBe(1);
 });
 
 test('a stream that NATS has lost is made again by the next message', async () => {
-  await keep();
+  await publish();
   await api.ask(`STREAM.DELETE.${stream}`);
   await publish();
-  expect((await api.ask(`STREAM.INFO.${stream}`)).state.messages).toBe(1);
+  expect(await messages()).toBe(1);
 });
 
 test('a message that NATS does not answer for is not taken for one whose stream is gone', async () => {
-  await keep();
+  await publish();
   api.fail(/^test\./);
   api.asked.length = 0;
   await expect(publish()).rejects.toThrow('timeout');
-  expect(api.asked).toEqual([subject()]);
+  expect(api.asked).toEqual([event().subject]);
+});
+
+test('the stream is there before the first message, though a plain subscriber would take the message', async () => {
+  using _plain = events.subscribe(event(), () => {});
+  await publish();
+  expect(await messages()).toBe(1);
 });
 
 test('no stream is made while NATS does not say whether there is one', async () => {
   api.fail(/STREAM\.INFO/);
-  events.keepStream(stream, [`test.${stream}.>`]);
-  await expect.poll(() => asked('STREAM.INFO').length).toBeGreaterThan(0);
   await expect(publish()).rejects.toThrow('timeout');
+  expect(asked('STREAM.INFO')).toHaveLength(1);
   expect(asked('STREAM.CREATE')).toEqual([]);
   api.heal();
   await publish();

@@ -1,37 +1,46 @@
 import {
+  DiscardPolicy,
   JetStreamApiCodes,
   JetStreamApiError,
   type JetStreamManager,
   jetstreamManager,
-  type StreamConfig,
+  RetentionPolicy,
+  StorageType,
 } from '@nats-io/jetstream';
 import { type NatsConnection, RequestError } from '@nats-io/transport-node';
+import type { Stream } from '#libs/nats/subjects.ts';
 
-type Wanted = Partial<StreamConfig> & Pick<StreamConfig, 'name'>;
-
-/** JetStream's manager, once these streams are there: each is made where there is none, and else left as it is. */
-export async function managerOf(connection: NatsConnection, streams: Wanted[]): Promise<JetStreamManager> {
+/** JetStream's manager, once the stream exists: it is made if NATS has none, and an existing one is left as it is. */
+export async function managerOf(connection: NatsConnection, stream: Stream): Promise<JetStreamManager> {
   const manager = await jetstreamManager(connection, { checkAPI: false });
-  for (const wanted of streams) {
-    const existing = await manager.streams.info(wanted.name).catch(missingStream);
-    if (!existing) await manager.streams.add(wanted);
-  }
+  const existing = await manager.streams.info(stream.name).catch(missingStream);
+  if (!existing) await manager.streams.add(configOf(stream));
   return manager;
+}
+
+function configOf({ name, subjects, workQueue = false, maxAgeMs }: Stream) {
+  return {
+    name,
+    subjects,
+    retention: workQueue ? RetentionPolicy.Workqueue : RetentionPolicy.Limits,
+    storage: StorageType.File,
+    ...(maxAgeMs ? { discard: DiscardPolicy.Old, max_age: maxAgeMs * 1e6 } : {}),
+  };
 }
 
 const isApiError = (error: unknown, code: number) => error instanceof JetStreamApiError && error.code === code;
 
-/** For `catch`: nothing where there is no such stream. Any other failure is thrown on: it says nothing of the stream. */
+/** For `catch`: undefined if there is no such stream. Rethrows any other error. */
 function missingStream(error: unknown): undefined {
   if (!isApiError(error, JetStreamApiCodes.StreamNotFound)) throw error;
 }
 
-/** For `catch`: nothing where the stream has no such consumer. Any other failure is thrown on. */
+/** For `catch`: undefined if the stream has no such consumer. Rethrows any other error. */
 export function missingConsumer(error: unknown): undefined {
   if (!isApiError(error, JetStreamApiCodes.ConsumerNotFound)) throw error;
 }
 
-/** Whether a message was published that no stream takes. */
+/** Whether publishing failed because no stream stores the subject. */
 export function isTakenByNone(error: unknown): boolean {
   return error instanceof Error && error.cause instanceof RequestError && error.cause.isNoResponders();
 }

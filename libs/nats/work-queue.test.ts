@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { newId } from '#libs/ids.ts';
 import { createLogger } from '#libs/log.ts';
 import { connectEvents, type Events } from '#libs/nats/events.ts';
+import { BYTES, type WorkSubjects, workEvent } from '#libs/nats/subjects.ts';
 import { openWorkQueue, type WorkQueue } from '#libs/nats/work-queue.ts';
 import { type Nats, startNats } from '../../test/nats.ts';
 import { type Api, observeApi } from '../../test/nats-api.ts';
@@ -11,8 +12,8 @@ const { signal } = new AbortController();
 let nats: Nats;
 let events: Events & AsyncDisposable;
 let api: Api & Disposable;
-let queue: WorkQueue;
-let options: { name: string; prefix: string; ackWaitMs: number };
+let queue: WorkQueue<Uint8Array>;
+let subjects: WorkSubjects<Uint8Array>;
 
 beforeAll(async () => {
   nats = await startNats();
@@ -25,38 +26,40 @@ afterAll(async () => {
 });
 beforeEach(() => {
   const id = newId('evt').toUpperCase();
-  options = { name: id, prefix: `test.${id}`, ackWaitMs: 15_000 };
-  queue = openWorkQueue(events, options);
+  const prefix = `test.${id}`;
+  const stream = { name: id, subjects: [`${prefix}.*`], workQueue: true };
+  subjects = { prefix, stream, codec: BYTES, ackWaitMs: 15_000 };
+  queue = openWorkQueue(events, subjects);
   api = observeApi(events.connection());
   return () => api[Symbol.dispose]();
 });
 
-const send = (token: string) => events.publishDurable(`${options.prefix}.${token}`, Buffer.from('x'), newId('evt'));
+const send = (token: string) => events.publishDurable(workEvent(subjects, token), Buffer.from('x'), newId('evt'));
 /** Makes the stream and a consumer of so many at one time, and leaves a message. */
 const fill = async (token: string, concurrency: number) => {
   await queue.depths();
   await send(token);
   const work = await queue.next(token, concurrency, signal);
-  work!.giveBack(0);
+  work!.nak(0);
 };
 const concurrencyOf = async (token: string) =>
-  (await api.ask(`CONSUMER.INFO.${options.name}.${token}`)).config.max_ack_pending;
+  (await api.ask(`CONSUMER.INFO.${subjects.stream.name}.${token}`)).config.max_ack_pending;
 
 test('each message is worked on once, as many of a subject at one time as are wanted', async () => {
   await queue.depths();
   for (let i = 0; i < 3; i++) await send('a');
   const [first, second] = [await queue.next('a', 2, signal), await queue.next('a', 2, signal)];
   expect(await queue.depths()).toEqual(new Map([['a', 3]]));
-  first!.done();
+  first!.ack();
   const third = await queue.next('a', 2, signal);
-  second!.done();
-  third!.done();
+  second!.ack();
+  third!.ack();
   await expect.poll(() => queue.depths()).toEqual(new Map());
 });
 
 test('a stream that NATS has lost is made again', async () => {
   await queue.depths();
-  await api.ask(`STREAM.DELETE.${options.name}`);
+  await api.ask(`STREAM.DELETE.${subjects.stream.name}`);
   expect(await queue.depths()).toEqual(new Map());
   await send('a');
   expect(await queue.next('a', 1, signal)).toBeDefined();
@@ -65,7 +68,7 @@ test('a stream that NATS has lost is made again', async () => {
 describe('while NATS does not say', () => {
   test('how many may be out at one time, that is left as it is', async () => {
     await fill('a', 5);
-    const other = openWorkQueue(events, options);
+    const other = openWorkQueue(events, subjects);
     api.fail(/CONSUMER\.INFO/);
     await expect(other.next('a', undefined, signal)).rejects.toThrow('timeout');
     await expect(other.next('a', 7, signal)).rejects.toThrow('timeout');

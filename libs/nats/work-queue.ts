@@ -1,84 +1,63 @@
-import {
-  AckPolicy,
-  type Consumer,
-  DeliverPolicy,
-  type JsMsg,
-  jetstream,
-  RetentionPolicy,
-  StorageType,
-} from '@nats-io/jetstream';
+import { AckPolicy, type Consumer, DeliverPolicy, type JsMsg, jetstream } from '@nats-io/jetstream';
 import type { Events } from '#libs/nats/events.ts';
 import { managerOf, missingConsumer } from '#libs/nats/streams.ts';
+import { type Codec, tokenOf, type WorkSubjects, workEvent } from '#libs/nats/subjects.ts';
 
 const FETCH_MS = 5_000;
 
-export type WorkQueueOptions = {
-  /** Name of the stream. */
-  name: string;
-  /** Subjects are this and one more token. */
-  prefix: string;
-  /** A message that is neither acknowledged nor kept by then is handed out again. */
-  ackWaitMs: number;
+/** A message that is this process's to work on until it is acknowledged, or not extended for `ackWaitMs`. */
+export type Work<T> = {
+  message: T;
+  /** Holds it for `ackWaitMs` more. */
+  extend(): void;
+  /** Ends it: it is never delivered again. */
+  ack(): void;
+  /** Lets it be delivered again, to any process, after `afterMs`. */
+  nak(afterMs: number): void;
 };
 
-/** Turns for executions: subjects end in an organisation's id, a message is an `ExecutionQueued`. */
-export const EXECUTION_QUEUE: WorkQueueOptions = { name: 'QUEUE', prefix: 'drydock.queue', ackWaitMs: 15_000 };
-
-/** A message that is this process's to work on until it is acknowledged, given back, or not kept for too long. */
-export type Work = {
-  data: Uint8Array;
-  /** Takes it for `ackWaitMs` more. */
-  keep(): void;
-  /** It is done and never handed out again. */
-  done(): void;
-  /** Somebody else may have it, after a while. */
-  giveBack(afterMs: number): void;
-};
-
-export type WorkQueue = {
+export type WorkQueue<T> = {
   /**
-   * Messages on each last token of a subject that are not done, those being worked on included. One that NATS kept though it
-   * knows that it is done, as after it was killed, is not among them, and is removed.
+   * Messages on each last token of a subject that are not acknowledged, those being worked on included. One that is
+   * acknowledged but still stored, as after NATS was killed, is not counted and is removed.
    */
   depths(): Promise<Map<string, number>>;
   /**
-   * The next message of a subject; nothing where none comes for 5 s or `signal` ends. At most `concurrency` messages of it
-   * are out at one time, over all processes; undefined leaves it at what it is. Throws while NATS is away.
+   * The next message of a subject; undefined if none comes for 5 s or `signal` ends. At most `concurrency` messages of it
+   * are delivered and not acknowledged at one time, over all processes; undefined leaves that limit as it is. Throws while
+   * NATS is away.
    */
-  next(token: string, concurrency: number | undefined, signal: AbortSignal): Promise<Work | undefined>;
-  /** Forgets what is known of consumers, so that they are made again: NATS may have lost them. */
+  next(token: string, concurrency: number | undefined, signal: AbortSignal): Promise<Work<T> | undefined>;
+  /** Drops cached consumers, so that they are made again: NATS may have lost them. */
   forget(): void;
 };
 
 /** A JetStream work queue with one durable consumer for each last token of its subjects. */
-export function openWorkQueue(events: Events, { name, prefix, ackWaitMs }: WorkQueueOptions): WorkQueue {
-  const stream = {
-    name,
-    subjects: [`${prefix}.*`],
-    retention: RetentionPolicy.Workqueue,
-    storage: StorageType.File,
-  };
+export function openWorkQueue<T>(events: Pick<Events, 'connection'>, queue: WorkSubjects<T>): WorkQueue<T> {
+  const { stream, codec, ackWaitMs } = queue;
+  const { name } = stream;
+  const subjectOf = (token: string) => workEvent(queue, token).subject;
   const known = new Map<string, { concurrency: number; consumer: Consumer }>();
 
-  const manager = () => managerOf(events.connection(), [stream]);
+  const manager = () => managerOf(events.connection(), stream);
 
-  /** Makes the consumer, or changes how many messages it has out. */
+  /** Makes the consumer, or changes its limit of unacknowledged messages. */
   const consumerOf = async (token: string, wanted: number | undefined): Promise<Consumer> => {
     const existing = known.get(token);
     if (existing && (wanted ?? existing.concurrency) === existing.concurrency) return existing.consumer;
     const { consumers } = await manager();
-    const made = await consumers.info(name, token).catch(missingConsumer);
-    const concurrency = wanted ?? made?.config.max_ack_pending ?? 1;
+    const found = await consumers.info(name, token).catch(missingConsumer);
+    const concurrency = wanted ?? found?.config.max_ack_pending ?? 1;
     const config = {
       durable_name: token,
-      filter_subject: `${prefix}.${token}`,
+      filter_subject: subjectOf(token),
       ack_policy: AckPolicy.Explicit,
       deliver_policy: DeliverPolicy.All,
       ack_wait: ackWaitMs * 1e6,
       max_ack_pending: concurrency,
       max_deliver: -1,
     };
-    if (made) await consumers.update(name, token, config);
+    if (found) await consumers.update(name, token, config);
     else await consumers.add(name, config);
     const consumer = await jetstream(events.connection()).consumers.get(name, token);
     known.set(token, { concurrency, consumer });
@@ -88,10 +67,10 @@ export function openWorkQueue(events: Events, { name, prefix, ackWaitMs }: WorkQ
   return {
     async depths() {
       const { streams, consumers } = await manager();
-      const { state } = await streams.info(name, { subjects_filter: `${prefix}.*` });
+      const { state } = await streams.info(name, { subjects_filter: subjectOf('*') });
       const counts = Object.entries(state.subjects ?? {}).map(async ([subject, count]) => {
-        const token = subject.slice(prefix.length + 1);
-        // Without a consumer nobody has had any of them yet.
+        const token = tokenOf(queue, subject);
+        // Without a consumer, none of them was ever delivered.
         const consumer = await consumers.info(name, token).catch(missingConsumer);
         if (!consumer) return [token, count] as const;
         const left = consumer.num_pending + consumer.num_ack_pending;
@@ -107,7 +86,7 @@ export function openWorkQueue(events: Events, { name, prefix, ackWaitMs }: WorkQ
       signal.addEventListener('abort', stop, { once: true });
       try {
         if (signal.aborted) return undefined;
-        for await (const message of messages) return toWork(message);
+        for await (const message of messages) return toWork(message, codec);
         return undefined;
       } finally {
         signal.removeEventListener('abort', stop);
@@ -118,11 +97,11 @@ export function openWorkQueue(events: Events, { name, prefix, ackWaitMs }: WorkQ
   };
 }
 
-function toWork(message: JsMsg): Work {
+function toWork<T>(message: JsMsg, codec: Codec<T>): Work<T> {
   return {
-    data: message.data,
-    keep: () => message.working(),
-    done: () => message.ack(),
-    giveBack: (afterMs) => message.nak(afterMs),
+    message: codec.decode(message.data),
+    extend: () => message.working(),
+    ack: () => message.ack(),
+    nak: (afterMs) => message.nak(afterMs),
   };
 }

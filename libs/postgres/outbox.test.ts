@@ -3,13 +3,15 @@ import { connect } from '@nats-io/transport-node';
 import pino from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connectEvents } from '#libs/nats/events.ts';
+import { API_KEY_REVOKED } from '#libs/nats/subjects.ts';
 import { type Database, openDatabase } from '#libs/postgres/database.ts';
 import { relayOutbox, writeOutbox } from '#libs/postgres/outbox.ts';
+import { ApiKeyRevoked } from '#proto/drydock/internal/v1/events.ts';
 import { type Nats, startNats } from '../../test/nats.ts';
 import { type Postgres, startPostgres } from '../../test/postgres.ts';
 
 const log = pino({ level: 'silent' });
-const SUBJECT = 'drydock.things.changed';
+const { stream } = API_KEY_REVOKED;
 let postgres: Postgres;
 let nats: Nats;
 
@@ -29,13 +31,12 @@ async function openOutbox(): Promise<Database & AsyncDisposable> {
 }
 
 function openEvents() {
-  const events = connectEvents({ url: nats.url, name: 'test', log });
-  events.keepStream('THINGS', ['drydock.things.>']);
-  return events;
+  return connectEvents({ url: nats.url, name: 'test', log });
 }
 
+const revoked = (apiKeyId: string): ApiKeyRevoked => ({ apiKeyId, organizationId: '' });
 const write = (db: Database, ...words: string[]) =>
-  db.transaction((tx) => writeOutbox(tx, SUBJECT, ...words.map((word) => Buffer.from(word))));
+  db.transaction((tx) => writeOutbox(tx, API_KEY_REVOKED, ...words.map(revoked)));
 
 const waiting = async (db: Database) => (await db.query('select * from outbox')).length;
 
@@ -43,14 +44,14 @@ const waiting = async (db: Database) => (await db.query('select * from outbox'))
 async function stored(): Promise<string[]> {
   const connection = await connect({ servers: nats.url });
   const manager = await jetstreamManager(connection);
-  const { state } = await manager.streams.info('THINGS');
+  const { state } = await manager.streams.info(stream.name);
   const words: string[] = [];
   if (state.messages > 0) {
-    const messages = await (await jetstream(connection).consumers.get('THINGS')).fetch({
+    const messages = await (await jetstream(connection).consumers.get(stream.name)).fetch({
       max_messages: state.messages,
     });
-    for await (const message of messages) words.push(message.string());
-    await manager.streams.purge('THINGS');
+    for await (const message of messages) words.push(ApiKeyRevoked.decode(message.data).apiKeyId);
+    await manager.streams.purge(stream.name);
   }
   await connection.close();
   return words;
@@ -62,7 +63,7 @@ test('what was committed arrives in order, what was rolled back never does', asy
   await using relay = relayOutbox(db, events, log);
   await write(db, 'one', 'two');
   const failing = db.transaction(async (tx) => {
-    await writeOutbox(tx, SUBJECT, Buffer.from('never'));
+    await writeOutbox(tx, API_KEY_REVOKED, revoked('never'));
     throw new Error('no');
   });
   await expect(failing).rejects.toThrow('no');
@@ -105,7 +106,7 @@ test('an event that was sent but not removed is stored once', async () => {
   await expect.poll(events.connected).toBe(true);
   await write(db, 'once');
   const [row] = await db.query<{ id: string; payload: Buffer }>('select * from outbox');
-  await events.publishDurable(SUBJECT, row!.payload, row!.id);
+  await events.publishDurable(API_KEY_REVOKED, ApiKeyRevoked.decode(row!.payload), row!.id);
   await using _relay = relayOutbox(db, events, log);
   await expect.poll(() => waiting(db), { timeout: 5_000 }).toBe(0);
   expect(await stored()).toEqual(['once']);

@@ -2,27 +2,28 @@ import { newId } from '#libs/ids.ts';
 import { every, type Periodic } from '#libs/lifecycle.ts';
 import type { Logger } from '#libs/log.ts';
 import type { Events } from '#libs/nats/events.ts';
+import { encode, encodedEvent, type StoredEvent } from '#libs/nats/subjects.ts';
 import type { Database, Queryable } from '#libs/postgres/database.ts';
 
 const RELAY_INTERVAL_MS = 1_000;
 const BATCH = 100;
 
 /**
- * Writes events in the same transaction as what they tell of; the relay sends them after the commit. The table may also be
- * written to directly, with `copies` of an event that is to be sent several times.
+ * Writes events in the transaction of the rows that they report; the relay sends them after the commit. The table may also
+ * be written to directly, with `copies` of an event that is to be sent several times.
  */
-export async function writeOutbox(tx: Queryable, subject: string, ...payloads: Uint8Array[]): Promise<void> {
-  if (payloads.length === 0) return;
+export async function writeOutbox<T>(tx: Queryable, event: StoredEvent<T>, ...messages: T[]): Promise<void> {
+  if (messages.length === 0) return;
   await tx.query(
     `insert into outbox (id, subject, payload)
      select id, $2, payload from unnest($1::text[], $3::bytea[]) as event (id, payload)`,
-    [payloads.map(() => newId('evt')), subject, payloads.map((payload) => Buffer.from(payload))],
+    [messages.map(() => newId('evt')), event.subject, messages.map((message) => encode(event, message))],
   );
 }
 
 /**
- * Sends what is in the schema's `outbox` table, oldest first, and removes it once JetStream has stored it: at least once,
- * and several replicas do not send the same at the same time. `trigger()` after a commit sends without waiting.
+ * Sends the events of the schema's `outbox` table, oldest first, and removes each once JetStream has stored it: at least
+ * once, and several replicas do not send the same one at the same time. `trigger()` after a commit sends without waiting.
  */
 export function relayOutbox(db: Database, events: Events, log: Logger): Periodic {
   return every(RELAY_INTERVAL_MS, log, async (signal) => {
@@ -37,11 +38,11 @@ async function relayBatch(db: Database, events: Events): Promise<number> {
       [BATCH],
     );
     if (rows.length === 0) return 0;
-    // Sent in order, without waiting for the answer to one before the next.
+    // In order, without awaiting the answer to one before the next is sent.
     await Promise.all(
       rows.flatMap(({ id, subject, payload, copies }) =>
         Array.from({ length: copies }, (_, copy) =>
-          events.publishDurable(subject, payload, copy ? `${id}.${copy}` : id),
+          events.publishDurable(encodedEvent(subject), payload, copy ? `${id}.${copy}` : id),
         ),
       ),
     );

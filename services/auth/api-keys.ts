@@ -1,16 +1,13 @@
 import { DrydockError, invalidField } from '#libs/errors.ts';
 import type { FieldChecks } from '#libs/field-checks.ts';
 import { newId } from '#libs/ids.ts';
+import { API_KEY_REVOKED } from '#libs/nats/subjects.ts';
 import type { Queryable } from '#libs/postgres/database.ts';
 import { writeOutbox } from '#libs/postgres/outbox.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
-import { ApiKeyRevoked } from '#proto/drydock/internal/v1/events.ts';
 import type { ApiKey } from '#proto/drydock/v1/auth.ts';
 import { audit } from './audit.ts';
 import { hashSecret } from './secrets.ts';
-
-/** JetStream subject of `ApiKeyRevoked`. */
-export const REVOKED_SUBJECT = 'drydock.auth.apikey.revoked';
 
 /** What is live is looked up, and what is revoked is remembered by every gateway until its tokens have expired. */
 const MAX_LIVE = 1_000;
@@ -135,8 +132,7 @@ export async function revokeDescendants(tx: Queryable, caller: Caller, apiKeyId:
     );
     if (revoked.length === 0) return;
     const { organizationId } = caller;
-    const events = revoked.map(({ id }) => ApiKeyRevoked.encode({ apiKeyId: id, organizationId }).finish());
-    await writeOutbox(tx, REVOKED_SUBJECT, ...events);
+    await writeOutbox(tx, API_KEY_REVOKED, ...revoked.map(({ id }) => ({ apiKeyId: id, organizationId })));
     await audit(tx, caller, 'RevokeApiKey', ...revoked.map(({ id }) => id));
   }
 }

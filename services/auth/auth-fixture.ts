@@ -56,7 +56,7 @@ export function useAuth() {
     await migrate(url, 'auth', migrations, log);
     const db = openDatabase(url, 'auth', log);
     const signingKeys = await openSigningKeys(db);
-    const auth = createAuth({ db, signingKeys, changed: () => {} });
+    const auth = createAuth({ db, signingKeys, wakeRelay: () => {} });
     current = { db, auth, credentials: createCredentials({ db, signingKeys }) };
     return () => db[Symbol.asyncDispose]();
   });

@@ -1,11 +1,11 @@
 import { createLocalJWKSet, jwtVerify } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { newId } from '#libs/ids.ts';
+import { API_KEY_REVOKED, ORGANIZATION_CHANGED, ORGANIZATION_DELETED } from '#libs/nats/subjects.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import { ApiKeyRevoked, OrganizationChanged, OrganizationDeleted } from '#proto/drydock/internal/v1/events.ts';
 import type { CreateOrganizationRequest, UpdateOrganizationRequest } from '#proto/drydock/v1/auth.ts';
-import { REVOKED_SUBJECT } from './api-keys.ts';
-import { CHANGED_SUBJECT, DELETED_SUBJECT, SCOPES } from './auth.ts';
+import { SCOPES } from './auth.ts';
 import { callOf, operator, page, useAuth } from './auth-fixture.ts';
 import { ISSUER, openSigningKeys, rotateSigningKeys } from './signing-keys.ts';
 
@@ -73,7 +73,7 @@ describe('an API key', () => {
     await expect(auth.exchangeToken({}, callOf(caller!))).rejects.toMatchObject({ reason: 'CREDENTIAL_INVALID' });
     const outbox = await db.query<{ subject: string; payload: Buffer }>('select * from outbox');
     expect(outbox.map(({ subject, payload }) => [subject, ApiKeyRevoked.decode(payload)])).toEqual([
-      [REVOKED_SUBJECT, { apiKeyId: apiKey!.id, organizationId: call.caller!.organizationId }],
+      [API_KEY_REVOKED.subject, { apiKeyId: apiKey!.id, organizationId: call.caller!.organizationId }],
     ]);
     const { apiKeys } = await auth.listApiKeys(page, call);
     expect(apiKeys.find(({ id }) => id === apiKey!.id)!.revokeTime).toBeInstanceOf(Date);
@@ -88,7 +88,7 @@ describe('an API key', () => {
     const first = await revokeTime();
     await revokeApiKey(id, call);
     expect(await revokeTime()).toEqual(first);
-    expect(await db.query('select subject from outbox')).toEqual([{ subject: REVOKED_SUBJECT }]);
+    expect(await db.query('select subject from outbox')).toEqual([{ subject: API_KEY_REVOKED.subject }]);
     expect(await db.query(`select resource_id from audit_log where action = 'RevokeApiKey'`)).toEqual([
       { resource_id: id },
     ]);
@@ -189,7 +189,7 @@ describe('a change of an organisation', () => {
       quota: { ...expected, concurrentSandboxes: 8 },
     });
     const outbox = 'select payload from outbox where subject = $1 order by position';
-    const rows = await db.query<{ payload: Buffer }>(outbox, [CHANGED_SUBJECT]);
+    const rows = await db.query<{ payload: Buffer }>(outbox, [ORGANIZATION_CHANGED.subject]);
     const told = rows.map(({ payload }) => OrganizationChanged.decode(payload));
     expect(told).toMatchObject([
       { organizationId: id, quota: expected },
@@ -258,7 +258,7 @@ describe('an organisation that is deleted', () => {
     await expect(auth.exchangeToken({}, call)).rejects.toMatchObject({ reason: 'CREDENTIAL_INVALID' });
     const outbox = await db.query<{ subject: string; payload: Buffer }>('select * from outbox order by position');
     expect(outbox.map(({ subject, payload }) => [subject, OrganizationDeleted.decode(payload)])).toEqual([
-      [DELETED_SUBJECT, { organizationId: id }],
+      [ORGANIZATION_DELETED.subject, { organizationId: id }],
     ]);
   });
 

@@ -3,27 +3,20 @@ import { checkFields } from '#libs/field-checks.ts';
 import type { Call, Rpc } from '#libs/grpc/rpc.ts';
 import { callerOf } from '#libs/grpc/server.ts';
 import { isId, newId } from '#libs/ids.ts';
+import { API_KEY_REVOKED, ORGANIZATION_CHANGED, ORGANIZATION_DELETED } from '#libs/nats/subjects.ts';
 import { readPage, toPage } from '#libs/pages.ts';
 import type { Database, Queryable } from '#libs/postgres/database.ts';
 import { writeOutbox } from '#libs/postgres/outbox.ts';
 import type { AppliedQuota, Caller } from '#proto/drydock/internal/v1/caller.ts';
-import { ApiKeyRevoked, OrganizationChanged, OrganizationDeleted } from '#proto/drydock/internal/v1/events.ts';
 import type { AuthServiceDefinition, Organization } from '#proto/drydock/v1/auth.ts';
 import {
   CreateApiKeyRequest,
   CreateOrganizationRequest,
   DeleteOrganizationRequest,
+  type RevokeApiKeyRequest,
   UpdateOrganizationRequest,
 } from '#proto/drydock/v1/auth.ts';
-import {
-  checkExpireTime,
-  insertKey,
-  makeKey,
-  REVOKED_SUBJECT,
-  revokeDescendants,
-  revokeKeys,
-  toApiKey,
-} from './api-keys.ts';
+import { checkExpireTime, insertKey, makeKey, revokeDescendants, revokeKeys, toApiKey } from './api-keys.ts';
 import { audit } from './audit.ts';
 import { findHolder } from './credentials.ts';
 import { type Change, checkChange } from './organization-change.ts';
@@ -36,19 +29,15 @@ import type { SigningKeys } from './signing-keys.ts';
 export const SCOPES = ['sandboxes', 'executions', 'keys', 'operator'];
 const TENANT_SCOPES = SCOPES.filter((scope) => scope !== 'operator');
 
-/** JetStream subject of `OrganizationChanged`. */
-export const CHANGED_SUBJECT = 'drydock.auth.organization.changed';
-/** JetStream subject of `OrganizationDeleted`. */
-export const DELETED_SUBJECT = 'drydock.auth.organization.deleted';
-
 export type Dependencies = {
   db: Database;
   signingKeys: SigningKeys;
-  /** There are events to send. */
-  changed: () => void;
+  /** Sends the events of the outbox without waiting for the relay's next poll. */
+  wakeRelay: () => void;
 };
 
-export function createAuth({ db, signingKeys, changed }: Dependencies): Rpc<AuthServiceDefinition> {
+export function createAuth(dependencies: Dependencies): Rpc<AuthServiceDefinition> {
+  const { db, signingKeys } = dependencies;
   return {
     async exchangeToken(_, call) {
       // Read anew: a token must not outlive its key by being exchanged for another.
@@ -57,32 +46,7 @@ export function createAuth({ db, signingKeys, changed }: Dependencies): Rpc<Auth
       return signingKeys.sign(caller, expireTime);
     },
 
-    async createOrganization(request, call) {
-      const caller = withScope(call, 'operator');
-      const check = checkFields();
-      check.string('displayName', request.displayName, { required: true, maxLength: 128 });
-      check.string('requestId', request.requestId, { maxLength: 128 });
-      checkQuota(request.quota, check);
-      check.done();
-      const secret = newSecret();
-      return db.transaction(async (tx) => {
-        const content = CreateOrganizationRequest.encode(request).finish();
-        const asked = {
-          organizationId: caller.organizationId,
-          requestId: request.requestId,
-          action: 'CreateOrganization',
-          content,
-        };
-        const { id, repeated } = await once(tx, asked, newId('org'));
-        if (!repeated) {
-          await insertOrganization(tx, id, request.displayName, applyQuota(request.quota));
-          await insertKey(tx, { organizationId: id, displayName: 'first key', scopes: TENANT_SCOPES, secret });
-          await audit(tx, caller, 'CreateOrganization', id);
-        }
-        const [key] = await tx.query('select * from api_keys where organization_id = $1 order by id limit 1', [id]);
-        return { organization: await findOrganization(tx, id), apiKey: toApiKey(key), secret: repeated ? '' : secret };
-      });
-    },
+    createOrganization: (request, call) => createOrganization(dependencies, request, call),
 
     async getOrganization({ organizationId }, call) {
       const caller = callerOf(call);
@@ -102,74 +66,11 @@ export function createAuth({ db, signingKeys, changed }: Dependencies): Rpc<Auth
       return { organizations: page.map(toOrganization), nextPageToken };
     },
 
-    async updateOrganization(request, call) {
-      const caller = withScope(call, 'operator');
-      const { organizationId, requestId } = request;
-      const change = checkChange(request);
-      if (!isId('org', organizationId)) throw noOrganization();
-      const organization = await db.transaction(async (tx) => {
-        const content = UpdateOrganizationRequest.encode(request).finish();
-        const asked = { organizationId: caller.organizationId, requestId, action: 'UpdateOrganization', content };
-        const { repeated } = await once(tx, asked, organizationId);
-        if (repeated) return findOrganization(tx, organizationId);
-        const row = await changeOrganization(tx, organizationId, change);
-        const event = { organizationId, quota: quotaOf(row), changeTime: row.change_time };
-        await writeOutbox(tx, CHANGED_SUBJECT, OrganizationChanged.encode(event).finish());
-        await audit(tx, caller, 'UpdateOrganization', organizationId);
-        return toOrganization(row);
-      });
-      changed();
-      return { organization };
-    },
+    updateOrganization: (request, call) => updateOrganization(dependencies, request, call),
 
-    async deleteOrganization(request, call) {
-      const caller = withScope(call, 'operator');
-      const { organizationId, requestId } = request;
-      const check = checkFields();
-      check.string('requestId', requestId, { maxLength: 128 });
-      if (organizationId === caller.organizationId) check.violation('organizationId', "is the caller's own");
-      check.done();
-      if (!isId('org', organizationId)) throw noOrganization();
-      await db.transaction(async (tx) => {
-        const content = DeleteOrganizationRequest.encode(request).finish();
-        const asked = { organizationId: caller.organizationId, requestId, action: 'DeleteOrganization', content };
-        const { repeated } = await once(tx, asked, organizationId);
-        if (repeated || !(await markDeleted(tx, organizationId))) return;
-        await revokeKeys(tx, organizationId);
-        await writeOutbox(tx, DELETED_SUBJECT, OrganizationDeleted.encode({ organizationId }).finish());
-        await audit(tx, caller, 'DeleteOrganization', organizationId);
-      });
-      changed();
-      return {};
-    },
+    deleteOrganization: (request, call) => deleteOrganization(dependencies, request, call),
 
-    async createApiKey(request, call) {
-      const caller = withScope(call, 'keys');
-      const usual = caller.scopes.filter((scope) => scope !== 'operator');
-      const scopes = request.scopes.length > 0 ? [...new Set(request.scopes)] : usual;
-      const check = checkFields();
-      check.string('displayName', request.displayName, { required: true, maxLength: 128 });
-      check.string('requestId', request.requestId, { maxLength: 128 });
-      for (const scope of scopes)
-        if (!caller.scopes.includes(scope))
-          check.violation('scopes', `'${scope.slice(0, 32)}' is not among the caller's own`);
-      checkExpireTime(check, request.expireTime);
-      check.done();
-      const secret = newSecret();
-      const { organizationId } = caller;
-      const { displayName, expireTime } = request;
-      return db.transaction(async (tx) => {
-        const content = CreateApiKeyRequest.encode(request).finish();
-        const asked = { organizationId, requestId: request.requestId, action: 'CreateApiKey', content };
-        const { id, repeated } = await once(tx, asked, newId('key'));
-        if (!repeated) {
-          await makeKey(tx, caller, { id, displayName, scopes, secret, expireTime });
-          await audit(tx, caller, 'CreateApiKey', id);
-        }
-        const [key] = await tx.query('select * from api_keys where id = $1', [id]);
-        return { apiKey: toApiKey(key), secret: repeated ? '' : secret };
-      });
-    },
+    createApiKey: (request, call) => createApiKey(dependencies, request, call),
 
     async listApiKeys(request, call) {
       const { organizationId } = withScope(call, 'keys');
@@ -182,22 +83,124 @@ export function createAuth({ db, signingKeys, changed }: Dependencies): Rpc<Auth
       return { apiKeys: page.map(toApiKey), nextPageToken };
     },
 
-    async revokeApiKey({ apiKeyId, revokeDescendants: descendants }, call) {
-      const caller = withScope(call, 'keys');
-      if (!isId('key', apiKeyId)) throw noApiKey();
-      await db.transaction(async (tx) => {
-        const wasLive = await markRevoked(tx, apiKeyId, caller.organizationId);
-        // Asked for later, too: they may be taken along after the key itself.
-        if (descendants) await revokeDescendants(tx, caller, apiKeyId);
-        if (!wasLive) return;
-        const event = { apiKeyId, organizationId: caller.organizationId };
-        await writeOutbox(tx, REVOKED_SUBJECT, ApiKeyRevoked.encode(event).finish());
-        await audit(tx, caller, 'RevokeApiKey', apiKeyId);
-      });
-      changed();
-      return {};
-    },
+    revokeApiKey: (request, call) => revokeApiKey(dependencies, request, call),
   };
+}
+
+async function createOrganization({ db }: Dependencies, request: CreateOrganizationRequest, call: Call) {
+  const caller = withScope(call, 'operator');
+  const check = checkFields();
+  check.string('displayName', request.displayName, { required: true, maxLength: 128 });
+  check.string('requestId', request.requestId, { maxLength: 128 });
+  checkQuota(request.quota, check);
+  check.done();
+  const secret = newSecret();
+  return db.transaction(async (tx) => {
+    const content = CreateOrganizationRequest.encode(request).finish();
+    const asked = {
+      organizationId: caller.organizationId,
+      requestId: request.requestId,
+      action: 'CreateOrganization',
+      content,
+    };
+    const { id, repeated } = await once(tx, asked, newId('org'));
+    if (!repeated) {
+      await insertOrganization(tx, id, request.displayName, applyQuota(request.quota));
+      await insertKey(tx, { organizationId: id, displayName: 'first key', scopes: TENANT_SCOPES, secret });
+      await audit(tx, caller, 'CreateOrganization', id);
+    }
+    const [key] = await tx.query('select * from api_keys where organization_id = $1 order by id limit 1', [id]);
+    return { organization: await findOrganization(tx, id), apiKey: toApiKey(key), secret: repeated ? '' : secret };
+  });
+}
+
+async function updateOrganization({ db, wakeRelay }: Dependencies, request: UpdateOrganizationRequest, call: Call) {
+  const caller = withScope(call, 'operator');
+  const { organizationId, requestId } = request;
+  const change = checkChange(request);
+  if (!isId('org', organizationId)) throw noOrganization();
+  const organization = await db.transaction(async (tx) => {
+    const content = UpdateOrganizationRequest.encode(request).finish();
+    const asked = { organizationId: caller.organizationId, requestId, action: 'UpdateOrganization', content };
+    const { repeated } = await once(tx, asked, organizationId);
+    if (repeated) return findOrganization(tx, organizationId);
+    const row = await changeOrganization(tx, organizationId, change);
+    const event = { organizationId, quota: quotaOf(row), changeTime: row.change_time };
+    await writeOutbox(tx, ORGANIZATION_CHANGED, event);
+    await audit(tx, caller, 'UpdateOrganization', organizationId);
+    return toOrganization(row);
+  });
+  wakeRelay();
+  return { organization };
+}
+
+async function deleteOrganization({ db, wakeRelay }: Dependencies, request: DeleteOrganizationRequest, call: Call) {
+  const caller = withScope(call, 'operator');
+  const { organizationId, requestId } = request;
+  const check = checkFields();
+  check.string('requestId', requestId, { maxLength: 128 });
+  if (organizationId === caller.organizationId) check.violation('organizationId', "is the caller's own");
+  check.done();
+  if (!isId('org', organizationId)) throw noOrganization();
+  await db.transaction(async (tx) => {
+    const content = DeleteOrganizationRequest.encode(request).finish();
+    const asked = { organizationId: caller.organizationId, requestId, action: 'DeleteOrganization', content };
+    const { repeated } = await once(tx, asked, organizationId);
+    if (repeated || !(await markDeleted(tx, organizationId))) return;
+    await revokeKeys(tx, organizationId);
+    await writeOutbox(tx, ORGANIZATION_DELETED, { organizationId });
+    await audit(tx, caller, 'DeleteOrganization', organizationId);
+  });
+  wakeRelay();
+  return {};
+}
+
+async function createApiKey({ db }: Dependencies, request: CreateApiKeyRequest, call: Call) {
+  const caller = withScope(call, 'keys');
+  const usual = caller.scopes.filter((scope) => scope !== 'operator');
+  const scopes = request.scopes.length > 0 ? [...new Set(request.scopes)] : usual;
+  const check = checkFields();
+  check.string('displayName', request.displayName, { required: true, maxLength: 128 });
+  check.string('requestId', request.requestId, { maxLength: 128 });
+  for (const scope of scopes)
+    if (!caller.scopes.includes(scope))
+      check.violation('scopes', `'${scope.slice(0, 32)}' is not among the caller's own`);
+  checkExpireTime(check, request.expireTime);
+  check.done();
+  const secret = newSecret();
+  const { organizationId } = caller;
+  const { displayName, expireTime } = request;
+  return db.transaction(async (tx) => {
+    const content = CreateApiKeyRequest.encode(request).finish();
+    const asked = { organizationId, requestId: request.requestId, action: 'CreateApiKey', content };
+    const { id, repeated } = await once(tx, asked, newId('key'));
+    if (!repeated) {
+      await makeKey(tx, caller, { id, displayName, scopes, secret, expireTime });
+      await audit(tx, caller, 'CreateApiKey', id);
+    }
+    const [key] = await tx.query('select * from api_keys where id = $1', [id]);
+    return { apiKey: toApiKey(key), secret: repeated ? '' : secret };
+  });
+}
+
+async function revokeApiKey(
+  { db, wakeRelay }: Dependencies,
+  { apiKeyId, revokeDescendants: descendants }: RevokeApiKeyRequest,
+  call: Call,
+) {
+  const caller = withScope(call, 'keys');
+  if (!isId('key', apiKeyId)) throw noApiKey();
+  await db.transaction(async (tx) => {
+    const wasLive = await markRevoked(tx, apiKeyId, caller.organizationId);
+    // Asked for later, too: they may be taken along after the key itself.
+    if (descendants) await revokeDescendants(tx, caller, apiKeyId);
+    if (!wasLive) return;
+    const event = { apiKeyId, organizationId: caller.organizationId };
+    await writeOutbox(tx, API_KEY_REVOKED, event);
+    await audit(tx, caller, 'RevokeApiKey', apiKeyId);
+  });
+  wakeRelay();
+  return {};
 }
 
 function withScope(call: Call, scope: string): Caller {

@@ -6,8 +6,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createClient } from '#libs/grpc/client.ts';
 import type { Client } from '#libs/grpc/rpc.ts';
 import { connectEvents } from '#libs/nats/events.ts';
+import { API_KEY_REVOKED } from '#libs/nats/subjects.ts';
 import { type ApiKeyHolder, CredentialServiceDefinition } from '#proto/drydock/internal/v1/auth.ts';
-import { ApiKeyRevoked } from '#proto/drydock/internal/v1/events.ts';
+import type { ApiKeyRevoked } from '#proto/drydock/internal/v1/events.ts';
 import { AuthServiceDefinition, CreateApiKeyRequest } from '#proto/drydock/v1/auth.ts';
 import { type Nats, startNats } from '../../test/nats.ts';
 import { type Postgres, startPostgres } from '../../test/postgres.ts';
@@ -94,15 +95,9 @@ test('it starts before its database and NATS, and a revocation that it took whil
 
   await nats.start();
   await using events = connectEvents({ url: nats.url, name: 'gateway', log });
-  events.keepStream('AUTH', ['drydock.auth.>']);
   const told: ApiKeyRevoked[] = [];
-  const handle = async (data: Uint8Array) => told.push(ApiKeyRevoked.decode(data));
-  await using _consumer = events.consumeDurable({
-    stream: 'AUTH',
-    durable: 'test',
-    subject: 'drydock.auth.apikey.revoked',
-    handle,
-  });
+  const handle = async (event: ApiKeyRevoked) => told.push(event);
+  await using _consumer = events.consumeDurable(API_KEY_REVOKED, { durable: 'test', handle });
   await expect
     .poll(() => told, { timeout: 10_000 })
     .toEqual([{ apiKeyId: apiKey!.id, organizationId: caller!.organizationId }]);

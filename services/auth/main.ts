@@ -28,7 +28,6 @@ await run(log, async (shutdown) => {
   // Released in reverse order: calls drain first, what they need goes last.
   await using db = openDatabase(config.databaseUrl, 'auth', log);
   await using events = connectEvents({ url: config.natsUrl, name: 'auth', log });
-  events.keepStream('AUTH', ['drydock.auth.>']);
   await untilReady(log, shutdown, () =>
     config.migrations === 'run'
       ? migrate(config.databaseUrl, 'auth', MIGRATIONS, log)
@@ -37,7 +36,7 @@ await run(log, async (shutdown) => {
   const signingKeys = await openSigningKeys(db);
   await using relay = relayOutbox(db, events, log);
   await using _sweeper = every(SWEEP_MS, log, (signal) => sweep(db, signal));
-  const dependencies = { db, signingKeys, changed: relay.trigger };
+  const dependencies = { db, signingKeys, wakeRelay: relay.trigger };
   const allow = { allow: ['gateway'] as const };
   await using server = await startServer({
     address: config.address,

@@ -2,7 +2,7 @@ import { readCatalog } from '#libs/catalog/catalog.ts';
 import { service, startServer } from '#libs/grpc/server.ts';
 import { readTls } from '#libs/grpc/tls.ts';
 import { aborted, every, run } from '#libs/lifecycle.ts';
-import { holdDirectory } from '#libs/lock-directory.ts';
+import { lockDirectory } from '#libs/lock-directory.ts';
 import { createLogger } from '#libs/log.ts';
 import { connectEvents } from '#libs/nats/events.ts';
 import { gauge, startTelemetry } from '#libs/telemetry.ts';
@@ -45,7 +45,7 @@ await run(log, async (shutdown) => {
   const { dataDirectory, maxSandboxes, memoryBytes, executionSlots, streams } = config;
   const tls = readTls(config.tlsDirectory, 'executor');
   const catalog = readCatalog(config.catalogFile);
-  await using _hold = await holdDirectory(dataDirectory, 'another executor');
+  await using _hold = await lockDirectory(dataDirectory, 'another executor');
 
   await using backend = await openBackend(config, log);
   const instances = createInstances({ backend, dataDirectory, catalog, streams, log });
@@ -59,8 +59,6 @@ await run(log, async (shutdown) => {
 
   // Released in reverse order: calls drain first, then the pool, NATS last.
   await using events = connectEvents({ url: config.natsUrl, name: `executor-${config.id}`, log });
-  events.keepStream('EXECUTOR', ['drydock.executor.>']);
-  events.keepStream('SESSION', ['drydock.session.>']);
   await using reporter = createReporter(events, config.id, log);
   const { report, reportInheritance } = reporter;
   const { leaseIdleMs: idleMs } = config;

@@ -6,9 +6,9 @@ import { readTls } from '#libs/grpc/tls.ts';
 import { aborted, run } from '#libs/lifecycle.ts';
 import { createLogger } from '#libs/log.ts';
 import { connectEvents } from '#libs/nats/events.ts';
+import { ORGANIZATION_CHANGED, WEBHOOKS_DUE } from '#libs/nats/subjects.ts';
 import { startTelemetry } from '#libs/telemetry.ts';
 import { CredentialServiceDefinition } from '#proto/drydock/internal/v1/auth.ts';
-import { OrganizationChanged } from '#proto/drydock/internal/v1/events.ts';
 import { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
 import { WebhookDeliveryServiceDefinition } from '#proto/drydock/internal/v1/webhook.ts';
 import { TemplateServiceDefinition } from '#proto/drydock/v1/template.ts';
@@ -53,9 +53,7 @@ await run(log, async (shutdown) => {
   using routes = watchSandboxRoutes(records, events);
   await using revocations = watchRevocations({ credentials, events, log });
   const { authenticate, forget } = createAuthentication({ credentials, revocationsKnown: revocations.known });
-  using _organizations = events.subscribe('drydock.auth.organization.changed', (data) =>
-    forget(OrganizationChanged.decode(data).organizationId),
-  );
+  using _organizations = events.subscribe(ORGANIZATION_CHANGED, ({ organizationId }) => forget(organizationId));
   const gateway = createGateway({
     authenticate,
     revocations,
@@ -76,7 +74,7 @@ await run(log, async (shutdown) => {
     resolve: createResolver(),
   });
   await using webhooks = sendWebhooks({ deliveries, post, concurrency: config.webhooks.concurrency, log });
-  using _webhooksDue = events.subscribe('drydock.webhooks.due', webhooks.trigger);
+  using _webhooksDue = events.subscribe(WEBHOOKS_DUE, webhooks.trigger);
   const ready = createReadiness({ credentials, templates });
   using waste = createWaste();
   await using transcoder = createTranscoder(config.descriptorsFile);

@@ -2,8 +2,7 @@ import pino from 'pino';
 import { describe, expect, test } from 'vitest';
 import { DrydockError } from '#libs/errors.ts';
 import { newId } from '#libs/ids.ts';
-import type { Handler } from '#libs/nats/events.ts';
-import { ApiKeyRevoked, OrganizationDeleted } from '#proto/drydock/internal/v1/events.ts';
+import { API_KEY_REVOKED, type Event, ORGANIZATION_DELETED } from '#libs/nats/subjects.ts';
 import { type Dependencies, watchRevocations } from './revocations.ts';
 
 const REVOKED = { reason: 'CREDENTIAL_INVALID', message: 'the API key was revoked' };
@@ -14,7 +13,7 @@ const newCaller = () => ({ apiKeyId: newId('key'), organizationId: newId('org') 
 
 /** Revocations of an auth that answers as it is told to, and the events of a NATS that is there or not. */
 function watch(answer: (withinMs: number) => string[][] = () => []) {
-  const handlers = new Map<string, Handler>();
+  const handlers = new Map<unknown, (message: never) => unknown>();
   const clock = { now: 0 };
   const asked: number[] = [];
   const credentials: Dependencies['credentials'] = {
@@ -24,22 +23,20 @@ function watch(answer: (withinMs: number) => string[][] = () => []) {
     },
   };
   const events: Dependencies['events'] = {
-    subscribe(subject, handle) {
-      handlers.set(subject, handle);
-      return { [Symbol.dispose]: () => void handlers.delete(subject) };
+    subscribe(event, handle) {
+      handlers.set(event, (message) => handle(message, event.subject));
+      return { [Symbol.dispose]: () => void handlers.delete(event) };
     },
   };
   const log = pino({ level: 'silent' });
   const revocations = watchRevocations({ credentials, events, log, now: () => clock.now, readIntervalMs: 10 });
-  const tell = (subject: string, data: Uint8Array) => handlers.get(subject)?.(data, subject);
+  const tell = <T>(event: Event<T>, message: T) => handlers.get(event)?.(message as never);
   return {
     revocations,
     clock,
     asked,
-    revoke: (apiKeyId: string) =>
-      tell('drydock.auth.apikey.revoked', ApiKeyRevoked.encode({ apiKeyId, organizationId: '' }).finish()),
-    remove: (organizationId: string) =>
-      tell('drydock.auth.organization.deleted', OrganizationDeleted.encode({ organizationId }).finish()),
+    revoke: (apiKeyId: string) => tell(API_KEY_REVOKED, { apiKeyId, organizationId: '' }),
+    remove: (organizationId: string) => tell(ORGANIZATION_DELETED, { organizationId }),
     [Symbol.asyncDispose]: () => revocations[Symbol.asyncDispose](),
   };
 }

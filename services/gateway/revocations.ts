@@ -3,12 +3,10 @@ import type { Client } from '#libs/grpc/rpc.ts';
 import { every } from '#libs/lifecycle.ts';
 import type { Logger } from '#libs/log.ts';
 import type { Events } from '#libs/nats/events.ts';
+import { API_KEY_REVOKED, ORGANIZATION_DELETED } from '#libs/nats/subjects.ts';
 import type { CredentialServiceDefinition } from '#proto/drydock/internal/v1/auth.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
-import { ApiKeyRevoked, OrganizationDeleted } from '#proto/drydock/internal/v1/events.ts';
 
-const REVOKED_SUBJECT = 'drydock.auth.apikey.revoked';
-const DELETED_SUBJECT = 'drydock.auth.organization.deleted';
 const READ_INTERVAL_MS = 2_000;
 const READ_DEADLINE_MS = 10_000;
 /** Longer than a token lives, so that a token whose key was revoked expires before the revocation is forgotten. */
@@ -66,8 +64,8 @@ export function watchRevocations(dependencies: Dependencies): Revocations & Asyn
   };
 
   const parts = new AsyncDisposableStack();
-  parts.use(events.subscribe(REVOKED_SUBJECT, (data) => end(ApiKeyRevoked.decode(data).apiKeyId)));
-  parts.use(events.subscribe(DELETED_SUBJECT, (data) => end(OrganizationDeleted.decode(data).organizationId)));
+  parts.use(events.subscribe(API_KEY_REVOKED, ({ apiKeyId }) => end(apiKeyId)));
+  parts.use(events.subscribe(ORGANIZATION_DELETED, ({ organizationId }) => end(organizationId)));
   parts.use(
     every(readIntervalMs, log, (signal) =>
       read(signal).catch((error) => {

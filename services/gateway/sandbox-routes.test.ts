@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { DrydockError } from '#libs/errors.ts';
-import type { Handler } from '#libs/nats/events.ts';
+import type { Events } from '#libs/nats/events.ts';
 import { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import { SandboxChanged } from '#proto/drydock/internal/v1/events.ts';
 import { watchSandboxRoutes } from './sandbox-routes.ts';
@@ -15,13 +15,13 @@ function routesOver(sandboxes: { at: string | Error }) {
     if (sandboxes.at instanceof Error) throw sandboxes.at;
     return { executorId: sandboxes.at };
   };
-  let handle: Handler = () => {};
-  const subscribe = (_: string, handler: Handler) => {
-    handle = handler;
+  let handle = (_event: SandboxChanged): unknown => undefined;
+  const subscribe: Events['subscribe'] = (_, handler) => {
+    handle = handler as typeof handle;
     return { [Symbol.dispose]() {} };
   };
   const tell = (fields: Partial<SandboxChanged>) =>
-    handle(SandboxChanged.encode(SandboxChanged.create({ organizationId: 'org_1', ...fields })).finish(), '');
+    handle(SandboxChanged.create({ organizationId: 'org_1', ...fields }));
   return { routes: watchSandboxRoutes({ getRoute }, { subscribe }), asked, tell };
 }
 

@@ -2,11 +2,10 @@ import { LRUCache } from 'lru-cache';
 import { hasReason } from '#libs/errors.ts';
 import type { Client } from '#libs/grpc/rpc.ts';
 import type { Events } from '#libs/nats/events.ts';
+import { SANDBOX_CHANGED } from '#libs/nats/subjects.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
-import { SandboxChanged } from '#proto/drydock/internal/v1/events.ts';
 import type { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
 
-const CHANGED_SUBJECT = 'drydock.session.sandbox.changed';
 const MAX_ROUTES = 100_000;
 const SESSION_DEADLINE_MS = 5_000;
 
@@ -28,8 +27,7 @@ export function watchSandboxRoutes(
   events: Pick<Events, 'subscribe'>,
 ): SandboxRoutes & Disposable {
   const routes = new LRUCache<string, { executorId: string; doubted: boolean }>({ max: MAX_ROUTES });
-  const changed = events.subscribe(CHANGED_SUBJECT, (data) => {
-    const { organizationId, sandboxId, executorId, state } = SandboxChanged.decode(data);
+  const changed = events.subscribe(SANDBOX_CHANGED, ({ organizationId, sandboxId, executorId, state }) => {
     const key = keyOf(organizationId, sandboxId);
     if (state !== 'RUNNING') routes.delete(key);
     else if (routes.has(key)) routes.set(key, { executorId, doubted: false });

@@ -10,21 +10,21 @@ const DEADLINE_MS = 4_000;
 export type Attempt = { executionId: string; attempt: number };
 
 export type Attempts = AsyncDisposable & {
-  /** Keeps a turn until it is let go. */
-  keep(turn: Work): Disposable;
+  /** Keeps a ticket until it is let go. */
+  holdTicket(ticket: Pick<Work<unknown>, 'extend'>): Disposable;
   /** Holds an attempt until it is let go; `signal` is aborted when it is somebody else's, or nobody's any more. */
-  hold(attempt: Attempt): { signal: AbortSignal } & Disposable;
+  holdAttempt(attempt: Attempt): { signal: AbortSignal } & Disposable;
 };
 
-/** The heartbeat of what this process works on: turns at NATS, attempts at session. A process that dies falls silent. */
+/** The heartbeat of what this process works on: tickets at NATS, attempts at session. A process that dies falls silent. */
 export function createAttempts(
   session: Pick<Client<RecordServiceDefinition>, 'extendExecutions'>,
   log: Logger,
 ): Attempts {
-  const turns = new Set<Work>();
+  const tickets = new Set<Pick<Work<unknown>, 'extend'>>();
   const held = new Map<Attempt, AbortController>();
   const heartbeat = every(EXTEND_MS, log, async () => {
-    for (const turn of turns) turn.keep();
+    for (const ticket of tickets) ticket.extend();
     const attempts = [...held.keys()];
     if (attempts.length === 0) return;
     const { lostExecutionIds } = await session.extendExecutions({ attempts }, { deadlineMs: DEADLINE_MS });
@@ -32,11 +32,11 @@ export function createAttempts(
     for (const attempt of attempts) if (lost.has(attempt.executionId)) held.get(attempt)?.abort();
   });
   return {
-    keep(turn) {
-      turns.add(turn);
-      return { [Symbol.dispose]: () => void turns.delete(turn) };
+    holdTicket(ticket) {
+      tickets.add(ticket);
+      return { [Symbol.dispose]: () => void tickets.delete(ticket) };
     },
-    hold(attempt) {
+    holdAttempt(attempt) {
       const controller = new AbortController();
       held.set(attempt, controller);
       return { signal: controller.signal, [Symbol.dispose]: () => void held.delete(attempt) };

@@ -1,7 +1,5 @@
 import type { Events } from '#libs/nats/events.ts';
-import { ExecutionCancelled } from '#proto/drydock/internal/v1/events.ts';
-
-const CANCELLED_SUBJECT = 'drydock.session.execution.cancelled';
+import { EXECUTION_CANCELLED } from '#libs/nats/subjects.ts';
 
 export type Cancellations = {
   /** `signal` is aborted when the execution is cancelled. Dispose of it when the execution has ended. */
@@ -11,9 +9,7 @@ export type Cancellations = {
 /** Hears of executions that were cancelled. One that is missed while NATS is away is learnt when the attempt is extended. */
 export function watchCancellations(events: Pick<Events, 'subscribe'>): Cancellations & Disposable {
   const watched = new Map<string, AbortController>();
-  const told = events.subscribe(CANCELLED_SUBJECT, (data) => {
-    watched.get(ExecutionCancelled.decode(data).executionId)?.abort();
-  });
+  const told = events.subscribe(EXECUTION_CANCELLED, ({ executionId }) => watched.get(executionId)?.abort());
   return {
     watch(executionId) {
       const controller = new AbortController();

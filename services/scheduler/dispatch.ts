@@ -25,7 +25,7 @@ export async function* dispatch(
     const signal = AbortSignal.any([options.signal, alive]);
     const events = executors.at(executor.address).runExecution({ spec, streamOutput }, { ...options, signal });
     const rest = events[Symbol.asyncIterator]();
-    return { first: await orWhy(rest.next(), alive, options.signal), rest, executor, alive };
+    return { first: await orAbortReason(rest.next(), alive, options.signal), rest, executor, alive };
   };
   const { first, rest, executor, alive } = await place(directory(), demand, log, begin, options.signal);
   placed();
@@ -33,9 +33,9 @@ export async function* dispatch(
     if (first.done) return;
     yield first.value;
     for (
-      let next = await orWhy(rest.next(), alive, options.signal);
+      let next = await orAbortReason(rest.next(), alive, options.signal);
       !next.done;
-      next = await orWhy(rest.next(), alive, options.signal)
+      next = await orAbortReason(rest.next(), alive, options.signal)
     )
       yield next.value;
   } finally {
@@ -46,7 +46,7 @@ export async function* dispatch(
 }
 
 /** What became of a call; where it was cut off, why. */
-async function orWhy<T>(answer: Promise<T>, alive: AbortSignal, signal: AbortSignal): Promise<T> {
+async function orAbortReason<T>(answer: Promise<T>, alive: AbortSignal, signal: AbortSignal): Promise<T> {
   try {
     return await answer;
   } catch (error) {

@@ -12,7 +12,7 @@ import type {
 } from '#proto/drydock/v1/execution.ts';
 import type { Cancellations } from './cancellations.ts';
 import { type Dependencies as DispatchDependencies, dispatch } from './dispatch.ts';
-import { outlasting } from './outlasting.ts';
+import { withGrace } from './grace.ts';
 
 const RECORD_DEADLINE_MS = 10_000;
 const ONLY_ATTEMPT = 1;
@@ -58,7 +58,7 @@ export function createExecutions(dependencies: Dependencies): Executions {
   }
 
   async function insert(request: RunCodeRequest, call: Call) {
-    using patient = outlasting(call.signal, RECORD_DEADLINE_MS);
+    using patient = withGrace(call.signal, RECORD_DEADLINE_MS);
     // A repetition waits there for the end of the run that it repeats.
     const deadline = request.requestId ? {} : { deadlineMs: RECORD_DEADLINE_MS };
     return await session.insertExecution({ request }, { caller: callerOf(call), signal: patient.signal, ...deadline });
@@ -73,7 +73,7 @@ export function createExecutions(dependencies: Dependencies): Executions {
       const request = { execution: found, stdout, stderr, attempt: ONLY_ATTEMPT };
       return (await session.completeExecution(request, options)).execution!;
     } catch (error) {
-      log.error({ err: error, executionId: execution.id }, 'end of an execution not recorded');
+      log.error({ err: error, executionId: execution.id }, "failed to record an execution's result");
       return { ...found, stdout: Buffer.from(stdout).toString(), stderr: Buffer.from(stderr).toString() };
     }
   }

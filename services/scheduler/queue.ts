@@ -1,17 +1,18 @@
 import type { Events } from '#libs/nats/events.ts';
 import type { WorkQueue } from '#libs/nats/work-queue.ts';
 import { gauge } from '#libs/telemetry.ts';
+import type { ExecutionQueued } from '#proto/drydock/internal/v1/events.ts';
 import { createAttempts } from './attempts.ts';
-import { serveLines } from './lines.ts';
+import { createFairQueue } from './fair-queue.ts';
 import { freeSlots } from './placement.ts';
-import { type Dependencies as TurnDependencies, useTurn } from './queued-executions.ts';
-import { createTurns } from './turns.ts';
+import { startTenantQueues } from './tenant-queues.ts';
+import { type Dependencies as TicketDependencies, useTicket } from './tickets.ts';
 
 const DRAIN_MS = 10_000;
 
-export type Dependencies = Omit<TurnDependencies, 'attempts' | 'placed' | 'left' | 'stopping'> & {
+export type Dependencies = Omit<TicketDependencies, 'attempts' | 'placed' | 'left' | 'stopping'> & {
   events: Pick<Events, 'connected' | 'subscribe' | 'onConnect'>;
-  work: WorkQueue;
+  work: WorkQueue<ExecutionQueued>;
 };
 
 export type Queue = AsyncDisposable & {
@@ -28,37 +29,39 @@ export function startQueue(dependencies: Dependencies): Queue {
   const stopping = new AbortController();
   const running = new Set<Promise<void>>();
   const attempts = createAttempts(session, log);
-  // Turns that have a slot which no executor knows of yet.
+  // FairQueue that have a slot which no executor knows of yet.
   let granted = 0;
-  const turns = createTurns(() => {
+  const fairQueue = createFairQueue(() => {
     if (freeSlots(directory()) - granted <= 0) return false;
     granted += 1;
     return true;
   });
   const placed = () => {
     granted -= 1;
-    turns.offer();
+    fairQueue.offer();
   };
-  const lines = serveLines({
+  const tenantQueues = startTenantQueues({
     ...dependencies,
-    turns,
+    fairQueue,
     attempts,
-    async run(organizationId, turn) {
-      const run = useTurn(
-        { ...dependencies, attempts, placed, left: turns.offer, stopping: stopping.signal },
+    async run(organizationId, ticket) {
+      const run = useTicket(
+        { ...dependencies, attempts, placed, left: fairQueue.offer, stopping: stopping.signal },
         organizationId,
-        turn,
+        ticket,
       );
       running.add(run);
       await run.finally(() => running.delete(run));
-      turns.offer();
+      fairQueue.offer();
     },
   });
-  gauge('scheduler_running_executions', 'Turns of the queue that are being used.', [], (set) => set({}, running.size));
+  gauge('scheduler_running_executions', 'Tickets of the queue that are being used.', [], (set) =>
+    set({}, running.size),
+  );
   return {
-    offer: turns.offer,
+    offer: fairQueue.offer,
     async [Symbol.asyncDispose]() {
-      await lines[Symbol.asyncDispose]();
+      await tenantQueues[Symbol.asyncDispose]();
       const drain = setTimeout(() => stopping.abort(), DRAIN_MS);
       while (running.size > 0) await Promise.all(running);
       clearTimeout(drain);

@@ -1,56 +1,31 @@
 import { DrydockError, hasReason } from '#libs/errors.ts';
-import type { CallOptions, Rpc } from '#libs/grpc/rpc.ts';
+import type { CallOptions, Client, Rpc } from '#libs/grpc/rpc.ts';
 import { callerOf } from '#libs/grpc/server.ts';
+import type { Logger } from '#libs/log.ts';
+import type { ExecutorAnnounced } from '#proto/drydock/internal/v1/events.ts';
+import type { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
 import type { SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
 import type { Sandbox, SandboxServiceDefinition } from '#proto/drydock/v1/sandbox.ts';
-import type { ExecutorClient } from './executors.ts';
-import { outlasting } from './outlasting.ts';
+import type { ExecutorClient, Executors } from './executors.ts';
+import { withGrace } from './grace.ts';
 import { place } from './placement.ts';
-import type { Dependencies } from './scheduler.ts';
 
 const CLAIM_DEADLINE_MS = 60_000;
 const CALL_DEADLINE_MS = 10_000;
 
+export type Dependencies = {
+  session: Client<RecordServiceDefinition>;
+  executors: Executors;
+  /** Every executor that there is now. */
+  directory: () => ExecutorAnnounced[];
+  log: Logger;
+};
+
 type Sandboxes = Pick<Rpc<SandboxServiceDefinition>, 'createSandbox' | 'updateSandbox' | 'deleteSandbox'>;
 
 /** The steps of a sandbox's life, in an order that leaves nothing behind wherever it breaks off. */
-export function createSandboxes({ session, executors, directory, log }: Dependencies): Sandboxes {
-  /** A claim that will not be confirmed ends by itself; telling the executor frees its room at once. */
-  const abandon = (executor: ExecutorClient, sandboxId: string, options: CallOptions) =>
-    executor
-      .destroySandbox({ sandboxId }, options)
-      .catch((error) => log.warn({ err: error, sandboxId }, 'abandoned sandbox not destroyed yet'));
-
-  /** Nobody waits for it: session's event confirms too. Where neither arrives, the executor ends the sandbox and says so. */
-  const confirm = (executor: ExecutorClient, sandboxId: string, options: CallOptions) =>
-    executor
-      .confirmSandbox({ sandboxId }, options)
-      .catch((error) => log.warn({ err: error, sandboxId }, 'sandbox not confirmed yet'));
-
-  const start = async (spec: SandboxSpec, options: CallOptions): Promise<Sandbox> => {
-    const { sandboxId } = spec;
-    const own = spec.tenancy?.sharedPool === false ? { ownPoolOf: spec.organizationId } : {};
-    const demand = { template: spec.template, memoryBytes: spec.limits?.memoryBytes ?? 0, ...own };
-    return place(directory(), demand, log, async ({ address, executorId }) => {
-      const executor = executors.at(address);
-      await executor.claimSandbox({ spec }, { ...options, deadlineMs: CLAIM_DEADLINE_MS });
-      try {
-        const { sandbox } = await session.markSandboxRunning({ sandboxId, executorId }, options);
-        // The answer goes out first.
-        setImmediate(confirm, executor, sandboxId, options);
-        return sandbox!;
-      } catch (error) {
-        void abandon(executor, sandboxId, options);
-        // The record is session's to mend: another executor would not help.
-        if (hasReason(error, 'SERVICE_UNAVAILABLE', 'DEADLINE_TOO_SHORT'))
-          throw new DrydockError('SANDBOX_STOPPED', 'the sandbox was lost while it was starting; create another', {
-            cause: error,
-          });
-        throw error;
-      }
-    });
-  };
-
+export function createSandboxes(dependencies: Dependencies): Sandboxes {
+  const { session, executors, directory, log } = dependencies;
   const executorOf = (executorId: string): ExecutorClient | undefined => {
     const found = directory().find((executor) => executor.executorId === executorId);
     return found && executors.at(found.address);
@@ -62,11 +37,11 @@ export function createSandboxes({ session, executors, directory, log }: Dependen
       const options = { caller, deadlineMs: CALL_DEADLINE_MS };
       // A repetition waits there for the sandbox that it repeats to run.
       const deadlineMs = request.requestId ? CLAIM_DEADLINE_MS : CALL_DEADLINE_MS;
-      using patient = outlasting(call.signal, CALL_DEADLINE_MS);
+      using patient = withGrace(call.signal, CALL_DEADLINE_MS);
       const insertion = { ...options, signal: patient.signal, deadlineMs };
       const { sandbox, spec, repeatedRequest } = await session.insertSandbox({ request }, insertion);
       if (repeatedRequest) return { sandbox };
-      const started = await start(spec!, options).catch(async (error) => {
+      const started = await start(dependencies, spec!, options).catch(async (error) => {
         await session
           .markSandboxStopped({ sandboxId: sandbox!.id, reason: 'FAILED_TO_START' }, options)
           .catch((cause) => log.error({ err: cause, sandboxId: sandbox!.id }, 'failed start not recorded'));
@@ -96,4 +71,44 @@ export function createSandboxes({ session, executors, directory, log }: Dependen
       return {};
     },
   };
+}
+
+/** Claims a sandbox on an executor and puts it on record as running. */
+function start(dependencies: Dependencies, spec: SandboxSpec, options: CallOptions): Promise<Sandbox> {
+  const { session, executors, directory, log } = dependencies;
+  const { sandboxId } = spec;
+  const own = spec.tenancy?.sharedPool === false ? { ownPoolOf: spec.organizationId } : {};
+  const demand = { template: spec.template, memoryBytes: spec.limits?.memoryBytes ?? 0, ...own };
+  return place(directory(), demand, log, async ({ address, executorId }) => {
+    const executor = executors.at(address);
+    await executor.claimSandbox({ spec }, { ...options, deadlineMs: CLAIM_DEADLINE_MS });
+    try {
+      const { sandbox } = await session.markSandboxRunning({ sandboxId, executorId }, options);
+      // The answer goes out first.
+      setImmediate(confirm, dependencies, executor, sandboxId, options);
+      return sandbox!;
+    } catch (error) {
+      void abandon(dependencies, executor, sandboxId, options);
+      // Another executor would fail in the same way: it is the record that could not be written.
+      if (hasReason(error, 'SERVICE_UNAVAILABLE', 'DEADLINE_TOO_SHORT'))
+        throw new DrydockError('SANDBOX_STOPPED', 'the sandbox was lost while it was starting; create another', {
+          cause: error,
+        });
+      throw error;
+    }
+  });
+}
+
+/** Never awaited: session's event confirms too. If neither arrives, the executor ends the sandbox and reports it. */
+async function confirm({ log }: Dependencies, executor: ExecutorClient, sandboxId: string, options: CallOptions) {
+  await executor
+    .confirmSandbox({ sandboxId }, options)
+    .catch((error) => log.warn({ err: error, sandboxId }, 'sandbox not confirmed yet'));
+}
+
+/** An unconfirmed claim expires by itself; destroying the sandbox frees its capacity at once. */
+async function abandon({ log }: Dependencies, executor: ExecutorClient, sandboxId: string, options: CallOptions) {
+  await executor
+    .destroySandbox({ sandboxId }, options)
+    .catch((error) => log.warn({ err: error, sandboxId }, 'abandoned sandbox not destroyed yet'));
 }

@@ -1,22 +1,11 @@
-import type { Client, Rpc } from '#libs/grpc/rpc.ts';
-import type { Logger } from '#libs/log.ts';
+import type { Rpc } from '#libs/grpc/rpc.ts';
 import type { ExecutorAnnounced } from '#proto/drydock/internal/v1/events.ts';
-import type { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
 import type { ExecutionServiceDefinition } from '#proto/drydock/v1/execution.ts';
 import type { SandboxServiceDefinition } from '#proto/drydock/v1/sandbox.ts';
-import type { Cancellations } from './cancellations.ts';
-import { createExecutions } from './executions.ts';
-import type { Executors } from './executors.ts';
-import { createSandboxes } from './sandboxes.ts';
+import { createExecutions, type Dependencies as ExecutionDependencies } from './executions.ts';
+import { createSandboxes, type Dependencies as SandboxDependencies } from './sandboxes.ts';
 
-export type Dependencies = {
-  session: Client<RecordServiceDefinition>;
-  executors: Executors;
-  cancellations: Pick<Cancellations, 'watch'>;
-  /** Every executor that is there now. */
-  directory: () => ExecutorAnnounced[];
-  log: Logger;
-};
+export type Dependencies = SandboxDependencies & ExecutionDependencies;
 
 export type Scheduler = {
   sandboxes: Partial<Rpc<SandboxServiceDefinition>>;

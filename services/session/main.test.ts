@@ -3,8 +3,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createClient } from '#libs/grpc/client.ts';
 import { newId } from '#libs/ids.ts';
 import { connectEvents } from '#libs/nats/events.ts';
+import { SANDBOX_CHANGED, SANDBOX_ENDED } from '#libs/nats/subjects.ts';
 import { AppliedQuota } from '#proto/drydock/internal/v1/caller.ts';
-import { SandboxChanged, SandboxEnded } from '#proto/drydock/internal/v1/events.ts';
+import type { SandboxChanged, SandboxEnded } from '#proto/drydock/internal/v1/events.ts';
 import { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
 import { CreateSandboxRequest, SandboxServiceDefinition } from '#proto/drydock/v1/sandbox.ts';
 import { TemplateServiceDefinition } from '#proto/drydock/v1/template.ts';
@@ -48,15 +49,9 @@ test('two replicas start before database and NATS, share their work, and survive
   const request = CreateSandboxRequest.create({ template: 'python', lifetime: { seconds: 60, nanos: 0 } });
 
   await using events = connectEvents({ url: nats.url, name: 'test', log });
-  events.keepStream('SESSION', ['drydock.session.>']);
   const told: SandboxChanged[] = [];
-  const handle = async (data: Uint8Array) => told.push(SandboxChanged.decode(data));
-  await using _consumer = events.consumeDurable({
-    stream: 'SESSION',
-    durable: 'test',
-    subject: 'drydock.session.sandbox.changed',
-    handle,
-  });
+  const handle = async (event: SandboxChanged) => told.push(event);
+  await using _consumer = events.consumeDurable(SANDBOX_CHANGED, { durable: 'test', handle });
 
   const { sandbox } = await records.insertSandbox({ request }, { caller });
   const sandboxId = sandbox!.id;
@@ -70,7 +65,7 @@ test('two replicas start before database and NATS, share their work, and survive
     reason: 'OUT_OF_MEMORY',
   };
   await expect.poll(events.connected).toBe(true);
-  await events.publishDurable('drydock.executor.sandbox.stopped', SandboxEnded.encode(ended).finish(), newId('evt'));
+  await events.publishDurable(SANDBOX_ENDED, ended, newId('evt'));
   await expect
     .poll(() => sandboxes.getSandbox({ sandboxId }, { caller }), { timeout: 10_000 })
     .toMatchObject({ sandbox: { state: 'STOPPED', stopReason: 'OUT_OF_MEMORY' } });
@@ -85,11 +80,7 @@ test('two replicas start before database and NATS, share their work, and survive
   const again = { ...request, requestId: 'again' };
   const { sandbox: early } = await records.insertSandbox({ request: again }, { caller });
   const endedEarly = { ...ended, sandboxId: early!.id };
-  await events.publishDurable(
-    'drydock.executor.sandbox.stopped',
-    SandboxEnded.encode(endedEarly).finish(),
-    newId('evt'),
-  );
+  await events.publishDurable(SANDBOX_ENDED, endedEarly, newId('evt'));
   await expect
     .poll(() => sandboxes.getSandbox({ sandboxId: early!.id }, { caller }), { timeout: 10_000 })
     .toMatchObject({ sandbox: { state: 'STOPPED', stopReason: 'FAILED_TO_START' } });

@@ -7,7 +7,8 @@ import { readTls } from '#libs/grpc/tls.ts';
 import { aborted, every, run } from '#libs/lifecycle.ts';
 import { createLogger } from '#libs/log.ts';
 import { connectEvents } from '#libs/nats/events.ts';
-import { EXECUTION_QUEUE, openWorkQueue } from '#libs/nats/work-queue.ts';
+import { EXECUTION_QUEUE, WEBHOOKS_DUE } from '#libs/nats/subjects.ts';
+import { openWorkQueue } from '#libs/nats/work-queue.ts';
 import { checkMigrated, migrate, openDatabase } from '#libs/postgres/database.ts';
 import { relayOutbox } from '#libs/postgres/outbox.ts';
 import { startTelemetry } from '#libs/telemetry.ts';
@@ -22,9 +23,10 @@ import { createExecutions } from './executions/client-api.ts';
 import { watchQueueDepth } from './queue/depth.ts';
 import { consumeOrganizationChanged } from './queue/shares.ts';
 import { createSubmissions } from './queue/submissions.ts';
-import { replaceLostTurns } from './queue/turns.ts';
+import { createSubmitting } from './queue/submit.ts';
+import { replaceLostTickets } from './queue/tickets.ts';
 import { createRecords } from './records.ts';
-import { createSettling } from './requests/wakeups.ts';
+import { createWakeups } from './requests/wakeups.ts';
 import { createSandboxes } from './sandboxes/client-api.ts';
 import { consumeEnded } from './sandboxes/ended.ts';
 import { consumeInherited } from './sandboxes/taken-over.ts';
@@ -38,7 +40,7 @@ import { createWebhookLeases } from './webhooks/leases.ts';
 const MIGRATIONS = join(import.meta.dirname, '../../migrations/session');
 const SWEEP_INTERVAL_MS = 1_000;
 const ENDINGS_INTERVAL_MS = 1_000;
-const TURNS_INTERVAL_MS = 5_000;
+const TICKETS_INTERVAL_MS = 5_000;
 
 const log = createLogger('session');
 
@@ -51,18 +53,15 @@ await run(log, async (shutdown) => {
   // Released in reverse order: calls drain first, what they need goes last.
   await using db = openDatabase(config.databaseUrl, 'session', log);
   await using events = connectEvents({ url: config.natsUrl, name: 'session', log });
-  events.keepStream('SESSION', ['drydock.session.>']);
-  events.keepStream('EXECUTOR', ['drydock.executor.>']);
-  events.keepStream('AUTH', ['drydock.auth.>']);
   await untilReady(log, shutdown, () =>
     config.migrations === 'run'
       ? migrate(config.databaseUrl, 'session', MIGRATIONS, log)
       : checkMigrated(config.databaseUrl, 'session', MIGRATIONS),
   );
   await using relay = relayOutbox(db, events, log);
-  using settling = createSettling(events);
-  const webhooksDue = () => events.publish('drydock.webhooks.due', new Uint8Array());
-  const dependencies = { db, catalog, settling, changed: relay.trigger, webhooksDue };
+  using wakeups = createWakeups(events);
+  const webhooksDue = () => events.publish(WEBHOOKS_DUE, undefined);
+  const dependencies = { db, catalog, wakeups, wakeRelay: relay.trigger, webhooksDue };
   await using _ended = consumeEnded({ ...dependencies, events });
   await using _inherited = consumeInherited({ ...dependencies, events });
   await using endings = every(ENDINGS_INTERVAL_MS, log, (signal) => endOrganizations(dependencies, signal));
@@ -70,22 +69,26 @@ await run(log, async (shutdown) => {
   await using _shares = consumeOrganizationChanged(db, events, relay.trigger);
   await using _sweep = every(SWEEP_INTERVAL_MS, log, () => sweep(dependencies, config.retentionMs));
   const queue = openWorkQueue(events, EXECUTION_QUEUE);
-  await using _turns = every(TURNS_INTERVAL_MS, log, async () => {
-    if (events.connected()) await replaceLostTurns(db, queue, relay.trigger);
+  await using _tickets = every(TICKETS_INTERVAL_MS, log, async () => {
+    if (events.connected()) await replaceLostTickets(db, queue, relay.trigger);
   });
   await using depth = watchQueueDepth(db, config.queue, log);
   const submissions = createSubmissions(dependencies);
+  const executions = {
+    ...createExecutions(dependencies),
+    ...createSubmitting({ ...dependencies, submissions, depth }),
+  };
 
-  const forAll = { allow: ['gateway'] as const };
+  const fromGateway = { allow: ['gateway'] as const };
   await using server = await startServer({
     address: config.address,
     services: [
       service(RecordServiceDefinition, createRecords(dependencies), { allow: ['scheduler', 'gateway'] }),
-      service(SandboxServiceDefinition, createSandboxes(db), forAll),
-      service(ExecutionServiceDefinition, createExecutions({ ...dependencies, submissions, depth }), forAll),
-      service(TemplateServiceDefinition, createTemplates(catalog), forAll),
-      service(WebhookServiceDefinition, createWebhooks(dependencies), forAll),
-      service(WebhookDeliveryServiceDefinition, createWebhookLeases({ db, print }), forAll),
+      service(SandboxServiceDefinition, createSandboxes(db), fromGateway),
+      service(ExecutionServiceDefinition, executions, fromGateway),
+      service(TemplateServiceDefinition, createTemplates(catalog), fromGateway),
+      service(WebhookServiceDefinition, createWebhooks(dependencies), fromGateway),
+      service(WebhookDeliveryServiceDefinition, createWebhookLeases({ db, print }), fromGateway),
     ],
     log,
     tls,

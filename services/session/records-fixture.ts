@@ -7,6 +7,7 @@ import { readCatalog } from '#libs/catalog/catalog.ts';
 import type { Call } from '#libs/grpc/rpc.ts';
 import { newId } from '#libs/ids.ts';
 import { connectEvents, type Events } from '#libs/nats/events.ts';
+import type { StoredEvent } from '#libs/nats/subjects.ts';
 import { type Database, migrate, openDatabase } from '#libs/postgres/database.ts';
 import type { AppliedQuota } from '#proto/drydock/internal/v1/caller.ts';
 import { SandboxChanged } from '#proto/drydock/internal/v1/events.ts';
@@ -18,8 +19,9 @@ import { createExecutions } from './executions/client-api.ts';
 import { type QueueDepth, watchQueueDepth } from './queue/depth.ts';
 import { consumeOrganizationChanged } from './queue/shares.ts';
 import { createSubmissions, type Submissions } from './queue/submissions.ts';
+import { createSubmitting } from './queue/submit.ts';
 import { createRecords } from './records.ts';
-import { createSettling, type Settling } from './requests/wakeups.ts';
+import { createWakeups, type Wakeups } from './requests/wakeups.ts';
 import { createSandboxes } from './sandboxes/client-api.ts';
 import { consumeEnded } from './sandboxes/ended.ts';
 import { consumeInherited } from './sandboxes/taken-over.ts';
@@ -32,7 +34,7 @@ import { createWebhookLeases } from './webhooks/leases.ts';
 const log = pino({ level: 'silent' });
 const migrations = join(import.meta.dirname, '../../migrations/session');
 const catalog = readCatalog(join(import.meta.dirname, '../../deploy/images/catalog.json'));
-const changed = () => {};
+const wakeRelay = () => {};
 const print = openEventPrinter(readFileSync(join(import.meta.dirname, '../../.build/descriptors.binpb')));
 const HOUR_MS = 3_600_000;
 
@@ -50,7 +52,7 @@ export function useRecords() {
   let nats: Nats;
   let db: Database & AsyncDisposable;
   let events: Events & AsyncDisposable;
-  let settling: Settling & Disposable;
+  let wakeups: Wakeups & Disposable;
   let depth: QueueDepth & AsyncDisposable;
   let submissions: Submissions;
   let timesDue = 0;
@@ -64,22 +66,25 @@ export function useRecords() {
     await Promise.all([migrate(url, 'session', migrations, log), migrate(url, 'session', migrations, log)]);
     db = openDatabase(url, 'session', log);
     events = connectEvents({ url: nats.url, name: 'session', log });
-    settling = createSettling(events);
+    wakeups = createWakeups(events);
     depth = watchQueueDepth(db, { maxQueued: 10_000, maxAgeMs: HOUR_MS }, log);
-    submissions = createSubmissions({ db, changed });
+    submissions = createSubmissions({ db, wakeRelay });
   });
   afterAll(async () => {
     await depth[Symbol.asyncDispose]();
-    settling[Symbol.dispose]();
+    wakeups[Symbol.dispose]();
     await events[Symbol.asyncDispose]();
     await db[Symbol.asyncDispose]();
     await Promise.all([postgres[Symbol.asyncDispose](), nats[Symbol.asyncDispose]()]);
   });
 
-  const records = () => createRecords({ db, catalog, settling, changed, webhooksDue });
+  const records = () => createRecords({ db, catalog, wakeups, wakeRelay, webhooksDue });
   const reads = () => ({
     sandboxes: createSandboxes(db),
-    executions: createExecutions({ db, catalog, settling, submissions, depth, changed, webhooksDue }),
+    executions: {
+      ...createExecutions({ db, wakeups, wakeRelay, webhooksDue }),
+      ...createSubmitting({ db, catalog, submissions, depth }),
+    },
   });
   return {
     records,
@@ -89,23 +94,21 @@ export function useRecords() {
     /** How often senders to webhooks were woken. */
     timesDue: () => timesDue,
     query: (sql: string, values?: unknown[]) => db.query(sql, values),
-    sweepOnce: () => sweep({ db, settling, changed, webhooksDue }, 24 * HOUR_MS),
-    endOrganizationsOnce: () => endOrganizations({ db, settling, changed, webhooksDue }, new AbortController().signal),
+    sweepOnce: () => sweep({ db, wakeups, wakeRelay, webhooksDue }, 24 * HOUR_MS),
+    endOrganizationsOnce: () => endOrganizations({ db, wakeups, wakeRelay, webhooksDue }, new AbortController().signal),
     /** What session hears of by JetStream, until disposed. */
     consume(): AsyncDisposable {
-      const dependencies = { db, settling, changed, webhooksDue, events };
+      const dependencies = { db, wakeups, wakeRelay, webhooksDue, events };
       const parts = new AsyncDisposableStack();
-      events.keepStream('AUTH', ['drydock.auth.>']);
-      events.keepStream('EXECUTOR', ['drydock.executor.>']);
       parts.use(consumeEnded(dependencies));
       parts.use(consumeInherited(dependencies));
-      parts.use(consumeOrganizationDeleted(db, events, changed));
-      parts.use(consumeOrganizationChanged(db, events, changed));
+      parts.use(consumeOrganizationDeleted(db, events, wakeRelay));
+      parts.use(consumeOrganizationChanged(db, events, wakeRelay));
       return parts;
     },
-    async publish(subject: string, data: Uint8Array) {
+    async publish<T>(event: StoredEvent<T>, message: T) {
       while (!events.connected()) await new Promise(setImmediate);
-      await events.publishDurable(subject, data, newId('evt'));
+      await events.publishDurable(event, message, newId('evt'));
     },
 
     insertSandbox: (call: Call, request: Partial<CreateSandboxRequest> = {}) =>
@@ -136,24 +139,24 @@ export function useRecords() {
     /** Another replica's records, and when a call of them waits for what another call began. */
     anotherReplica() {
       const waits = Promise.withResolvers<void>();
-      const until: Settling['until'] = (...call) => {
+      const until: Wakeups['until'] = (...call) => {
         waits.resolve();
-        return settling.until(...call);
+        return wakeups.until(...call);
       };
       return {
         waits: waits.promise,
-        replica: createRecords({ db, catalog, settling: { ...settling, until }, changed, webhooksDue }),
+        replica: createRecords({ db, catalog, wakeups: { ...wakeups, until }, wakeRelay, webhooksDue }),
       };
     },
     /** Another replica with a connection of its own, so that only NATS can tell it that something is over. */
     async remoteReplica() {
       const remoteEvents = connectEvents({ url: nats.url, name: 'remote', log });
-      const remoteSettling = createSettling(remoteEvents);
+      const remoteWakeups = createWakeups(remoteEvents);
       while (!(events.connected() && remoteEvents.connected())) await new Promise(setImmediate);
       return {
-        replica: createRecords({ db, catalog, settling: remoteSettling, changed, webhooksDue }),
+        replica: createRecords({ db, catalog, wakeups: remoteWakeups, wakeRelay, webhooksDue }),
         async [Symbol.asyncDispose]() {
-          remoteSettling[Symbol.dispose]();
+          remoteWakeups[Symbol.dispose]();
           await remoteEvents[Symbol.asyncDispose]();
         },
       };

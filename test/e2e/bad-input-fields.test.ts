@@ -138,8 +138,8 @@ describe.each([
     ],
     ['a template without a command', call, { template: 'python' }, 'language', /template and command/],
     ['a language with a template', call, run({ template: 'python' }), 'language', /without template/],
-    ['no source and no files', call, { language: 'python' }, 'source', /or files are required/],
-    ['an empty source', call, { language: 'python', source: '' }, 'source', /or files are required/],
+    ['no source and no files', call, { language: 'python' }, 'source', /set source or files/],
+    ['an empty source', call, { language: 'python', source: '' }, 'source', /set source or files/],
     ['source and files', call, run({ files: [{ name: 'a.py', text: '' }] }), 'source', /without files/],
     ['a source of more than 10 MiB', call, run({ source: '#'.repeat(10 * MiB + 1) }), 'source', /10 MiB/],
     [

@@ -2,7 +2,8 @@ import { CoordinationV1Api } from '@kubernetes/client-node';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createLogger } from '#libs/log.ts';
 import { connectEvents } from '#libs/nats/events.ts';
-import { SandboxEnded, SandboxesInherited } from '#proto/drydock/internal/v1/events.ts';
+import { SANDBOX_ENDED, SANDBOXES_INHERITED } from '#libs/nats/subjects.ts';
+import type { SandboxEnded, SandboxesInherited } from '#proto/drydock/internal/v1/events.ts';
 import type { SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
 import { collect, startedId, textOf } from '../api.ts';
 import { connectCluster } from '../cluster.ts';
@@ -26,8 +27,8 @@ beforeAll(async () => {
   first = await startExecutor({ pool: POOL });
   second = await startExecutor({ pool: POOL, environment: { NATS_URL: first.nats.url } });
   events = connectEvents({ url: first.nats.url, name: 'test', log: createLogger('test') });
-  events.subscribe('drydock.executor.sandboxes.inherited', (data) => inherited.push(SandboxesInherited.decode(data)));
-  events.subscribe('drydock.executor.sandbox.stopped', (data) => ended.push(SandboxEnded.decode(data)));
+  events.subscribe(SANDBOXES_INHERITED, (event) => inherited.push(event));
+  events.subscribe(SANDBOX_ENDED, (event) => ended.push(event));
   await vi.waitUntil(() => events.connected(), WITHIN);
 });
 afterAll(async () => {

@@ -3,8 +3,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newId } from '#libs/ids.ts';
 import { createLogger } from '#libs/log.ts';
 import { connectEvents } from '#libs/nats/events.ts';
+import { ORGANIZATION_DELETED } from '#libs/nats/subjects.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
-import { OrganizationDeleted } from '#proto/drydock/internal/v1/events.ts';
 import { namespaceOf as namespaceIn, USED_ANNOTATION } from '../../services/executor/backends/kubernetes/namespace.ts';
 import { connectCluster } from '../cluster.ts';
 import { namespaceOf, POOL_NAMESPACE } from '../integration/executor/cluster.ts';
@@ -107,8 +107,8 @@ test('an organisation that is deleted leaves nothing', async () => {
   await expect.poll(async () => (await podsIn(ours.namespace)).length, WITHIN).toBe(2);
   await using events = connectEvents({ url: executor.nats.url, name: 'auth', log: createLogger('test') });
   await expect.poll(() => events.connected(), WITHIN).toBe(true);
-  const event = OrganizationDeleted.encode({ organizationId: ours.organizationId }).finish();
-  await events.publishDurable('drydock.auth.organization.deleted', event, newId('evt'));
+  const event = { organizationId: ours.organizationId };
+  await events.publishDurable(ORGANIZATION_DELETED, event, newId('evt'));
   await expect.poll(() => isRemoved(ours.namespace), WITHIN).toBe(true);
   await expect.poll(() => podsIn(ours.namespace), WITHIN).toEqual([]);
   const call = executor.processes.listProcesses({ sandboxId }, { caller: ours.caller });
@@ -131,8 +131,8 @@ test('an organisation that is deleted while the API server is away leaves nothin
     );
   await cluster.stop('kube-apiserver');
   try {
-    const event = OrganizationDeleted.encode({ organizationId: ours.organizationId }).finish();
-    await events.publishDurable('drydock.auth.organization.deleted', event, newId('evt'));
+    const event = { organizationId: ours.organizationId };
+    await events.publishDurable(ORGANIZATION_DELETED, event, newId('evt'));
     await expect.poll(call, WITHIN).toBe('SANDBOX_NOT_FOUND');
   } finally {
     await cluster.start('kube-apiserver');

@@ -1,15 +1,16 @@
 import { hasReason } from '#libs/errors.ts';
-import { ANNOUNCED_SUBJECT, DISCOVER_SUBJECT } from '#libs/executor-directory.ts';
 import { newId } from '#libs/ids.ts';
 import { every } from '#libs/lifecycle.ts';
 import type { Logger } from '#libs/log.ts';
 import type { Events } from '#libs/nats/events.ts';
 import {
-  ExecutorAnnounced,
-  SandboxChanged,
-  SandboxEnded,
-  SandboxesInherited,
-} from '#proto/drydock/internal/v1/events.ts';
+  EXECUTOR_ANNOUNCED,
+  EXECUTORS_DISCOVER,
+  SANDBOX_CHANGED,
+  SANDBOX_ENDED,
+  SANDBOXES_INHERITED,
+} from '#libs/nats/subjects.ts';
+import type { ExecutorAnnounced, SandboxChanged, SandboxEnded } from '#proto/drydock/internal/v1/events.ts';
 import type { EndedReason, Estate } from '../backends/backend.ts';
 import type { Claim } from '../backends/claim.ts';
 import type { Leases } from '../executions/cell-hosts.ts';
@@ -18,9 +19,6 @@ import type { Room } from '../instances/capacity.ts';
 import type { Pool } from '../instances/pool.ts';
 import type { Sandboxes } from '../sandboxes/sandboxes.ts';
 
-const ENDED_SUBJECT = 'drydock.executor.sandbox.stopped';
-const INHERITED_SUBJECT = 'drydock.executor.sandboxes.inherited';
-const CHANGED_SUBJECT = 'drydock.session.sandbox.changed';
 const INTERVAL_MS = 1_000;
 const MAX_UNREPORTED = 10_000;
 
@@ -70,12 +68,12 @@ export function createAnnouncer(dependencies: Dependencies): Announcer {
       executions: slots.taken(),
       cluster: dependencies.cluster,
     };
-    events.publish(ANNOUNCED_SUBJECT, ExecutorAnnounced.encode(announced).finish());
+    events.publish(EXECUTOR_ANNOUNCED, announced);
   };
   return {
     begin() {
       parts.use(every(INTERVAL_MS, log, async () => announce()));
-      parts.use(events.subscribe(DISCOVER_SUBJECT, announce));
+      parts.use(events.subscribe(EXECUTORS_DISCOVER, announce));
       parts.use(events.onConnect(announce));
       leaving.addEventListener('abort', announce, { once: true });
     },
@@ -96,7 +94,7 @@ export function createReporter(events: Events, executorId: string, log: Logger):
   const waiting: { id: string; event: SandboxEnded }[] = [];
   const periodic = every(INTERVAL_MS, log, async () => {
     for (let next = waiting[0]; next && events.connected(); next = waiting[0]) {
-      await events.publishDurable(ENDED_SUBJECT, SandboxEnded.encode(next.event).finish(), next.id);
+      await events.publishDurable(SANDBOX_ENDED, next.event, next.id);
       waiting.shift();
     }
   });
@@ -108,7 +106,7 @@ export function createReporter(events: Events, executorId: string, log: Logger):
     },
     async reportInheritance({ executorId: gone, lostTime }, sandboxIds) {
       const event = { executorId: gone, heirExecutorId: executorId, sandboxIds, lostTime };
-      await events.publishDurable(INHERITED_SUBJECT, SandboxesInherited.encode(event).finish(), newId('evt'));
+      await events.publishDurable(SANDBOXES_INHERITED, event, newId('evt'));
     },
     [Symbol.asyncDispose]: () => periodic[Symbol.asyncDispose](),
   };
@@ -119,8 +117,7 @@ export function createReporter(events: Events, executorId: string, log: Logger):
  * also where that was done while this executor was away and taken for lost.
  */
 export function followSession(events: Events, sandboxes: Sandboxes, missedSince: Date, log: Logger): Disposable {
-  const handle = async (data: Uint8Array) => {
-    const { sandboxId, organizationId, state } = SandboxChanged.decode(data);
+  const handle = async ({ sandboxId, organizationId, state }: SandboxChanged) => {
     try {
       const sandbox = sandboxes.get(sandboxId, organizationId);
       if (state === 'RUNNING' && !sandbox.confirmed) await sandboxes.confirm(sandbox);
@@ -133,5 +130,5 @@ export function followSession(events: Events, sandboxes: Sandboxes, missedSince:
     log.info({ sandboxId }, 'stopped sandbox destroyed');
     await sandboxes.destroy(sandboxId);
   };
-  return events.follow({ stream: 'SESSION', subject: CHANGED_SUBJECT, since: missedSince, handle });
+  return events.follow(SANDBOX_CHANGED, { since: missedSince, handle });
 }

@@ -1,15 +1,14 @@
 import { every } from '#libs/lifecycle.ts';
 import type { Logger } from '#libs/log.ts';
 import type { Events } from '#libs/nats/events.ts';
-import { OrganizationDeleted } from '#proto/drydock/internal/v1/events.ts';
+import { ORGANIZATION_DELETED } from '#libs/nats/subjects.ts';
+import type { OrganizationDeleted } from '#proto/drydock/internal/v1/events.ts';
 import type { Backend } from '../backends/backend.ts';
 import { eachOf } from '../backends/each-of.ts';
 import type { Leases } from '../executions/cell-hosts.ts';
 import type { Pool } from '../instances/pool.ts';
 import type { Sandboxes } from '../sandboxes/sandboxes.ts';
 
-const STREAM = 'AUTH';
-const DELETED_SUBJECT = 'drydock.auth.organization.deleted';
 const RETRY_MS = 5_000;
 
 export type Dependencies = {
@@ -35,12 +34,11 @@ export function followDeletions(events: Events, dependencies: Dependencies, miss
       }),
     ),
   );
-  const handle = (data: Uint8Array) => {
-    deleted.add(OrganizationDeleted.decode(data).organizationId);
+  const handle = ({ organizationId }: OrganizationDeleted) => {
+    deleted.add(organizationId);
     periodic.trigger();
   };
-  events.keepStream(STREAM, ['drydock.auth.>']);
-  parts.use(events.follow({ stream: STREAM, subject: DELETED_SUBJECT, since: missedSince, handle }));
+  parts.use(events.follow(ORGANIZATION_DELETED, { since: missedSince, handle }));
   return parts;
 }
 

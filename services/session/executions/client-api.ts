@@ -1,33 +1,16 @@
-import type { Catalog } from '#libs/catalog/catalog.ts';
 import { millisecondsOf } from '#libs/catalog/limits.ts';
-import { DrydockError, hasReason, invalidField } from '#libs/errors.ts';
-import { checkFields } from '#libs/field-checks.ts';
+import { DrydockError, invalidField } from '#libs/errors.ts';
 import type { Call, Rpc } from '#libs/grpc/rpc.ts';
 import { callerOf } from '#libs/grpc/server.ts';
 import { readPage, toPage } from '#libs/pages.ts';
 import type { Database } from '#libs/postgres/database.ts';
-import { ExecutionSpec } from '#proto/drydock/internal/v1/spec.ts';
-import {
-  type BatchSubmitResult,
-  type Execution,
-  type ExecutionServiceDefinition,
-  RunCodeRequest,
-  SubmitExecutionRequest,
-} from '#proto/drydock/v1/execution.ts';
+import type { ExecutionServiceDefinition, GetExecutionRequest } from '#proto/drydock/v1/execution.ts';
 import type { Duration } from '#proto/google/protobuf/duration.ts';
-import type { QueueDepth } from '../queue/depth.ts';
-import type { Submissions } from '../queue/submissions.ts';
-import { contentHash } from '../requests/admission.ts';
-import { tenancyOf } from '../requests/tenancy.ts';
-import type { Settling } from '../requests/wakeups.ts';
-import { type ExecutionRow, hasEnded, toExecution } from '../rows.ts';
-import { announceEnds, CANCELLED, DELIVERIES, type Ended, tellCancelled } from './ends.ts';
+import type { Wakeups } from '../requests/wakeups.ts';
+import { CANCELLED, endExecutions, publishEnds } from './ends.ts';
 import { checkExecutionId, findExecution } from './records.ts';
-import { toSpec } from './spec.ts';
-import { checkExecution } from './validation.ts';
+import { type ExecutionRow, hasEnded, toExecution } from './row.ts';
 
-const MAX_BATCH = 1000;
-const MAX_PRIORITY = 100;
 const MAX_WAIT_MS = 60_000;
 const SHOWN_BYTES = 256 * 1024;
 const PIECE_BYTES = 64 * 1024;
@@ -39,55 +22,24 @@ const SHOWN = `${SUMMARY}, substr(stdout, 1, ${SHOWN_BYTES}) as stdout, length(s
 
 export type Dependencies = {
   db: Database;
-  catalog: Catalog;
-  settling: Pick<Settling, 'settled' | 'until'>;
-  submissions: Submissions;
-  depth: QueueDepth;
-  /** There are events to send. */
-  changed: () => void;
-  /** There are deliveries to webhooks to send. */
+  wakeups: Pick<Wakeups, 'publish' | 'until'>;
+  /** Sends the events of the outbox without waiting for the relay's next poll. */
+  wakeRelay: () => void;
+  /** Wakes the senders of webhook deliveries. */
   webhooksDue: () => void;
 };
 
-type Executions = Omit<Rpc<ExecutionServiceDefinition>, 'runCode' | 'streamCode'>;
+type Executions = Omit<
+  Rpc<ExecutionServiceDefinition>,
+  'runCode' | 'streamCode' | 'submitExecution' | 'batchSubmitExecutions'
+>;
 
-/** Executions as clients see them: put into the queue, read, waited for, cancelled. */
+/** Executions as clients see them: read, waited for, cancelled. */
 export function createExecutions(dependencies: Dependencies): Executions {
-  const { db, settling, changed } = dependencies;
-
-  const shown = (call: Call, id: string) => findExecution(db, callerOf(call).organizationId, id, SHOWN);
+  const { db, wakeups, wakeRelay } = dependencies;
 
   return {
-    async submitExecution(request, call) {
-      return { execution: await submit(dependencies, request, call) };
-    },
-
-    async batchSubmitExecutions({ requests }, call) {
-      if (requests.length === 0 || requests.length > MAX_BATCH)
-        throw invalidField('requests', `must be 1 to ${MAX_BATCH}, and are ${requests.length}`);
-      const results = await Promise.all(requests.map((request) => submitMember(dependencies, request, call)));
-      // Nothing was taken, and trying again may help: that is for the whole call to say.
-      const failures = results.map(({ error }) => error).filter((error) => hasReason(error, 'SERVICE_UNAVAILABLE'));
-      if (failures.length === results.length) throw failures[0];
-      return { results: results.map(({ result }) => ({ result })) };
-    },
-
-    async getExecution({ executionId, wait }, call) {
-      const row = await shown(call, executionId);
-      const waitMs = checkWait(wait);
-      if (hasEnded(row) || waitMs === 0) return { execution: toExecution(row) };
-      const over = AbortSignal.timeout(waitMs);
-      const ended = await settling
-        .until(executionId, AbortSignal.any([call.signal, over]), async () => {
-          const now = await shown(call, executionId);
-          return hasEnded(now) ? now : undefined;
-        })
-        .catch((error) => {
-          if (over.aborted && !call.signal.aborted) return shown(call, executionId);
-          throw error;
-        });
-      return { execution: toExecution(ended) };
-    },
+    getExecution: (request, call) => getExecution(dependencies, request, call),
 
     async listExecutions(request, call) {
       const { organizationId } = callerOf(call);
@@ -106,28 +58,27 @@ export function createExecutions(dependencies: Dependencies): Executions {
       const { organizationId } = callerOf(call);
       checkExecutionId(executionId);
       const cancelled = await db.transaction(async (tx) => {
-        const [row] = await tx.query<Ended>(
-          `update executions set state = 'CANCELLED', finish_time = now(), result = $3, spec = null
-           where id = $1 and organization_id = $2 and state = any('{QUEUED,RUNNING}') returning ${SUMMARY}, ${DELIVERIES}`,
-          [executionId, organizationId, CANCELLED],
-        );
-        if (row) await tellCancelled(tx, [row]);
+        const live = {
+          sql: `id = $1 and organization_id = $2 and state = any('{QUEUED,RUNNING}')`,
+          values: [executionId, organizationId],
+        };
+        const [row] = await endExecutions(tx, live, { ...CANCELLED, abort: true });
         return row;
       });
-      if (!cancelled) return { execution: toExecution(await shown(call, executionId)) };
-      announceEnds(dependencies, [cancelled]);
-      changed();
+      if (!cancelled) return { execution: toExecution(await shown(db, call, executionId)) };
+      publishEnds(dependencies, [cancelled]);
+      wakeRelay();
       return { execution: toExecution(cancelled) };
     },
 
     async *watchExecution({ executionId }, call) {
       const { signal } = call;
-      let row = await shown(call, executionId);
+      let row = await shown(db, call, executionId);
       yield { execution: toExecution(row) };
       while (!hasEnded(row)) {
         const { state, attempt } = row;
-        row = await settling.until(executionId, signal, async () => {
-          const now = await shown(call, executionId);
+        row = await wakeups.until(executionId, signal, async () => {
+          const now = await shown(db, call, executionId);
           return now.state !== state || now.attempt !== attempt ? now : undefined;
         });
         yield { execution: toExecution(row) };
@@ -149,58 +100,25 @@ export function createExecutions(dependencies: Dependencies): Executions {
   };
 }
 
-async function submit(
-  { catalog, submissions, depth, db }: Dependencies,
-  request: SubmitExecutionRequest,
-  call: Call,
-): Promise<Execution> {
-  const caller = callerOf(call);
-  const { requestId, priority } = request;
-  const checked = checkExecution(RunCodeRequest.create(request), catalog);
-  const check = checkFields();
-  if (Math.abs(priority) > MAX_PRIORITY)
-    check.violation('priority', `must be from ${-MAX_PRIORITY} to ${MAX_PRIORITY}`);
-  check.done();
-  const sha256 = contentHash(SubmitExecutionRequest, request);
-  try {
-    depth.admit(caller);
-  } catch (error) {
-    // A repetition adds nothing to the queue.
-    if (!requestId || !(await isKnown(db, caller.organizationId, requestId))) throw error;
-  }
-  const row = await submissions.submit({
-    caller,
-    requestId,
-    sha256,
-    language: checked.language,
-    template: checked.template.id,
-    priority,
-    spec: ExecutionSpec.encode(toSpec(checked, tenancyOf(caller))).finish(),
-    lifetimeMs: checked.lifetimeMs,
-  });
-  return toExecution(row);
+async function getExecution({ db, wakeups }: Dependencies, { executionId, wait }: GetExecutionRequest, call: Call) {
+  const row = await shown(db, call, executionId);
+  const waitMs = checkWait(wait);
+  if (hasEnded(row) || waitMs === 0) return { execution: toExecution(row) };
+  const over = AbortSignal.timeout(waitMs);
+  const ended = await wakeups
+    .until(executionId, AbortSignal.any([call.signal, over]), async () => {
+      const now = await shown(db, call, executionId);
+      return hasEnded(now) ? now : undefined;
+    })
+    .catch((error) => {
+      if (over.aborted && !call.signal.aborted) return shown(db, call, executionId);
+      throw error;
+    });
+  return { execution: toExecution(ended) };
 }
 
-async function isKnown(db: Database, organizationId: string, requestId: string): Promise<boolean> {
-  const rows = await db.query('select 1 from executions where organization_id = $1 and request_id = $2', [
-    organizationId,
-    requestId,
-  ]);
-  return rows.length > 0;
-}
-
-async function submitMember(
-  dependencies: Dependencies,
-  request: SubmitExecutionRequest,
-  call: Call,
-): Promise<BatchSubmitResult & { error?: DrydockError }> {
-  try {
-    return { result: { $case: 'execution', value: await submit(dependencies, request, call) } };
-  } catch (error) {
-    if (!(error instanceof DrydockError) || error.reason === 'INTERNAL') throw error;
-    const { reason, message, details } = error;
-    return { error, result: { $case: 'error', value: { reason, message, fieldViolations: details.fields ?? [] } } };
-  }
+function shown(db: Database, call: Call, id: string): Promise<ExecutionRow> {
+  return findExecution(db, callerOf(call).organizationId, id, SHOWN);
 }
 
 function checkWait(wait: Duration | undefined): number {

@@ -1,33 +1,63 @@
+import { EXECUTION_CANCELLED } from '#libs/nats/subjects.ts';
 import type { Queryable } from '#libs/postgres/database.ts';
 import { writeOutbox } from '#libs/postgres/outbox.ts';
-import { ExecutionCancelled } from '#proto/drydock/internal/v1/events.ts';
 import { Execution } from '#proto/drydock/v1/execution.ts';
-import type { Dependencies } from '../records.ts';
-import { type ExecutionRow, encodeResult } from '../rows.ts';
+import type { Wakeups } from '../requests/wakeups.ts';
+import type { Where } from '../requests/where.ts';
+import { type ExecutionRow, encodeResult } from './row.ts';
 
-const CANCELLED_SUBJECT = 'drydock.session.execution.cancelled';
+export type Dependencies = {
+  wakeups: Pick<Wakeups, 'publish'>;
+  /** Wakes the senders of webhook deliveries. */
+  webhooksDue: () => void;
+};
 
-/** The `result` of an execution that is cancelled. */
-export const CANCELLED = encodeResult(Execution.create({ verdict: 'CANCELLED' }));
+export type End = {
+  state: 'FINISHED' | 'CANCELLED';
+  /** What `ExecutionRow.result` holds. */
+  result: string;
+  stdout?: Uint8Array;
+  stderr?: Uint8Array;
+  /** Gives the request id of a run that was waited for back, so that a retry with it runs the program. */
+  retriable?: boolean;
+  /** Tells schedulers to abort the attempts. */
+  abort?: boolean;
+};
 
-/** An execution that has just ended, with how many deliveries to webhooks that has made. */
+/** An execution that has just ended, and the number of webhook deliveries that its end made. */
 export type Ended = ExecutionRow & { deliveries: number };
 
-/**
- * What every statement that ends executions returns beside their columns: it tells the webhooks of those that were in the
- * queue. The end and its deliveries are one statement.
- */
-export const DELIVERIES =
-  'case when lifetime_ms is not null then tell_webhooks(id, organization_id) else 0 end as deliveries';
+/** How executions that nobody has to run any more end. */
+export const CANCELLED: End = { state: 'CANCELLED', result: encodeResult(Execution.create({ verdict: 'CANCELLED' })) };
 
-/** Tells whoever runs them, by the outbox, that executions were cancelled. */
-export async function tellCancelled(tx: Queryable, rows: Pick<ExecutionRow, 'id'>[]): Promise<void> {
-  const events = rows.map(({ id }) => ExecutionCancelled.encode({ executionId: id }).finish());
-  await writeOutbox(tx, CANCELLED_SUBJECT, ...events);
+/** The end of an execution that the platform failed to run. */
+export function internalError(message: string): End {
+  const result = Execution.create({ state: 'FINISHED', verdict: 'INTERNAL_ERROR', message });
+  return { state: 'FINISHED', result: encodeResult(result) };
 }
 
-/** Wakes whoever waits for these executions, and whoever sends to webhooks. To be called after the commit. */
-export function announceEnds({ settling, webhooksDue }: Pick<Dependencies, 'settling' | 'webhooksDue'>, rows: Ended[]) {
-  for (const { id } of rows) settling.settled(id);
+/**
+ * Ends executions, the only place that does: their rows, the deliveries to webhooks of those that were in the queue, and the
+ * event for schedulers. Without `abort` it is one statement, which needs no transaction. Returns those that it ended;
+ * `publishEnds` is to be called for them after the commit.
+ */
+export async function endExecutions(tx: Queryable, where: Where, end: End): Promise<Ended[]> {
+  const { state, result, stdout, stderr, retriable = false, abort = false } = end;
+  const first = where.values.length + 1;
+  const rows = await tx.query<Ended>(
+    `update executions
+     set state = $${first}, result = $${first + 1}, stdout = $${first + 2}, stderr = $${first + 3}, finish_time = now(), spec = null,
+       request_id = case when $${first + 4} and lease_expire is null then null else request_id end
+     where ${where.sql}
+     returning *, case when lifetime_ms is not null then tell_webhooks(id, organization_id) else 0 end as deliveries`,
+    [...where.values, state, result, stdout ?? null, stderr ?? null, retriable],
+  );
+  if (abort) await writeOutbox(tx, EXECUTION_CANCELLED, ...rows.map(({ id }) => ({ executionId: id })));
+  return rows;
+}
+
+/** Wakes the calls that wait for these executions, and the senders of webhooks. */
+export function publishEnds({ wakeups, webhooksDue }: Dependencies, rows: Ended[]): void {
+  for (const { id } of rows) wakeups.publish(id);
   if (rows.some(({ deliveries }) => deliveries > 0)) webhooksDue();
 }

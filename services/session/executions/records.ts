@@ -1,3 +1,4 @@
+import type { Catalog } from '#libs/catalog/catalog.ts';
 import { DrydockError } from '#libs/errors.ts';
 import type { Rpc } from '#libs/grpc/rpc.ts';
 import { callerOf } from '#libs/grpc/server.ts';
@@ -6,23 +7,29 @@ import type { Database, Queryable } from '#libs/postgres/database.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import type { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
 import { Execution, RunCodeRequest } from '#proto/drydock/v1/execution.ts';
-import type { Dependencies } from '../records.ts';
 import { type Admission, checkSameRequest, contentHash, quotaExceeded } from '../requests/admission.ts';
 import { tenancyOf } from '../requests/tenancy.ts';
-import { type ExecutionRow, encodeResult, hasEnded, toExecution } from '../rows.ts';
-import { announceEnds, DELIVERIES, type Ended } from './ends.ts';
+import type { Wakeups } from '../requests/wakeups.ts';
+import { type Dependencies as EndDependencies, endExecutions, publishEnds } from './ends.ts';
+import { type ExecutionRow, encodeResult, hasEnded, toExecution } from './row.ts';
 import { ownSpec, toSpec } from './spec.ts';
 import { type CheckedExecution, checkExecution } from './validation.ts';
+
+export type Dependencies = EndDependencies & {
+  db: Database;
+  catalog: Catalog;
+  wakeups: Pick<Wakeups, 'publish' | 'until'>;
+};
 
 type ExecutionRecords = Pick<Rpc<RecordServiceDefinition>, 'insertExecution' | 'completeExecution'>;
 
 /** Executions that are waited for, and the results of all. */
 export function createExecutionRecords(dependencies: Dependencies): ExecutionRecords {
-  const { db, catalog, settling } = dependencies;
+  const { db, catalog, wakeups } = dependencies;
 
   /** What the first call with a request id came to, once it has. */
   const repeated = (caller: Caller, id: string, sha256: Buffer, signal: AbortSignal) =>
-    settling.until(id, signal, async () => {
+    wakeups.until(id, signal, async () => {
       const row = await findExecution(db, caller.organizationId, id);
       checkSameRequest(row, sha256);
       return hasEnded(row) ? row : undefined;
@@ -47,24 +54,20 @@ export function createExecutionRecords(dependencies: Dependencies): ExecutionRec
     async completeExecution({ execution = Execution.create(), stdout, stderr, attempt }, call) {
       const { organizationId } = callerOf(call);
       checkExecutionId(execution.id);
-      // A run that was waited for and cut off, by its caller or by us, gives its request id back: trying again with it
-      // runs the program.
-      const [row] = await db.queryPrepared<Ended>(
-        `update executions set state = $3, result = $4, stdout = $5, stderr = $6, finish_time = now(), spec = null,
-           request_id = case when $7 and lease_expire is null then null else request_id end
-         where id = $1 and organization_id = $2 and attempt = $8 and state = 'RUNNING' returning *, ${DELIVERIES}`,
-        [
-          execution.id,
-          organizationId,
-          execution.state === 'CANCELLED' ? 'CANCELLED' : 'FINISHED',
-          encodeResult(execution),
-          stdout,
-          stderr,
-          execution.verdict === 'INTERNAL_ERROR' || execution.state === 'CANCELLED',
-          attempt,
-        ],
-      );
-      if (row) announceEnds(dependencies, [row]);
+      const attempted = {
+        sql: `id = $1 and organization_id = $2 and attempt = $3 and state = 'RUNNING'`,
+        values: [execution.id, organizationId, attempt],
+      };
+      const cancelled = execution.state === 'CANCELLED';
+      const [row] = await endExecutions({ query: db.queryPrepared }, attempted, {
+        state: cancelled ? 'CANCELLED' : 'FINISHED',
+        result: encodeResult(execution),
+        stdout,
+        stderr,
+        // Cut off by its caller or by the platform.
+        retriable: cancelled || execution.verdict === 'INTERNAL_ERROR',
+      });
+      if (row) publishEnds(dependencies, [row]);
       return { execution: toExecution(row ?? (await findExecution(db, organizationId, execution.id))) };
     },
   };

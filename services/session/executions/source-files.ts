@@ -16,8 +16,8 @@ export function checkFiles(
   language: Language | undefined,
   maxBytes: number,
 ): { files: SourceFile[]; entrypoint: string } {
-  if (source && files.length > 0) check.violation('source', 'goes without files');
-  if (language && !source && files.length === 0) check.violation('source', 'or files are required');
+  if (source && files.length > 0) check.violation('source', 'cannot be combined with files');
+  if (language && !source && files.length === 0) check.violation('source', 'set source or files');
   if (files.length > MAX_FILES) check.violation('files', `are more than ${MAX_FILES}`);
   const all: SourceFile[] = source
     ? [{ name: wanted || language?.sourceFile || 'main', content: { $case: 'text', value: source } }]
@@ -28,7 +28,7 @@ export function checkFiles(
     const field = source ? 'entrypoint' : `files[${index}].name`;
     const problem = problemOfName(name);
     if (problem) check.violation(field, problem);
-    if (names.has(name)) check.violation(field, 'is there twice');
+    if (names.has(name)) check.violation(field, 'is a duplicate');
     if (!content) check.violation(`files[${index}]`, 'needs text or data');
     names.add(name);
     bytes += Buffer.byteLength(content?.value ?? '');

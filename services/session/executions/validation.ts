@@ -55,9 +55,9 @@ export function checkExecution(request: RunCodeRequest, catalog: Catalog): Check
   const language = request.language ? findLanguage(catalog, request.language) : undefined;
   const check = checkFields();
   if (language && (request.template || request.command.length > 0))
-    check.violation('language', 'goes without template and command');
+    check.violation('language', 'cannot be combined with template and command');
   if (!language && !(request.template && request.command.length > 0))
-    throw invalidField('language', 'or template and command are required');
+    throw invalidField('language', 'set language, or template and command');
   const template = findTemplate(catalog, language?.template ?? request.template);
 
   checkRequestId(check, request.requestId);
@@ -67,7 +67,13 @@ export function checkExecution(request: RunCodeRequest, catalog: Catalog): Check
   checkArguments(check, 'compilerOptions', request.compilerOptions, MAX_OPTIONS);
   const tolerance = request.floatTolerance ?? DEFAULT_FLOAT_TOLERANCE;
   if (!(tolerance > 0 && tolerance <= 1)) check.violation('floatTolerance', 'must be above 0 and at most 1');
-  refuseLimits(check, 'compileLimits', request.compileLimits, NOT_FOR_COMPILERS, 'is that of the run');
+  refuseLimits(
+    check,
+    'compileLimits',
+    request.compileLimits,
+    NOT_FOR_COMPILERS,
+    "cannot be set; the run's limit applies",
+  );
   const { files, entrypoint } = checkFiles(check, request, language, MAX_SOURCE_BYTES);
   const limits = applyLimits('limits', request.limits, template.limits, RUN_TIMES, check.violation);
   const compileLimits = applyLimits(
@@ -140,8 +146,8 @@ function checkCases(
     return [{ name: '', stdin: Buffer.from(stdin), expectedOutput, limits }];
   }
   if (testCases.length > MAX_CASES) check.violation('testCases', `are more than ${MAX_CASES}`);
-  if (stdin) check.violation('stdin', 'goes without testCases');
-  if (expectedOutput !== undefined) check.violation('expectedOutput', 'goes without testCases');
+  if (stdin) check.violation('stdin', 'cannot be combined with testCases');
+  if (expectedOutput !== undefined) check.violation('expectedOutput', 'cannot be combined with testCases');
   const bytes = testCases.reduce(
     (sum, { stdin, expectedOutput = '' }) => sum + Buffer.byteLength(stdin) + Buffer.byteLength(expectedOutput),
     0,
@@ -211,8 +217,5 @@ function checkArguments(check: FieldChecks, field: string, list: string[], max: 
 function findLanguage({ languages }: Catalog, name: string): Language {
   const language = languages.get(name);
   if (language) return language;
-  throw new DrydockError(
-    'LANGUAGE_NOT_FOUND',
-    `no language is called '${name.slice(0, 64)}'; ListLanguages names them`,
-  );
+  throw new DrydockError('LANGUAGE_NOT_FOUND', `unknown language '${name.slice(0, 64)}'; ListLanguages names them`);
 }

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { EXECUTION_CANCELLED, EXECUTION_QUEUE, ORGANIZATION_CHANGED, workEvent } from '#libs/nats/subjects.ts';
 import { Caller } from '#proto/drydock/internal/v1/caller.ts';
-import { ExecutionQueued, OrganizationChanged } from '#proto/drydock/internal/v1/events.ts';
+import { ExecutionQueued } from '#proto/drydock/internal/v1/events.ts';
 import { Checker, Execution, SubmitExecutionRequest } from '#proto/drydock/v1/execution.ts';
 import { someone, useRecords } from '../records-fixture.ts';
 
@@ -27,11 +28,11 @@ const get = async (call: ReturnType<typeof someone>, executionId: string, second
   (await reads().executions.getExecution({ executionId, wait: { seconds, nanos: 0 } }, call)).execution!;
 
 describe('a submission', () => {
-  test('is a row and a turn in one transaction, and what it asks for is forgotten once it has ended', async () => {
+  test('is a row and a ticket in one transaction, and what it asks for is forgotten once it has ended', async () => {
     const call = someone();
     const execution = await submit(call, { environment: { TOKEN: 'kept-while-it-waits' }, stdin: 'x', priority: 3 });
     expect(execution).toMatchObject({ state: 'QUEUED', language: 'python', template: 'python', priority: 3 });
-    const subject = `drydock.queue.${call.caller!.organizationId}`;
+    const subject = workEvent(EXECUTION_QUEUE, call.caller!.organizationId).subject;
     expect(await query('select copies from outbox where subject = $1', [subject])).toEqual([{ copies: 1 }]);
     const taken = await take(call);
     expect(taken).toMatchObject({
@@ -57,7 +58,7 @@ describe('a submission', () => {
     const ofBoth = { sandbox: { tenancy }, checker: { sandbox: { tenancy, template: 'python' } } };
     expect((await insertExecution(call, { checker })).spec).toMatchObject(ofBoth);
     await submit(call, { checker });
-    // Whoever takes turns knows no quota.
+    // Whoever takes tickets knows no quota.
     const taker = { ...call, caller: Caller.create({ organizationId: call.caller!.organizationId }) };
     expect((await take(taker)).spec).toMatchObject(ofBoth);
   });
@@ -129,7 +130,9 @@ describe('a batch', () => {
       { $case: 'execution', value: { state: 'QUEUED' } },
     ]);
     expect(
-      await query('select copies from outbox where subject = $1', [`drydock.queue.${call.caller!.organizationId}`]),
+      await query('select copies from outbox where subject = $1', [
+        workEvent(EXECUTION_QUEUE, call.caller!.organizationId).subject,
+      ]),
     ).toEqual([{ copies: 2 }]);
   });
 
@@ -190,15 +193,15 @@ describe('the queue of an organisation', () => {
     expect(await attempt(call)).toMatchObject({ id: undefined });
   });
 
-  test('takes back what could not be run, with a turn', async () => {
+  test('takes back what could not be run, with a ticket', async () => {
     const call = someone();
     const { id } = await submit(call);
     await take(call);
     const returned = { executionId: id, attempt: 1, message: 'the host went away', lost: true };
     await records().returnExecution(returned, call);
     await records().returnExecution(returned, call);
-    const turns = 'select copies from outbox where subject = $1';
-    expect(await query(turns, [`drydock.queue.${call.caller!.organizationId}`])).toHaveLength(2);
+    const tickets = 'select copies from outbox where subject = $1';
+    expect(await query(tickets, [workEvent(EXECUTION_QUEUE, call.caller!.organizationId).subject])).toHaveLength(2);
     expect(await attempt(call)).toMatchObject({ id, attempt: 2 });
   });
 
@@ -260,18 +263,15 @@ describe('a quota that is changed', () => {
   const change = (call: ReturnType<typeof someone>, concurrentExecutions: number, changeTime: Date) => {
     const quota = { ...call.caller!.quota!, concurrentExecutions, queueWeight: 7 };
     const { organizationId } = call.caller!;
-    return publish(
-      'drydock.auth.organization.changed',
-      OrganizationChanged.encode({ organizationId, quota, changeTime }).finish(),
-    );
+    return publish(ORGANIZATION_CHANGED, { organizationId, quota, changeTime });
   };
-  const turnsOf = async (call: ReturnType<typeof someone>) => {
-    const subject = `drydock.queue.${call.caller!.organizationId}`;
+  const ticketsOf = async (call: ReturnType<typeof someone>) => {
+    const subject = workEvent(EXECUTION_QUEUE, call.caller!.organizationId).subject;
     const rows = await query('select payload from outbox where subject = $1 order by position', [subject]);
     return rows.map(({ payload }) => ExecutionQueued.decode(payload));
   };
 
-  test('is told with a turn at once where something waits, and callers who have not heard do not change it back', async () => {
+  test('is told with a ticket at once where something waits, and callers who have not heard do not change it back', async () => {
     const call = someone();
     const idle = someone();
     await submit(call);
@@ -280,12 +280,12 @@ describe('a quota that is changed', () => {
     await change(call, 3, first);
     const usual = { concurrentExecutions: 16, queueWeight: 100, setTime: undefined };
     const changed = { concurrentExecutions: 3, queueWeight: 7, setTime: first };
-    await expect.poll(() => turnsOf(call)).toEqual([usual, changed]);
-    expect(await turnsOf(idle)).toEqual([]);
+    await expect.poll(() => ticketsOf(call)).toEqual([usual, changed]);
+    expect(await ticketsOf(idle)).toEqual([]);
     await submit(call);
-    expect((await turnsOf(call)).at(-1)).toEqual(changed);
+    expect((await ticketsOf(call)).at(-1)).toEqual(changed);
     await submit(idle);
-    expect(await turnsOf(idle)).toEqual([changed]);
+    expect(await ticketsOf(idle)).toEqual([changed]);
   });
 
   test('is the one that was changed last, in whatever order these come', async () => {
@@ -297,8 +297,8 @@ describe('a quota that is changed', () => {
     const marker = someone();
     await submit(marker);
     await change(marker, 1, late);
-    await expect.poll(() => turnsOf(marker)).toHaveLength(2);
-    expect((await turnsOf(call)).map(({ concurrentExecutions }) => concurrentExecutions)).toEqual([16, 5]);
+    await expect.poll(() => ticketsOf(marker)).toHaveLength(2);
+    expect((await ticketsOf(call)).map(({ concurrentExecutions }) => concurrentExecutions)).toEqual([16, 5]);
   });
 });
 
@@ -361,7 +361,7 @@ describe('a cancelled execution', () => {
     await complete(call, id);
     expect(await get(call, id)).toMatchObject({ state: 'CANCELLED' });
     const told = `select position(convert_to($1, 'UTF8') in payload) > 0 as here from outbox where subject = $2`;
-    expect(await query(told, [id, 'drydock.session.execution.cancelled'])).toContainEqual({ here: true });
+    expect(await query(told, [id, EXECUTION_CANCELLED.subject])).toContainEqual({ here: true });
   });
 
   test('that had ended is what it was', async () => {

@@ -1,36 +1,40 @@
 import type { Rpc } from '#libs/grpc/rpc.ts';
 import { callerOf } from '#libs/grpc/server.ts';
-import type { Queryable } from '#libs/postgres/database.ts';
+import type { Database, Queryable } from '#libs/postgres/database.ts';
 import type { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
 import { ExecutionSpec } from '#proto/drydock/internal/v1/spec.ts';
-import { Execution } from '#proto/drydock/v1/execution.ts';
-import { announceEnds, DELIVERIES, type Ended } from '../executions/ends.ts';
+import { type Dependencies as EndDependencies, endExecutions, internalError, publishEnds } from '../executions/ends.ts';
+import type { ExecutionRow } from '../executions/row.ts';
 import { ownSpec } from '../executions/spec.ts';
-import type { Dependencies } from '../records.ts';
-import { type ExecutionRow, encodeResult } from '../rows.ts';
-import { writeTurns } from './turns.ts';
+import type { Wakeups } from '../requests/wakeups.ts';
+import { writeTickets } from './tickets.ts';
 
 /** How long an attempt holds an execution unless it is extended. */
 const LEASE = '15 s';
 /** An execution that was lost so many times is given up: it may be what its hosts die of. */
 const MAX_FAILURES = 5;
 
+export type Dependencies = EndDependencies & {
+  db: Database;
+  wakeups: Pick<Wakeups, 'publish'>;
+  /** Sends the events of the outbox without waiting for the relay's next poll. */
+  wakeRelay: () => void;
+};
+
 type QueueRecords = Pick<Rpc<RecordServiceDefinition>, 'takeExecution' | 'extendExecutions' | 'returnExecution'>;
 
 /** The queue as those who run it see it. Every step is one statement that moves a row from a state that it expects. */
 export function createQueueRecords(dependencies: Dependencies): QueueRecords {
-  const { db, settling, changed } = dependencies;
+  const { db, wakeups, wakeRelay } = dependencies;
 
   /** Ends what was lost too often, with what its last host said. */
   const giveUp = async ({ id, organization_id, failures, message }: ExecutionRow): Promise<void> => {
     const reason = `given up after ${failures} attempts were lost${message ? `; the last one: ${message}` : ''}`;
-    const result = Execution.create({ state: 'FINISHED', verdict: 'INTERNAL_ERROR', message: reason });
-    const ended = await db.query<Ended>(
-      `update executions set state = 'FINISHED', finish_time = now(), result = $3, spec = null
-       where id = $1 and organization_id = $2 and state = 'RUNNING' returning id, ${DELIVERIES}`,
-      [id, organization_id, encodeResult(result)],
-    );
-    announceEnds(dependencies, ended);
+    const running = {
+      sql: `id = $1 and organization_id = $2 and state = 'RUNNING'`,
+      values: [id, organization_id],
+    };
+    publishEnds(dependencies, await endExecutions(db, running, internalError(reason)));
   };
 
   return {
@@ -41,7 +45,7 @@ export function createQueueRecords(dependencies: Dependencies): QueueRecords {
           await giveUp(row);
           continue;
         }
-        settling.settled(row.id);
+        wakeups.publish(row.id);
         return { attempt: row.attempt, spec: specOf(row) };
       }
       return { attempt: 0, spec: undefined };
@@ -67,9 +71,9 @@ export function createQueueRecords(dependencies: Dependencies): QueueRecords {
            where id = $1 and organization_id = $2 and attempt = $3 and state = 'RUNNING' returning id`,
           [executionId, organizationId, attempt, message, lost],
         );
-        if (row) await writeTurns(tx, new Map([[organizationId, 1]]));
+        if (row) await writeTickets(tx, new Map([[organizationId, 1]]));
       });
-      changed();
+      wakeRelay();
       return {};
     },
   };

@@ -1,20 +1,17 @@
 import { isId } from '#libs/ids.ts';
 import type { Events } from '#libs/nats/events.ts';
+import { ORGANIZATION_CHANGED } from '#libs/nats/subjects.ts';
 import type { Database } from '#libs/postgres/database.ts';
-import { OrganizationChanged } from '#proto/drydock/internal/v1/events.ts';
-import { writeTurns } from './turns.ts';
+import { writeTickets } from './tickets.ts';
 
 /**
  * Puts on record what an operator set of organisations' shares of the queue, from then on in the place of what their callers
- * say, whose tokens may be older; and tells of it with a turn where something waits.
+ * say, whose tokens may be older; and tells of it with a ticket where something waits.
  */
-export function consumeOrganizationChanged(db: Database, events: Events, changed: () => void): AsyncDisposable {
-  return events.consumeDurable({
-    stream: 'AUTH',
+export function consumeOrganizationChanged(db: Database, events: Events, wakeRelay: () => void): AsyncDisposable {
+  return events.consumeDurable(ORGANIZATION_CHANGED, {
     durable: 'session-changed',
-    subject: 'drydock.auth.organization.changed',
-    async handle(data) {
-      const { organizationId, quota, changeTime } = OrganizationChanged.decode(data);
+    async handle({ organizationId, quota, changeTime }) {
       if (!isId('org', organizationId) || !quota || !changeTime) return;
       await db.transaction(async (tx) => {
         const [set] = await tx.query(
@@ -26,9 +23,9 @@ export function consumeOrganizationChanged(db: Database, events: Events, changed
            returning (select 1 from executions where organization_id = $1 and state = 'QUEUED' limit 1) as waiting`,
           [organizationId, quota.concurrentExecutions, quota.queueWeight, changeTime],
         );
-        if (set?.waiting) await writeTurns(tx, new Map([[organizationId, 1]]));
+        if (set?.waiting) await writeTickets(tx, new Map([[organizationId, 1]]));
       });
-      changed();
+      wakeRelay();
     },
   });
 }

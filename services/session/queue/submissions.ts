@@ -3,9 +3,9 @@ import { DrydockError } from '#libs/errors.ts';
 import { newId } from '#libs/ids.ts';
 import type { Database, Queryable } from '#libs/postgres/database.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
+import type { ExecutionRow } from '../executions/row.ts';
 import { checkSameRequest } from '../requests/admission.ts';
-import type { ExecutionRow } from '../rows.ts';
-import { writeTurns } from './turns.ts';
+import { writeTickets } from './tickets.ts';
 
 const MAX_ROWS = 500;
 const MAX_BYTES = 16 * 1024 * 1024;
@@ -26,7 +26,7 @@ export type Submission = {
 };
 
 export type Submissions = {
-  /** Writes the row with its turn, and answers once both are committed. Errors: REQUEST_ID_REUSED. */
+  /** Writes the row with its ticket, and answers once both are committed. Errors: REQUEST_ID_REUSED. */
   submit(submission: Submission): Promise<ExecutionRow>;
 };
 
@@ -36,7 +36,7 @@ type Waiting = Submission & { id: string; settle: PromiseWithResolvers<Execution
  * Writes what comes while a transaction is under way together in the next one: under load a row costs a fraction of a
  * commit, and without load it waits for nobody.
  */
-export function createSubmissions({ db, changed }: { db: Database; changed: () => void }): Submissions {
+export function createSubmissions({ db, wakeRelay }: { db: Database; wakeRelay: () => void }): Submissions {
   const waiting: Waiting[] = [];
   // What is on record of organisations, so that a row is locked only where it changes.
   const tenants = new LRUCache<string, string>({ max: MAX_TENANTS });
@@ -63,7 +63,7 @@ export function createSubmissions({ db, changed }: { db: Database; changed: () =
         return insert(tx, some);
       });
       for (const caller of unknown) tenants.set(caller.organizationId, shareOf(caller));
-      changed();
+      wakeRelay();
       for (const { id, settle } of some) {
         const row = rows.get(id);
         if (row) settle.resolve(row);
@@ -113,7 +113,7 @@ async function writeTenants(tx: Queryable, callers: Caller[]): Promise<void> {
   );
 }
 
-/** The new rows by id, and as many turns for each organisation. A request id that was used before makes no row. */
+/** The new rows by id, and as many tickets for each organisation. A request id that was used before makes no row. */
 async function insert(tx: Queryable, some: Waiting[]): Promise<Map<string, ExecutionRow>> {
   const rows = await tx.query<ExecutionRow>(
     `insert into executions
@@ -135,8 +135,8 @@ async function insert(tx: Queryable, some: Waiting[]): Promise<Map<string, Execu
       some.map(({ lifetimeMs }) => lifetimeMs),
     ],
   );
-  const turns = Map.groupBy(rows, ({ organization_id }) => organization_id);
-  await writeTurns(tx, new Map([...turns].map(([id, { length }]) => [id, length])));
+  const tickets = Map.groupBy(rows, ({ organization_id }) => organization_id);
+  await writeTickets(tx, new Map([...tickets].map(([id, { length }]) => [id, length])));
   return new Map(rows.map((row) => [row.id, row]));
 }
 

@@ -41,5 +41,5 @@ export function findTemplate({ templates }: Catalog, id: string): Template {
   if (!id) throw invalidField('template', 'is required');
   const template = templates.get(id);
   if (template) return template;
-  throw new DrydockError('TEMPLATE_NOT_FOUND', `no template is called '${id.slice(0, 64)}'; ListTemplates names them`);
+  throw new DrydockError('TEMPLATE_NOT_FOUND', `unknown template '${id.slice(0, 64)}'; ListTemplates names them`);
 }

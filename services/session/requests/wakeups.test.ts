@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Events } from '#libs/nats/events.ts';
-import { createSettling } from './wakeups.ts';
+import { createWakeups } from './wakeups.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -14,12 +14,12 @@ const silent = {
 } as unknown as Events;
 
 test('however many wait for news that were lost, all look again, a few of them at a time', async () => {
-  using settling = createSettling(silent);
+  using wakeups = createWakeups(silent);
   const waiters = 1_000;
   let looks = 0;
   let ended = false;
   const answers = Array.from({ length: waiters }, (_, n) =>
-    settling.until(`id-${n}`, new AbortController().signal, async () => {
+    wakeups.until(`id-${n}`, new AbortController().signal, async () => {
       looks += 1;
       return ended ? n : undefined;
     }),
@@ -40,16 +40,16 @@ test('however many wait for news that were lost, all look again, a few of them a
 });
 
 test('who is woken looks at once, and who gives up looks no more', async () => {
-  using settling = createSettling(silent);
+  using wakeups = createWakeups(silent);
   const leave = new AbortController();
   let looks = 0;
-  const waiting = settling.until('id', leave.signal, async () => {
+  const waiting = wakeups.until('id', leave.signal, async () => {
     looks += 1;
     return undefined;
   });
   waiting.catch(() => {});
   await vi.advanceTimersByTimeAsync(0);
-  settling.settled('id');
+  wakeups.publish('id');
   await vi.advanceTimersByTimeAsync(0);
   expect(looks).toBe(2);
   leave.abort();

@@ -1,7 +1,5 @@
 import type { Events } from '#libs/nats/events.ts';
-
-/** Core NATS: something that somebody may wait for has happened; the payload is its id. */
-const SETTLED_SUBJECT = 'drydock.settled';
+import { SETTLED } from '#libs/nats/subjects.ts';
 
 // Wake-ups are lost while NATS is away, and that of a replica which is killed.
 const LOOK_AGAIN_MS = 5_000;
@@ -13,17 +11,17 @@ const LOOKS_PER_TICK = 200;
 /** Who waits for an id, and since when nobody has looked. */
 type Waiting = { since: number; looks: Set<() => void> };
 
-export type Settling = {
+export type Wakeups = {
   /** A sandbox has left PENDING, or an execution has another state: whoever waits for it, on any replica, looks again. */
-  settled(id: string): void;
+  publish(id: string): void;
   /** Reads until there is an answer. Throws an AbortError when `signal` ends it. */
   until<T>(id: string, signal: AbortSignal, read: () => Promise<T | undefined>): Promise<T>;
 };
 
 /** Lets calls wait for what others bring about. */
-export function createSettling(
+export function createWakeups(
   events: Pick<Events, 'publish' | 'subscribe' | 'connected' | 'onConnect'>,
-): Settling & Disposable {
+): Wakeups & Disposable {
   // In the order of `since`: who looks goes to the end.
   const waiting = new Map<string, Waiting>();
   const wake = (id: string) => {
@@ -35,7 +33,7 @@ export function createSettling(
     for (const [id] of due) wake(id);
   };
   const parts = new DisposableStack();
-  parts.use(events.subscribe(SETTLED_SUBJECT, (data) => wake(Buffer.from(data).toString())));
+  parts.use(events.subscribe(SETTLED, wake));
   parts.use(events.onConnect(() => [...waiting.keys()].forEach(wake)));
   const ticks = setInterval(lookAgain, TICK_MS);
   parts.defer(() => clearInterval(ticks));
@@ -57,9 +55,9 @@ export function createSettling(
     });
 
   return {
-    settled(id) {
+    publish(id) {
       wake(id);
-      events.publish(SETTLED_SUBJECT, Buffer.from(id));
+      events.publish(SETTLED, id);
     },
     async until(id, signal, read) {
       const answered = new AbortController();

@@ -4,8 +4,8 @@ import { callerOf } from '#libs/grpc/server.ts';
 import { readPage, toPage } from '#libs/pages.ts';
 import type { Database } from '#libs/postgres/database.ts';
 import type { SandboxServiceDefinition } from '#proto/drydock/v1/sandbox.ts';
-import { type SandboxRow, toSandbox } from '../rows.ts';
 import { findSandbox } from './records.ts';
+import { type SandboxRow, toSandbox } from './row.ts';
 
 const MAX_FILTERS = 32;
 

@@ -1,46 +1,47 @@
 import { isId } from '#libs/ids.ts';
 import type { Events } from '#libs/nats/events.ts';
-import type { Queryable } from '#libs/postgres/database.ts';
-import { SandboxEnded } from '#proto/drydock/internal/v1/events.ts';
-import type { Dependencies } from '../records.ts';
-import { LIVE, type SandboxRow } from '../rows.ts';
-import { announce } from './changed-event.ts';
+import { SANDBOX_ENDED } from '#libs/nats/subjects.ts';
+import type { Database, Queryable } from '#libs/postgres/database.ts';
+import type { Wakeups } from '../requests/wakeups.ts';
+import { LIVE } from './row.ts';
+import { stopSandboxes } from './stop.ts';
 
 // An heir may tell of a sandbox before it is on record as its heir: it says so when it has taken all over. A second each.
 const MAX_DELIVERIES = 60;
+
+export type Dependencies = {
+  db: Database;
+  events: Pick<Events, 'consumeDurable'>;
+  wakeups: Pick<Wakeups, 'publish'>;
+  /** Sends the events of the outbox without waiting for the relay's next poll. */
+  wakeRelay: () => void;
+};
 
 /**
  * Puts on record what executors tell of sandboxes that ended by themselves. What another executor has taken over is not for
  * the one before to end.
  */
-export function consumeEnded({
-  db,
-  events,
-  settling,
-  changed,
-}: Omit<Dependencies, 'catalog'> & { events: Events }): AsyncDisposable {
-  return events.consumeDurable({
-    stream: 'EXECUTOR',
+export function consumeEnded({ db, events, wakeups, wakeRelay }: Dependencies): AsyncDisposable {
+  return events.consumeDurable(SANDBOX_ENDED, {
     durable: 'session',
-    subject: 'drydock.executor.sandbox.stopped',
-    async handle(data, _, delivery) {
-      const { sandboxId, organizationId, executorId, reason } = SandboxEnded.decode(data);
+    async handle({ sandboxId, organizationId, executorId, reason }, delivery) {
       if (!isId('sbx', sandboxId)) return;
       await db.transaction(async (tx) => {
-        const [row] = await tx.query<SandboxRow>(
-          // What ends before it ran has failed to start, and gives its request id back.
-          `update sandboxes set state = 'STOPPED', stop_time = now(),
-             stop_reason = case state when 'PENDING' then 'FAILED_TO_START' else $3 end,
-             request_id = case state when 'PENDING' then null else request_id end
-           where id = $1 and organization_id = $2 and state = any($4) and executor_id in ('', $5) returning *`,
-          [sandboxId, organizationId, reason, LIVE, executorId],
+        const held = {
+          sql: `id = $1 and organization_id = $2 and executor_id in ('', $3)`,
+          values: [sandboxId, organizationId, executorId],
+        };
+        const failed = await stopSandboxes(
+          tx,
+          { ...held, sql: `${held.sql} and state = 'PENDING'` },
+          'FAILED_TO_START',
         );
-        if (row) await announce(tx, row);
-        else if (delivery < MAX_DELIVERIES && (await isLive(tx, sandboxId, organizationId)))
+        const stopped = failed.length > 0 ? failed : await stopSandboxes(tx, held, reason);
+        if (stopped.length === 0 && delivery < MAX_DELIVERIES && (await isLive(tx, sandboxId, organizationId)))
           throw new Error(`the sandbox is not known to be with ${executorId}`);
       });
-      settling.settled(sandboxId);
-      changed();
+      wakeups.publish(sandboxId);
+      wakeRelay();
     },
   });
 }

@@ -1,27 +1,44 @@
+import type { Catalog } from '#libs/catalog/catalog.ts';
 import { DrydockError, invalidField } from '#libs/errors.ts';
-import type { Rpc } from '#libs/grpc/rpc.ts';
+import type { Call, Rpc } from '#libs/grpc/rpc.ts';
 import { callerOf } from '#libs/grpc/server.ts';
 import { isId, newId } from '#libs/ids.ts';
+import { encode, SANDBOX_CHANGED } from '#libs/nats/subjects.ts';
 import type { Database, Queryable } from '#libs/postgres/database.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
-import type { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
+import type {
+  ChangeSandboxRequest,
+  MarkSandboxRunningRequest,
+  MarkSandboxStoppedRequest,
+  RecordServiceDefinition,
+} from '#proto/drydock/internal/v1/session.ts';
 import { CreateSandboxRequest, UpdateSandboxRequest } from '#proto/drydock/v1/sandbox.ts';
-import type { Dependencies } from '../records.ts';
 import { type Admission, checkSameRequest, contentHash, quotaExceeded } from '../requests/admission.ts';
 import { tenancyOf } from '../requests/tenancy.ts';
-import { LIVE, type SandboxRow, toSandbox } from '../rows.ts';
-import { announce, CHANGED_SUBJECT, changedEvent } from './changed-event.ts';
+import type { Wakeups } from '../requests/wakeups.ts';
+import { changedEvent, publishChanges } from './changed-event.ts';
+import { LIVE, type SandboxRow, toSandbox } from './row.ts';
+import { stopSandboxes } from './stop.ts';
 import { type CheckedSandbox, checkChange, checkSandbox } from './validation.ts';
+
+export type Dependencies = {
+  db: Database;
+  catalog: Catalog;
+  wakeups: Pick<Wakeups, 'publish' | 'until'>;
+  /** Sends the events of the outbox without waiting for the relay's next poll. */
+  wakeRelay: () => void;
+};
 
 type SandboxRecords = Pick<
   Rpc<RecordServiceDefinition>,
   'insertSandbox' | 'markSandboxRunning' | 'markSandboxStopped' | 'changeSandbox' | 'getRoute' | 'markExecutorLost'
 >;
 
-export function createSandboxRecords({ db, catalog, settling, changed }: Dependencies): SandboxRecords {
+export function createSandboxRecords(dependencies: Dependencies): SandboxRecords {
+  const { db, catalog, wakeups, wakeRelay } = dependencies;
   /** What the first call with a request id came to. */
   const repeated = (caller: Caller, id: string, sha256: Buffer, signal: AbortSignal) =>
-    settling.until(id, signal, async () => {
+    wakeups.until(id, signal, async () => {
       const row = await findSandbox(db, caller.organizationId, id);
       checkSameRequest(row, sha256);
       if (row.stop_reason === 'FAILED_TO_START')
@@ -48,74 +65,11 @@ export function createSandboxRecords({ db, catalog, settling, changed }: Depende
       return { sandbox: toSandbox(row), repeatedRequest: admitted.earlier !== null, spec };
     },
 
-    async markSandboxRunning({ sandboxId, executorId }, call) {
-      const { organizationId } = callerOf(call);
-      checkSandboxId(sandboxId);
-      const event = changedEvent({
-        id: sandboxId,
-        organization_id: organizationId,
-        executor_id: executorId,
-        state: 'RUNNING',
-        stop_reason: 'STOP_REASON_UNSPECIFIED',
-      });
-      const [row] = await db.queryPrepared<SandboxRow>(
-        `with moved as (
-           update sandboxes set state = 'RUNNING', executor_id = $3, start_time = now()
-           where id = $1 and organization_id = $2 and state = 'PENDING' returning *
-         ), told as (
-           insert into outbox (id, subject, payload) select $4, $5, $6 from moved
-         )
-         select * from moved`,
-        [sandboxId, organizationId, executorId, newId('evt'), CHANGED_SUBJECT, event],
-      );
-      if (!row) throw notRunning(await findSandbox(db, organizationId, sandboxId));
-      settling.settled(sandboxId);
-      changed();
-      return { sandbox: toSandbox(row) };
-    },
+    markSandboxRunning: (request, call) => markSandboxRunning(dependencies, request, call),
 
-    async markSandboxStopped({ sandboxId, reason }, call) {
-      const { organizationId } = callerOf(call);
-      checkSandboxId(sandboxId);
-      // A failed start gives its request id back, so that trying again with it makes another sandbox.
-      const stopped = await db.transaction(async (tx) => {
-        const [row] = await tx.query<SandboxRow>(
-          `update sandboxes set state = 'STOPPED', stop_reason = $3, stop_time = now(),
-             request_id = case when $3 = 'FAILED_TO_START' then null else request_id end
-           where id = $1 and organization_id = $2 and state = any($4) returning *`,
-          [sandboxId, organizationId, reason, LIVE],
-        );
-        if (row) await announce(tx, row);
-        return row;
-      });
-      if (stopped) {
-        settling.settled(sandboxId);
-        changed();
-      }
-      const row = stopped ?? (await findSandbox(db, organizationId, sandboxId));
-      return { sandbox: toSandbox(row), executorId: row.executor_id };
-    },
+    markSandboxStopped: (request, call) => markSandboxStopped(dependencies, request, call),
 
-    async changeSandbox({ request = UpdateSandboxRequest.create() }, call) {
-      const { organizationId } = callerOf(call);
-      const { sandboxId } = request;
-      const { lifetimeMs, metadata } = checkChange(request);
-      checkSandboxId(sandboxId);
-      const row = await db.transaction(async (tx) => {
-        const [row] = await tx.query<SandboxRow>(
-          `update sandboxes set
-             expire_time = coalesce(now() + $3::float8 * interval '1 ms', expire_time),
-             metadata = coalesce($4::jsonb, metadata)
-           where id = $1 and organization_id = $2 and state = any($5) returning *`,
-          [sandboxId, organizationId, lifetimeMs ?? null, metadata ? JSON.stringify(metadata) : null, LIVE],
-        );
-        if (row) await announce(tx, row);
-        return row;
-      });
-      if (!row) throw notRunning(await findSandbox(db, organizationId, sandboxId));
-      changed();
-      return { sandbox: toSandbox(row), executorId: row.executor_id };
-    },
+    changeSandbox: (request, call) => changeSandbox(dependencies, request, call),
 
     async getRoute({ sandboxId }, call) {
       const { organizationId } = callerOf(call);
@@ -127,19 +81,84 @@ export function createSandboxRecords({ db, catalog, settling, changed }: Depende
     async markExecutorLost({ executorId }) {
       // The empty id is that of sandboxes which have no executor yet.
       if (!executorId) throw invalidField('executorId', 'is required');
-      const rows = await db.transaction(async (tx) => {
-        const rows = await tx.query<SandboxRow>(
-          `update sandboxes set state = 'STOPPED', stop_reason = 'HOST_LOST', stop_time = now()
-           where executor_id = $1 and state = any($2) returning *`,
-          [executorId, LIVE],
-        );
-        await announce(tx, ...rows);
-        return rows;
-      });
-      if (rows.length > 0) changed();
+      const lost = { sql: 'executor_id = $1', values: [executorId] };
+      const rows = await db.transaction((tx) => stopSandboxes(tx, lost, 'HOST_LOST'));
+      if (rows.length > 0) wakeRelay();
       return {};
     },
   };
+}
+
+async function markSandboxRunning(
+  { db, wakeups, wakeRelay }: Dependencies,
+  { sandboxId, executorId }: MarkSandboxRunningRequest,
+  call: Call,
+) {
+  const { organizationId } = callerOf(call);
+  checkSandboxId(sandboxId);
+  const event = changedEvent({
+    id: sandboxId,
+    organization_id: organizationId,
+    executor_id: executorId,
+    state: 'RUNNING',
+    stop_reason: 'STOP_REASON_UNSPECIFIED',
+  });
+  const [row] = await db.queryPrepared<SandboxRow>(
+    `with moved as (
+       update sandboxes set state = 'RUNNING', executor_id = $3, start_time = now()
+       where id = $1 and organization_id = $2 and state = 'PENDING' returning *
+     ), told as (
+       insert into outbox (id, subject, payload) select $4, $5, $6 from moved
+     )
+     select * from moved`,
+    [sandboxId, organizationId, executorId, newId('evt'), SANDBOX_CHANGED.subject, encode(SANDBOX_CHANGED, event)],
+  );
+  if (!row) throw notRunning(await findSandbox(db, organizationId, sandboxId));
+  wakeups.publish(sandboxId);
+  wakeRelay();
+  return { sandbox: toSandbox(row) };
+}
+
+async function markSandboxStopped(
+  { db, wakeups, wakeRelay }: Dependencies,
+  { sandboxId, reason }: MarkSandboxStoppedRequest,
+  call: Call,
+) {
+  const { organizationId } = callerOf(call);
+  checkSandboxId(sandboxId);
+  const own = { sql: 'id = $1 and organization_id = $2', values: [sandboxId, organizationId] };
+  const [stopped] = await db.transaction((tx) => stopSandboxes(tx, own, reason));
+  if (stopped) {
+    wakeups.publish(sandboxId);
+    wakeRelay();
+  }
+  const row = stopped ?? (await findSandbox(db, organizationId, sandboxId));
+  return { sandbox: toSandbox(row), executorId: row.executor_id };
+}
+
+async function changeSandbox(
+  { db, wakeRelay }: Dependencies,
+  { request = UpdateSandboxRequest.create() }: ChangeSandboxRequest,
+  call: Call,
+) {
+  const { organizationId } = callerOf(call);
+  const { sandboxId } = request;
+  const { lifetimeMs, metadata } = checkChange(request);
+  checkSandboxId(sandboxId);
+  const row = await db.transaction(async (tx) => {
+    const [row] = await tx.query<SandboxRow>(
+      `update sandboxes set
+         expire_time = coalesce(now() + $3::float8 * interval '1 ms', expire_time),
+         metadata = coalesce($4::jsonb, metadata)
+       where id = $1 and organization_id = $2 and state = any($5) returning *`,
+      [sandboxId, organizationId, lifetimeMs ?? null, metadata ? JSON.stringify(metadata) : null, LIVE],
+    );
+    if (row) await publishChanges(tx, row);
+    return row;
+  });
+  if (!row) throw notRunning(await findSandbox(db, organizationId, sandboxId));
+  wakeRelay();
+  return { sandbox: toSandbox(row), executorId: row.executor_id };
 }
 
 /** One statement, one round trip: the organisation's lock, the request id, the quota and the row. Errors: QUOTA_EXCEEDED. */

@@ -1,26 +1,26 @@
 import { isId } from '#libs/ids.ts';
 import type { Events } from '#libs/nats/events.ts';
-import type { Queryable } from '#libs/postgres/database.ts';
-import { SandboxesInherited } from '#proto/drydock/internal/v1/events.ts';
-import type { Dependencies } from '../records.ts';
-import { LIVE, type SandboxRow } from '../rows.ts';
-import { announce } from './changed-event.ts';
+import { SANDBOXES_INHERITED } from '#libs/nats/subjects.ts';
+import type { Database, Queryable } from '#libs/postgres/database.ts';
+import { publishChanges } from './changed-event.ts';
+import { LIVE, type SandboxRow } from './row.ts';
+import { stopSandboxes } from './stop.ts';
+
+export type Dependencies = {
+  db: Database;
+  events: Pick<Events, 'consumeDurable'>;
+  /** Sends the events of the outbox without waiting for the relay's next poll. */
+  wakeRelay: () => void;
+};
 
 /**
  * Puts on record what an executor took over from one that is gone, in whatever order such news come. Repetition changes
  * nothing. Of what had stopped, which the heir may not know, it is told again.
  */
-export function consumeInherited({
-  db,
-  events,
-  changed,
-}: Pick<Dependencies, 'db' | 'changed'> & { events: Events }): AsyncDisposable {
-  return events.consumeDurable({
-    stream: 'EXECUTOR',
+export function consumeInherited({ db, events, wakeRelay }: Dependencies): AsyncDisposable {
+  return events.consumeDurable(SANDBOXES_INHERITED, {
     durable: 'session-inherited',
-    subject: 'drydock.executor.sandboxes.inherited',
-    async handle(data) {
-      const { executorId, heirExecutorId, sandboxIds, lostTime } = SandboxesInherited.decode(data);
+    async handle({ executorId, heirExecutorId, sandboxIds, lostTime }) {
       // The empty id is that of sandboxes which have no executor yet.
       if (!executorId || !heirExecutorId || !lostTime) return;
       const ids = sandboxIds.filter((id) => isId('sbx', id));
@@ -29,7 +29,7 @@ export function consumeInherited({
         await tx.query(`select pg_advisory_xact_lock(hashtext('drydock.inherited'))`);
         await apply(tx, { executorId, heirExecutorId, sandboxIds: ids, lostTime });
       });
-      changed();
+      wakeRelay();
     },
   });
 }
@@ -47,16 +47,15 @@ async function move(tx: Queryable, { executorId, heirExecutorId, sandboxIds, los
      where executor_id = $1 and state <> 'STOPPED' and state = any($4) and id = any($3) returning *`,
     [executorId, heirExecutorId, sandboxIds, LIVE, lostTime],
   );
-  const lost = await tx.query<SandboxRow>(
-    `update sandboxes set state = 'STOPPED', stop_reason = 'HOST_LOST', stop_time = now()
-     where executor_id = $1 and state <> 'STOPPED' and state = any($3) and not id = any($2)
-       and coalesce(inherit_time, start_time) < $4 returning *`,
-    [executorId, sandboxIds, LIVE, lostTime],
-  );
   const stopped = await tx.query<SandboxRow>(`select * from sandboxes where id = any($1) and state = 'STOPPED'`, [
     sandboxIds,
   ]);
-  await announce(tx, ...moved, ...lost, ...stopped);
+  await publishChanges(tx, ...moved, ...stopped);
+  const lost = {
+    sql: 'executor_id = $1 and not id = any($2) and coalesce(inherit_time, start_time) < $3',
+    values: [executorId, sandboxIds, lostTime],
+  };
+  await stopSandboxes(tx, lost, 'HOST_LOST');
 }
 
 async function keep(tx: Queryable, { executorId, heirExecutorId, sandboxIds, lostTime }: Inheritance): Promise<void> {

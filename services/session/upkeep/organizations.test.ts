@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Call } from '#libs/grpc/rpc.ts';
-import { OrganizationDeleted } from '#proto/drydock/internal/v1/events.ts';
+import { EXECUTION_CANCELLED, ORGANIZATION_DELETED } from '#libs/nats/subjects.ts';
 import { someone } from '../records-fixture.ts';
 import { page, useWebhooks } from '../webhooks/webhooks-fixture.ts';
 
@@ -18,8 +18,7 @@ const endingSince = async (call: Call): Promise<Date | null | undefined> =>
   (await query('select ending_since from tenants where organization_id = $1', [organizationOf(call)]))[0]?.ending_since;
 async function deleteOrganization(call: Call): Promise<void> {
   const before = await endingSince(call);
-  const event = OrganizationDeleted.encode({ organizationId: organizationOf(call) }).finish();
-  await publish('drydock.auth.organization.deleted', event);
+  await publish(ORGANIZATION_DELETED, { organizationId: organizationOf(call) });
   await expect.poll(() => endingSince(call)).not.toEqual(before);
 }
 const executionsOf = async (call: Call) =>
@@ -54,7 +53,7 @@ test('what an organisation had ends with it, whoever holds it is told, and other
   const cancelled = [waitedFor!.id, taken, queued];
   for (const id of cancelled) expect(verdicts.get(id)).toBe('CANCELLED');
   const outbox: { payload: Buffer }[] = await query('select payload from outbox where subject = $1', [
-    'drydock.session.execution.cancelled',
+    EXECUTION_CANCELLED.subject,
   ]);
   const heard = cancelled.map((id) => outbox.filter(({ payload }) => payload.includes(id)).length);
   // Nobody holds the one that is queued.

@@ -1,11 +1,15 @@
 import { isId } from '#libs/ids.ts';
 import type { Events } from '#libs/nats/events.ts';
+import { ORGANIZATION_DELETED } from '#libs/nats/subjects.ts';
 import type { Database, Queryable } from '#libs/postgres/database.ts';
-import { OrganizationDeleted } from '#proto/drydock/internal/v1/events.ts';
-import { announceEnds, CANCELLED, DELIVERIES, type Ended, tellCancelled } from '../executions/ends.ts';
-import type { Dependencies } from '../records.ts';
-import type { SandboxRow } from '../rows.ts';
-import { announce } from '../sandboxes/changed-event.ts';
+import { CANCELLED, type Dependencies as EndDependencies, endExecutions, publishEnds } from '../executions/ends.ts';
+import { stopSandboxes } from '../sandboxes/stop.ts';
+
+export type Dependencies = EndDependencies & {
+  db: Database;
+  /** Sends the events of the outbox without waiting for the relay's next poll. */
+  wakeRelay: () => void;
+};
 
 const BATCH = 100;
 // Longer than a token lives: whoever has not heard that it was revoked lets calls in until then.
@@ -13,12 +17,9 @@ const LAST_CALLS = '20 minutes';
 
 /** Puts on record that organisations were deleted, so that `endOrganizations` has something to do, and calls `deleted`. */
 export function consumeOrganizationDeleted(db: Database, events: Events, deleted: () => void): AsyncDisposable {
-  return events.consumeDurable({
-    stream: 'AUTH',
+  return events.consumeDurable(ORGANIZATION_DELETED, {
     durable: 'session',
-    subject: 'drydock.auth.organization.deleted',
-    async handle(data) {
-      const { organizationId } = OrganizationDeleted.decode(data);
+    async handle({ organizationId }) {
       if (!isId('org', organizationId)) return;
       await db.query(
         `insert into tenants (organization_id, ending_since) values ($1, now())
@@ -35,28 +36,25 @@ export function consumeOrganizationDeleted(db: Database, events: Events, deleted
  * still write that were let in before. Replicas share the work: a row that one has locked is skipped by the others. `signal`
  * leaves the rest to the next time.
  */
-export async function endOrganizations(
-  dependencies: Omit<Dependencies, 'catalog'>,
-  signal: AbortSignal,
-): Promise<void> {
-  const { db, settling, changed } = dependencies;
+export async function endOrganizations(dependencies: Dependencies, signal: AbortSignal): Promise<void> {
+  const { db, wakeups, wakeRelay } = dependencies;
   if ((await db.query('select 1 from tenants where ending_since is not null limit 1')).length === 0) return;
   // First, so that they are not told of the executions.
   await inBatches(db, signal, deleteWebhooks, () => {});
-  await inBatches(db, signal, stopSandboxes, (rows) => {
-    for (const { id } of rows) settling.settled(id);
-    changed();
+  const live = { sql: `id in (${idsOf('sandboxes', `state <> 'STOPPED'`)})`, values: [] };
+  const stop = (tx: Queryable) => stopSandboxes(tx, live, 'DELETED');
+  await inBatches(db, signal, stop, (rows) => {
+    for (const { id } of rows) wakeups.publish(id);
+    wakeRelay();
   });
-  for (const state of ['QUEUED', 'RUNNING'] as const)
-    await inBatches(
-      db,
-      signal,
-      (tx) => cancelExecutions(tx, state),
-      (rows) => {
-        announceEnds(dependencies, rows);
-        changed();
-      },
-    );
+  for (const state of ['QUEUED', 'RUNNING'] as const) {
+    const own = { sql: `id in (${idsOf('executions', `state = '${state}'`)})`, values: [] };
+    const cancel = (tx: Queryable) => endExecutions(tx, own, { ...CANCELLED, abort: state === 'RUNNING' });
+    await inBatches(db, signal, cancel, (rows) => {
+      publishEnds(dependencies, rows);
+      wakeRelay();
+    });
+  }
   if (!signal.aborted) await forgetEnded(db);
 }
 
@@ -95,26 +93,6 @@ async function deleteWebhooks(tx: Queryable): Promise<unknown[]> {
      where id in (${idsOf('webhooks', 'delete_time is null')}) returning id`,
   );
   await tx.query('delete from webhook_secrets where webhook_id = any($1)', [rows.map(({ id }) => id)]);
-  return rows;
-}
-
-async function stopSandboxes(tx: Queryable): Promise<SandboxRow[]> {
-  const rows = await tx.query<SandboxRow>(
-    `update sandboxes set state = 'STOPPED', stop_reason = 'DELETED', stop_time = now()
-     where id in (${idsOf('sandboxes', `state <> 'STOPPED'`)}) returning *`,
-  );
-  await announce(tx, ...rows);
-  return rows;
-}
-
-async function cancelExecutions(tx: Queryable, state: 'QUEUED' | 'RUNNING'): Promise<Ended[]> {
-  const rows = await tx.query<Ended>(
-    `update executions set state = 'CANCELLED', finish_time = now(), result = $1, spec = null
-     where id in (${idsOf('executions', `state = '${state}'`)}) returning id, ${DELIVERIES}`,
-    [CANCELLED],
-  );
-  // Those that wait are with nobody.
-  if (state === 'RUNNING') await tellCancelled(tx, rows);
   return rows;
 }
 

@@ -1,9 +1,14 @@
 import type { Database } from '#libs/postgres/database.ts';
-import { Execution } from '#proto/drydock/v1/execution.ts';
-import { announceEnds, DELIVERIES, type Ended } from '../executions/ends.ts';
-import type { Dependencies } from '../records.ts';
-import { encodeResult, LIVE, type SandboxRow } from '../rows.ts';
-import { announce } from '../sandboxes/changed-event.ts';
+import type { Sandbox_StopReason } from '#proto/drydock/v1/sandbox.ts';
+import { type Dependencies as EndDependencies, endExecutions, internalError, publishEnds } from '../executions/ends.ts';
+import { LIVE, type SandboxRow } from '../sandboxes/row.ts';
+import { stopSandboxes } from '../sandboxes/stop.ts';
+
+export type Dependencies = EndDependencies & {
+  db: Database;
+  /** Sends the events of the outbox without waiting for the relay's next poll. */
+  wakeRelay: () => void;
+};
 
 const BATCH = 100;
 const START_LIMIT = '60 s';
@@ -11,27 +16,28 @@ const OVERDUE_GRACE = '60 s';
 // As long as JetStream keeps what news of them may still come.
 const INHERITANCES_KEPT = '24 hours';
 
-const LOST = encodeResult(
-  Execution.create({
-    state: 'FINISHED',
-    verdict: 'INTERNAL_ERROR',
-    message: 'the execution was lost with its host; run it again',
-  }),
-);
+const LOST = { ...internalError('the execution was lost with its host; run it again'), retriable: true };
+
+/** Overdue runs. Not so an expired lease of the queue: the next ticket takes that execution again. */
+const ABANDONED = {
+  sql: `id in (
+    select id from executions where state = 'RUNNING' and deadline < now() - interval '${OVERDUE_GRACE}'
+      and (lease_expire is null or lease_expire > now())
+    limit ${BATCH} for update skip locked
+  )`,
+  values: [],
+};
 
 /**
  * Ends what is over: sandboxes past their deadline, sandboxes that never started, executions that nobody completed; and
  * forgets what ended longer ago than it is kept. Replicas share the work: a row that one has locked is skipped by the others.
  */
-export async function sweep(dependencies: Omit<Dependencies, 'catalog'>, retentionMs: number): Promise<void> {
-  const { db, settling, changed } = dependencies;
-  let stopped: string[];
-  do {
-    stopped = await stopOverdueSandboxes(db);
-    for (const id of stopped) settling.settled(id);
-    if (stopped.length > 0) changed();
-  } while (stopped.length === BATCH);
-  announceEnds(dependencies, await endLostExecutions(db));
+export async function sweep(dependencies: Dependencies, retentionMs: number): Promise<void> {
+  const { db } = dependencies;
+  await stopOverdue(dependencies, 'expire_time <= now()', 'EXPIRED');
+  const stuck = `state = 'PENDING' and create_time < now() - interval '${START_LIMIT}'`;
+  await stopOverdue(dependencies, stuck, 'FAILED_TO_START');
+  publishEnds(dependencies, await endExecutions(db, ABANDONED, LOST));
   await forget(db, 'executions', 'finish_time', retentionMs);
   await forget(db, 'sandboxes', 'stop_time', retentionMs);
   await forgetDeletedWebhooks(db);
@@ -51,39 +57,20 @@ async function forget(db: Database, table: string, column: string, retentionMs: 
   } while (forgotten.length === BATCH);
 }
 
-function stopOverdueSandboxes(db: Database): Promise<string[]> {
-  return db.transaction(async (tx) => {
-    // What never started gives its request id back, so that trying again with it makes another sandbox.
-    const rows = await tx.query<SandboxRow>(
-      `update sandboxes set state = 'STOPPED', stop_time = now(),
-         stop_reason = case when expire_time <= now() then 'EXPIRED' else 'FAILED_TO_START' end,
-         request_id = case when state = 'PENDING' then null else request_id end
-       where id in (
-         select id from sandboxes
-         where state <> 'STOPPED' and state = any($1)
-           and (expire_time <= now() or (state = 'PENDING' and create_time < now() - interval '${START_LIMIT}'))
-         limit ${BATCH} for update skip locked
-       ) returning *`,
-      [LIVE],
-    );
-    await announce(tx, ...rows);
-    return rows.map(({ id }) => id);
-  });
-}
-
-/** One of the queue whose attempt was lost is not among them: whoever takes the next turn takes it again. */
-function endLostExecutions(db: Database): Promise<Ended[]> {
-  // A run that was waited for gives its request id back; a submission keeps its own, since it was accepted.
-  return db.query<Ended>(
-    `update executions set state = 'FINISHED', finish_time = now(), result = $1, spec = null,
-       request_id = case when lease_expire is null then null else request_id end
-     where id in (
-       select id from executions where state = 'RUNNING' and deadline < now() - interval '${OVERDUE_GRACE}'
-         and (lease_expire is null or lease_expire > now())
-       limit ${BATCH} for update skip locked
-     ) returning id, ${DELIVERIES}`,
-    [LOST],
-  );
+/** `overdue` is SQL. */
+async function stopOverdue({ db, wakeups, wakeRelay }: Dependencies, overdue: string, reason: Sandbox_StopReason) {
+  const where = {
+    sql: `id in (
+      select id from sandboxes where state <> 'STOPPED' and state = any($1) and ${overdue} limit ${BATCH} for update skip locked
+    )`,
+    values: [LIVE],
+  };
+  let stopped: SandboxRow[];
+  do {
+    stopped = await db.transaction((tx) => stopSandboxes(tx, where, reason));
+    for (const { id } of stopped) wakeups.publish(id);
+    if (stopped.length > 0) wakeRelay();
+  } while (stopped.length === BATCH);
 }
 
 /** Their deliveries first, some at a time: there may be as many as there are executions. */

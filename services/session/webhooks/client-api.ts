@@ -1,12 +1,16 @@
 import { createHash } from 'node:crypto';
 import { DrydockError } from '#libs/errors.ts';
 import { checkFields, type FieldChecks } from '#libs/field-checks.ts';
-import type { Rpc } from '#libs/grpc/rpc.ts';
+import type { Call, Rpc } from '#libs/grpc/rpc.ts';
 import { callerOf } from '#libs/grpc/server.ts';
 import { isId, newId } from '#libs/ids.ts';
 import { readPage, toPage } from '#libs/pages.ts';
 import type { Database, Queryable } from '#libs/postgres/database.ts';
-import { CreateWebhookRequest, type WebhookServiceDefinition } from '#proto/drydock/v1/webhook.ts';
+import {
+  CreateWebhookRequest,
+  type RedeliverWebhookRequest,
+  type WebhookServiceDefinition,
+} from '#proto/drydock/v1/webhook.ts';
 import { checkSameRequest } from '../requests/admission.ts';
 import { checkRequestId } from '../requests/checks.ts';
 import { DELIVERY, type DeliveryRow, findWebhook, toDelivery, toWebhook, type WebhookRow } from './rows.ts';
@@ -17,12 +21,13 @@ const MAX_URL_LENGTH = 2048;
 
 export type Dependencies = {
   db: Database;
-  /** There are deliveries to send. */
+  /** Wakes the senders of webhook deliveries. */
   webhooksDue: () => void;
 };
 
 /** Webhooks and their deliveries as clients see them. */
-export function createWebhooks({ db, webhooksDue }: Dependencies): Rpc<WebhookServiceDefinition> {
+export function createWebhooks(dependencies: Dependencies): Rpc<WebhookServiceDefinition> {
+  const { db } = dependencies;
   return {
     async createWebhook(request, call) {
       const { organizationId } = callerOf(call);
@@ -81,24 +86,30 @@ export function createWebhooks({ db, webhooksDue }: Dependencies): Rpc<WebhookSe
       return { deliveries: page.map(toDelivery), nextPageToken };
     },
 
-    async redeliverWebhook({ webhookId, deliveryId }, call) {
-      const { id } = await findWebhook(db, callerOf(call).organizationId, webhookId);
-      if (!isId('dlv', deliveryId)) throw noDelivery();
-      await db.query(
-        `update webhook_deliveries
-         set state = 'PENDING', attempts_left = default, next_attempt_time = now(), lease_expire = null
-         where id = $1 and webhook_id = $2 and (lease_expire is null or lease_expire <= now())`,
-        [deliveryId, id],
-      );
-      const [row] = await db.query<DeliveryRow>(
-        `select ${DELIVERY} from webhook_deliveries where id = $1 and webhook_id = $2`,
-        [deliveryId, id],
-      );
-      if (!row) throw noDelivery();
-      webhooksDue();
-      return { delivery: toDelivery(row) };
-    },
+    redeliverWebhook: (request, call) => redeliverWebhook(dependencies, request, call),
   };
+}
+
+async function redeliverWebhook(
+  { db, webhooksDue }: Dependencies,
+  { webhookId, deliveryId }: RedeliverWebhookRequest,
+  call: Call,
+) {
+  const { id } = await findWebhook(db, callerOf(call).organizationId, webhookId);
+  if (!isId('dlv', deliveryId)) throw noDelivery();
+  await db.query(
+    `update webhook_deliveries
+     set state = 'PENDING', attempts_left = default, next_attempt_time = now(), lease_expire = null
+     where id = $1 and webhook_id = $2 and (lease_expire is null or lease_expire <= now())`,
+    [deliveryId, id],
+  );
+  const [row] = await db.query<DeliveryRow>(
+    `select ${DELIVERY} from webhook_deliveries where id = $1 and webhook_id = $2`,
+    [deliveryId, id],
+  );
+  if (!row) throw noDelivery();
+  webhooksDue();
+  return { delivery: toDelivery(row) };
 }
 
 const noDelivery = () => new DrydockError('DELIVERY_NOT_FOUND', 'the webhook has no such delivery');

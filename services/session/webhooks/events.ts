@@ -3,7 +3,7 @@ import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import type { Queryable } from '#libs/postgres/database.ts';
 import type { Execution } from '#proto/drydock/v1/execution.ts';
 import { WebhookEvent } from '#proto/drydock/v1/webhook.ts';
-import { type ExecutionRow, toExecution } from '../rows.ts';
+import { type ExecutionRow, toExecution } from '../executions/row.ts';
 
 const OUTPUT_BYTES = 64 * 1024;
 const CASE_OUTPUT_BYTES = 1024;

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ANNOUNCED_SUBJECT } from '#libs/executor-directory.ts';
 import { newId } from '#libs/ids.ts';
 import { createLogger } from '#libs/log.ts';
 import { connectEvents } from '#libs/nats/events.ts';
-import { ExecutorAnnounced } from '#proto/drydock/internal/v1/events.ts';
+import { EXECUTOR_ANNOUNCED } from '#libs/nats/subjects.ts';
+import type { ExecutorAnnounced } from '#proto/drydock/internal/v1/events.ts';
 import { CALLER, STRANGER, startExecutor, type TestExecutor } from './fixture.ts';
 import { NEEDS_ENGINE } from './under-test.ts';
 
@@ -20,7 +20,7 @@ const warm = () => executor.metric('executor_warm_sandboxes{');
 async function announced(): Promise<ExecutorAnnounced> {
   await using events = connectEvents({ url: executor.nats.url, name: 'test', log: createLogger('test') });
   return await new Promise((resolve) => {
-    events.subscribe(ANNOUNCED_SUBJECT, (data) => resolve(ExecutorAnnounced.decode(data)));
+    events.subscribe(EXECUTOR_ANNOUNCED, resolve);
   });
 }
 

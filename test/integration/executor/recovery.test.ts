@@ -1,10 +1,10 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { ANNOUNCED_SUBJECT } from '#libs/executor-directory.ts';
 import { createLogger } from '#libs/log.ts';
 import { connectEvents, type Events } from '#libs/nats/events.ts';
-import { ExecutorAnnounced, SandboxChanged, SandboxEnded } from '#proto/drydock/internal/v1/events.ts';
+import { EXECUTOR_ANNOUNCED, SANDBOX_CHANGED, SANDBOX_ENDED } from '#libs/nats/subjects.ts';
+import { type ExecutorAnnounced, SandboxChanged, type SandboxEnded } from '#proto/drydock/internal/v1/events.ts';
 import type { StartProcessResponse } from '#proto/drydock/v1/process.ts';
 import { collect, textOf } from '../../api.ts';
 import type { Observed } from './engine.ts';
@@ -25,13 +25,7 @@ beforeEach(async () => {
     log: createLogger('test'),
   });
   ended = [];
-  events.keepStream('EXECUTOR', ['drydock.executor.>']);
-  events.consumeDurable({
-    stream: 'EXECUTOR',
-    durable: 'test',
-    subject: 'drydock.executor.sandbox.stopped',
-    handle: async (data) => ended.push(SandboxEnded.decode(data)),
-  });
+  events.consumeDurable(SANDBOX_ENDED, { durable: 'test', handle: async (event) => ended.push(event) });
 });
 
 afterEach(async () => {
@@ -207,7 +201,7 @@ test('a program runs on while the way to its sandbox breaks, and nothing of it i
 /** What session says of a sandbox. */
 function changed(sandboxId: string, organizationId: string, state: SandboxChanged['state']): void {
   const event = SandboxChanged.create({ sandboxId, organizationId, executorId: executor.id, state });
-  events.publish('drydock.session.sandbox.changed', SandboxChanged.encode(event).finish());
+  events.publish(SANDBOX_CHANGED, event);
 }
 
 test('a sandbox that is on record as stopped is destroyed', async () => {
@@ -242,7 +236,7 @@ test('a claim that nobody confirms is destroyed after 30 s', async () => {
 
 test('it announces itself, and that it drains', async () => {
   const heard: ExecutorAnnounced[] = [];
-  events.subscribe(ANNOUNCED_SUBJECT, (data) => heard.push(ExecutorAnnounced.decode(data)));
+  events.subscribe(EXECUTOR_ANNOUNCED, (heartbeat) => heard.push(heartbeat));
   await settled();
   await expect.poll(() => heard.length, { timeout: 5_000 }).toBeGreaterThan(0);
   const before = heard.at(-1)!;

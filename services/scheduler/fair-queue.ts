@@ -1,5 +1,5 @@
 /** Whose turn it is. */
-export type Turns = {
+export type FairQueue = {
   /** Resolves when the organisation has its turn and a slot is free. Throws an AbortError when `signal` ends. */
   wait(organizationId: string, weight: number, signal: AbortSignal): Promise<void>;
   /** Slots may have become free. */
@@ -13,7 +13,7 @@ type Waiting = { organizationId: string; weight: number; resolve: () => void };
  * its weight, and the one that came the least far is next. One that comes back after a pause starts where the others are,
  * so that silence saves nothing up. `takeSlot` takes a free slot if there is one.
  */
-export function createTurns(takeSlot: () => boolean): Turns {
+export function createFairQueue(takeSlot: () => boolean): FairQueue {
   const waiting = new Set<Waiting>();
   const passed = new Map<string, number>();
   let now = 0;

@@ -17,7 +17,7 @@ export type Dependencies = DispatchDependencies & {
   session: Client<RecordServiceDefinition>;
   cancellations: Pick<Cancellations, 'watch'>;
   attempts: Attempts;
-  /** The slot of a turn is taken by its execution, or is free again. */
+  /** The slot of a ticket is taken by its execution, or is free again. */
   placed: () => void;
   /** An execution has left its executor; its record is yet to be completed. */
   left: () => void;
@@ -27,18 +27,22 @@ export type Dependencies = DispatchDependencies & {
 
 type Taken = { spec: ExecutionSpec; attempt: number };
 
-/** Uses a turn of an organisation: takes its next execution, runs it, and records what came of it. */
-export async function useTurn(dependencies: Dependencies, organizationId: string, turn: Work): Promise<void> {
+/** Uses a ticket of an organisation: takes its next execution, runs it, and records what came of it. */
+export async function useTicket(
+  dependencies: Dependencies,
+  organizationId: string,
+  ticket: Pick<Work<unknown>, 'ack' | 'nak'>,
+): Promise<void> {
   const { session, placed, log } = dependencies;
   const slot = once(placed);
   const caller = Caller.create({ organizationId });
   try {
     const { spec, attempt } = await session.takeExecution({}, { caller, deadlineMs: SESSION_DEADLINE_MS });
     if (spec) await runAttempt(dependencies, { spec, attempt }, caller, slot);
-    turn.done();
+    ticket.ack();
   } catch (error) {
-    log.warn({ err: error, organizationId }, 'turn given back');
-    turn.giveBack(RETRY_MS);
+    log.warn({ err: error, organizationId }, 'ticket given back');
+    ticket.nak(RETRY_MS);
   } finally {
     slot();
   }
@@ -48,7 +52,7 @@ async function runAttempt(dependencies: Dependencies, taken: Taken, caller: Call
   const { session, cancellations, attempts, left, stopping, log } = dependencies;
   const { spec, attempt } = taken;
   const { executionId } = spec;
-  using held = attempts.hold({ executionId, attempt });
+  using held = attempts.holdAttempt({ executionId, attempt });
   using cancelled = cancellations.watch(executionId);
   const given = AbortSignal.any([held.signal, cancelled.signal]);
   let result: ExecutionResult | undefined;
@@ -64,13 +68,13 @@ async function runAttempt(dependencies: Dependencies, taken: Taken, caller: Call
     log.warn({ err: error, executionId, attempt }, 'execution put back into the queue');
     const message = error instanceof DrydockError ? error.message : 'internal error';
     const lost = !stopping.aborted && !hasReason(error, 'NO_CAPACITY');
-    await insist(dependencies, held.signal, () =>
+    await retryUntilRecorded(dependencies, held.signal, () =>
       session.returnExecution({ executionId, attempt, message, lost }, { caller, deadlineMs: SESSION_DEADLINE_MS }),
     );
     return;
   }
   const { execution, stdout, stderr } = result;
-  await insist(dependencies, held.signal, () =>
+  await retryUntilRecorded(dependencies, held.signal, () =>
     session.completeExecution(
       { execution: { ...execution!, id: executionId }, stdout, stderr, attempt },
       { caller, deadlineMs: SESSION_DEADLINE_MS },
@@ -79,7 +83,11 @@ async function runAttempt(dependencies: Dependencies, taken: Taken, caller: Call
 }
 
 /** Tries until session has it on record: what was run must not have to run again because the database was away. */
-async function insist({ log }: Dependencies, lost: AbortSignal, work: () => Promise<unknown>): Promise<void> {
+async function retryUntilRecorded(
+  { log }: Dependencies,
+  lost: AbortSignal,
+  work: () => Promise<unknown>,
+): Promise<void> {
   for (let tries = 0; !lost.aborted; tries++) {
     try {
       await work();

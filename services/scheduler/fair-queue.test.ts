@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createTurns } from './turns.ts';
+import { createFairQueue } from './fair-queue.ts';
 
 const never = new AbortController().signal;
 
@@ -8,9 +8,9 @@ const never = new AbortController().signal;
 function floods(weights: Record<string, number>) {
   let free = 0;
   const taken: string[] = [];
-  const turns = createTurns(() => free > 0 && free-- > 0);
+  const fairQueue = createFairQueue(() => free > 0 && free-- > 0);
   const flood = (id: string, weight: number): void => {
-    void turns.wait(id, weight, never).then(() => {
+    void fairQueue.wait(id, weight, never).then(() => {
       taken.push(id);
       flood(id, weight);
     });
@@ -22,7 +22,7 @@ function floods(weights: Record<string, number>) {
     async give(slots: number) {
       for (let i = 0; i < slots; i++) {
         free++;
-        turns.offer();
+        fairQueue.offer();
         await Promise.resolve();
       }
     },
@@ -57,14 +57,14 @@ test('one who comes late is served at once, and gets nothing for having been awa
 
 test('nobody has a turn while no slot is free, and who stops waiting has none', async () => {
   let free = 0;
-  const turns = createTurns(() => free > 0 && free-- > 0);
+  const fairQueue = createFairQueue(() => free > 0 && free-- > 0);
   const stop = new AbortController();
-  const left = turns.wait('left', 1, stop.signal);
-  const stayed = turns.wait('stayed', 1, never);
+  const left = fairQueue.wait('left', 1, stop.signal);
+  const stayed = fairQueue.wait('stayed', 1, never);
   stop.abort();
   await expect(left).rejects.toThrow();
   free = 1;
-  turns.offer();
+  fairQueue.offer();
   await stayed;
   expect(free).toBe(0);
 });

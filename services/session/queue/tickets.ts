@@ -1,7 +1,8 @@
 import { newId } from '#libs/ids.ts';
-import { EXECUTION_QUEUE, type WorkQueue } from '#libs/nats/work-queue.ts';
+import { EXECUTION_QUEUE, encode, workEvent } from '#libs/nats/subjects.ts';
+import type { WorkQueue } from '#libs/nats/work-queue.ts';
 import type { Database, Queryable } from '#libs/postgres/database.ts';
-import { ExecutionQueued } from '#proto/drydock/internal/v1/events.ts';
+import type { ExecutionQueued } from '#proto/drydock/internal/v1/events.ts';
 
 const SETTLED_AFTER = '5 s';
 
@@ -12,36 +13,40 @@ type Share = {
   set_time: Date | null;
 };
 
-/** Writes turns by organisation, to be sent after the commit: one for each execution that is put into the queue. */
-export async function writeTurns(tx: Queryable, counts: ReadonlyMap<string, number>): Promise<void> {
+/** Writes tickets by organisation, to be sent after the commit: one for each execution that is put into the queue. */
+export async function writeTickets(tx: Queryable, counts: ReadonlyMap<string, number>): Promise<void> {
   if (counts.size === 0) return;
   const shares = await tx.query<Share>('select * from tenants where organization_id = any($1)', [[...counts.keys()]]);
+  const events = shares.map(({ organization_id }) => workEvent(EXECUTION_QUEUE, organization_id));
   await tx.query(
     `insert into outbox (id, subject, payload, copies)
      select * from unnest($1::text[], $2::text[], $3::bytea[], $4::int[])`,
     [
       shares.map(() => newId('evt')),
-      shares.map(({ organization_id }) => `${EXECUTION_QUEUE.prefix}.${organization_id}`),
-      shares.map(encodeTurn),
+      events.map(({ subject }) => subject),
+      shares.map((share, index) => encode(events[index]!, toTicket(share))),
       shares.map(({ organization_id }) => counts.get(organization_id)),
     ],
   );
 }
 
-function encodeTurn({ concurrent_executions, queue_weight, set_time }: Share): Buffer {
-  const turn: ExecutionQueued = {
+function toTicket({ concurrent_executions, queue_weight, set_time }: Share): ExecutionQueued {
+  return {
     concurrentExecutions: concurrent_executions,
     queueWeight: queue_weight,
     setTime: set_time ?? undefined,
   };
-  return Buffer.from(ExecutionQueued.encode(turn).finish());
 }
 
 /**
- * Gives out turns anew where NATS has fewer than there are executions to run, as when it lost its disk. One too many is
+ * Gives out tickets anew where NATS has fewer than there are executions to run, as when it lost its disk. One too many is
  * harmless: whoever gets it finds nothing to take. What has changed within the last 5 s may still be on its way.
  */
-export async function replaceLostTurns(db: Database, queue: WorkQueue, changed: () => void): Promise<void> {
+export async function replaceLostTickets(
+  db: Database,
+  queue: Pick<WorkQueue<ExecutionQueued>, 'depths'>,
+  wakeRelay: () => void,
+): Promise<void> {
   const wanted = await db.query<{ organization_id: string; count: number }>(
     `select organization_id, count(*) from executions
      where (state = 'QUEUED' and create_time < now() - interval '${SETTLED_AFTER}')
@@ -59,6 +64,6 @@ export async function replaceLostTurns(db: Database, queue: WorkQueue, changed: 
     .map(({ organization_id, count }) => [organization_id, count - (depths.get(organization_id) ?? 0)] as const)
     .filter(([, count]) => count > 0);
   if (missing.length === 0) return;
-  await db.transaction((tx) => writeTurns(tx, new Map(missing)));
-  changed();
+  await db.transaction((tx) => writeTickets(tx, new Map(missing)));
+  wakeRelay();
 }

@@ -1,0 +1,43 @@
+/** What a sandbox may use, without the limits that only executions have. */
+export type SandboxLimits = { memoryBytes: number; processes: number; diskBytes: number; cpus: number };
+
+/** Warm sandboxes: at least `floor`, and under demand at most `ceiling`. */
+export type WarmRange = { readonly floor: number; readonly ceiling: number };
+
+export type Template = {
+  readonly id: string;
+  readonly description: string;
+  /** Name of an image of `deploy/images`, or a full reference. */
+  readonly image: string;
+  /** What a sandbox gets that asks for nothing. */
+  readonly limits: Readonly<SandboxLimits>;
+  readonly writableRoot: boolean;
+  /** Runtime class of the engine, such as `runsc`; null is the engine's default. */
+  readonly runtime: string | null;
+  /** Warm sandboxes that an executor keeps, and those for cells besides; default none of these. */
+  readonly pool: WarmRange & { readonly cells?: WarmRange };
+};
+
+/** Commands are argument arrays; `planProgram` fills in their placeholders. */
+export type Language = {
+  readonly name: string;
+  readonly displayName: string;
+  readonly template: string;
+  /** What the one file of a program is called. */
+  readonly sourceFile: string;
+  /** Endings by which the other sources of a program are known. */
+  readonly extensions: readonly string[];
+  readonly compile?: readonly string[];
+  readonly run: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+  /**
+   * What its runtime prints to standard error when it cannot allocate and ends the program itself, so that no process
+   * was killed for its memory. Absent where a failed allocation is the program's affair, or where none is seen to fail.
+   */
+  readonly outOfMemory?: string;
+};
+
+export type Catalog = {
+  readonly templates: ReadonlyMap<string, Template>;
+  readonly languages: ReadonlyMap<string, Language>;
+};

@@ -1,0 +1,120 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { every } from '#libs/lifecycle.ts';
+import type { Logger } from '#libs/log.ts';
+import type { Events } from '#libs/nats/events.ts';
+import { EXECUTION_QUEUE, tokenOf, workEvent } from '#libs/nats/subjects.ts';
+import type { Work, WorkQueue } from '#libs/nats/work-queue.ts';
+import { counter, durationHistogram } from '#libs/telemetry.ts';
+import type { ExecutionQueued } from '#proto/drydock/internal/v1/events.ts';
+import type { Attempts } from './attempts.ts';
+import type { FairQueue } from './fair-queue.ts';
+
+const RETRY_MS = 500;
+const POLL_MS = 5_000;
+const DEFAULT_WEIGHT = 100;
+
+const served = counter('scheduler_turns_total', 'Tickets of the queue that were served.', []);
+const waited = durationHistogram('scheduler_turn_wait_seconds', 'From a ticket in hand to a slot for it.', []);
+
+export type Dependencies = {
+  events: Pick<Events, 'connected' | 'subscribe' | 'onConnect'>;
+  work: WorkQueue<ExecutionQueued>;
+  fairQueue: FairQueue;
+  attempts: Attempts;
+  /** Uses a ticket that has a slot. Resolves when it is done with, whatever came of it. */
+  run: (organizationId: string, ticket: Work<ExecutionQueued>) => Promise<void>;
+  log: Logger;
+};
+
+/** `setTime`, in milliseconds since 1970, is 0 where no operator has set it. */
+type Share = { concurrency?: number | undefined; weight: number; setTime: number };
+type TenantQueue = Share & { again: boolean };
+
+/**
+ * Pulls the tickets of organisations that have some, each through its own consumer and one at a time, and hands them on in
+ * weighted order. Disposing stops pulling; what runs goes on.
+ */
+export function startTenantQueues({ events, work, fairQueue, attempts, run, log }: Dependencies): AsyncDisposable {
+  const stop = new AbortController();
+  const queues = new Map<string, TenantQueue>();
+
+  /** Serves one organisation until it has no more tickets. */
+  const serve = async (organizationId: string, queue: TenantQueue): Promise<void> => {
+    while (!stop.signal.aborted) {
+      queue.again = false;
+      const ticket = await work.next(organizationId, queue.concurrency, stop.signal);
+      if (!ticket && !queue.again) return;
+      if (!ticket) continue;
+      learn(queue, shareOf(ticket.message));
+      const held = attempts.holdTicket(ticket);
+      const end = waited.startTimer();
+      try {
+        await fairQueue.wait(organizationId, queue.weight, stop.signal);
+      } catch {
+        // Stopping: somebody else may have it at once.
+        held[Symbol.dispose]();
+        ticket.nak(0);
+        return;
+      }
+      end();
+      served.inc();
+      void run(organizationId, ticket).finally(() => held[Symbol.dispose]());
+    }
+  };
+  const begin = (organizationId: string, share: Share): void => {
+    const existing = queues.get(organizationId);
+    if (existing) {
+      existing.again = true;
+      learn(existing, share);
+      return;
+    }
+    const queue = { ...share, again: false };
+    queues.set(organizationId, queue);
+    void (async () => {
+      while (!stop.signal.aborted) {
+        try {
+          await serve(organizationId, queue);
+          break;
+        } catch (error) {
+          log.warn({ err: error, organizationId }, 'tickets interrupted');
+          work.forget();
+          await pause(RETRY_MS);
+        }
+      }
+      queues.delete(organizationId);
+    })();
+  };
+
+  // JetStream's messages reach plain subscribers too: that there is work is heard without asking.
+  const told = events.subscribe(workEvent(EXECUTION_QUEUE, '*'), (message, subject) =>
+    begin(tokenOf(EXECUTION_QUEUE, subject), shareOf(message)),
+  );
+  // What was there before, what was told while NATS was away, and what another process had in hand when it died.
+  const poll = every(POLL_MS, log, async () => {
+    if (!events.connected()) return;
+    for (const id of (await work.depths()).keys())
+      if (!queues.has(id)) begin(id, { weight: DEFAULT_WEIGHT, setTime: 0 });
+  });
+  const connected = events.onConnect(poll.trigger);
+  return {
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      told[Symbol.dispose]();
+      connected[Symbol.dispose]();
+      await poll[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function shareOf({ concurrentExecutions, queueWeight, setTime }: ExecutionQueued): Share {
+  return {
+    concurrency: Math.max(1, concurrentExecutions),
+    weight: Math.max(1, queueWeight),
+    setTime: setTime?.getTime() ?? 0,
+  };
+}
+
+/** A ticket may have been given out before the share was set anew. */
+function learn(queue: TenantQueue, share: Share): void {
+  if (share.setTime >= queue.setTime) Object.assign(queue, share);
+}
