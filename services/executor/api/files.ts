@@ -33,25 +33,25 @@ export function createFiles(sandboxes: Sandboxes): Rpc<FileServiceDefinition> {
       options: { signal: AbortSignal; deadlineMs: number },
     ) => Promise<T>,
   ): Promise<T> => {
-    const { instance, ended } = find(sandboxId, call);
+    const { instance, lifetime } = find(sandboxId, call);
     checkPath('path', path);
     try {
-      const signal = AbortSignal.any([call.signal, ended.signal]);
+      const signal = AbortSignal.any([call.signal, lifetime.signal]);
       return await work(instance.link.files, { signal, deadlineMs: AGENT_DEADLINE_MS });
     } catch (error) {
-      throw await fromAgent(error, ended.signal);
+      throw await fromAgent(error, lifetime.signal);
     }
   };
 
   return {
     async *readFile({ sandboxId, path, offsetBytes, lengthBytes }, call) {
-      const { instance, ended } = find(sandboxId, call);
+      const { instance, lifetime } = find(sandboxId, call);
       checkPath('path', path);
       if (offsetBytes < 0) throw invalidField('offsetBytes', 'must not be negative');
       if (lengthBytes !== undefined && lengthBytes <= 0) throw invalidField('lengthBytes', 'must be above 0');
       try {
         const request = { path, offsetBytes, lengthBytes: lengthBytes ?? 0 };
-        const signal = AbortSignal.any([call.signal, ended.signal]);
+        const signal = AbortSignal.any([call.signal, lifetime.signal]);
         let left = lengthBytes ?? Number.POSITIVE_INFINITY;
         for await (const { data } of instance.link.files.read(request, { signal })) {
           // Nobody gets more than was asked for, whatever is in the sandbox.
@@ -60,7 +60,7 @@ export function createFiles(sandboxes: Sandboxes): Rpc<FileServiceDefinition> {
           if (left <= 0) return;
         }
       } catch (error) {
-        throw await fromAgent(error, ended.signal);
+        throw await fromAgent(error, lifetime.signal);
       }
     },
 
@@ -68,17 +68,17 @@ export function createFiles(sandboxes: Sandboxes): Rpc<FileServiceDefinition> {
       const messages = requests[Symbol.asyncIterator]();
       const { value: first, done } = await messages.next();
       if (done) throw new DrydockError('MALFORMED_REQUEST', 'the first message carries sandbox_id and path');
-      const { instance, ended } = find(first.sandboxId, call);
+      const { instance, lifetime } = find(first.sandboxId, call);
       checkPath('path', first.path);
       if (first.mode !== undefined && !(first.mode >= 0 && first.mode <= MAX_MODE))
         throw invalidField('mode', 'must be from 0 to 511 (0777)');
       try {
         const { file } = await instance.link.files.write(toAgent(first, messages), {
-          signal: AbortSignal.any([call.signal, ended.signal]),
+          signal: AbortSignal.any([call.signal, lifetime.signal]),
         });
         return { file: toFile(file) };
       } catch (error) {
-        throw await fromAgent(error, ended.signal);
+        throw await fromAgent(error, lifetime.signal);
       }
     },
 

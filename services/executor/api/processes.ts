@@ -39,7 +39,7 @@ const AGENT_DEADLINE_MS = 10_000;
 export function createProcesses(sandboxes: Sandboxes): Rpc<ProcessServiceDefinition> {
   const find = (sandboxId: string, call: Call): Sandbox => sandboxes.get(sandboxId, callerOf(call).organizationId);
   const unary = async <T>(sandbox: Sandbox, call: Call, ask: (options: AgentOptions) => Promise<T>): Promise<T> => {
-    const { signal: ended } = sandbox.ended;
+    const { signal: ended } = sandbox.lifetime;
     try {
       return await ask({ signal: AbortSignal.any([call.signal, ended]), deadlineMs: AGENT_DEADLINE_MS });
     } catch (error) {
@@ -104,7 +104,7 @@ async function* events(
   call: Call,
   open: (signal: AbortSignal) => AsyncIterable<StartResponse | ConnectResponse>,
 ): AsyncIterable<StartProcessResponse> {
-  const { signal: ended } = sandbox.ended;
+  const { signal: ended } = sandbox.lifetime;
   const outputs = { stdout: createOutput(), stderr: createOutput() };
   const wrap =
     (name: 'stdout' | 'stderr') =>

@@ -14,11 +14,11 @@ import { openProgram, type Program, succeeded } from './program.ts';
 import { summarize, type Tried, toCompileResult, toResultEvent, toTried, wholeOf } from './results.ts';
 import type { Slots } from './slots.ts';
 import { type Ended, failureOf } from './verdict.ts';
-import { openWorkplace, type Workplaces } from './workspaces/open.ts';
+import { openWorkspace, type Workspaces } from './workspaces/open.ts';
 
 const finished = counter('executor_executions_total', 'Executions that came to a verdict.', ['verdict', 'isolation']);
 
-export type Dependencies = Workplaces & { slots: Slots };
+export type Dependencies = Workspaces & { slots: Slots };
 
 /** Runs a program to its verdict, case by case; the last event is the result. */
 export async function* runExecution(
@@ -72,7 +72,7 @@ function checkSpec(spec: ExecutionSpec): CheckedSpec {
   return { ...spec, sandbox, run };
 }
 
-/** Opens workplaces that have room for the greediest of the steps. */
+/** Opens workspaces that have room for the greediest of the steps. */
 function placeFor(
   dependencies: Dependencies,
   { sandbox, compile, run, cases = [] }: Pick<CheckedSpec, 'sandbox' | 'compile' | 'run'> & { cases?: CaseSpec[] },
@@ -80,7 +80,7 @@ function placeFor(
 ) {
   const steps = [compile, run, ...cases].flatMap((step) => step?.limits?.memoryBytes ?? []);
   const limits: AppliedLimits = { ...sandbox.limits!, memoryBytes: Math.max(sandbox.limits!.memoryBytes, ...steps) };
-  return (signal: AbortSignal) => openWorkplace(dependencies, { ...sandbox, limits }, isolation, signal);
+  return (signal: AbortSignal) => openWorkspace(dependencies, { ...sandbox, limits }, isolation, signal);
 }
 
 function openJudge(dependencies: Dependencies, spec: CheckedSpec, signal: AbortSignal): Promise<Judge> | Judge {

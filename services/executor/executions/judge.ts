@@ -4,7 +4,7 @@ import { signalName } from '../agent/signals.ts';
 import { matches } from './comparison.ts';
 import { endOf, openProgram, succeeded } from './program.ts';
 import { type Ended, failureOf } from './verdict.ts';
-import type { Workplace } from './workspaces/workspace.ts';
+import type { Workspace } from './workspaces/workspace.ts';
 
 const MAX_MESSAGE_BYTES = 1024;
 
@@ -28,11 +28,11 @@ export function createComparison({ comparison, floatTolerance }: ExecutionSpec):
 }
 
 /**
- * A program that judges: made once, in a workplace of its own, and run for each output with the files `input`, `output` and
+ * A program that judges: made once, in a workspace of its own, and run for each output with the files `input`, `output` and
  * `expected`, the last one empty where nothing was expected.
  */
 export async function openChecker(
-  open: (signal: AbortSignal) => Promise<Workplace>,
+  open: (signal: AbortSignal) => Promise<Workspace>,
   { files, compile, run }: CheckerSpec,
   signal: AbortSignal,
 ): Promise<Judge> {

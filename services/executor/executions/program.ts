@@ -5,14 +5,14 @@ import type { SourceFile } from '#proto/drydock/v1/execution.ts';
 import { isCellGone } from '../agent/errors.ts';
 import { runStep, type StepOptions } from './step.ts';
 import type { Ended } from './verdict.ts';
-import type { Workplace } from './workspaces/workspace.ts';
+import type { Workspace } from './workspaces/workspace.ts';
 
 /** Sources, and the step that makes something of them that can be run. */
 export type Sources = { files: SourceFile[]; compile: ExecutionStep | undefined };
 
-/** A program that is made once and run as often as wanted. A workplace that one run destroyed is made anew for the next. */
+/** A program that is made once and run as often as wanted. A workspace that one run destroyed is made anew for the next. */
 export type Program = AsyncDisposable & {
-  readonly isolation: Workplace['isolation'];
+  readonly isolation: Workspace['isolation'];
   /** How the compiler ended; nothing where none is needed. */
   compile(signal: AbortSignal): Promise<Ended | undefined>;
   /** Runs it, with more files beside it. */
@@ -22,43 +22,43 @@ export type Program = AsyncDisposable & {
   ): AsyncGenerator<RunExecutionResponse, Ended>;
 };
 
-/** Opens a workplace and writes the sources there. */
+/** Opens a workspace and writes the sources there. */
 export async function openProgram(
-  open: (signal: AbortSignal) => Promise<Workplace>,
+  open: (signal: AbortSignal) => Promise<Workspace>,
   { files: sources, compile: compileStep }: Sources,
   signal: AbortSignal,
 ): Promise<Program> {
-  const begin = async (signal: AbortSignal): Promise<Workplace> => {
-    const workplace = await open(signal);
+  const begin = async (signal: AbortSignal): Promise<Workspace> => {
+    const workspace = await open(signal);
     try {
-      await workplace.write(sources, signal);
-      return workplace;
+      await workspace.write(sources, signal);
+      return workspace;
     } catch (error) {
-      await workplace[Symbol.asyncDispose]();
+      await workspace[Symbol.asyncDispose]();
       throw error;
     }
   };
   const compile = async (signal: AbortSignal): Promise<Ended | undefined> =>
-    compileStep && endOf(runStep(workplace, compileStep, { signal }));
+    compileStep && endOf(runStep(workspace, compileStep, { signal }));
   const beginAgain = async (signal: AbortSignal): Promise<void> => {
-    await workplace[Symbol.asyncDispose]();
-    workplace = await begin(signal);
+    await workspace[Symbol.asyncDispose]();
+    workspace = await begin(signal);
     const compiled = await compile(signal);
     if (compiled && !succeeded(compiled))
       throw new DrydockError('SANDBOX_START_FAILED', 'the program could not be compiled once more');
   };
 
-  let workplace = await begin(signal);
+  let workspace = await begin(signal);
   let lost = false;
   return {
-    isolation: workplace.isolation,
+    isolation: workspace.isolation,
     compile,
     async *run(step, { files = [], ...options }) {
       for (let again = lost; ; again = true) {
         if (again) await beginAgain(options.signal);
         try {
-          if (files.length > 0) await workplace.write(files, options.signal);
-          const ended = yield* runStep(workplace, step, options);
+          if (files.length > 0) await workspace.write(files, options.signal);
+          const ended = yield* runStep(workspace, step, options);
           lost = ended.lost !== undefined;
           return ended;
         } catch (error) {
@@ -66,7 +66,7 @@ export async function openProgram(
         }
       }
     },
-    [Symbol.asyncDispose]: () => workplace[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => workspace[Symbol.asyncDispose](),
   };
 }
 

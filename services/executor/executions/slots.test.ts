@@ -1,7 +1,11 @@
-import { expect, test } from 'vitest';
+import { register } from 'prom-client';
+import { beforeEach, expect, test } from 'vitest';
 import { createSlots } from './slots.ts';
 
 const never = new AbortController().signal;
+
+// Each test has its own slots, and their gauge.
+beforeEach(() => register.clear());
 
 test('whoever waits is served in turn as slots are given back', async () => {
   const slots = createSlots(1);

@@ -1,4 +1,5 @@
 import { DrydockError } from '#libs/errors.ts';
+import { gauge } from '#libs/telemetry.ts';
 
 // A caller that would wait for longer is better served by another executor, or told to come again.
 const WAITING_PER_SLOT = 8;
@@ -17,6 +18,7 @@ export type Slots = {
 export function createSlots(total: number, longestWaitMs = LONGEST_WAIT_MS): Slots {
   const line = new Set<() => void>();
   let taken = 0;
+  gauge('executor_executions', 'Executions that run now.', [], (set) => set({}, taken));
 
   const slot = (): Disposable => {
     let given = false;

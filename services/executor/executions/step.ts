@@ -9,7 +9,7 @@ import type { Output } from '#proto/drydock/v1/resources.ts';
 import { endsSoon, isCellGone, noAnswer } from '../agent/errors.ts';
 import { createOutput } from '../agent/output.ts';
 import type { Ended } from './verdict.ts';
-import { PROGRAM_DIRECTORY, type StepEvent, type Workplace } from './workspaces/workspace.ts';
+import { PROGRAM_DIRECTORY, type StepEvent, type Workspace } from './workspaces/workspace.ts';
 
 // What a step may take beyond its own wall time until it is given up: the agent ends it at the limit.
 const MARGIN_MS = 10_000;
@@ -31,7 +31,7 @@ export type StepOptions = {
  * nobody's doing but ours: the caller left, the sandbox was stopped, the agent does not answer.
  */
 export async function* runStep(
-  workplace: Workplace,
+  workspace: Workspace,
   step: ExecutionStep,
   { stdin = NOTHING, streamOutput = false, signal }: StepOptions,
 ): AsyncGenerator<RunExecutionResponse, Ended> {
@@ -39,7 +39,7 @@ export async function* runStep(
   const kept = { stdout: keepUpTo(limits.outputBytes), stderr: keepUpTo(limits.outputBytes) };
   const pieces = { stdout: createOutput(), stderr: createOutput() };
   const overdue = AbortSignal.timeout(millisecondsOf(limits.wallTime!) + MARGIN_MS);
-  const endings = AbortSignal.any([signal, workplace.ended, overdue]);
+  const endings = AbortSignal.any([signal, workspace.ended, overdue]);
   // One for each message on its way.
   setMaxListeners(0, endings);
   const found: Pick<Ended, 'exited' | 'lost' | 'peakMemoryBytes'> = {
@@ -48,11 +48,11 @@ export async function* runStep(
     peakMemoryBytes: undefined,
   };
   try {
-    await workplace.clear(endings);
-    const fits = await workplace.limit(limits);
-    await using peak = fits ? await workplace.measurePeak() : undefined;
+    await workspace.clear(endings);
+    const fits = await workspace.limit(limits);
+    await using peak = fits ? await workspace.measurePeak() : undefined;
     if (!fits) found.lost = 'OUT_OF_MEMORY';
-    for await (const event of fits ? workplace.start(toAgentStart(step), stdin, endings) : []) {
+    for await (const event of fits ? workspace.start(toAgentStart(step), stdin, endings) : []) {
       if (event.$case === 'exited') found.exited = event.value;
       if (event.$case === 'refused') {
         found.exited = Exited.create({ exitCode: NOT_FOUND_EXIT_CODE });
@@ -67,7 +67,7 @@ export async function* runStep(
   } catch (error) {
     if (signal.aborted) throw error;
     found.exited = undefined;
-    found.lost = overdue.aborted ? 'OVERDUE' : await whyLost(workplace, error);
+    found.lost = overdue.aborted ? 'OVERDUE' : await whyLost(workspace, error);
   }
   if (streamOutput) for (const name of ['stdout', 'stderr'] as const) yield* pieces[name].end().map(wrap(name));
   return { ...found, stdout: kept.stdout.bytes(), stderr: kept.stderr.bytes() };
@@ -112,7 +112,7 @@ function wrap(name: 'stdout' | 'stderr') {
 }
 
 /** A sandbox that ended by itself was ended by its program. One that somebody stopped is no result. */
-async function whyLost({ ended }: Workplace, error: unknown): Promise<Ended['lost']> {
+async function whyLost({ ended }: Workspace, error: unknown): Promise<Ended['lost']> {
   // Of a cell both come to light when a step is to begin: that files did not fit, and that the last step was its end.
   if (hasReason(error, 'DISK_FULL', 'NOT_IMPLEMENTED') || isCellGone(error)) throw error;
   if (!(await endsSoon(ended))) throw noAnswer(error);

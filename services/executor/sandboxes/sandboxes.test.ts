@@ -7,7 +7,7 @@ import { DrydockError } from '#libs/errors.ts';
 import { createLogger } from '#libs/log.ts';
 import { SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
 import type { Backend } from '../backends/backend.ts';
-import { createRoom } from '../instances/capacity.ts';
+import { createCapacity } from '../instances/capacity.ts';
 import type { Instance, Instances } from '../instances/instances.ts';
 import type { Pool } from '../instances/pool.ts';
 import { openClaims } from './claims.ts';
@@ -72,9 +72,9 @@ beforeEach(async () => {
     take: () => warm.shift(),
     giveBack: (instance) => void warm.unshift(instance),
   } as Partial<Pool> as Pool;
-  const room = createRoom({ maxSandboxes: 3, memoryBytes: 1024 * MiB, giveWay: async () => false });
+  const capacity = createCapacity({ maxSandboxes: 3, memoryBytes: 1024 * MiB });
   const claims = await openClaims(directory, { note() {} });
-  sandboxes = createSandboxes({ backend, instances, pool: () => pool, claims, room, catalog, log });
+  sandboxes = createSandboxes({ backend, instances, pool, claims, capacity, catalog, log });
 });
 afterEach(() => rm(directory, { recursive: true }));
 

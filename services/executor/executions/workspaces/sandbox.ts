@@ -8,13 +8,13 @@ import { startProcess } from '../../agent/processes.ts';
 import type { Backend } from '../../backends/backend.ts';
 import type { Sandbox, Sandboxes } from '../../sandboxes/sandboxes.ts';
 import {
-  confinesOf,
+  limitControls,
   PIECE_BYTES,
   PROGRAM_DIRECTORY,
   piecesOf,
   type StepEvent,
-  type Workplace,
-  whyNotWritten,
+  type Workspace,
+  writeFailureOf,
 } from './workspace.ts';
 
 const WRITES_AT_ONCE = 4;
@@ -22,22 +22,22 @@ const AGENT_DEADLINE_MS = 10_000;
 const NOTHING = Buffer.alloc(0);
 
 /** A sandbox of its own, destroyed afterwards. Errors: NO_CAPACITY, SANDBOX_START_FAILED. */
-export async function openSandboxWorkplace(
+export async function openSandboxWorkspace(
   { sandboxes, backend, log }: { sandboxes: Sandboxes; backend: Backend; log: Logger },
   spec: SandboxSpec,
   signal: AbortSignal,
-): Promise<Workplace> {
+): Promise<Workspace> {
   const sandbox = await sandboxes.claim(spec, signal);
   // Known to nobody but this call, so there is nothing to wait for.
   sandbox.confirmed = true;
   const { instance, limits, sandboxId } = sandbox;
-  const ended = sandbox.ended.signal;
+  const ended = sandbox.lifetime.signal;
   const { control } = instance.link;
   let hasRun = false;
   return {
     isolation: 'SANDBOX',
     ended,
-    ...confinesOf(backend, instance.id, { limits }),
+    ...limitControls(backend, instance.id, { limits }),
     write: (files, signal) => writeFiles(sandbox, files, signal),
     async clear(signal) {
       if (hasRun) await control.killAll({}, { signal, deadlineMs: AGENT_DEADLINE_MS });
@@ -53,8 +53,8 @@ export async function openSandboxWorkplace(
   };
 }
 
-async function writeFiles({ instance, ended }: Sandbox, files: SourceFile[], signal: AbortSignal): Promise<void> {
-  const options = { signal: AbortSignal.any([signal, ended.signal]) };
+async function writeFiles({ instance, lifetime }: Sandbox, files: SourceFile[], signal: AbortSignal): Promise<void> {
+  const options = { signal: AbortSignal.any([signal, lifetime.signal]) };
   const queue = files.values();
   const worker = async () => {
     for (const file of queue) await instance.link.files.write(toMessages(file), options);
@@ -63,7 +63,7 @@ async function writeFiles({ instance, ended }: Sandbox, files: SourceFile[], sig
     if (files.length === 0) await instance.link.files.makeDirectory({ path: PROGRAM_DIRECTORY }, options);
     await Promise.all(Array.from({ length: Math.min(WRITES_AT_ONCE, files.length) }, worker));
   } catch (error) {
-    throw await whyNotWritten(error, ended.signal);
+    throw await writeFailureOf(error, lifetime.signal);
   }
 }
 
@@ -84,11 +84,11 @@ async function* start(
 ): AsyncIterable<StepEvent> {
   const inline = stdin.length <= PIECE_BYTES;
   const request = { ...command, stdin: inline ? stdin : NOTHING, openStdin: !inline };
-  const starved = new AbortController();
-  const endings = AbortSignal.any([signal, starved.signal]);
+  const inputLost = new AbortController();
+  const endings = AbortSignal.any([signal, inputLost.signal]);
   try {
     for await (const { event } of startProcess(sandbox.instance.link.processes, request, endings)) {
-      if (event?.$case === 'started' && !inline) void feed(sandbox, request.processId, stdin, starved);
+      if (event?.$case === 'started' && !inline) void feed(sandbox, request.processId, stdin, inputLost);
       if (event) yield event;
     }
   } catch (error) {
@@ -99,23 +99,23 @@ async function* start(
 
 /**
  * Gives a long input piece by piece. A program that ends before it has read all of it is its own affair; one that can be
- * given no more, since nobody knows what of it has arrived, is `starved`.
+ * given no more, since nobody knows what of it has arrived, is `inputLost`.
  */
 async function feed(
-  { instance, ended }: Sandbox,
+  { instance, lifetime }: Sandbox,
   processId: string,
   stdin: Buffer,
-  starved: AbortController,
+  inputLost: AbortController,
 ): Promise<void> {
   try {
     let given = 0;
     for (const data of piecesOf(stdin)) {
       given += data.length;
       const close = given === stdin.length;
-      await instance.link.processes.writeInput({ processId, data, close }, { signal: ended.signal });
+      await instance.link.processes.writeInput({ processId, data, close }, { signal: lifetime.signal });
     }
   } catch (error) {
     // How a program ended is told by its own stream.
-    if (isSilence(error)) starved.abort(noAnswer(error));
+    if (isSilence(error)) inputLost.abort(noAnswer(error));
   }
 }

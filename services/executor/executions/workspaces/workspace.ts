@@ -19,7 +19,7 @@ export type StepEvent = Exclude<RunResponse['event'], undefined | { $case: 'open
  * Where the steps of one program run, one after the other, with nothing else beside them. Disposing ends whatever runs in
  * it. Calls throw where the sandbox around it does not answer; whether it has ended is told by `ended`.
  */
-export type Workplace = AsyncDisposable & {
+export type Workspace = AsyncDisposable & {
   readonly isolation: 'CELL' | 'SANDBOX';
   /** Aborted when the sandbox around it ends, with the error that says why. */
   readonly ended: AbortSignal;
@@ -35,12 +35,12 @@ export type Workplace = AsyncDisposable & {
   start(command: StartRequest, stdin: Buffer, signal: AbortSignal): AsyncIterable<StepEvent>;
 };
 
-/** What is asked of the backend about the sandbox around a workplace of either kind. `now.limits` follows what is set. */
-export function confinesOf(
+/** What is asked of the backend about the sandbox around a workspace of either kind. `now.limits` follows what is set. */
+export function limitControls(
   backend: Backend,
   instanceId: string,
   now: { limits: SandboxLimits },
-): Pick<Workplace, 'limit' | 'measurePeak'> {
+): Pick<Workspace, 'limit' | 'measurePeak'> {
   return {
     async limit({ memoryBytes, processes, cpus }) {
       const limits = { ...now.limits, memoryBytes, processes, cpus };
@@ -60,7 +60,7 @@ function noOtherLimits(): DrydockError {
 }
 
 /** Why files could not be written. Nothing has run on them yet, so that another sandbox may fare better. */
-export async function whyNotWritten(error: unknown, ended: AbortSignal): Promise<unknown> {
+export async function writeFailureOf(error: unknown, ended: AbortSignal): Promise<unknown> {
   const known = await fromAgent(error, ended);
   if (!hasReason(known, 'SANDBOX_STOPPED', 'SERVICE_UNAVAILABLE')) return known;
   return new DrydockError('SANDBOX_START_FAILED', 'the sandbox ended before the program began', { cause: known });

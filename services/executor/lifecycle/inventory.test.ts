@@ -10,7 +10,7 @@ import type { Instance, Instances } from '../instances/instances.ts';
 import { type Claims, openClaims } from '../sandboxes/claims.ts';
 import { createQuarantine, type Quarantine } from '../sandboxes/quarantine.ts';
 import type { Sandboxes } from '../sandboxes/sandboxes.ts';
-import { adoptInstances, type Dependencies, reconcile } from './reconcile.ts';
+import { createInventory, type Dependencies, type Inventory } from './inventory.ts';
 
 const MiB = 1024 * 1024;
 const HOUR_MS = 3_600_000;
@@ -40,6 +40,7 @@ let reported: string[];
 let told: string[];
 let inherited: string[][];
 let dependencies: Dependencies;
+let inventory: Inventory;
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'drydock-reconcile-'));
@@ -67,9 +68,13 @@ beforeEach(async () => {
   } as Partial<Sandboxes> as Sandboxes;
   dependencies = {
     ...{ backend, instances, sandboxes, claims, catalog, quarantine, log },
-    report: ({ sandboxId }) => void reported.push(sandboxId),
-    reportInheritance: async (_, sandboxIds) => void inherited.push(sandboxIds),
+    reporter: {
+      start: () => new AsyncDisposableStack(),
+      report: ({ sandboxId }) => void reported.push(sandboxId),
+      reportInheritance: async (_, sandboxIds) => void inherited.push(sandboxIds),
+    },
   } as Partial<Dependencies> as Dependencies;
+  inventory = createInventory(dependencies);
 });
 afterEach(() => rm(directory, { recursive: true }));
 
@@ -85,7 +90,7 @@ test('what has a confirmed claim is taken over, and what has none or one that no
   for (const id of ['ins_ours', 'ins_unconfirmed', 'ins_nobodys']) exists(id);
   await claims.write('ins_ours', claimOf('sbx_ours'));
   await claims.write('ins_unconfirmed', claimOf('sbx_unconfirmed', { confirmed: false }));
-  await adoptInstances(dependencies);
+  await inventory.adopt();
   expect(adopted).toMatchObject([{ sandboxId: 'sbx_ours' }]);
   expect(destroyed.toSorted()).toEqual(['ins_nobodys', 'ins_unconfirmed']);
   expect(reported).toEqual(['sbx_unconfirmed']);
@@ -111,9 +116,9 @@ describe.each(Object.entries(UNREADABLE))('%s in the place of a claim', (name, d
   test('leaves its instance as it is, is told of once, and is looked at again', async () => {
     exists('ins_lost');
     await damage(fileOf('ins_lost'));
-    if (name !== 'a claim behind a file') await adoptInstances(dependencies);
-    await reconcile(dependencies);
-    await reconcile(dependencies);
+    if (name !== 'a claim behind a file') await inventory.adopt();
+    await inventory.reconcile();
+    await inventory.reconcile();
     expect([destroyed, reported, adopted]).toEqual([[], [], []]);
     expect(told).toEqual([expect.stringMatching(/left as it is/)]);
     expect(quarantine.ids()).toEqual(['ins_lost']);
@@ -121,7 +126,7 @@ describe.each(Object.entries(UNREADABLE))('%s in the place of a claim', (name, d
     await rm(join(directory, 'claims'), { recursive: true });
     await mkdir(join(directory, 'claims'));
     await claims.write('ins_lost', claimOf('sbx_lost'));
-    await reconcile(dependencies);
+    await inventory.reconcile();
     expect(adopted).toMatchObject([{ sandboxId: 'sbx_lost' }]);
     expect(quarantine.ids()).toEqual([]);
   });
@@ -132,7 +137,7 @@ test('one whose claim cannot be read keeps no other from being taken over', asyn
   exists('ins_ours');
   await writeFile(fileOf('ins_lost'), '');
   await claims.write('ins_ours', claimOf('sbx_ours'));
-  await adoptInstances(dependencies);
+  await inventory.adopt();
   expect(adopted).toMatchObject([{ sandboxId: 'sbx_ours' }]);
 });
 
@@ -144,10 +149,10 @@ test('a damaged claim counts for as long as a sandbox may live', async () => {
     return utimes(fileOf('ins_lost'), time, time);
   };
   await written(24);
-  await reconcile(dependencies);
+  await inventory.reconcile();
   expect(destroyed).toEqual([]);
   await written(26);
-  await reconcile(dependencies);
+  await inventory.reconcile();
   expect(destroyed).toEqual(['ins_lost']);
   expect(await claims.list()).toEqual([]);
   expect(quarantine.ids()).toEqual([]);
@@ -155,10 +160,10 @@ test('a damaged claim counts for as long as a sandbox may live', async () => {
 
 test('a damaged claim whose instance is gone is kept, and reported once it can be read', async () => {
   await writeFile(fileOf('ins_gone'), '');
-  await adoptInstances(dependencies);
+  await inventory.adopt();
   expect(await claims.list()).toEqual(['ins_gone']);
   await claims.write('ins_gone', claimOf('sbx_gone'));
-  await reconcile(dependencies);
+  await inventory.reconcile();
   expect(reported).toEqual(['sbx_gone']);
   expect(await claims.list()).toEqual([]);
 });
@@ -168,15 +173,15 @@ describe('what the backend has noted', () => {
     exists('ins_1', JSON.stringify(claimOf('sbx_1')));
     exists('ins_2', JSON.stringify(claimOf('sbx_2')));
     await writeFile(fileOf('ins_2'), '');
-    await adoptInstances(dependencies);
+    await inventory.adopt();
     expect(adopted.map(({ sandboxId }) => sandboxId).toSorted()).toEqual(['sbx_1', 'sbx_2']);
   });
 
   test('leaves its instance as it is where it is damaged, and nothing else', async () => {
     exists('ins_lost', '{');
     exists('ins_ours', JSON.stringify(claimOf('sbx_ours')));
-    await adoptInstances(dependencies);
-    await reconcile(dependencies);
+    await inventory.adopt();
+    await inventory.reconcile();
     expect(destroyed).toEqual([]);
     expect(quarantine.ids()).toEqual(['ins_lost']);
     expect(adopted).toMatchObject([{ sandboxId: 'sbx_ours' }]);
@@ -189,11 +194,11 @@ test('what cannot be taken over is left as it is until its deadline, and told of
   };
   dependencies.backend.inherit = async () => [{ executorId: 'e0', lostTime: new Date(), settled: async () => {} }];
   exists('ins_1', JSON.stringify(claimOf('sbx_1')));
-  await reconcile(dependencies);
+  await inventory.reconcile();
   expect(destroyed).toEqual([]);
   expect(inherited).toEqual([['sbx_1']]);
   existing = [{ instanceId: 'ins_1', running: true, note: JSON.stringify(claimOf('sbx_1', { expireTime: 1 })) }];
-  await reconcile(dependencies);
+  await inventory.reconcile();
   expect(destroyed).toEqual(['ins_1']);
   expect(reported).toEqual(['sbx_1']);
 });
@@ -201,7 +206,7 @@ test('what cannot be taken over is left as it is until its deadline, and told of
 test('what a template was lost of that is in the catalogue no more is left as it is', async () => {
   exists('ins_1');
   await claims.write('ins_1', claimOf('sbx_1', { template: 'gone' }));
-  await adoptInstances(dependencies);
+  await inventory.adopt();
   expect(destroyed).toEqual([]);
   expect(quarantine.ids()).toEqual(['ins_1']);
 });

@@ -1,0 +1,31 @@
+import { hasReason } from '#libs/errors.ts';
+import type { Logger } from '#libs/log.ts';
+import type { Events } from '#libs/nats/events.ts';
+import { SandboxChanged } from '#proto/drydock/internal/v1/events.ts';
+import type { Sandboxes } from '../sandboxes/sandboxes.ts';
+
+const STREAM = 'SESSION';
+const CHANGED_SUBJECT = 'drydock.session.sandbox.changed';
+
+/**
+ * Confirms sandboxes that session has recorded as running, and destroys those recorded as stopped, also if that was recorded while
+ * this executor was away.
+ */
+export function followSession(events: Events, sandboxes: Sandboxes, missedSince: Date, log: Logger): Disposable {
+  const handle = async (data: Uint8Array) => {
+    const { sandboxId, organizationId, state } = SandboxChanged.decode(data);
+    try {
+      const sandbox = sandboxes.get(sandboxId, organizationId);
+      if (state === 'RUNNING' && !sandbox.confirmed) await sandboxes.confirm(sandbox);
+    } catch (error) {
+      // Not on this executor, or taken over by another one.
+      if (hasReason(error, 'SANDBOX_NOT_FOUND', 'SERVICE_UNAVAILABLE')) return;
+      throw error;
+    }
+    if (state !== 'STOPPED') return;
+    log.info({ sandboxId }, 'destroying a stopped sandbox');
+    await sandboxes.destroy(sandboxId);
+  };
+  events.keepStream(STREAM, ['drydock.session.>']);
+  return events.follow({ stream: STREAM, subject: CHANGED_SUBJECT, since: missedSince, handle });
+}
