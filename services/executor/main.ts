@@ -67,7 +67,16 @@ await run(log, async (shutdown) => {
   using _session = followSession(events, sandboxes, life.missedSince, log);
   await using _deletions = followDeletions({ ...held, events, log }, life.missedSince);
   const { advertisedAddress: address } = config;
-  const state = { sandboxes, cellHosts, capacity, slots, pool, executorId, cluster: backend.cluster, address };
+  const state = {
+    sandboxes,
+    cellHosts,
+    capacity,
+    slots,
+    pool,
+    executorId,
+    cluster: backend.cluster?.id ?? '',
+    address,
+  };
   await using heartbeat = createHeartbeat({ ...state, events, maxSandboxes, leaving, log });
   const executor = createExecutor({ sandboxes, cellHosts, instances, slots, backend, drain, log });
   await using server = await startServer({

@@ -60,7 +60,7 @@ const tracer = trace.getTracer('drydock');
 export async function openLink(
   dataDirectory: string,
   instanceId: string,
-  backend: Pick<Backend, 'reach'>,
+  backend: Pick<Backend, 'link'>,
   limits: StreamLimits,
 ): Promise<AgentLink & AsyncDisposable> {
   const bridges = bridgesOf(dataDirectory);
@@ -69,7 +69,7 @@ export async function openLink(
 
   const connected = Promise.withResolvers<void>();
   const pair = pairing(() => connected.resolve());
-  const reached = await backend.reach(instanceId, pair.agent);
+  const agentStreams = await backend.link(instanceId, pair.agent);
   const bridgeServer = await listen(bridge, pair.client);
 
   const address = `unix://${bridge}`;
@@ -97,7 +97,7 @@ export async function openLink(
     async [Symbol.asyncDispose]() {
       for (const client of [control, processes, files, cells, tunnels]) client[Symbol.dispose]();
       pair.close();
-      await Promise.all([reached[Symbol.asyncDispose](), bridgeServer[Symbol.asyncDispose]()]);
+      await Promise.all([agentStreams[Symbol.asyncDispose](), bridgeServer[Symbol.asyncDispose]()]);
     },
   };
 }

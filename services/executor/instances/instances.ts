@@ -112,7 +112,7 @@ async function create(state: State, { template, limits, purpose, tenant }: Order
     const { id, image, writableRoot, runtime } = template;
     await backend.create({ instanceId, purpose, tenant, template: id, image, limits, writableRoot, runtime }, signal);
     await untilReady(link, id, signal);
-    await untilIsolated(link, id, backend.outOfReach(instanceId), signal);
+    await untilIsolated(link, id, backend.cluster?.forbiddenAddresses(instanceId) ?? [], signal);
     if (purpose === 'cells') await createFirstCell(state, instance, signal);
     end();
     return instance;

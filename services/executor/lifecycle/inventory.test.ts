@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parseCatalog } from '#libs/catalog/catalog.ts';
 import { createLogger } from '#libs/log.ts';
-import type { Backend } from '../backends/backend.ts';
+import type { Backend, Cluster, Takeover } from '../backends/backend.ts';
 import type { Claim } from '../backends/claim.ts';
 import type { Instance, Instances } from '../instances/instances.ts';
 import { type Claims, openClaims } from '../sandboxes/claims.ts';
@@ -38,17 +38,22 @@ let adopted: Claim[];
 let destroyed: string[];
 let reported: string[];
 let told: string[];
-let inherited: string[][];
+let takenOver: string[][];
+let takeovers: Takeover[];
 let dependencies: Dependencies;
 let inventory: Inventory;
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'drydock-reconcile-'));
-  claims = await openClaims(directory, { note() {} });
-  [existing, known, adopted, destroyed, reported, told, inherited] = [[], new Set(), [], [], [], [], []];
+  claims = await openClaims(directory, {});
+  [existing, known, adopted, destroyed, reported, told, takenOver] = [[], new Set(), [], [], [], [], []];
+  takeovers = [];
   const log = Object.assign(createLogger('test'), { error: (_: object, message: string) => void told.push(message) });
   quarantine = createQuarantine(log);
-  const backend = { list: async () => existing, inherit: async () => [] } as Partial<Backend> as Backend;
+  const backend = {
+    list: async () => existing,
+    cluster: { takeOver: async () => takeovers } as Partial<Cluster> as Cluster,
+  } as Partial<Backend> as Backend;
   const instances = {
     known: () => new Set(known),
     async adopt(id, template) {
@@ -71,7 +76,7 @@ beforeEach(async () => {
     reporter: {
       start: () => new AsyncDisposableStack(),
       report: ({ sandboxId }) => void reported.push(sandboxId),
-      reportInheritance: async (_, sandboxIds) => void inherited.push(sandboxIds),
+      reportTakeover: async (_, sandboxIds) => void takenOver.push(sandboxIds),
     },
   } as Partial<Dependencies> as Dependencies;
   inventory = createInventory(dependencies);
@@ -192,11 +197,11 @@ test('what cannot be taken over is left as it is until its deadline, and told of
   dependencies.instances.adopt = async () => {
     throw new Error('ENOSPC: no space left on device');
   };
-  dependencies.backend.inherit = async () => [{ executorId: 'e0', lostTime: new Date(), settled: async () => {} }];
+  takeovers = [{ executorId: 'e0', lostTime: new Date(), settled: async () => {} }];
   exists('ins_1', JSON.stringify(claimOf('sbx_1')));
   await inventory.reconcile();
   expect(destroyed).toEqual([]);
-  expect(inherited).toEqual([['sbx_1']]);
+  expect(takenOver).toEqual([['sbx_1']]);
   existing = [{ instanceId: 'ins_1', running: true, note: JSON.stringify(claimOf('sbx_1', { expireTime: 1 })) }];
   await inventory.reconcile();
   expect(destroyed).toEqual(['ins_1']);

@@ -74,7 +74,7 @@ async function adoptAll(dependencies: Dependencies): Promise<void> {
 
 async function reconcile(dependencies: Dependencies): Promise<void> {
   const { backend, instances, sandboxes, quarantine, reporter } = dependencies;
-  const estates = await backend.inherit();
+  const takeovers = (await backend.cluster?.takeOver()) ?? [];
   // Instances are created and destroyed while the backend answers, so an id known before or after the listing is known.
   const before = instances.known();
   const existing = await backend.list();
@@ -89,10 +89,10 @@ async function reconcile(dependencies: Dependencies): Promise<void> {
     unknown.filter(({ note }) => note),
     take,
   );
-  for (const estate of estates) {
+  for (const takeover of takeovers) {
     const held = sandboxes.list().map(({ sandboxId }) => sandboxId);
-    await reporter.reportInheritance(estate, [...held, ...quarantine.sandboxIds()]);
-    await estate.settled();
+    await reporter.reportTakeover(takeover, [...held, ...quarantine.sandboxIds()]);
+    await takeover.settled();
   }
   await eachOf(
     unknown.filter(({ note }) => !note),

@@ -17,7 +17,7 @@ export type Dependencies = {
   sandboxes: Sandboxes;
   cellHosts: CellHosts;
   pool: Pool;
-  backend: Pick<Backend, 'forget'>;
+  backend: Pick<Backend, 'cluster'>;
   log: Logger;
 };
 
@@ -52,6 +52,6 @@ async function forget(dependencies: Dependencies, organizationId: string): Promi
   await Promise.all(own.map(({ sandboxId }) => sandboxes.destroy(sandboxId)));
   await cellHosts.discardOf(organizationId);
   await pool.forget(organizationId);
-  await backend.forget(organizationId);
+  await backend.cluster?.forget(organizationId);
   log.info({ organizationId, sandboxes: own.length }, 'destroyed everything of a deleted organisation');
 }

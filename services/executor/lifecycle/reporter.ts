@@ -3,7 +3,7 @@ import { every } from '#libs/lifecycle.ts';
 import type { Logger } from '#libs/log.ts';
 import type { Events } from '#libs/nats/events.ts';
 import { SandboxEnded, SandboxesInherited } from '#proto/drydock/internal/v1/events.ts';
-import type { EndedReason, Estate } from '../backends/backend.ts';
+import type { EndedReason, Takeover } from '../backends/backend.ts';
 import type { Claim } from '../backends/claim.ts';
 
 const ENDED_SUBJECT = 'drydock.executor.sandbox.stopped';
@@ -18,7 +18,7 @@ export type Reporter = {
   /** Reports a sandbox that ended by itself. Keeps the latest 10,000 reports while NATS is away. */
   report(sandbox: Pick<Claim, 'sandboxId' | 'organizationId'>, reason: EndedReason): void;
   /** Reports a takeover, with every sandbox that this executor has. Throws while NATS is away. */
-  reportInheritance(estate: Estate, sandboxIds: string[]): Promise<void>;
+  reportTakeover(takeover: Takeover, sandboxIds: string[]): Promise<void>;
 };
 
 export function createReporter(events: Events, executorId: string, log: Logger): Reporter {
@@ -42,7 +42,7 @@ export function createReporter(events: Events, executorId: string, log: Logger):
       waiting.push({ id: newId('evt'), event: { sandboxId, organizationId, executorId, reason } });
       publishSoon();
     },
-    async reportInheritance({ executorId: lost, lostTime }, sandboxIds) {
+    async reportTakeover({ executorId: lost, lostTime }, sandboxIds) {
       const event = { executorId: lost, heirExecutorId: executorId, sandboxIds, lostTime };
       await events.publishDurable(INHERITED_SUBJECT, SandboxesInherited.encode(event).finish(), newId('evt'));
     },

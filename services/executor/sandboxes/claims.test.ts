@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Cluster } from '../backends/backend.ts';
 import type { Claim } from '../backends/claim.ts';
 import { type Claims, openClaims } from './claims.ts';
 
@@ -18,10 +19,11 @@ const times = Array.from({ length: 50 }, (_, i) => i);
 let directory: string;
 let claims: Claims;
 const noted: Claim[] = [];
+const cluster = { note: (_, claim) => void noted.push(claim) } as Partial<Cluster> as Cluster;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'drydock-claims-'));
-  claims = await openClaims(directory, { note: (_, claim) => void noted.push(claim) });
+  claims = await openClaims(directory, { cluster });
 });
 afterAll(() => rm(directory, { recursive: true }));
 

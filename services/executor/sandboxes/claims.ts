@@ -22,7 +22,7 @@ export type Claims = {
 };
 
 /** Claims as a file each, replaced whole. What is confirmed is noted at the backend as well. */
-export async function openClaims(dataDirectory: string, backend: Pick<Backend, 'note'>): Promise<Claims> {
+export async function openClaims(dataDirectory: string, backend: Pick<Backend, 'cluster'>): Promise<Claims> {
   const directory = join(dataDirectory, 'claims');
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const fileOf = (instanceId: string) => join(directory, `${instanceId}${SUFFIX}`);
@@ -52,7 +52,7 @@ export async function openClaims(dataDirectory: string, backend: Pick<Backend, '
           await rm(next, { force: true });
           throw error;
         }
-        if (claim.confirmed) backend.note(instanceId, claim);
+        if (claim.confirmed) backend.cluster?.note(instanceId, claim);
       }),
     async read(instanceId) {
       const file = fileOf(instanceId);

@@ -73,7 +73,7 @@ beforeEach(async () => {
     giveBack: (instance) => void warm.unshift(instance),
   } as Partial<Pool> as Pool;
   const capacity = createCapacity({ maxSandboxes: 3, memoryBytes: 1024 * MiB });
-  const claims = await openClaims(directory, { note() {} });
+  const claims = await openClaims(directory, {});
   sandboxes = createSandboxes({ backend, instances, pool, claims, capacity, catalog, log });
 });
 afterEach(() => rm(directory, { recursive: true }));

@@ -32,7 +32,7 @@ async function patches(known: V1Pod, cpu: string): Promise<unknown[]> {
     },
   } as Partial<CoreV1Api> as CoreV1Api;
   const pods = { get: () => known, until: async (_, wanted) => wanted(pod(cpu, '1')) } as Partial<Pods> as Pods;
-  expect(await resizePod({ api, pods, homes: new Map([['ins_1', 'ns']]) }, 'ins_1', resources(cpu))).toBe(true);
+  expect(await resizePod({ api, pods, namespace: 'ns' }, 'ins_1', resources(cpu))).toBe(true);
   return asked;
 }
 

@@ -30,12 +30,11 @@ export async function canResize(api: CoreV1Api): Promise<boolean> {
  * now. Errors: NO_CAPACITY where its node has no room, SANDBOX_STOPPED where it ends meanwhile, SERVICE_UNAVAILABLE.
  */
 export async function resizePod(
-  { api, pods, homes }: { api: CoreV1Api; pods: Pods; homes: ReadonlyMap<string, string> },
+  { api, pods, namespace }: { api: CoreV1Api; pods: Pods; namespace: string | undefined },
   instanceId: string,
   resources: Resources,
 ): Promise<boolean> {
   const name = nameOf(instanceId);
-  const namespace = homes.get(instanceId);
   if (!namespace) throw stopped();
   const wanted = { limits: only(resources.limits), requests: only(resources.requests) };
   const before = pods.get(name);
