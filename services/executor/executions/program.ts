@@ -2,24 +2,24 @@ import { DrydockError } from '#libs/errors.ts';
 import type { RunExecutionResponse } from '#proto/drydock/internal/v1/executor.ts';
 import type { ExecutionStep } from '#proto/drydock/internal/v1/spec.ts';
 import type { SourceFile } from '#proto/drydock/v1/execution.ts';
-import { isCellGone } from '../agent/errors.ts';
+import { hasCellEnded } from '../agent/errors.ts';
 import { runStep, type StepOptions } from './step.ts';
-import type { Ended } from './verdict.ts';
+import type { StepEnd } from './verdict.ts';
 import type { Workspace } from './workspaces/workspace.ts';
 
-/** Sources, and the step that makes something of them that can be run. */
+/** Sources, and the step that compiles them, if any. */
 export type Sources = { files: SourceFile[]; compile: ExecutionStep | undefined };
 
-/** A program that is made once and run as often as wanted. A workspace that one run destroyed is made anew for the next. */
+/** A program that is compiled once and run many times. If a run destroys its workspace, the next run opens and compiles anew. */
 export type Program = AsyncDisposable & {
   readonly isolation: Workspace['isolation'];
-  /** How the compiler ended; nothing where none is needed. */
-  compile(signal: AbortSignal): Promise<Ended | undefined>;
-  /** Runs it, with more files beside it. */
+  /** The end of the compiler; undefined if there is no compile step. */
+  compile(signal: AbortSignal): Promise<StepEnd | undefined>;
+  /** Runs the program, with additional files in its directory. */
   run(
     step: ExecutionStep,
     options: StepOptions & { files?: SourceFile[] },
-  ): AsyncGenerator<RunExecutionResponse, Ended>;
+  ): AsyncGenerator<RunExecutionResponse, StepEnd>;
 };
 
 /** Opens a workspace and writes the sources there. */
@@ -38,14 +38,14 @@ export async function openProgram(
       throw error;
     }
   };
-  const compile = async (signal: AbortSignal): Promise<Ended | undefined> =>
+  const compile = async (signal: AbortSignal): Promise<StepEnd | undefined> =>
     compileStep && endOf(runStep(workspace, compileStep, { signal }));
   const beginAgain = async (signal: AbortSignal): Promise<void> => {
     await workspace[Symbol.asyncDispose]();
     workspace = await begin(signal);
     const compiled = await compile(signal);
     if (compiled && !succeeded(compiled))
-      throw new DrydockError('SANDBOX_START_FAILED', 'the program could not be compiled once more');
+      throw new DrydockError('SANDBOX_START_FAILED', 'the program failed to compile a second time');
   };
 
   let workspace = await begin(signal);
@@ -62,7 +62,7 @@ export async function openProgram(
           lost = ended.lost !== undefined;
           return ended;
         } catch (error) {
-          if (again || !isCellGone(error)) throw error;
+          if (again || !hasCellEnded(error)) throw error;
         }
       }
     },
@@ -70,13 +70,13 @@ export async function openProgram(
   };
 }
 
-/** Whether a compiler made what it was to make. */
-export function succeeded({ exited }: Ended): boolean {
+/** Whether a compiler succeeded. */
+export function succeeded({ exited }: StepEnd): boolean {
   return exited?.exitCode === 0 && exited.limit === 'LIMIT_KIND_UNSPECIFIED';
 }
 
-/** What a step comes to, for those who have no use for its events. */
-export async function endOf(step: AsyncGenerator<unknown, Ended>): Promise<Ended> {
+/** Runs a step and discards its events. */
+export async function endOf(step: AsyncGenerator<unknown, StepEnd>): Promise<StepEnd> {
   let next = await step.next();
   while (!next.done) next = await step.next();
   return next.value;

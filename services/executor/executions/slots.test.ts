@@ -7,7 +7,7 @@ const never = new AbortController().signal;
 // Each test has its own slots, and their gauge.
 beforeEach(() => register.clear());
 
-test('whoever waits is served in turn as slots are given back', async () => {
+test('waiting callers get freed slots in FIFO order', async () => {
   const slots = createSlots(1);
   const first = await slots.take(never);
   const served: number[] = [];
@@ -24,7 +24,7 @@ test('whoever waits is served in turn as slots are given back', async () => {
   expect(slots.taken()).toBe(0);
 });
 
-test('the line is short, and patience ends', async () => {
+test('the queue is short, and the wait is limited', async () => {
   const slots = createSlots(1, 50);
   using _held = await slots.take(never);
   const waiting = Array.from({ length: 9 }, () => slots.take(never));
@@ -34,7 +34,7 @@ test('the line is short, and patience ends', async () => {
   expect(slots.taken()).toBe(1);
 });
 
-test('whoever leaves the line takes nobody’s turn', async () => {
+test('a caller that leaves the queue does not delay the next one', async () => {
   const slots = createSlots(1);
   const first = await slots.take(never);
   const leave = new AbortController();

@@ -20,8 +20,8 @@ export type Workspaces = {
 };
 
 /**
- * Opens a workspace of the kind that was asked for; without a wish a cell, where the template can have them. Errors:
- * NO_CAPACITY, SANDBOX_START_FAILED; NOT_IMPLEMENTED where a cell was asked for that cannot be.
+ * Opens a workspace with the requested isolation; by default a cell if the template can have cells, else a sandbox. Errors:
+ * NO_CAPACITY, SANDBOX_START_FAILED; NOT_IMPLEMENTED if a cell was requested and the template cannot have cells.
  */
 export async function openWorkspace(
   workspaces: Workspaces,
@@ -36,11 +36,11 @@ export async function openWorkspace(
       if (isolation === 'CELL' || !meansNoCells(error, workspaces.instances.hasCells(spec.template))) throw error;
     }
   }
-  // An id of its own each time: one that an earlier attempt used would be that one's sandbox.
+  // A new id each time: with the id of an earlier attempt, the claim would answer with its sandbox.
   return openSandboxWorkspace(workspaces, { ...spec, sandboxId: newId('sbx') }, signal);
 }
 
-/** Where cells have never worked, failing to start is how an engine may say that it cannot make them. */
+/** An engine that cannot run cells may fail to start them, so before the first cell that counts as well. */
 function meansNoCells(error: unknown, hasCells: boolean | undefined): boolean {
   return hasReason(error, 'NOT_IMPLEMENTED') || (!hasCells && hasReason(error, 'SANDBOX_START_FAILED'));
 }

@@ -21,14 +21,14 @@ const WRITES_AT_ONCE = 4;
 const AGENT_DEADLINE_MS = 10_000;
 const NOTHING = Buffer.alloc(0);
 
-/** A sandbox of its own, destroyed afterwards. Errors: NO_CAPACITY, SANDBOX_START_FAILED. */
+/** Claims a sandbox as a workspace, destroyed afterwards. Errors: NO_CAPACITY, SANDBOX_START_FAILED. */
 export async function openSandboxWorkspace(
   { sandboxes, backend, log }: { sandboxes: Sandboxes; backend: Backend; log: Logger },
   spec: SandboxSpec,
   signal: AbortSignal,
 ): Promise<Workspace> {
   const sandbox = await sandboxes.claim(spec, signal);
-  // Known to nobody but this call, so there is nothing to wait for.
+  // Session does not record the sandbox of an execution, so no confirmation will come.
   sandbox.confirmed = true;
   const { instance, limits, sandboxId } = sandbox;
   const ended = sandbox.lifetime.signal;
@@ -45,10 +45,12 @@ export async function openSandboxWorkspace(
     },
     start: (command, stdin, signal) => start(sandbox, command, stdin, signal),
     async [Symbol.asyncDispose]() {
-      // Nobody waits for it: the sandbox counts until it is gone, and what cannot be removed now is swept up later.
+      // In the background: the sandbox keeps its capacity until it is destroyed, and a failure is retried as overdue.
       sandboxes
         .destroy(sandboxId)
-        .catch((error) => log.warn({ err: error, sandboxId }, 'sandbox of an execution not destroyed yet'));
+        .catch((error) =>
+          log.warn({ err: error, sandboxId }, 'failed to destroy the sandbox of an execution; trying again later'),
+        );
     },
   };
 }
@@ -98,8 +100,8 @@ async function* start(
 }
 
 /**
- * Gives a long input piece by piece. A program that ends before it has read all of it is its own affair; one that can be
- * given no more, since nobody knows what of it has arrived, is `inputLost`.
+ * Sends a long input piece by piece. A program may end before it has read all of it. Aborts `inputLost` if a piece got no answer:
+ * it may or may not have arrived.
  */
 async function feed(
   { instance, lifetime }: Sandbox,
@@ -115,7 +117,7 @@ async function feed(
       await instance.link.processes.writeInput({ processId, data, close }, { signal: lifetime.signal });
     }
   } catch (error) {
-    // How a program ended is told by its own stream.
+    // The stream of the process reports its end.
     if (isSilence(error)) inputLost.abort(noAnswer(error));
   }
 }
