@@ -76,7 +76,7 @@ const use = async (organizationId: string, memoryBytes?: number): Promise<string
   return host.instance.id;
 };
 
-test('one in use is nobody else’s, and an idle one only its own organisation’s', async () => {
+test('one execution uses a cell host at a time, and only its own organisation’s', async () => {
   const [first, second] = [await take('a'), await take('a')];
   expect(first.instance.id).not.toBe(second.instance.id);
   await giveBack(first);
@@ -84,7 +84,7 @@ test('one in use is nobody else’s, and an idle one only its own organisation�
   expect(await use('a')).toBe('ins_0');
 });
 
-test('one whose cell is being closed is waited for, and only by those who can have it', async () => {
+test('its own organisation waits for a cell to be closed, another one does not', async () => {
   const host = await take('a');
   const closed = Promise.withResolvers<boolean>();
   const left = cellHosts.release(host, closed.promise);
@@ -95,7 +95,7 @@ test('one whose cell is being closed is waited for, and only by those who can ha
   await left;
 });
 
-test('one whose cell may still be there is nobody’s', async () => {
+test('a cell host whose cell may still run is destroyed', async () => {
   const host = await take('a');
   const closed = Promise.withResolvers<boolean>();
   void cellHosts.release(host, closed.promise);
@@ -105,20 +105,20 @@ test('one whose cell may still be there is nobody’s', async () => {
   expect(destroyed).toEqual(['ins_0']);
 });
 
-test('two at once do not get the same one', async () => {
+test('concurrent executions get different ones', async () => {
   await use('a');
   const [first, second] = await Promise.all([take('a'), take('a')]);
   expect(first.instance.id).not.toBe(second.instance.id);
 });
 
-test('after a thousand executions it is given up', async () => {
+test('after 1,000 executions it is destroyed', async () => {
   const used = new Set<string>();
   for (let i = 0; i < 1_000; i++) used.add(await use('a'));
   expect([used.size, destroyed]).toEqual([1, ['ins_0']]);
   expect(await use('a')).toBe('ins_1');
 });
 
-test('it is given up when it was idle for too long, or is too old', async () => {
+test('it is destroyed when it was idle for too long, or is too old', async () => {
   await use('a');
   cellHosts.sweep(Date.now() + MINUTE / 2);
   expect(destroyed).toEqual([]);
@@ -132,7 +132,7 @@ test('it is given up when it was idle for too long, or is too old', async () => 
   expect(destroyed).toEqual(['ins_0', 'ins_1']);
 });
 
-test('those that were idle longest give way, those in use never', async () => {
+test('the one idle longest is evicted first, one in use never', async () => {
   const used = await take('a');
   await use('b');
   await use('c');
@@ -149,17 +149,17 @@ test('those that were idle longest give way, those in use never', async () => {
   expect(destroyed).toEqual(['ins_1', 'ins_2', 'ins_0']);
 });
 
-test('more memory than before is room that others give', async () => {
+test('idle ones are evicted for one that needs more memory', async () => {
   await use('a');
   await use('b');
   expect(await use('a', 1000 * MiB)).toBe('ins_0');
   expect(destroyed).toEqual(['ins_1']);
   await expect(use('a', 1025 * MiB)).rejects.toMatchObject({ reason: 'NO_CAPACITY' });
-  // It was not lost by that.
+  // The failed attempt did not lose it.
   expect(await use('a')).toBe('ins_0');
 });
 
-test('what cannot be removed now is removed later, and counts until then', async () => {
+test('a failed removal is retried, and keeps its capacity until then', async () => {
   await use('a', 1024 * MiB);
   isAway = true;
   await expect(take('b')).rejects.toMatchObject({ reason: 'NO_CAPACITY' });

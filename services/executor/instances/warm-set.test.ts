@@ -12,7 +12,7 @@ const claim = (set: ReturnType<typeof createWarmSet>, times: number, at = NOW) =
   for (let i = 0; i < times; i++) takeFrom(set, at);
 };
 
-test('what waits for whoever comes follows demand between floor and ceiling', () => {
+test('a shared set follows demand between floor and ceiling', () => {
   const set = createWarmSet(template, 'sandbox', null);
   expect(targetOf(set, NOW)).toBe(2);
   claim(set, 20);
@@ -22,14 +22,14 @@ test('what waits for whoever comes follows demand between floor and ceiling', ()
   expect(targetOf(set, NOW + MINUTE)).toBe(2);
 });
 
-test('what takes longer to make is made earlier', () => {
+test('a longer creation time raises the target', () => {
   const set = createWarmSet(template, 'sandbox', null);
   claim(set, 20);
   recordCreationMs(set, 2_500);
   expect(targetOf(set, NOW)).toBe(7);
 });
 
-test('an organisation finds one of its own for a minute after it came, and then none', () => {
+test('one instance is reserved for an organisation for a minute after its last claim', () => {
   const set = createWarmSet(template, 'sandbox', tenant);
   expect(targetOf(set, NOW)).toBe(0);
   claim(set, 1);
@@ -39,7 +39,7 @@ test('an organisation finds one of its own for a minute after it came, and then 
   expect(isIdle(set, NOW + MINUTE)).toBe(true);
 });
 
-test('no more wait for an organisation than it may have', () => {
+test('no more are reserved for an organisation than its quota', () => {
   const set = createWarmSet(template, 'sandbox', tenant);
   claim(set, 200);
   expect(targetOf(set, NOW)).toBe(5);

@@ -44,7 +44,7 @@ let dependencies: Dependencies;
 let inventory: Inventory;
 
 beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'drydock-reconcile-'));
+  directory = await mkdtemp(join(tmpdir(), 'drydock-inventory-'));
   claims = await openClaims(directory, {});
   [existing, known, adopted, destroyed, reported, told, takenOver] = [[], new Set(), [], [], [], [], []];
   takeovers = [];
@@ -91,7 +91,7 @@ const claimOf = (sandboxId: string, fields: Partial<Claim> = {}): Claim => ({
 const fileOf = (instanceId: string) => join(directory, 'claims', `${instanceId}.json`);
 const exists = (instanceId: string, note?: string) => existing.push({ instanceId, running: true, note });
 
-test('what has a confirmed claim is taken over, and what has none or one that nobody confirmed is destroyed', async () => {
+test('an instance with a confirmed claim is adopted; without one it is destroyed', async () => {
   for (const id of ['ins_ours', 'ins_unconfirmed', 'ins_nobodys']) exists(id);
   await claims.write('ins_ours', claimOf('sbx_ours'));
   await claims.write('ins_unconfirmed', claimOf('sbx_unconfirmed', { confirmed: false }));
@@ -110,22 +110,22 @@ const UNREADABLE: Record<string, (file: string) => Promise<unknown>> = {
   'a file without a limit': (file) => writeFile(file, whole.replace(/"cpus":1/, '"cpus":null')),
   'a file of a newer version': (file) => writeFile(file, whole.replace('{', '{"userId":70001,')),
   'a directory': (file) => mkdir(file),
-  'a link that leads nowhere else': (file) => symlink(file, file),
+  'a symbolic link to itself': (file) => symlink(file, file),
   'a claim behind a file': async (file) => {
     await rm(join(directory, 'claims'), { recursive: true });
     await writeFile(join(file, '..'), '');
   },
 };
 
-describe.each(Object.entries(UNREADABLE))('%s in the place of a claim', (name, damage) => {
-  test('leaves its instance as it is, is told of once, and is looked at again', async () => {
+describe.each(Object.entries(UNREADABLE))('%s instead of a claim', (name, damage) => {
+  test('quarantines its instance, is logged once, and is retried', async () => {
     exists('ins_lost');
     await damage(fileOf('ins_lost'));
     if (name !== 'a claim behind a file') await inventory.adopt();
     await inventory.reconcile();
     await inventory.reconcile();
     expect([destroyed, reported, adopted]).toEqual([[], [], []]);
-    expect(told).toEqual([expect.stringMatching(/left as it is/)]);
+    expect(told).toEqual([expect.stringMatching(/quarantined/)]);
     expect(quarantine.ids()).toEqual(['ins_lost']);
 
     await rm(join(directory, 'claims'), { recursive: true });
@@ -137,7 +137,7 @@ describe.each(Object.entries(UNREADABLE))('%s in the place of a claim', (name, d
   });
 });
 
-test('one whose claim cannot be read keeps no other from being taken over', async () => {
+test('an unreadable claim does not keep others from being adopted', async () => {
   exists('ins_lost');
   exists('ins_ours');
   await writeFile(fileOf('ins_lost'), '');
@@ -146,7 +146,7 @@ test('one whose claim cannot be read keeps no other from being taken over', asyn
   expect(adopted).toMatchObject([{ sandboxId: 'sbx_ours' }]);
 });
 
-test('a damaged claim counts for as long as a sandbox may live', async () => {
+test('a damaged claim holds as long as a sandbox can live', async () => {
   exists('ins_lost');
   await writeFile(fileOf('ins_lost'), '');
   const written = (hoursAgo: number) => {
@@ -163,7 +163,7 @@ test('a damaged claim counts for as long as a sandbox may live', async () => {
   expect(quarantine.ids()).toEqual([]);
 });
 
-test('a damaged claim whose instance is gone is kept, and reported once it can be read', async () => {
+test('a damaged claim without an instance is kept, and reported once it can be read', async () => {
   await writeFile(fileOf('ins_gone'), '');
   await inventory.adopt();
   expect(await claims.list()).toEqual(['ins_gone']);
@@ -173,8 +173,8 @@ test('a damaged claim whose instance is gone is kept, and reported once it can b
   expect(await claims.list()).toEqual([]);
 });
 
-describe('what the backend has noted', () => {
-  test('counts where there is no file, or none that can be read', async () => {
+describe('the claim on an instance', () => {
+  test('is used if there is no file, or an unreadable one', async () => {
     exists('ins_1', JSON.stringify(claimOf('sbx_1')));
     exists('ins_2', JSON.stringify(claimOf('sbx_2')));
     await writeFile(fileOf('ins_2'), '');
@@ -182,7 +182,7 @@ describe('what the backend has noted', () => {
     expect(adopted.map(({ sandboxId }) => sandboxId).toSorted()).toEqual(['sbx_1', 'sbx_2']);
   });
 
-  test('leaves its instance as it is where it is damaged, and nothing else', async () => {
+  test('quarantines its instance alone if it is damaged', async () => {
     exists('ins_lost', '{');
     exists('ins_ours', JSON.stringify(claimOf('sbx_ours')));
     await inventory.adopt();
@@ -193,7 +193,7 @@ describe('what the backend has noted', () => {
   });
 });
 
-test('what cannot be taken over is left as it is until its deadline, and told of to whoever asks where it is', async () => {
+test('a sandbox that cannot be adopted is quarantined until its deadline, and reported as held here', async () => {
   dependencies.instances.adopt = async () => {
     throw new Error('ENOSPC: no space left on device');
   };
@@ -208,7 +208,7 @@ test('what cannot be taken over is left as it is until its deadline, and told of
   expect(reported).toEqual(['sbx_1']);
 });
 
-test('what a template was lost of that is in the catalogue no more is left as it is', async () => {
+test('a sandbox whose template has left the catalogue is quarantined', async () => {
   exists('ins_1');
   await claims.write('ins_1', claimOf('sbx_1', { template: 'gone' }));
   await inventory.adopt();

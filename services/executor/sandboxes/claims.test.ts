@@ -27,13 +27,13 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true }));
 
-test('of claims that are written at once the last one counts', async () => {
+test('the last of concurrent writes wins', async () => {
   await Promise.all(times.map((expireTime) => claims.write(INSTANCE, { ...CLAIM, expireTime })));
   expect(await claims.read(INSTANCE)).toEqual({ ...CLAIM, expireTime: times.at(-1) });
   expect(noted).toEqual([]);
 });
 
-test('one that is removed while it is written is not there afterwards', async () => {
+test('a claim that is removed during its write stays removed', async () => {
   const writing = claims.write(INSTANCE, { ...CLAIM, confirmed: true });
   await claims.remove(INSTANCE);
   await writing;

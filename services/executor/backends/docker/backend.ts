@@ -132,7 +132,7 @@ function prepareHostFiles(options: DockerOptions): Omit<HostFiles, 'linkDirector
   const { dataDirectory, agentBinary, cellBinary } = options;
   const hostsFile = join(dataDirectory, 'hosts');
   writeFileSync(hostsFile, HOSTS, { mode: 0o644 });
-  // The engine's API wants the profile itself, on one line.
+  // The engine's API takes the profile itself, on one line.
   const profileIn = (file: string) => JSON.stringify(JSON.parse(readFileSync(file, 'utf8')));
   return {
     agentBinary,

@@ -7,7 +7,7 @@ const resources = (cpu: string): V1ResourceRequirements => {
   const each = { cpu, memory: '268435456' };
   return { limits: each, requests: each };
 };
-/** A pod that is to have so much CPU, and has so much. */
+/** A pod with this much CPU wanted in its spec, and this much in use. */
 const pod = (wanted: string, has: string): V1Pod => ({
   metadata: { name: 'drydock-ins-1', generation: 2 },
   spec: { containers: [{ name: 'sandbox', resources: resources(wanted) }] },
@@ -22,7 +22,7 @@ const pod = (wanted: string, has: string): V1Pod => ({
   },
 });
 
-/** What the API server is asked to change of a pod that is known so. */
+/** The patches sent to the API server for a pod in this state. */
 async function patches(known: V1Pod, cpu: string): Promise<unknown[]> {
   const asked: unknown[] = [];
   const api = {
