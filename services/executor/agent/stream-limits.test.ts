@@ -14,7 +14,7 @@ beforeEach(async () => {
 
 afterEach(() => agent[Symbol.asyncDispose]());
 
-/** Opens as many streams of one kind as it is let, and tells how many were refused. */
+/** Opens streams of one kind up to its limit, and counts the refused ones. */
 async function openMany<T>(open: (signal: AbortSignal) => AsyncIterable<T>) {
   const end = new AbortController();
   const ended: Promise<unknown>[] = [];

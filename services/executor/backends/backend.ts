@@ -110,7 +110,7 @@ export interface Backend extends AsyncDisposable {
   create(plan: InstancePlan, signal: AbortSignal): Promise<void>;
   /**
    * Destroys an instance with everything in it. Succeeds if there is none. Errors: SERVICE_UNAVAILABLE if another executor has
-   * taken it over; the watcher is told first.
+   * taken it over; the watcher is notified first.
    */
   destroy(instanceId: string): Promise<void>;
   /** Every instance of this executor, also of its earlier processes, with the claim written on it, if any. */

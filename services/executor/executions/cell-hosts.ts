@@ -16,7 +16,7 @@ const MAX_EXECUTIONS = 1_000;
 const MAX_AGE_MS = 30 * 60_000;
 const SWEEP_INTERVAL_MS = 1_000;
 
-const taken = counter('executor_leases_total', 'Sandboxes taken for cells.', ['template', 'warmth']);
+const takes = counter('executor_leases_total', 'Sandboxes taken for cells.', ['template', 'warmth']);
 
 /** A sandbox in which one organisation has its cells, one at a time. */
 export type CellHost = {
@@ -175,7 +175,7 @@ async function begin(state: State, template: Template, { tenant, limits }: Wante
       removal: undefined,
     };
     hosts.add(host);
-    taken.inc({ template: template.id, warmth: warm ? 'warm' : 'cold' });
+    takes.inc({ template: template.id, warmth: warm ? 'warm' : 'cold' });
     return host;
   } catch (error) {
     reservation[Symbol.dispose]();

@@ -21,7 +21,7 @@ test('waiting callers get freed slots in FIFO order', async () => {
   (await waiting[0]!)[Symbol.dispose]();
   (await waiting[1]!)[Symbol.dispose]();
   expect(served).toEqual([1, 2]);
-  expect(slots.taken()).toBe(0);
+  expect(slots.used()).toBe(0);
 });
 
 test('the queue is short, and the wait is limited', async () => {
@@ -31,7 +31,7 @@ test('the queue is short, and the wait is limited', async () => {
   await expect(waiting.pop()).rejects.toMatchObject({ reason: 'NO_CAPACITY', details: { retryAfterMs: 1000 } });
   const ends = await Promise.allSettled(waiting);
   expect(ends.map(({ status }) => status)).toEqual(Array.from({ length: 8 }, () => 'rejected'));
-  expect(slots.taken()).toBe(1);
+  expect(slots.used()).toBe(1);
 });
 
 test('a caller that leaves the queue does not delay the next one', async () => {
@@ -44,5 +44,5 @@ test('a caller that leaves the queue does not delay the next one', async () => {
   await expect(left).rejects.toThrow();
   first[Symbol.dispose]();
   (await next)[Symbol.dispose]();
-  expect(slots.taken()).toBe(0);
+  expect(slots.used()).toBe(0);
 });

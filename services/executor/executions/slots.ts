@@ -11,14 +11,14 @@ export type Slots = {
   take(signal: AbortSignal): Promise<Disposable>;
   readonly total: number;
   /** The number of slots in use. */
-  taken(): number;
+  used(): number;
 };
 
 /** Limits concurrent executions; the rest wait in a short FIFO queue. */
 export function createSlots(total: number, longestWaitMs = LONGEST_WAIT_MS): Slots {
   const queue = new Set<() => void>();
-  let taken = 0;
-  gauge('executor_executions', 'Executions that run now.', [], (set) => set({}, taken));
+  let used = 0;
+  gauge('executor_executions', 'Executions that run now.', [], (set) => set({}, used));
 
   const slot = (): Disposable => {
     let given = false;
@@ -27,7 +27,7 @@ export function createSlots(total: number, longestWaitMs = LONGEST_WAIT_MS): Slo
         if (given) return;
         given = true;
         const [next] = queue;
-        if (!next) taken--;
+        if (!next) used--;
         else next();
       },
     };
@@ -52,8 +52,8 @@ export function createSlots(total: number, longestWaitMs = LONGEST_WAIT_MS): Slo
   return {
     async take(signal) {
       signal.throwIfAborted();
-      if (taken < total) {
-        taken++;
+      if (used < total) {
+        used++;
         return slot();
       }
       if (queue.size >= total * WAITING_PER_SLOT) throw full();
@@ -61,7 +61,7 @@ export function createSlots(total: number, longestWaitMs = LONGEST_WAIT_MS): Slo
       return slot();
     },
     total,
-    taken: () => taken,
+    used: () => used,
   };
 }
 

@@ -45,10 +45,10 @@ export async function untilEmpty(
 ): Promise<void> {
   const { sandboxes, slots, reporter, limitMs, log } = dependencies;
   const end = Date.now() + limitMs;
-  while (!signal.aborted && (sandboxes.list().length > 0 || slots.taken() > 0)) {
+  while (!signal.aborted && (sandboxes.list().length > 0 || slots.used() > 0)) {
     if (Date.now() > end) {
       const left = sandboxes.list();
-      log.warn({ sandboxes: left.length, executions: slots.taken() }, 'evicting the remaining sandboxes');
+      log.warn({ sandboxes: left.length, executions: slots.used() }, 'evicting the remaining sandboxes');
       for (const sandbox of left) reporter.report(sandbox, 'EVICTED');
       await Promise.all(left.map(({ sandboxId }) => sandboxes.destroy(sandboxId)));
       return;

@@ -68,7 +68,7 @@ function stateOf(dependencies: Dependencies): ExecutorAnnounced {
     ownWarm: pool.ownWarm(),
     draining: dependencies.leaving.aborted,
     executionSlots: slots.total,
-    executions: slots.taken(),
+    executions: slots.used(),
     cluster: dependencies.cluster,
   };
 }

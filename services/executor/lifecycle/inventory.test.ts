@@ -37,7 +37,7 @@ let known: Set<string>;
 let adopted: Claim[];
 let destroyed: string[];
 let reported: string[];
-let told: string[];
+let logged: string[];
 let takenOver: string[][];
 let takeovers: Takeover[];
 let dependencies: Dependencies;
@@ -46,9 +46,9 @@ let inventory: Inventory;
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'drydock-inventory-'));
   claims = await openClaims(directory, {});
-  [existing, known, adopted, destroyed, reported, told, takenOver] = [[], new Set(), [], [], [], [], []];
+  [existing, known, adopted, destroyed, reported, logged, takenOver] = [[], new Set(), [], [], [], [], []];
   takeovers = [];
-  const log = Object.assign(createLogger('test'), { error: (_: object, message: string) => void told.push(message) });
+  const log = Object.assign(createLogger('test'), { error: (_: object, message: string) => void logged.push(message) });
   quarantine = createQuarantine(log);
   const backend = {
     list: async () => existing,
@@ -125,7 +125,7 @@ describe.each(Object.entries(UNREADABLE))('%s instead of a claim', (name, damage
     await inventory.reconcile();
     await inventory.reconcile();
     expect([destroyed, reported, adopted]).toEqual([[], [], []]);
-    expect(told).toEqual([expect.stringMatching(/quarantined/)]);
+    expect(logged).toEqual([expect.stringMatching(/quarantined/)]);
     expect(quarantine.ids()).toEqual(['ins_lost']);
 
     await rm(join(directory, 'claims'), { recursive: true });

@@ -36,11 +36,11 @@ async function patches(known: V1Pod, cpu: string): Promise<unknown[]> {
   return asked;
 }
 
-test('a pod that has what is wanted and is to have it is left alone', async () => {
+test('a pod with the wanted resources and no pending resize is not patched', async () => {
   expect(await patches(pod('1', '1'), '1')).toEqual([]);
 });
 
-test('a change that waits for room is taken back, though the pod has what is wanted', async () => {
+test('a pending resize is reverted, although the pod still has the wanted resources', async () => {
   expect(await patches(pod('16', '1'), '1')).toMatchObject([
     { spec: { containers: [{ name: 'sandbox', resources: { limits: { cpu: '1' } } }] } },
   ]);

@@ -55,13 +55,13 @@ export async function resizePod(
 function outcomeOf(pod: V1Pod | undefined, wanted: Resources, asked: number): boolean | DrydockError | undefined {
   if (!pod || pod.metadata?.deletionTimestamp) return stopped();
   if (hasResources(pod, wanted)) return true;
-  const told = (type: string) => pod.status?.conditions?.find((each) => isTrue(each, type, asked));
-  const pending = told('PodResizePending');
+  const condition = (type: string) => pod.status?.conditions?.find((each) => isTrue(each, type, asked));
+  const pending = condition('PodResizePending');
   if (pending)
     return new DrydockError('NO_CAPACITY', `the sandbox's node has no room for its limits: ${pending.message}`, {
       retryAfterMs: RETRY_AFTER_MS,
     });
-  return told('PodResizeInProgress')?.reason === 'Error' ? false : undefined;
+  return condition('PodResizeInProgress')?.reason === 'Error' ? false : undefined;
 }
 
 function isTrue({ type, status, observedGeneration = Infinity }: V1PodCondition, name: string, since: number): boolean {
