@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { type Environment, readEnvironment } from '#libs/config.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-// A unix socket's path has at most 107 bytes, of which a link's own part takes 46.
+// The path of a unix socket has at most 107 bytes, of which 46 follow the data directory.
 const DATA_PATH = /^.{1,60}$/;
 const DATA_PATH_WORDS = 'at most 60 characters, for the sockets below it';
 const SLOTS_PER_CORE = 2;
-// With the id of an organisation behind it, it is the name of a namespace.
+// The name of a namespace is this prefix and the id of an organisation.
 const NAMESPACE_PREFIX = /^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/;
 const NAMESPACE_PREFIX_WORDS = '1 to 32 lower-case letters, digits and inner dashes';
 
@@ -28,7 +28,7 @@ export function loadConfig(variables: Environment) {
     namespacePrefix: env.matching('KUBERNETES_NAMESPACE_PREFIX', NAMESPACE_PREFIX, NAMESPACE_PREFIX_WORDS, 'drydock'),
     kubernetesRole: env.optional('KUBERNETES_ROLE'),
     namespaceIdleMs: env.integer('KUBERNETES_NAMESPACE_IDLE_SECONDS', 86_400, { min: 1 }) * 1_000,
-    /** What an operator says who has nothing that enforces network policies, and lets tenants in all the same. */
+    /** `none` accepts tenants on a cluster that does not enforce network policies. */
     networkIsolation: env.oneOf('KUBERNETES_NETWORK_ISOLATION', ['enforced', 'none'], 'enforced'),
     cpuOvercommit: env.integer('KUBERNETES_CPU_OVERCOMMIT', 1, { min: 1, max: 100 }),
     agentImage: backend === 'kubernetes' ? env.string('KUBERNETES_AGENT_IMAGE') : '',
@@ -44,7 +44,7 @@ export function loadConfig(variables: Environment) {
       min: 1,
       max: 10_000,
     }),
-    /** At most 928 together: the rest of the 1,024 that an agent allows is for calls that are not counted. */
+    /** At most 928 in sum: the rest of an agent's 1,024 streams is for calls that are not counted. */
     streams: {
       processes: env.integer('EXECUTOR_PROCESS_STREAMS', 256, { min: 1, max: 400 }),
       inputs: env.integer('EXECUTOR_INPUT_STREAMS', 128, { min: 1, max: 160 }),

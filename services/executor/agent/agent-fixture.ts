@@ -23,8 +23,8 @@ exec "$@"`;
 export async function openTestLink(dial: (socket: string) => void, limits = STREAMS) {
   const directory = await mkdtemp(join(tmpdir(), 'drydock-link-'));
   const sockets = new Set<Socket>();
-  const backend: Pick<Backend, 'reach'> = {
-    async reach(_, onStream) {
+  const backend: Pick<Backend, 'link'> = {
+    async link(_, onStream) {
       const path = join(directory, 'agent.sock');
       const server = await listen(path, (socket) => {
         sockets.add(socket);

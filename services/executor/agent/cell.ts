@@ -8,35 +8,35 @@ const CLOSE_DEADLINE_MS = 2_000;
 export type CellRequest = NonNullable<RunRequest['request']>;
 export type CellEvent = NonNullable<RunResponse['event']>;
 
-/** Fresh namespaces in a sandbox: one call to its agent, which lives as long as the call. */
+/** A cell: fresh namespaces in a sandbox. It lives as long as one call to the agent. */
 export type Cell = {
-  /** Resolves when it is on its way. */
+  /** Resolves when the request was sent. */
   send(request: CellRequest): Promise<void>;
-  /** What the agent says next. Throws where it says nothing more. */
+  /** The agent's next event. Throws if the call has ended. */
   next(): Promise<CellEvent>;
-  /** Ends everything in it at once. */
+  /** Kills everything in the cell. */
   abort(): void;
-  /** Ends it, and answers whether it is known to be gone. May be repeated. */
+  /** Ends the cell, and answers whether the agent confirmed its end within 2 s. Idempotent. */
   close(): Promise<boolean>;
 };
 
-/** Makes a cell. Errors: NOT_IMPLEMENTED where there can be none. Aborting `signal` ends it. */
+/** Opens a cell. Errors: NOT_IMPLEMENTED if the sandbox cannot have cells. Aborting `signal` kills the cell. */
 export async function openCell(cells: AgentLink['cells'], open: OpenCell, signal: AbortSignal): Promise<Cell> {
   const { readable, writable } = new TransformStream<RunRequest>();
   const requests = writable.getWriter();
   const call = new AbortController();
   const responses = cells.run(readable, { signal: AbortSignal.any([call.signal, signal]) })[Symbol.asyncIterator]();
-  // One answer is always asked for: it begins the call, and where that ends while requests are sent, they are not stuck.
-  const ask = () => {
+  // One read is always outstanding: it opens the call, and unblocks writers if the call ends first.
+  const read = () => {
     const answer = responses.next();
     answer.catch(() => {});
     return answer;
   };
-  let ahead = ask();
+  let ahead = read();
   const next = async (): Promise<CellEvent> => {
     const { value, done } = await ahead;
     if (done || !value.event) throw noAnswer(undefined);
-    ahead = ask();
+    ahead = read();
     return value.event;
   };
   let closing: Promise<boolean> | undefined;
@@ -57,7 +57,7 @@ export async function openCell(cells: AgentLink['cells'], open: OpenCell, signal
       try {
         await requests.write({ request });
       } catch {
-        // The call has ended, and says why.
+        // The call has ended, and its next read throws the reason.
         throw noAnswer(await next());
       }
     },
@@ -66,7 +66,7 @@ export async function openCell(cells: AgentLink['cells'], open: OpenCell, signal
     close: () => (closing ??= closeOnce()),
   };
 
-  // Where the call ends before its requests do, whoever reads it is told.
+  // If the call ends before its requests do, its reader gets the error.
   requests.closed.catch(() => {});
   const deadline = setTimeout(() => call.abort(), OPEN_DEADLINE_MS);
   try {

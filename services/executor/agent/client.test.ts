@@ -75,9 +75,9 @@ test('a broken connection is silence, which the sandbox’s end explains', async
   const stopped = new DrydockError('SANDBOX_STOPPED', 'stopped');
   expect(await fromAgent(error, AbortSignal.abort(stopped))).toBe(stopped);
   const ended = new AbortController();
-  const told = fromAgent(error, ended.signal);
+  const translated = fromAgent(error, ended.signal);
   ended.abort(stopped);
-  expect(await told).toBe(stopped);
+  expect(await translated).toBe(stopped);
   await expect
     .poll(() =>
       agent.control.ping({}).then(

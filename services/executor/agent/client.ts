@@ -2,19 +2,19 @@ import { DrydockError } from '#libs/errors.ts';
 import { type ClientOptions, createClient } from '#libs/grpc/client.ts';
 import type { CallOptions, Client, Definition } from '#libs/grpc/rpc.ts';
 import { AgentError } from './errors.ts';
-import type { StreamKind, TakePlace } from './stream-limits.ts';
+import type { CountStream, StreamKind } from './stream-limits.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: methods of any message
 type Method = (request: unknown, options?: CallOptions) => any;
 
-/** The methods of a service whose calls may last, and their kind. Others last for milliseconds, and are not counted. */
+/** Kinds of a service's long-lived calls by method. Other calls last for milliseconds, and are not counted. */
 export type Kinds<D extends Definition> = { readonly [Name in keyof D['methods']]?: StreamKind };
 
-/** A client of one of an agent's services. Calls fail with an `AgentError`, or for want of a place before they begin. */
+/** A client of one of an agent's services. Calls fail with an `AgentError`, or with TOO_MANY_STREAMS before they begin. */
 export function createAgentClient<D extends Definition>(
   definition: D,
   address: string,
-  { kinds, takePlace, ...options }: ClientOptions & { kinds: Kinds<D>; takePlace: TakePlace },
+  { kinds, countStream, ...options }: ClientOptions & { kinds: Kinds<D>; countStream: CountStream },
 ): Client<D> & Disposable {
   const client = createClient(definition, address, options);
   const methods = client as unknown as Record<string, Method>;
@@ -23,7 +23,7 @@ export function createAgentClient<D extends Definition>(
   for (const [name, { responseStream }] of Object.entries(definition.methods)) {
     const call = methods[name]!;
     const kind = kindOf[name];
-    const enter = (): Disposable | undefined => kind && takePlace(kind);
+    const enter = (): Disposable | undefined => kind && countStream(kind);
     wrapped[name] = responseStream
       ? (request, options) => streaming(call, enter, request, options)
       : (request, options) => unary(call, enter, request, options);
@@ -35,7 +35,7 @@ export function createAgentClient<D extends Definition>(
 type Enter = () => Disposable | undefined;
 
 async function unary(call: Method, enter: Enter, request: unknown, options?: CallOptions): Promise<unknown> {
-  using _place = enter();
+  using _stream = enter();
   try {
     return await call(request, options);
   } catch (error) {
@@ -44,7 +44,7 @@ async function unary(call: Method, enter: Enter, request: unknown, options?: Cal
 }
 
 async function* streaming(call: Method, enter: Enter, request: unknown, options?: CallOptions): AsyncIterable<unknown> {
-  using _place = enter();
+  using _stream = enter();
   try {
     yield* call(request, options);
   } catch (error) {

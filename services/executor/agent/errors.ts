@@ -33,7 +33,7 @@ const PUBLIC: Readonly<Record<AgentReason, Reason>> = {
 
 const MAX_MESSAGE = 512;
 const RETRY_AFTER_MS = 1_000;
-// How long the backend's report of why a sandbox ended is waited for.
+// How long to wait for the backend's report of why a sandbox ended.
 const ENDED_WAIT_MS = 2_000;
 const SILENT: ReadonlySet<Status | undefined> = new Set([Status.UNAVAILABLE, Status.INTERNAL, Status.CANCELLED]);
 
@@ -51,7 +51,7 @@ export class AgentError extends DrydockError {
 }
 
 /**
- * What a call's error means to the caller. A link that is gone mostly means that the sandbox is: its own program may have
+ * Translates a call's error for the caller. A broken link mostly means that the sandbox has ended: its own program may have
  * ended it.
  */
 export async function fromAgent(error: unknown, ended: AbortSignal): Promise<unknown> {
@@ -60,18 +60,18 @@ export async function fromAgent(error: unknown, ended: AbortSignal): Promise<unk
   return (await endsSoon(ended)) ? ended.reason : noAnswer(error);
 }
 
-/** Whether the agent did not answer at all: its connection broke, or its time was over. */
+/** Whether the agent did not answer at all: its connection broke, or the deadline passed. */
 export function isSilence(error: unknown): error is DrydockError {
   if (!(error instanceof AgentError) || error.agentReason) return false;
   return error.reason === 'DEADLINE_TOO_SHORT' || SILENT.has(codeOf(error.cause));
 }
 
-/** Whether the called cell has ended by itself, as one may whose step ran out of memory. */
-export function isCellGone(error: unknown): boolean {
+/** Whether the cell has ended by itself, for example because its step ran out of memory. */
+export function hasCellEnded(error: unknown): boolean {
   return error instanceof AgentError && error.agentReason === 'CELL_ENDED';
 }
 
-/** Whether the sandbox turns out to have ended: the report arrives a moment after the connection breaks. */
+/** Waits up to 2 s for the report that the sandbox has ended, which follows a broken connection; false if none arrives. */
 export async function endsSoon(ended: AbortSignal): Promise<boolean> {
   if (!ended.aborted) {
     const limit = AbortSignal.timeout(ENDED_WAIT_MS);
@@ -80,13 +80,13 @@ export async function endsSoon(ended: AbortSignal): Promise<boolean> {
   return ended.aborted;
 }
 
-/** The sandbox is there, its agent does not answer. */
+/** The error if the sandbox runs but its agent does not answer. */
 export function noAnswer(cause: unknown): DrydockError {
   const options = { cause, retryAfterMs: RETRY_AFTER_MS };
   return new DrydockError('SERVICE_UNAVAILABLE', 'the sandbox does not answer; try again', options);
 }
 
-/** The typed detail of an agent's error. Whatever a program may have put in the agent's place says is one of its reasons. */
+/** The typed reason of an agent's error. A program that impersonates the agent cannot give any other reason than these. */
 function reasonIn(cause: unknown): AgentReason | undefined {
   if (!(cause instanceof RichClientError)) return undefined;
   for (const detail of cause.extra) {
@@ -105,6 +105,6 @@ function codeOf(cause: unknown): Status | undefined {
 function messageOf(reason: Reason, cause: unknown): string {
   if (reason === 'INTERNAL') return 'internal error';
   const { details = '' } = cause as { details?: string };
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: removes them
   return details.slice(0, MAX_MESSAGE).replace(/[\x00-\x1f\x7f]/g, '?');
 }

@@ -15,17 +15,17 @@ import {
 import type { Backend } from '../backends/backend.ts';
 import { listen } from '../backends/unix-socket.ts';
 import { createAgentClient, type Kinds } from './client.ts';
-import { countStreams, type StreamLimits } from './stream-limits.ts';
+import { limitStreams, type StreamLimits } from './stream-limits.ts';
 
-// The largest answers are a thousand entries of a directory, and of the process table.
+// The largest responses are 1,000 entries of a directory, and the process table.
 const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
-// The way to a pod takes milliseconds, and 64 KiB at a time would be no more than 10 MB/s. The agent keeps as much.
+// A round trip to a pod takes milliseconds: the default window of 64 KiB would allow 10 MB/s. The agent buffers as much.
 const WINDOW_BYTES = 256 * 1024;
 
 const PROCESS_KINDS: Kinds<ProcessServiceDefinition> = {
   start: 'processes',
   connect: 'processes',
-  // It waits for a program that does not read.
+  // Blocks while the program does not read.
   writeInput: 'inputs',
 };
 
@@ -40,27 +40,27 @@ const FILE_KINDS: Kinds<FilesystemServiceDefinition> = {
   watch: 'watches',
 };
 
-/** A connection to one agent, for as long as its instance lives. */
+/** The connection to one agent, for the life of its instance. */
 export type AgentLink = {
   control: Client<ControlServiceDefinition>;
   processes: Client<ProcessServiceDefinition>;
   files: Client<FilesystemServiceDefinition>;
   cells: Client<CellServiceDefinition>;
   tunnels: Client<TunnelServiceDefinition>;
-  /** Resolves when the agent was reached for the first time. */
+  /** Resolves when the agent has connected for the first time. */
   connected: Promise<void>;
 };
 
 const tracer = trace.getTracer('drydock');
 
 /**
- * Joins streams to an agent with a socket that our own client dials: grpc-js takes an address and not a stream. A pair lives
- * and dies together; the next one is made at once, also after this process was replaced.
+ * Bridges the streams to an agent to a socket that a gRPC client dials: grpc-js takes an address, not a stream. If one side closes,
+ * so does the other, and both connect again.
  */
 export async function openLink(
   dataDirectory: string,
   instanceId: string,
-  backend: Pick<Backend, 'reach'>,
+  backend: Pick<Backend, 'link'>,
   limits: StreamLimits,
 ): Promise<AgentLink & AsyncDisposable> {
   const bridges = bridgesOf(dataDirectory);
@@ -69,17 +69,17 @@ export async function openLink(
 
   const connected = Promise.withResolvers<void>();
   const pair = pairing(() => connected.resolve());
-  const reached = await backend.reach(instanceId, pair.agent);
+  const agentStreams = await backend.link(instanceId, pair.agent);
   const bridgeServer = await listen(bridge, pair.client);
 
   const address = `unix://${bridge}`;
-  // The agent's own messages say where a stream is complete.
+  // The agent marks the end of a stream in its own messages.
   const options = {
     onTrailer: recordAgentSpan,
     maxMessageBytes: MAX_MESSAGE_BYTES,
     windowBytes: WINDOW_BYTES,
     marksEnd: false,
-    takePlace: countStreams(limits),
+    countStream: limitStreams(limits),
   };
   const control = createAgentClient(ControlServiceDefinition, address, { ...options, kinds: {} });
   const processes = createAgentClient(ProcessServiceDefinition, address, { ...options, kinds: PROCESS_KINDS });
@@ -97,19 +97,19 @@ export async function openLink(
     async [Symbol.asyncDispose]() {
       for (const client of [control, processes, files, cells, tunnels]) client[Symbol.dispose]();
       pair.close();
-      await Promise.all([reached[Symbol.asyncDispose](), bridgeServer[Symbol.asyncDispose]()]);
+      await Promise.all([agentStreams[Symbol.asyncDispose](), bridgeServer[Symbol.asyncDispose]()]);
     },
   };
 }
 
-/** Removes what a process that was killed left of its links. Before the first one is opened. */
+/** Removes the sockets of an earlier process that was killed. Call it before the first link is opened. */
 export function removeStaleLinks(dataDirectory: string): void {
   rmSync(bridgesOf(dataDirectory), { recursive: true, force: true });
 }
 
 const bridgesOf = (dataDirectory: string) => join(dataDirectory, 'bridges');
 
-/** Joins each side's newest stream with the other's. */
+/** Pipes the newest stream of each side to the other's. */
 function pairing(onAgent: () => void) {
   const waiting: { agent?: Duplex; client?: Duplex } = {};
   const open = new Set<Duplex>();
@@ -144,7 +144,7 @@ function pairing(onAgent: () => void) {
   };
 }
 
-/** The agent has no network to export traces over: it says when it began and ended, and its span is drawn here. */
+/** Creates the agent's span from the times in its trailer: the agent has no network to export traces over. */
 function recordAgentSpan(method: string, trailer: Metadata): void {
   const [start, end] = ['start', 'end'].map((name) => trailer.get(`drydock-agent-${name}-unix-nanos`));
   if (!start || !end) return;

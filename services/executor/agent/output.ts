@@ -2,15 +2,15 @@ import { isUtf8 } from 'node:buffer';
 import type { Output } from '#proto/drydock/v1/resources.ts';
 
 /**
- * Turns a stream's chunks into pieces that end on character boundaries: text where they are valid UTF-8, bytes where not.
- * `end()` gives what was held back of an unfinished character.
+ * Cuts a stream's chunks into pieces that end on character boundaries: text if they are valid UTF-8, else bytes. `end()` returns
+ * the bytes of an incomplete character.
  */
 export function createOutput(): { push(offset: number, data: Uint8Array): Output[]; end(): Output[] } {
   let held: Buffer = Buffer.alloc(0);
   let at = 0;
   return {
     push(offset, data) {
-      // A gap, where a joined process has dropped what was old.
+      // A gap: the agent has dropped old output of a process that was joined late.
       if (offset !== at + held.length) {
         held = Buffer.alloc(0);
         at = offset;
@@ -37,7 +37,7 @@ function pieceOf(offset: number, bytes: Buffer): Output[] {
   return [{ offset, content: { $case: 'data', value: bytes } }];
 }
 
-/** How many bytes at the end begin a character that is not complete. */
+/** The number of bytes at the end that belong to an incomplete character. */
 export function unfinished(bytes: Buffer): number {
   for (let back = 1; back <= Math.min(3, bytes.length); back++) {
     const byte = bytes[bytes.length - back]!;

@@ -14,13 +14,13 @@ type Processes = Client<ProcessServiceDefinition>;
 type Events = AsyncIterable<StartResponse | ConnectResponse>;
 type Offsets = { stdoutOffset: number; stderrOffset: number };
 
-// Less than the agent waits for.
+// Less than the 10 s for which an agent keeps a process whose call was lost.
 const REJOIN_MS = 8_000;
 const PAUSE_MS = 50;
 
 /**
- * Starts a process and tells its events to its end, also where the connection to the agent is lost on the way and comes back
- * within seconds. Aborting `signal` ends the process. Errors: those of the agent; SERVICE_UNAVAILABLE where output was lost.
+ * Starts a process and streams its events, across connections to the agent that are lost for up to 8 s. Aborting `signal` kills the
+ * process. Errors: those of the agent; SERVICE_UNAVAILABLE if output was lost.
  */
 export function startProcess(processes: Processes, request: StartRequest, signal: AbortSignal): Events {
   const { processId } = request;
@@ -29,14 +29,14 @@ export function startProcess(processes: Processes, request: StartRequest, signal
     try {
       yield* processes.connect({ processId, ...offsets, takeOver: true }, { signal });
     } catch (error) {
-      // The start was lost, too.
+      // The request to start was lost with the connection.
       if (!hasReason(error, 'PROCESS_NOT_FOUND')) throw error;
       yield* first();
     }
   });
 }
 
-/** Joins a process, in the same way. Aborting `signal` leaves it as it is. */
+/** Streams the events of a running process in the same way. Aborting `signal` leaves the process running. */
 export function connectProcess(processes: Processes, request: ConnectRequest, signal: AbortSignal): Events {
   const join = (offsets: Offsets) => processes.connect({ ...request, ...offsets }, { signal });
   return follow(() => join(request), signal, join, request);
@@ -61,7 +61,7 @@ async function* follow(
         started = true;
         if (event?.$case === 'stdout' || event?.$case === 'stderr') {
           const { offset, data } = event.value;
-          // Whoever joins late begins where something is left; what follows has no gaps.
+          // The first output may start late, where the agent's buffer starts; later output has no gaps.
           if (offset > (seen[event.$case] ?? offset)) throw noAnswer(new Error('output was lost with a connection'));
           seen[event.$case] = offset + data.length;
         }

@@ -14,7 +14,7 @@ beforeEach(async () => {
 
 afterEach(() => agent[Symbol.asyncDispose]());
 
-/** Opens as many streams of one kind as it is let, and tells how many were refused. */
+/** Opens streams of one kind up to its limit, and counts the refused ones. */
 async function openMany<T>(open: (signal: AbortSignal) => AsyncIterable<T>) {
   const end = new AbortController();
   const ended: Promise<unknown>[] = [];
@@ -41,7 +41,7 @@ async function startsAProcess(): Promise<void> {
   expect(events).toEqual(['started', 'exited']);
 }
 
-test('a thousand idle tunnels leave room for processes, files and control', async () => {
+test('a thousand idle tunnels leave streams for processes, files and control', async () => {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
@@ -72,7 +72,7 @@ async function* requests(port: number, signal: AbortSignal): AsyncIterable<OpenR
   if (!signal.aborted) await once(signal, 'abort');
 }
 
-test('a place that was left is taken again, and processes that are followed leave room for others', async () => {
+test('a stream that ended is replaced by another, and followed processes leave streams for other kinds', async () => {
   const sleep = StartRequest.create({ processId: 'prc_sleep', command: ['sleep', '1000'], detached: true });
   const first = agent.processes.start(sleep)[Symbol.asyncIterator]();
   await first.next();

@@ -1,17 +1,17 @@
 import { DrydockError } from '#libs/errors.ts';
 
-/** Streams at one time to one agent, by what they carry. With room for others they stay below the 1,024 that an agent allows. */
+/** Maximum of concurrent streams to one agent, by kind. Their sum stays below the 1,024 streams that an agent allows. */
 export type StreamLimits = Readonly<Record<StreamKind, number>>;
 
 export type StreamKind = 'processes' | 'inputs' | 'files' | 'watches' | 'tunnels';
 
-/** Takes a place for a stream until disposed. Errors: TOO_MANY_STREAMS. */
-export type TakePlace = (kind: StreamKind) => Disposable;
+/** Counts a stream until disposed. Errors: TOO_MANY_STREAMS. */
+export type CountStream = (kind: StreamKind) => Disposable;
 
 const RETRY_AFTER_MS = 1_000;
 
-/** Counts the streams of one link by kind: an agent's connection is shared, and streams of one kind must leave room for others. */
-export function countStreams(limits: StreamLimits): TakePlace {
+/** Limits the streams of one link by kind: they share its connection, and one kind must not use up the streams of the others. */
+export function limitStreams(limits: StreamLimits): CountStream {
   const open: Record<StreamKind, number> = { processes: 0, inputs: 0, files: 0, watches: 0, tunnels: 0 };
   const leave = (kind: StreamKind) => {
     open[kind] -= 1;

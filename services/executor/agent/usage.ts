@@ -4,7 +4,7 @@ import type { ProcessExited } from '#proto/drydock/v1/process.ts';
 import type { ResourceUsage } from '#proto/drydock/v1/resources.ts';
 import { signalName } from './signals.ts';
 
-/** How a process ended, as the public API says it. */
+/** The end of a process in the public API. */
 export function toExited(exited: Exited): ProcessExited {
   return {
     ...(exited.signal === 0 ? { exitCode: exited.exitCode } : {}),
@@ -14,7 +14,7 @@ export function toExited(exited: Exited): ProcessExited {
   };
 }
 
-/** What a process used. */
+/** The resource usage of a process in the public API. */
 export function toUsage(exited: Exited): ResourceUsage {
   return {
     cpuTime: durationOf(exited.cpuNanoseconds / 1e6),

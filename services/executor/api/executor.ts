@@ -9,7 +9,7 @@ const CLAIM_LIMIT_MS = 60_000;
 
 export type Dependencies = ExecutionDependencies & { drain: Pick<Drain, 'check'> };
 
-/** What the scheduler asks of an executor. Claims go on when their caller is gone: unless confirmed, they end by themselves. */
+/** The API for the scheduler. A claim completes even if its caller hangs up: unconfirmed, its sandbox is destroyed after 30 s. */
 export function createExecutor(dependencies: Dependencies): Rpc<ExecutorServiceDefinition> {
   const { sandboxes, drain } = dependencies;
   return {

@@ -2,7 +2,17 @@ import { DrydockError, invalidField } from '#libs/errors.ts';
 import type { Call, Rpc } from '#libs/grpc/rpc.ts';
 import { callerOf } from '#libs/grpc/server.ts';
 import type { FileInfo as AgentFileInfo, WriteRequest } from '#proto/drydock/agent/v1/agent.ts';
-import type { FileInfo, FileInfo_Type, FileServiceDefinition, WriteFileRequest } from '#proto/drydock/v1/file.ts';
+import type {
+  FileInfo,
+  FileInfo_Type,
+  FileServiceDefinition,
+  ListFilesRequest,
+  ListFilesResponse,
+  ReadFileRequest,
+  ReadFileResponse,
+  WriteFileRequest,
+  WriteFileResponse,
+} from '#proto/drydock/v1/file.ts';
 import { fromAgent } from '../agent/errors.ts';
 import type { Sandbox, Sandboxes } from '../sandboxes/sandboxes.ts';
 import { checkPath } from './paths.ts';
@@ -23,104 +33,110 @@ const TYPES: Record<AgentFileInfo['type'], FileInfo_Type> = {
 
 export function createFiles(sandboxes: Sandboxes): Rpc<FileServiceDefinition> {
   const find = (sandboxId: string, call: Call): Sandbox => sandboxes.get(sandboxId, callerOf(call).organizationId);
-
-  /** Asks the agent for one thing. */
-  const ask = async <T>(
-    call: Call,
-    { sandboxId, path }: { sandboxId: string; path: string },
-    work: (
-      files: Sandbox['instance']['link']['files'],
-      options: { signal: AbortSignal; deadlineMs: number },
-    ) => Promise<T>,
-  ): Promise<T> => {
-    const { instance, ended } = find(sandboxId, call);
-    checkPath('path', path);
-    try {
-      const signal = AbortSignal.any([call.signal, ended.signal]);
-      return await work(instance.link.files, { signal, deadlineMs: AGENT_DEADLINE_MS });
-    } catch (error) {
-      throw await fromAgent(error, ended.signal);
-    }
-  };
-
   return {
-    async *readFile({ sandboxId, path, offsetBytes, lengthBytes }, call) {
-      const { instance, ended } = find(sandboxId, call);
-      checkPath('path', path);
-      if (offsetBytes < 0) throw invalidField('offsetBytes', 'must not be negative');
-      if (lengthBytes !== undefined && lengthBytes <= 0) throw invalidField('lengthBytes', 'must be above 0');
-      try {
-        const request = { path, offsetBytes, lengthBytes: lengthBytes ?? 0 };
-        const signal = AbortSignal.any([call.signal, ended.signal]);
-        let left = lengthBytes ?? Number.POSITIVE_INFINITY;
-        for await (const { data } of instance.link.files.read(request, { signal })) {
-          // Nobody gets more than was asked for, whatever is in the sandbox.
-          yield { data: data.subarray(0, left) };
-          left -= data.length;
-          if (left <= 0) return;
-        }
-      } catch (error) {
-        throw await fromAgent(error, ended.signal);
-      }
-    },
-
-    async writeFile(requests, call) {
-      const messages = requests[Symbol.asyncIterator]();
-      const { value: first, done } = await messages.next();
-      if (done) throw new DrydockError('MALFORMED_REQUEST', 'the first message carries sandbox_id and path');
-      const { instance, ended } = find(first.sandboxId, call);
-      checkPath('path', first.path);
-      if (first.mode !== undefined && !(first.mode >= 0 && first.mode <= MAX_MODE))
-        throw invalidField('mode', 'must be from 0 to 511 (0777)');
-      try {
-        const { file } = await instance.link.files.write(toAgent(first, messages), {
-          signal: AbortSignal.any([call.signal, ended.signal]),
-        });
-        return { file: toFile(file) };
-      } catch (error) {
-        throw await fromAgent(error, ended.signal);
-      }
-    },
-
-    async statFile(request, call) {
-      const { file } = await ask(call, request, (files, options) => files.stat({ path: request.path }, options));
+    readFile: (request, call) => readFile(find(request.sandboxId, call), request, call),
+    writeFile: (requests, call) => writeFile(requests, call, (sandboxId) => find(sandboxId, call)),
+    async statFile({ sandboxId, path }, call) {
+      const { file } = await ask(find(sandboxId, call), path, call, (files, options) => files.stat({ path }, options));
       return { file: toFile(file) };
     },
-
-    async listFiles({ sandboxId, path, pageSize, pageToken }, call) {
-      if (pageSize < 0 || pageSize > MAX_ENTRIES) throw invalidField('pageSize', `must be from 0 to ${MAX_ENTRIES}`);
-      const limit = pageSize || MAX_ENTRIES;
-      const after = Buffer.from(pageToken, 'base64url').toString();
-      const target = { sandboxId, path: path || '.' };
-      const { files, more } = await ask(call, target, (agent, options) =>
-        agent.listDirectory({ path: target.path, after, limit }, options),
-      );
-      const last = files.at(-1)?.name ?? '';
-      return {
-        files: files.slice(0, limit).map((file) => toFile(file)),
-        nextPageToken: more ? Buffer.from(last).toString('base64url') : '',
-      };
-    },
-
-    async makeDirectory(request, call) {
-      const { file } = await ask(call, request, (files, options) =>
-        files.makeDirectory({ path: request.path }, options),
-      );
+    listFiles: (request, call) => listFiles(find(request.sandboxId, call), request, call),
+    async makeDirectory({ sandboxId, path }, call) {
+      const sandbox = find(sandboxId, call);
+      const { file } = await ask(sandbox, path, call, (files, options) => files.makeDirectory({ path }, options));
       return { file: toFile(file) };
     },
-
-    async moveFile(request, call) {
-      const { path, destination } = request;
+    async moveFile({ sandboxId, path, destination }, call) {
       checkPath('destination', destination);
-      const { file } = await ask(call, request, (files, options) => files.move({ path, destination }, options));
+      const sandbox = find(sandboxId, call);
+      const { file } = await ask(sandbox, path, call, (files, options) => files.move({ path, destination }, options));
       return { file: toFile(file) };
     },
-
-    async removeFile(request, call) {
-      const { path, recursive } = request;
-      await ask(call, request, (files, options) => files.remove({ path, recursive }, options));
+    async removeFile({ sandboxId, path, recursive }, call) {
+      await ask(find(sandboxId, call), path, call, (files, options) => files.remove({ path, recursive }, options));
       return {};
     },
+  };
+}
+
+type AgentFiles = Sandbox['instance']['link']['files'];
+
+/** Makes one unary call to the agent. */
+async function ask<T>(
+  { instance, lifetime }: Sandbox,
+  path: string,
+  call: Call,
+  work: (files: AgentFiles, options: { signal: AbortSignal; deadlineMs: number }) => Promise<T>,
+): Promise<T> {
+  checkPath('path', path);
+  try {
+    const signal = AbortSignal.any([call.signal, lifetime.signal]);
+    return await work(instance.link.files, { signal, deadlineMs: AGENT_DEADLINE_MS });
+  } catch (error) {
+    throw await fromAgent(error, lifetime.signal);
+  }
+}
+
+async function* readFile(
+  { instance, lifetime }: Sandbox,
+  { path, offsetBytes, lengthBytes }: ReadFileRequest,
+  call: Call,
+): AsyncIterable<ReadFileResponse> {
+  checkPath('path', path);
+  if (offsetBytes < 0) throw invalidField('offsetBytes', 'must not be negative');
+  if (lengthBytes !== undefined && lengthBytes <= 0) throw invalidField('lengthBytes', 'must be above 0');
+  try {
+    const request = { path, offsetBytes, lengthBytes: lengthBytes ?? 0 };
+    const signal = AbortSignal.any([call.signal, lifetime.signal]);
+    let left = lengthBytes ?? Number.POSITIVE_INFINITY;
+    for await (const { data } of instance.link.files.read(request, { signal })) {
+      // A hostile agent may send more than was asked for.
+      yield { data: data.subarray(0, left) };
+      left -= data.length;
+      if (left <= 0) return;
+    }
+  } catch (error) {
+    throw await fromAgent(error, lifetime.signal);
+  }
+}
+
+async function writeFile(
+  requests: AsyncIterable<WriteFileRequest>,
+  call: Call,
+  find: (sandboxId: string) => Sandbox,
+): Promise<WriteFileResponse> {
+  const messages = requests[Symbol.asyncIterator]();
+  const { value: first, done } = await messages.next();
+  if (done) throw new DrydockError('MALFORMED_REQUEST', 'the first message carries sandbox_id and path');
+  const { instance, lifetime } = find(first.sandboxId);
+  checkPath('path', first.path);
+  if (first.mode !== undefined && !(first.mode >= 0 && first.mode <= MAX_MODE))
+    throw invalidField('mode', 'must be from 0 to 511 (0777)');
+  try {
+    const { file } = await instance.link.files.write(toAgent(first, messages), {
+      signal: AbortSignal.any([call.signal, lifetime.signal]),
+    });
+    return { file: toFile(file) };
+  } catch (error) {
+    throw await fromAgent(error, lifetime.signal);
+  }
+}
+
+async function listFiles(
+  sandbox: Sandbox,
+  { path, pageSize, pageToken }: ListFilesRequest,
+  call: Call,
+): Promise<ListFilesResponse> {
+  if (pageSize < 0 || pageSize > MAX_ENTRIES) throw invalidField('pageSize', `must be from 0 to ${MAX_ENTRIES}`);
+  const limit = pageSize || MAX_ENTRIES;
+  const request = { path: path || '.', after: Buffer.from(pageToken, 'base64url').toString(), limit };
+  const { files, more } = await ask(sandbox, request.path, call, (agent, options) =>
+    agent.listDirectory(request, options),
+  );
+  const last = files.at(-1)?.name ?? '';
+  return {
+    files: files.slice(0, limit).map((file) => toFile(file)),
+    nextPageToken: more ? Buffer.from(last).toString('base64url') : '',
   };
 }
 

@@ -2,7 +2,7 @@ import { invalidField } from '#libs/errors.ts';
 
 const MAX_PATH_BYTES = 4096;
 
-/** What is wrong with a path in a sandbox; nothing where it is fine. */
+/** The problem with a path in a sandbox, as the rest of a sentence; undefined if there is none. */
 export function problemOfPath(path: string): string | undefined {
   if (!path) return 'is required';
   if (Buffer.byteLength(path) > MAX_PATH_BYTES) return `is longer than ${MAX_PATH_BYTES} bytes`;
@@ -11,7 +11,7 @@ export function problemOfPath(path: string): string | undefined {
   return undefined;
 }
 
-/** Throws INVALID_FIELD where a path is not one. */
+/** Throws INVALID_FIELD if a path is not valid. */
 export function checkPath(field: string, path: string): void {
   const problem = problemOfPath(path);
   if (problem) throw invalidField(field, problem);

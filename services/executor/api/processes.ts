@@ -39,7 +39,7 @@ const AGENT_DEADLINE_MS = 10_000;
 export function createProcesses(sandboxes: Sandboxes): Rpc<ProcessServiceDefinition> {
   const find = (sandboxId: string, call: Call): Sandbox => sandboxes.get(sandboxId, callerOf(call).organizationId);
   const unary = async <T>(sandbox: Sandbox, call: Call, ask: (options: AgentOptions) => Promise<T>): Promise<T> => {
-    const { signal: ended } = sandbox.ended;
+    const { signal: ended } = sandbox.lifetime;
     try {
       return await ask({ signal: AbortSignal.any([call.signal, ended]), deadlineMs: AGENT_DEADLINE_MS });
     } catch (error) {
@@ -73,7 +73,7 @@ export function createProcesses(sandboxes: Sandboxes): Rpc<ProcessServiceDefinit
       const data = Buffer.from(input?.value ?? '');
       if (data.length > MAX_INPUT_BYTES) throw invalidField(input?.$case ?? 'data', 'is larger than 1 MiB');
       await unary(sandbox, call, ({ signal }) =>
-        // No deadline: a program that does not read makes its writer wait.
+        // No deadline: the call blocks while the program does not read.
         sandbox.instance.link.processes.writeInput({ processId, data, close }, { signal }),
       );
       return {};
@@ -81,7 +81,7 @@ export function createProcesses(sandboxes: Sandboxes): Rpc<ProcessServiceDefinit
     async signalProcess({ sandboxId, processId, signal: name }, call) {
       const sandbox = find(sandboxId, call);
       const signal = signalNumber(name);
-      if (signal === undefined) throw invalidField('signal', 'is not the name of a signal, such as SIGTERM');
+      if (signal === undefined) throw invalidField('signal', 'is unknown; give the name of a signal, such as SIGTERM');
       await unary(sandbox, call, (options) => sandbox.instance.link.processes.signal({ processId, signal }, options));
       return {};
     },
@@ -98,13 +98,13 @@ export function createProcesses(sandboxes: Sandboxes): Rpc<ProcessServiceDefinit
 
 type AgentOptions = { signal: AbortSignal; deadlineMs: number };
 
-/** An agent's events as public ones, as fast as the caller takes them. */
+/** Translates an agent's events, at the caller's pace. */
 async function* events(
   sandbox: Sandbox,
   call: Call,
   open: (signal: AbortSignal) => AsyncIterable<StartResponse | ConnectResponse>,
 ): AsyncIterable<StartProcessResponse> {
-  const { signal: ended } = sandbox.ended;
+  const { signal: ended } = sandbox.lifetime;
   const outputs = { stdout: createOutput(), stderr: createOutput() };
   const wrap =
     (name: 'stdout' | 'stderr') =>
@@ -147,7 +147,8 @@ function checkStart(request: StartProcessRequest): void {
   const directory = workingDirectory && problemOfPath(workingDirectory);
   if (directory) check.violation('workingDirectory', directory);
   if (stdin.length > MAX_INPUT_BYTES) check.violation('stdin', 'is larger than 1 MiB');
-  if (stdin.length > 0 && (openStdin || terminal)) check.violation('stdin', 'goes without open_stdin and terminal');
+  if (stdin.length > 0 && (openStdin || terminal))
+    check.violation('stdin', 'cannot be combined with open_stdin and terminal');
   if (terminal && !isTerminal(terminal))
     check.violation('terminal', `needs columns and rows from 1 to ${MAX_TERMINAL}`);
   check.string('requestId', request.requestId, { maxLength: 128 });
@@ -164,7 +165,7 @@ function bytesOf(words: string[]): number {
 }
 
 function toAgentStart({ requestId, sandboxId, ...request }: StartProcessRequest): StartAgentRequest {
-  // The same request finds the process that it started before.
+  // A retried request gets the id of the process that it started before.
   const digest = createHash('sha256').update(`${sandboxId}\0${requestId}`).digest();
   return StartAgentRequest.create({
     processId: requestId ? idFrom('prc', digest) : newId('prc'),

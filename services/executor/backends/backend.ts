@@ -4,122 +4,125 @@ import { DrydockError } from '#libs/errors.ts';
 import type { Claim } from './claim.ts';
 import type { Tenant } from './tenant.ts';
 
-/** What an instance is for: it runs either processes, or cells and nothing else. */
+/** An instance runs either the processes of a sandbox, or cells and nothing else. */
 export type Purpose = 'sandbox' | 'cells';
 
-/** Where programs are looked for in every instance. */
+/** PATH of every instance. */
 export const SEARCH_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** What an instance is made of. */
+/** An instance to create. */
 export type InstancePlan = {
   /** `ins_…`; its only name at the backend. */
   instanceId: string;
   purpose: Purpose;
-  /** Whom it is made for, and apart from others' where the backend can; null for whoever claims it. */
+  /** The organisation that it is reserved for, isolated from others if the backend can; null if any may claim it. */
   tenant: Tenant | null;
   template: string;
   image: string;
   limits: SandboxLimits;
   writableRoot: boolean;
-  /** Runtime class, null for the backend's default. */
+  /** Runtime class; null for the backend's default. */
   runtime: string | null;
 };
 
 export type EndedReason = 'OUT_OF_MEMORY' | 'EXITED' | 'EVICTED' | 'HOST_LOST';
 
-/** What not every backend can do. Callers ask before they rely on it. */
+/** Abilities that differ between backends. Callers check them first. */
 export type Capabilities = {
-  /** Instances for cells can be made. */
+  /** Instances can host cells. */
   readonly hostsCells: boolean;
-  /** `setLimits` works; else an instance serves only the limits that it was made with. */
+  /** `setLimits` works. Without it an instance keeps the limits that it was created with. */
   readonly changesLimits: boolean;
-  /** `measurePeak` works; else a peak is that of an instance's whole life. */
+  /** `measurePeak` works. Without it a peak covers the whole life of an instance. */
   readonly measuresPeak: boolean;
-  /** Whatever is made takes cores from all else that runs. */
+  /** Instances share one host, so that a creation takes CPU time from all that run. */
   readonly isOneHost: boolean;
 };
 
-/** The peak of memory since it was made. Disposing ends the measurement. */
+/** Measures the peak of memory from its creation on. Disposing ends the measurement. */
 export type PeakMemory = AsyncDisposable & {
-  /** Bytes; nothing where the instance is gone or cannot tell. */
+  /** Bytes; undefined if the instance has ended. */
   read(): Promise<number | undefined>;
 };
 
 const TAKEN_OVER_RETRY_MS = 1_000;
 
-/** What whoever asks here for a sandbox gets that is another executor's by now. Where it is, session knows soon. */
+/** The error of calls for a sandbox that another executor has taken over. Session soon learns which one. */
 export function takenOver(): DrydockError {
   return new DrydockError('SERVICE_UNAVAILABLE', 'another executor has taken the sandbox over; try again', {
     retryAfterMs: TAKEN_OVER_RETRY_MS,
   });
 }
 
-/** What the backend says of its instances by itself. */
+/** Callbacks for events that the backend raises on its own. */
 export type Watcher = {
-  /** An instance ended without `destroy`. May be told twice. */
+  /** An instance ended without `destroy`. May be called twice for one instance. */
   ended(instanceId: string, reason: EndedReason): void;
   /** Another executor has taken an instance over. */
   takenOver(instanceId: string): void;
-  /** News were missed for a while, or another executor is gone: see what there is. */
+  /** Events may have been missed, or another executor was lost: reconcile. */
   changed(): void;
 };
 
-/** What an executor left that is gone. Its instances are this one's now. */
-export type Estate = {
+/** The instances of a lost executor, now owned by this one. */
+export type Takeover = {
+  /** The lost executor. */
   executorId: string;
-  /** When the other one was gone for certain, and nobody could yet have come back in its place. */
+  /** When that executor was certainly lost, and no process of the same id can have started yet. */
   lostTime: Date;
-  /** All is done that follows from it; until then it is this executor's to do, also after a restart. */
+  /** Completes the takeover. Until then it is repeated, also after a restart. */
   settled(): Promise<void>;
 };
 
+/** The abilities of a backend whose instances outlive the executor and its host, and which several executors share. */
+export type Cluster = {
+  /** Stable id of the cluster. */
+  readonly id: string;
+  /**
+   * Writes the claim on its instance as well, so that it outlives this executor's files. Returns at once, and retries until it is
+   * written or the instance has ended.
+   */
+  note(instanceId: string, claim: Claim): void;
+  /** Takes the instances of lost executors over; `list` contains them from then on. */
+  takeOver(): Promise<Takeover[]>;
+  /** Removes everything kept for a deleted organisation, with the instances reserved for it. */
+  forget(organizationId: string): Promise<void>;
+  /** Addresses (`ip:port`) that an instance must be unable to reach before a tenant gets it. */
+  forbiddenAddresses(instanceId: string): string[];
+};
+
 /**
- * What runs instances: isolated machines in waiting, each with the agent as its first process. A sandbox is an instance
- * that belongs to somebody. Labels are the backend's only memory. Every method may be repeated. Disposing leaves what runs.
+ * Runs instances: isolated machines, each with the agent as its first process. A sandbox is an instance with a claim. Labels are
+ * the backend's only memory. Every method except `create` is idempotent. Disposing leaves instances running.
  */
 export interface Backend extends AsyncDisposable {
   readonly capabilities: Capabilities;
-  /** Names what instances live in where they outlive their executor and its host; empty where they do not. */
-  readonly cluster: string;
+  /** Absent if instances end with the host of this executor. */
+  readonly cluster?: Cluster;
   /**
-   * Hands over a stream to the agent of an instance, which may not be made yet, and another whenever that has ended, until
-   * disposed. To be called before `create`.
+   * Delivers a stream to an instance's agent, and a new one whenever the last ends, until disposed. Call it before `create`.
    */
-  reach(instanceId: string, accept: (stream: Duplex) => void): Promise<AsyncDisposable>;
+  link(instanceId: string, accept: (stream: Duplex) => void): Promise<AsyncDisposable>;
   /**
-   * Makes and starts an instance; its agent can be reached soon after. Errors: SANDBOX_START_FAILED, and nothing is left
-   * then. Not to be repeated with the same id.
+   * Creates and starts an instance, whose agent connects soon after. Call it once for each id. Errors: SANDBOX_START_FAILED or
+   * NO_CAPACITY, and nothing is left of the instance.
    */
   create(plan: InstancePlan, signal: AbortSignal): Promise<void>;
   /**
-   * What must not answer a running instance before it may have an owner: addresses, an IP and a port each. None where
-   * instances have no network at all.
-   */
-  outOfReach(instanceId: string): string[];
-  /**
-   * Ends and removes an instance with everything in it. Succeeds when there is none. Errors: SERVICE_UNAVAILABLE where another
-   * executor has taken it over, which is told to the watcher before.
+   * Destroys an instance with everything in it. Succeeds if there is none. Errors: SERVICE_UNAVAILABLE if another executor has
+   * taken it over; the watcher is notified first.
    */
   destroy(instanceId: string): Promise<void>;
-  /** Every instance of this executor that exists, also those that an earlier process made, with the claim that is noted on each. */
+  /** Every instance of this executor, also of its earlier processes, with the claim written on it, if any. */
   list(): Promise<{ instanceId: string; running: boolean; note?: string | undefined }[]>;
   /**
-   * Notes whose an instance is, where the backend can: that outlives the files of this process. Returns before it is done,
-   * and fails in silence where the instance is gone.
-   */
-  note(instanceId: string, claim: Claim): void;
-  /** Takes over from executors of the same cluster that are gone. What they left is in `list` from then on. */
-  inherit(): Promise<Estate[]>;
-  /** Removes what is kept for an organisation that is no more, with the instances that were made for it. */
-  forget(organizationId: string): Promise<void>;
-  /**
-   * Changes the limits of a running instance; its disk stays as it is. False, and perhaps some of them changed, where it
-   * uses more memory than that now.
+   * Changes the limits of a running instance, except its disk. False if it uses more memory than the new limit; some of the other
+   * limits may have changed then.
    */
   setLimits(instanceId: string, limits: SandboxLimits): Promise<boolean>;
-  /** Measures the peak of memory from now on. Nothing where it cannot. */
+  /** Begins to measure the peak of memory. Undefined if the backend cannot. */
   measurePeak(instanceId: string): Promise<PeakMemory | undefined>;
-  /** Tells what happens by itself until disposed. */
+  /** Calls the watcher until disposed. */
   watch(watcher: Watcher): AsyncDisposable;
   /** Resolves when the backend answers. */
   ping(): Promise<void>;

@@ -1,7 +1,7 @@
 import type { SandboxLimits } from '#libs/catalog/catalog.ts';
 import { checked, number, object, text, yesOrNo } from '#libs/catalog/checks.ts';
 
-/** Whose an instance is. Written before it is used, so that no restart hands it out again. */
+/** The binding of an instance to a sandbox. Written before the instance is used, so that no restart gives it to another one. */
 export type Claim = {
   sandboxId: string;
   organizationId: string;
@@ -9,7 +9,7 @@ export type Claim = {
   limits: SandboxLimits;
   /** Milliseconds since 1970. */
   expireTime: number;
-  /** The sandbox is on record as running. */
+  /** Session has recorded the sandbox as running. */
   confirmed: boolean;
 };
 
@@ -25,7 +25,7 @@ const CLAIM = object({
 
 export const formatClaim = (claim: Claim): string => JSON.stringify(claim);
 
-/** Reads what `formatClaim` made. Throws where it is damaged, or has what only a newer version knows. */
+/** Parses the output of `formatClaim`. Throws if it is damaged, or has fields of a newer version. */
 export function parseClaim(written: string): Claim {
   const { value, problems } = checked<Claim>(JSON.parse(written), CLAIM);
   if (problems.length > 0) throw new Error(problems.join('; '));

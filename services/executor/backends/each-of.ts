@@ -1,6 +1,6 @@
 const AT_ONCE = 8;
 
-/** Works on a few at once; one failure is thrown when all are done. */
+/** Works on 8 items at a time. Throws the first failure after all are done. */
 export async function eachOf<T>(items: Iterable<T>, work: (item: T) => Promise<void>): Promise<void> {
   const queue = Iterator.from(items);
   const failures: unknown[] = [];

@@ -1,7 +1,7 @@
 import type { Logger } from '#libs/log.ts';
 import type { Backend } from './backend.ts';
 
-/** What the executor's configuration says of its backend. */
+/** The part of the executor's configuration that concerns its backend. */
 export type BackendConfig = {
   id: string;
   backend: 'docker' | 'kubernetes';
@@ -20,7 +20,7 @@ export type BackendConfig = {
   cellSeccompProfile: string;
 };
 
-/** The backend that is configured. The other one's library, which takes tens of MiB, is not loaded. */
+/** Opens the configured backend. Does not load the library of the other one, which takes tens of MiB. */
 export async function openBackend(config: BackendConfig, log: Logger): Promise<Backend> {
   if (config.backend === 'kubernetes') {
     const { createKubernetesBackend } = await import('./kubernetes/backend.ts');
@@ -29,7 +29,7 @@ export async function openBackend(config: BackendConfig, log: Logger): Promise<B
     const isolated = networkIsolation === 'enforced';
     if (!isolated)
       log.warn(
-        'KUBERNETES_NETWORK_ISOLATION is none: sandboxes are given out though nobody checks what they can reach',
+        'KUBERNETES_NETWORK_ISOLATION is none: sandboxes are given out without a test of their network isolation',
       );
     return createKubernetesBackend({
       executorId,

@@ -1,19 +1,19 @@
 import { DrydockError } from '#libs/errors.ts';
 import type { SandboxSpec, Tenancy } from '#proto/drydock/internal/v1/spec.ts';
 
-/** An organisation, and what it may have where its sandboxes run. */
+/** An organisation, and its quota on an executor. */
 export type Tenant = {
   organizationId: string;
-  /** Instances that are nobody's yet may become its own. Where not, it has those that were made for it. */
+  /** Its sandboxes may be claimed from shared warm instances. If false, only from those reserved for it. */
   sharedPool: boolean;
-  /** Sandboxes at one time, those of executions among them. */
+  /** Maximum of concurrent sandboxes, including those of executions. */
   sandboxes: number;
 };
 
-// Of an organisation with the usual quota: what was queued before specs said so.
+// The default quota, for executions that were queued before specs carried one.
 const USUAL: Tenancy = { sharedPool: true, sandboxes: 116 };
 
-/** Whose a sandbox is to be. Session completes every spec; one that is not complete is a defect. */
+/** The organisation of a sandbox. Session completes every spec; an incomplete one is a defect. */
 export function tenantOf({ organizationId, tenancy = USUAL }: SandboxSpec): Tenant {
   if (!organizationId || tenancy.sandboxes < 1)
     throw new DrydockError('INTERNAL', 'a sandbox spec came without its organisation');

@@ -1,10 +1,10 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { parseCatalog } from '#libs/catalog/catalog.ts';
 import { createLogger } from '#libs/log.ts';
-import { createRoom } from '../instances/capacity.ts';
+import { createCapacity } from '../instances/capacity.ts';
 import type { Instance, Instances } from '../instances/instances.ts';
 import type { Pool } from '../instances/pool.ts';
-import { createLeases, type Lease, type Leases } from './cell-hosts.ts';
+import { type CellHost, type CellHosts, createCellHosts } from './cell-hosts.ts';
 
 const MiB = 1024 * 1024;
 const MINUTE = 60_000;
@@ -34,7 +34,7 @@ const catalog = parseCatalog({
   ],
 });
 
-let leases: Leases;
+let cellHosts: CellHosts;
 let made: string[];
 let destroyed: string[];
 let isAway: boolean;
@@ -55,13 +55,13 @@ beforeEach(() => {
     },
   } as Partial<Instances> as Instances;
   const pool = { take: () => undefined } as Partial<Pool> as Pool;
-  const room = createRoom({ maxSandboxes: 3, memoryBytes: 1024 * MiB, giveWay: () => leases.giveWay() });
-  leases = createLeases({ instances, pool: () => pool, room, catalog, idleMs: MINUTE, log: createLogger('test') });
+  const capacity = createCapacity({ maxSandboxes: 3, memoryBytes: 1024 * MiB });
+  cellHosts = createCellHosts({ instances, pool, capacity, catalog, idleMs: MINUTE, log: createLogger('test') });
+  capacity.reclaimFrom(cellHosts.evict);
 });
-afterEach(() => leases[Symbol.asyncDispose]());
 
-const take = (organizationId: string, memoryBytes = 256 * MiB): Promise<Lease> =>
-  leases.take(
+const take = (organizationId: string, memoryBytes = 256 * MiB): Promise<CellHost> =>
+  cellHosts.take(
     {
       tenant: { organizationId, sharedPool: true, sandboxes: 10 },
       template: 'python',
@@ -69,14 +69,14 @@ const take = (organizationId: string, memoryBytes = 256 * MiB): Promise<Lease> =
     },
     signal,
   );
-const giveBack = (lease: Lease): Promise<void> => leases.leave(lease, Promise.resolve(true));
+const giveBack = (host: CellHost): Promise<void> => cellHosts.release(host, Promise.resolve(true));
 const use = async (organizationId: string, memoryBytes?: number): Promise<string> => {
-  const lease = await take(organizationId, memoryBytes);
-  await giveBack(lease);
-  return lease.instance.id;
+  const host = await take(organizationId, memoryBytes);
+  await giveBack(host);
+  return host.instance.id;
 };
 
-test('one in use is nobody else’s, and an idle one only its own organisation’s', async () => {
+test('one execution uses a cell host at a time, and only its own organisation’s', async () => {
   const [first, second] = [await take('a'), await take('a')];
   expect(first.instance.id).not.toBe(second.instance.id);
   await giveBack(first);
@@ -84,55 +84,55 @@ test('one in use is nobody else’s, and an idle one only its own organisation�
   expect(await use('a')).toBe('ins_0');
 });
 
-test('one whose cell is being closed is waited for, and only by those who can have it', async () => {
-  const lease = await take('a');
-  const gone = Promise.withResolvers<boolean>();
-  const left = leases.leave(lease, gone.promise);
+test('its own organisation waits for a cell to be closed, another one does not', async () => {
+  const host = await take('a');
+  const closed = Promise.withResolvers<boolean>();
+  const left = cellHosts.release(host, closed.promise);
   const next = take('a');
   expect(await use('b')).toBe('ins_1');
-  gone.resolve(true);
+  closed.resolve(true);
   expect((await next).instance.id).toBe('ins_0');
   await left;
 });
 
-test('one whose cell may still be there is nobody’s', async () => {
-  const lease = await take('a');
-  const gone = Promise.withResolvers<boolean>();
-  void leases.leave(lease, gone.promise);
+test('a cell host whose cell may still run is destroyed', async () => {
+  const host = await take('a');
+  const closed = Promise.withResolvers<boolean>();
+  void cellHosts.release(host, closed.promise);
   const next = take('a');
-  gone.resolve(false);
+  closed.resolve(false);
   expect((await next).instance.id).toBe('ins_1');
   expect(destroyed).toEqual(['ins_0']);
 });
 
-test('two at once do not get the same one', async () => {
+test('concurrent executions get different ones', async () => {
   await use('a');
   const [first, second] = await Promise.all([take('a'), take('a')]);
   expect(first.instance.id).not.toBe(second.instance.id);
 });
 
-test('after a thousand executions it is given up', async () => {
+test('after 1,000 executions it is destroyed', async () => {
   const used = new Set<string>();
   for (let i = 0; i < 1_000; i++) used.add(await use('a'));
   expect([used.size, destroyed]).toEqual([1, ['ins_0']]);
   expect(await use('a')).toBe('ins_1');
 });
 
-test('it is given up when it was idle for too long, or is too old', async () => {
+test('it is destroyed when it was idle for too long, or is too old', async () => {
   await use('a');
-  leases.sweep(Date.now() + MINUTE / 2);
+  cellHosts.sweep(Date.now() + MINUTE / 2);
   expect(destroyed).toEqual([]);
-  leases.sweep(Date.now() + MINUTE + 1);
+  cellHosts.sweep(Date.now() + MINUTE + 1);
   expect(destroyed).toEqual(['ins_0']);
-  const lease = await take('a');
-  leases.sweep(Date.now() + 31 * MINUTE);
+  const host = await take('a');
+  cellHosts.sweep(Date.now() + 31 * MINUTE);
   expect(destroyed).toEqual(['ins_0']);
-  await giveBack(lease);
-  leases.sweep(Date.now() + 31 * MINUTE);
+  await giveBack(host);
+  cellHosts.sweep(Date.now() + 31 * MINUTE);
   expect(destroyed).toEqual(['ins_0', 'ins_1']);
 });
 
-test('those that were idle longest give way, those in use never', async () => {
+test('the one idle longest is evicted first, one in use never', async () => {
   const used = await take('a');
   await use('b');
   await use('c');
@@ -141,31 +141,31 @@ test('those that were idle longest give way, those in use never', async () => {
   await take('e');
   expect(destroyed).toEqual(['ins_1', 'ins_2']);
   await expect(take('f')).rejects.toMatchObject({ reason: 'NO_CAPACITY' });
-  const gone = Promise.withResolvers<boolean>();
-  const left = leases.leave(used, gone.promise);
+  const closed = Promise.withResolvers<boolean>();
+  const left = cellHosts.release(used, closed.promise);
   const next = take('f');
-  gone.resolve(true);
+  closed.resolve(true);
   await Promise.all([left, next]);
   expect(destroyed).toEqual(['ins_1', 'ins_2', 'ins_0']);
 });
 
-test('more memory than before is room that others give', async () => {
+test('idle ones are evicted for one that needs more memory', async () => {
   await use('a');
   await use('b');
   expect(await use('a', 1000 * MiB)).toBe('ins_0');
   expect(destroyed).toEqual(['ins_1']);
   await expect(use('a', 1025 * MiB)).rejects.toMatchObject({ reason: 'NO_CAPACITY' });
-  // It was not lost by that.
+  // The failed attempt did not lose it.
   expect(await use('a')).toBe('ins_0');
 });
 
-test('what cannot be removed now is removed later, and counts until then', async () => {
+test('a failed removal is retried, and keeps its capacity until then', async () => {
   await use('a', 1024 * MiB);
   isAway = true;
   await expect(take('b')).rejects.toMatchObject({ reason: 'NO_CAPACITY' });
   isAway = false;
-  leases.sweep(Date.now());
+  cellHosts.sweep(Date.now());
   expect(destroyed).toEqual(['ins_0']);
-  await expect.poll(() => leases.idleAndUsed().flat()).toEqual([]);
+  await expect.poll(() => cellHosts.idleAndUsed().flat()).toEqual([]);
   expect(await use('a')).toBe('ins_1');
 });

@@ -1,226 +1,250 @@
 import type { Catalog, SandboxLimits, Template } from '#libs/catalog/catalog.ts';
 import { DrydockError } from '#libs/errors.ts';
+import { every } from '#libs/lifecycle.ts';
 import type { Logger } from '#libs/log.ts';
-import { counter } from '#libs/telemetry.ts';
+import { counter, gauge } from '#libs/telemetry.ts';
 import type { EndedReason } from '../backends/backend.ts';
 import type { Tenant } from '../backends/tenant.ts';
-import type { Place, Room } from '../instances/capacity.ts';
+import type { Capacity, Reservation } from '../instances/capacity.ts';
 import type { Instance, Instances } from '../instances/instances.ts';
 import { sameLimits } from '../instances/limits.ts';
 import type { Pool } from '../instances/pool.ts';
 import { stoppedBy } from '../sandboxes/sandboxes.ts';
 
-// What a program may have left where nobody looks for it ends at the latest with these.
+// Files and processes that a program hid from the clean-up of its cell end with these at the latest.
 const MAX_EXECUTIONS = 1_000;
 const MAX_AGE_MS = 30 * 60_000;
+const SWEEP_INTERVAL_MS = 1_000;
 
-const taken = counter('executor_leases_total', 'Sandboxes taken for cells.', ['template', 'warmth']);
+const takes = counter('executor_leases_total', 'Sandboxes taken for cells.', ['template', 'warmth']);
 
 /** A sandbox in which one organisation has its cells, one at a time. */
-export type Lease = {
+export type CellHost = {
   readonly instance: Instance;
   readonly organizationId: string;
-  /** What is set now. */
+  /** The limits that are set now. */
   limits: SandboxLimits;
-  readonly place: Place;
+  readonly reservation: Reservation;
+  /** When it got its first cell, in milliseconds since 1970. */
   readonly since: number;
   executions: number;
-  /** Since when nobody uses it; absent while somebody does. */
+  /** Since when it has been idle; undefined while an execution uses it. */
   idleSince: number | undefined;
-  /** Aborted when it ends, with the error that says why. */
-  readonly ended: AbortController;
-  /** Set while its cell is being closed; resolves when it is idle or given up. */
-  leaving: Promise<void> | undefined;
+  /** Aborted when the sandbox ends, with the error that its calls get. */
+  readonly lifetime: AbortController;
+  /** Set while its cell is being closed; resolves when it is idle or removed. */
+  closing: Promise<void> | undefined;
   /** Set while it is being removed. */
   removal: Promise<void> | undefined;
 };
 
 export type Wanted = { tenant: Tenant; template: string; limits: SandboxLimits };
 
-export type Leases = AsyncDisposable & {
+export type CellHosts = {
+  /** Sweeps every second. Disposing destroys every cell host. */
+  start(): AsyncDisposable;
   /**
-   * A sandbox for cells that is the organisation's alone: one that it has already or is just leaving, or a fresh one.
-   * Errors: NO_CAPACITY, SANDBOX_START_FAILED; NOT_IMPLEMENTED where the template can have no cells.
+   * Takes a cell host for an execution: an idle one of the organisation, the next of its own to become idle, or a new one. Errors:
+   * NO_CAPACITY, SANDBOX_START_FAILED; NOT_IMPLEMENTED if the template cannot have cells.
    */
-  take(wanted: Wanted, signal: AbortSignal): Promise<Lease>;
+  take(wanted: Wanted, signal: AbortSignal): Promise<CellHost>;
   /**
-   * The cell is being closed. Once that is known to be `gone` the sandbox may serve its organisation again; where it is not,
-   * nobody ever gets it. Resolves when either is so; nobody has to wait for it.
+   * Returns a cell host whose cell is being closed. It becomes idle if `closed` resolves with true, and is destroyed otherwise.
+   * Callers need not await the result.
    */
-  leave(lease: Lease, gone: Promise<boolean>): Promise<void>;
-  /** Ends every lease of an organisation. */
+  release(host: CellHost, closed: Promise<boolean>): Promise<void>;
+  /** Destroys every cell host of an organisation. */
   discardOf(organizationId: string): Promise<void>;
-  /** Ends a lease with its sandbox, which nobody else ever gets. */
-  discard(lease: Lease): Promise<void>;
-  /** Gives up the lease that was idle longest, or is the first to be so. False where none is. */
-  giveWay(): Promise<boolean>;
-  /** An instance ended by itself: whether it was leased. */
+  /** Destroys a cell host. */
+  discard(host: CellHost): Promise<void>;
+  /** Evicts the cell host idle longest, or the next to become idle; false if there is none. */
+  evict(): Promise<boolean>;
+  /** Removes the cell host whose instance ended by itself; false if it was none. */
   instanceEnded(instanceId: string, reason: EndedReason): Promise<boolean>;
-  /** Ends what was idle for too long, and what could not be removed before. */
+  /** Destroys cell hosts that were idle for too long or are too old, and retries failed removals. */
   sweep(now: number): void;
-  /** Leases that nobody uses now, and the others. */
-  idleAndUsed(): [idle: Lease[], used: Lease[]];
-  /** Somebody waits for an instance that is being made. */
-  isMaking(): boolean;
+  idleAndUsed(): [idle: CellHost[], used: CellHost[]];
 };
 
-export function createLeases(dependencies: {
+export type CellHostsDependencies = {
   instances: Instances;
-  pool: () => Pool;
-  room: Room;
+  pool: Pool;
+  capacity: Capacity;
   catalog: Catalog;
-  /** How long one is kept for the organisation's next execution. */
+  /** How long an idle cell host is kept for the organisation's next execution. */
   idleMs: number;
   log: Logger;
-}): Leases {
-  const { instances, pool, room, catalog, idleMs, log } = dependencies;
-  const held = new Set<Lease>();
-  let making = 0;
+};
 
-  const remove = (lease: Lease): Promise<void> => {
-    lease.idleSince = undefined;
-    if (!lease.ended.signal.aborted)
-      lease.ended.abort(new DrydockError('SANDBOX_STOPPED', 'the sandbox of the cell was given up'));
-    const removeOnce = async () => {
-      try {
-        await instances.destroy(lease.instance);
-        held.delete(lease);
-        lease.place[Symbol.dispose]();
-      } finally {
-        lease.removal = undefined;
-      }
-    };
-    lease.removal ??= removeOnce();
-    return lease.removal;
-  };
-  const removeLater = (lease: Lease): void => {
-    remove(lease).catch((error) => log.warn({ err: error, instanceId: lease.instance.id }, 'lease not removed yet'));
-  };
+type State = CellHostsDependencies & { hosts: Set<CellHost> };
 
-  const settle = async (lease: Lease, gone: Promise<boolean>): Promise<void> => {
-    const isGone = await gone;
-    lease.leaving = undefined;
-    const worn = lease.executions >= MAX_EXECUTIONS || Date.now() - lease.since > MAX_AGE_MS;
-    if (!isGone || worn || lease.ended.signal.aborted) removeLater(lease);
-    else lease.idleSince = Date.now();
+export function createCellHosts(dependencies: CellHostsDependencies): CellHosts {
+  const { log } = dependencies;
+  const state: State = { ...dependencies, hosts: new Set() };
+  const { hosts } = state;
+  const idleAndUsed = (): [CellHost[], CellHost[]] => [
+    [...hosts].filter(isIdle),
+    [...hosts].filter((host) => !isIdle(host)),
+  ];
+  const discardAll = async (discarded: CellHost[]) => {
+    await Promise.all(discarded.map((host) => remove(state, host)));
   };
-
-  const giveWay = async (): Promise<boolean> => {
-    const oldest = [...held].filter(isIdle).sort((a, b) => a.idleSince - b.idleSince)[0];
-    if (oldest) {
-      await remove(oldest).catch((error) => log.warn({ err: error }, 'lease that gave way not removed yet'));
-      return true;
-    }
-    const leaving = [...held].find((lease) => lease.leaving);
-    if (!leaving) return false;
-    await leaving.leaving;
-    return giveWay();
-  };
-
-  const reuse = async (lease: Lease, { limits }: Wanted): Promise<Lease> => {
-    const { idleSince } = lease;
-    lease.idleSince = undefined;
-    try {
-      await lease.place.resize(limits.memoryBytes);
-      return lease;
-    } catch (error) {
-      lease.idleSince = idleSince;
-      throw error;
-    }
-  };
-
-  /** One with the same limits first, since changing them costs a little. Closing a cell takes less than making a sandbox. */
-  const takeOwn = async (wanted: Wanted): Promise<Lease | undefined> => {
-    const { tenant, template, limits } = wanted;
-    const own = [...held].filter(
-      (lease) => lease.organizationId === tenant.organizationId && lease.instance.template.id === template,
-    );
-    const idle = own.filter(isIdle);
-    const best = idle.find((lease) => sameLimits(lease.limits, limits)) ?? idle.at(-1);
-    if (best) return reuse(best, wanted);
-    const leaving = own.find((lease) => lease.leaving);
-    if (!leaving) return undefined;
-    await leaving.leaving;
-    return takeOwn(wanted);
-  };
-
-  const make = async (template: Template, tenant: Tenant, signal: AbortSignal): Promise<Instance> => {
-    making++;
-    try {
-      return await instances.create({ template, limits: template.limits, purpose: 'cells', tenant }, signal);
-    } finally {
-      making--;
-    }
-  };
-
-  const begin = async (template: Template, { tenant, limits }: Wanted, signal: AbortSignal): Promise<Lease> => {
-    const place = await room.take(limits.memoryBytes);
-    try {
-      const warm = pool().take(template.id, 'cells', tenant);
-      const instance = warm ?? (await make(template, tenant, signal));
-      const ended = new AbortController();
-      const lease: Lease = {
-        instance,
-        organizationId: tenant.organizationId,
-        limits: template.limits,
-        place,
-        since: Date.now(),
-        executions: 0,
-        idleSince: undefined,
-        ended,
-        leaving: undefined,
-        removal: undefined,
-      };
-      held.add(lease);
-      taken.inc({ template: template.id, warmth: warm ? 'warm' : 'cold' });
-      return lease;
-    } catch (error) {
-      place[Symbol.dispose]();
-      throw error;
-    }
-  };
-
   return {
-    async take(wanted, signal) {
-      const template = catalog.templates.get(wanted.template);
-      if (!template) throw new DrydockError('SANDBOX_START_FAILED', `this executor has no template ${wanted.template}`);
-      const lease = (await takeOwn(wanted)) ?? (await begin(template, wanted, signal));
-      lease.executions++;
-      return lease;
+    start() {
+      measure(idleAndUsed);
+      const periodic = every(SWEEP_INTERVAL_MS, log, async () => sweep(state, Date.now()));
+      return {
+        async [Symbol.asyncDispose]() {
+          await periodic[Symbol.asyncDispose]();
+          await discardAll([...hosts]);
+        },
+      };
     },
-    leave(lease, gone) {
-      lease.leaving ??= settle(lease, gone);
-      return lease.leaving;
+    take: (wanted, signal) => take(state, wanted, signal),
+    release(host, closed) {
+      host.closing ??= settle(state, host, closed);
+      return host.closing;
     },
-    async discardOf(organizationId) {
-      await Promise.all([...held].filter((lease) => lease.organizationId === organizationId).map(remove));
-    },
-    discard: remove,
-    giveWay,
+    discardOf: (organizationId) => discardAll([...hosts].filter((host) => host.organizationId === organizationId)),
+    discard: (host) => remove(state, host),
+    evict: () => evict(state),
     async instanceEnded(instanceId, reason) {
-      const lease = [...held].find(({ instance }) => instance.id === instanceId);
-      if (!lease) return false;
-      lease.ended.abort(stoppedBy(reason));
-      await remove(lease);
+      const host = [...hosts].find(({ instance }) => instance.id === instanceId);
+      if (!host) return false;
+      host.lifetime.abort(stoppedBy(reason));
+      await remove(state, host);
       return true;
     },
-    sweep(now) {
-      for (const lease of held) {
-        const { idleSince, ended, removal } = lease;
-        const old = idleSince !== undefined && (now - idleSince > idleMs || now - lease.since > MAX_AGE_MS);
-        if (old || (ended.signal.aborted && !removal)) removeLater(lease);
-      }
-    },
-    idleAndUsed() {
-      return [[...held].filter(isIdle), [...held].filter((lease) => !isIdle(lease))];
-    },
-    isMaking: () => making > 0,
-    async [Symbol.asyncDispose]() {
-      await Promise.all([...held].map(remove));
-    },
+    sweep: (now) => sweep(state, now),
+    idleAndUsed,
   };
 }
 
-function isIdle(lease: Lease): lease is Lease & { idleSince: number } {
-  return lease.idleSince !== undefined;
+async function take(state: State, wanted: Wanted, signal: AbortSignal): Promise<CellHost> {
+  const template = state.catalog.templates.get(wanted.template);
+  if (!template) throw new DrydockError('SANDBOX_START_FAILED', `this executor has no template ${wanted.template}`);
+  const host = (await takeOwn(state, wanted)) ?? (await begin(state, template, wanted, signal));
+  host.executions++;
+  return host;
+}
+
+/** One with the same limits first: changing them costs a little. Closing a cell takes less time than creating a sandbox. */
+async function takeOwn({ hosts }: State, wanted: Wanted): Promise<CellHost | undefined> {
+  const { tenant, template, limits } = wanted;
+  for (;;) {
+    const own = [...hosts].filter(
+      (host) => host.organizationId === tenant.organizationId && host.instance.template.id === template,
+    );
+    const idle = own.filter(isIdle);
+    const best = idle.find((host) => sameLimits(host.limits, limits)) ?? idle.at(-1);
+    if (best) return reuse(best, wanted);
+    const closing = own.find((host) => host.closing);
+    if (!closing) return undefined;
+    await closing.closing;
+  }
+}
+
+async function reuse(host: CellHost, { limits }: Wanted): Promise<CellHost> {
+  const { idleSince } = host;
+  host.idleSince = undefined;
+  try {
+    await host.reservation.resize(limits.memoryBytes);
+    return host;
+  } catch (error) {
+    host.idleSince = idleSince;
+    throw error;
+  }
+}
+
+async function begin(state: State, template: Template, { tenant, limits }: Wanted, signal: AbortSignal) {
+  const { instances, pool, capacity, hosts } = state;
+  const reservation = await capacity.reserve(limits.memoryBytes);
+  try {
+    const warm = pool.take(template.id, 'cells', tenant);
+    const order = { template, limits: template.limits, purpose: 'cells', tenant } as const;
+    const host: CellHost = {
+      instance: warm ?? (await instances.create(order, signal, { urgent: true })),
+      organizationId: tenant.organizationId,
+      limits: template.limits,
+      reservation,
+      since: Date.now(),
+      executions: 0,
+      idleSince: undefined,
+      lifetime: new AbortController(),
+      closing: undefined,
+      removal: undefined,
+    };
+    hosts.add(host);
+    takes.inc({ template: template.id, warmth: warm ? 'warm' : 'cold' });
+    return host;
+  } catch (error) {
+    reservation[Symbol.dispose]();
+    throw error;
+  }
+}
+
+async function settle(state: State, host: CellHost, closed: Promise<boolean>): Promise<void> {
+  const isClosed = await closed;
+  host.closing = undefined;
+  const isWorn = host.executions >= MAX_EXECUTIONS || Date.now() - host.since > MAX_AGE_MS;
+  if (!isClosed || isWorn || host.lifetime.signal.aborted) removeLater(state, host);
+  else host.idleSince = Date.now();
+}
+
+async function evict(state: State): Promise<boolean> {
+  const { hosts, log } = state;
+  for (;;) {
+    const oldest = [...hosts].filter(isIdle).sort((a, b) => a.idleSince - b.idleSince)[0];
+    if (oldest) {
+      await remove(state, oldest).catch((error) => log.warn({ err: error }, 'failed to remove an evicted cell host'));
+      return true;
+    }
+    const closing = [...hosts].find((host) => host.closing);
+    if (!closing) return false;
+    await closing.closing;
+  }
+}
+
+function sweep(state: State, now: number): void {
+  for (const host of state.hosts) {
+    const { idleSince, lifetime, removal } = host;
+    const isOver = idleSince !== undefined && (now - idleSince > state.idleMs || now - host.since > MAX_AGE_MS);
+    if (isOver || (lifetime.signal.aborted && !removal)) removeLater(state, host);
+  }
+}
+
+function remove(state: State, host: CellHost): Promise<void> {
+  host.idleSince = undefined;
+  if (!host.lifetime.signal.aborted)
+    host.lifetime.abort(new DrydockError('SANDBOX_STOPPED', 'the sandbox of the cell was stopped'));
+  host.removal ??= removeOnce(state, host);
+  return host.removal;
+}
+
+async function removeOnce({ instances, hosts }: State, host: CellHost): Promise<void> {
+  try {
+    await instances.destroy(host.instance);
+    hosts.delete(host);
+    host.reservation[Symbol.dispose]();
+  } finally {
+    host.removal = undefined;
+  }
+}
+
+function removeLater(state: State, host: CellHost): void {
+  remove(state, host).catch((error) =>
+    state.log.warn({ err: error, instanceId: host.instance.id }, 'failed to remove a cell host; trying again later'),
+  );
+}
+
+function isIdle(host: CellHost): host is CellHost & { idleSince: number } {
+  return host.idleSince !== undefined;
+}
+
+function measure(idleAndUsed: CellHosts['idleAndUsed']): void {
+  gauge('executor_leases', 'Cell hosts.', ['use'], (set) => {
+    const [idle, used] = idleAndUsed();
+    set({ use: 'idle' }, idle.length);
+    set({ use: 'used' }, used.length);
+  });
 }

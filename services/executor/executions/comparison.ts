@@ -1,16 +1,16 @@
-import { setImmediate as otherWork } from 'node:timers/promises';
+import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import type { Comparison } from '#proto/drydock/v1/execution.ts';
 
-// After so many lines or words others get their turn: an output of millions of them must not hold up every other call.
-const AT_A_STRETCH = 8_192;
+// Yields to the event loop after this many lines or words: an output of millions of them must not block other calls.
+const YIELD_AFTER = 8_192;
 
 const NEWLINE = 0x0a;
-// Every part has only one way to match, so that a long word costs no more than its length.
+// Every part matches in only one way, so that the time is linear in the length of the word.
 const NUMBER = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/;
 
 /**
- * Whether a program's output is what was expected, byte by byte: what is not UTF-8 equals nothing that is. Takes time in
- * proportion to the shorter of the two, and copies neither.
+ * Whether a program's output equals the expected output, byte by byte: invalid UTF-8 never equals text. Takes linear time in the
+ * shorter of the two, and copies neither.
  */
 export async function matches(
   output: Buffer,
@@ -32,17 +32,17 @@ export async function matches(
   }
 }
 
-/** A text that is read piece by piece: `next` moves `start` and `end` to the next one, and says whether there is one. */
+/** A cursor over the lines or words of a text: `next` moves `start` and `end` to the next one; false if there is none. */
 type Pieces = { readonly bytes: Buffer; start: number; end: number; next(): boolean };
 
-/** `similar` decides on pieces that are not equal. */
+/** Compares piece by piece; `similar` decides on pieces that differ. */
 async function samePieces(a: Pieces, b: Pieces, similar: (a: string, b: string) => boolean): Promise<boolean> {
   for (let count = 1; ; count++) {
     const [more, expectsMore] = [a.next(), b.next()];
     if (!more || !expectsMore) return more === expectsMore;
     const equal = a.bytes.compare(b.bytes, b.start, b.end, a.start, a.end) === 0;
     if (!equal && !similar(textOf(a), textOf(b))) return false;
-    if (count % AT_A_STRETCH === 0) await otherWork();
+    if (count % YIELD_AFTER === 0) await yieldToOthers();
   }
 }
 
@@ -65,7 +65,7 @@ function wordsOf(bytes: Buffer): Pieces {
   };
 }
 
-/** Lines without the blanks at their ends, up to the last one that is not blank. */
+/** Lines without trailing blanks, up to the last line that is not blank. */
 function linesOf(bytes: Buffer): Pieces {
   const length = withoutBlanks(bytes, 0, bytes.length);
   let at = 0;

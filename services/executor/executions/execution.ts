@@ -13,14 +13,14 @@ import { createComparison, type Judge, type Judgement, openChecker } from './jud
 import { openProgram, type Program, succeeded } from './program.ts';
 import { summarize, type Tried, toCompileResult, toResultEvent, toTried, wholeOf } from './results.ts';
 import type { Slots } from './slots.ts';
-import { type Ended, failureOf } from './verdict.ts';
-import { openWorkplace, type Workplaces } from './workspaces/open.ts';
+import { failureOf, type StepEnd } from './verdict.ts';
+import { openWorkspace, type Workspaces } from './workspaces/open.ts';
 
 const finished = counter('executor_executions_total', 'Executions that came to a verdict.', ['verdict', 'isolation']);
 
-export type Dependencies = Workplaces & { slots: Slots };
+export type Dependencies = Workspaces & { slots: Slots };
 
-/** Runs a program to its verdict, case by case; the last event is the result. */
+/** Runs a program case by case and judges it; the last event is the result. */
 export async function* runExecution(
   dependencies: Dependencies,
   unchecked: ExecutionSpec,
@@ -29,12 +29,12 @@ export async function* runExecution(
 ): AsyncIterable<RunExecutionResponse> {
   const spec = checkSpec(unchecked);
   using _slot = await dependencies.slots.take(signal);
-  // Both before the first event: until then another executor may be tried.
-  await using program = await openProgram(placeFor(dependencies, spec, spec), spec, signal);
+  // Both are opened before the first event: until then the scheduler may try another executor.
+  await using program = await openProgram(workspaceFor(dependencies, spec, spec), spec, signal);
   await using judge = await openJudge(dependencies, spec, signal);
 
   const result: Partial<Execution> = { isolation: program.isolation, startTime: new Date() };
-  const done = (execution: Partial<Execution>, output?: Ended): RunExecutionResponse => {
+  const done = (execution: Partial<Execution>, output?: StepEnd): RunExecutionResponse => {
     finished.inc({ verdict: execution.verdict ?? '', isolation: program.isolation });
     return toResultEvent({ ...result, ...execution }, output);
   };
@@ -61,7 +61,7 @@ export async function* runExecution(
 
 type CheckedSpec = ExecutionSpec & { sandbox: SandboxSpec; run: ExecutionStep };
 
-/** Session completes every spec; one that is not complete is a defect and never means "unlimited". */
+/** Session completes every spec; an incomplete one is a defect and never means "unlimited". */
 function checkSpec(spec: ExecutionSpec): CheckedSpec {
   const { sandbox, compile, run, cases, checker } = spec;
   const required = [sandbox, run, ...cases, ...(checker ? [checker.sandbox, checker.run] : [])];
@@ -72,25 +72,25 @@ function checkSpec(spec: ExecutionSpec): CheckedSpec {
   return { ...spec, sandbox, run };
 }
 
-/** Opens workplaces that have room for the greediest of the steps. */
-function placeFor(
+/** Opens workspaces with the memory of the step that needs most. */
+function workspaceFor(
   dependencies: Dependencies,
   { sandbox, compile, run, cases = [] }: Pick<CheckedSpec, 'sandbox' | 'compile' | 'run'> & { cases?: CaseSpec[] },
   { isolation }: ExecutionSpec,
 ) {
   const steps = [compile, run, ...cases].flatMap((step) => step?.limits?.memoryBytes ?? []);
   const limits: AppliedLimits = { ...sandbox.limits!, memoryBytes: Math.max(sandbox.limits!.memoryBytes, ...steps) };
-  return (signal: AbortSignal) => openWorkplace(dependencies, { ...sandbox, limits }, isolation, signal);
+  return (signal: AbortSignal) => openWorkspace(dependencies, { ...sandbox, limits }, isolation, signal);
 }
 
 function openJudge(dependencies: Dependencies, spec: CheckedSpec, signal: AbortSignal): Promise<Judge> | Judge {
   const { checker } = spec;
   if (!checker) return createComparison(spec);
   const { run, compile } = checker;
-  // Whose it is and how long it may live is not the checker's to say.
+  // The checker runs for the organisation of the execution, with its deadline and quota.
   const { organizationId, expireTime, tenancy } = spec.sandbox;
   const sandbox = { ...checker.sandbox!, organizationId, expireTime, tenancy };
-  return openChecker(placeFor(dependencies, { sandbox, run: run!, compile }, spec), checker, signal);
+  return openChecker(workspaceFor(dependencies, { sandbox, run: run!, compile }, spec), checker, signal);
 }
 
 type Trial = { spec: CheckedSpec; program: Program; judge: Judge; streamOutput: boolean; signal: AbortSignal };
@@ -98,7 +98,7 @@ type Trial = { spec: CheckedSpec; program: Program; judge: Judge; streamOutput: 
 async function* tryCase(
   { spec, program, judge, streamOutput, signal }: Trial,
   given: CaseSpec,
-): AsyncGenerator<RunExecutionResponse, Tried & { ended: Ended }> {
+): AsyncGenerator<RunExecutionResponse, Tried & { ended: StepEnd }> {
   const step = { ...spec.run, limits: given.limits };
   const ended = yield* program.run(step, { stdin: given.stdin, streamOutput, signal });
   const failure = failureOf(step, ended);

@@ -3,19 +3,19 @@ import type { SourceFile, Verdict } from '#proto/drydock/v1/execution.ts';
 import { signalName } from '../agent/signals.ts';
 import { matches } from './comparison.ts';
 import { endOf, openProgram, succeeded } from './program.ts';
-import { type Ended, failureOf } from './verdict.ts';
-import type { Workplace } from './workspaces/workspace.ts';
+import { failureOf, type StepEnd } from './verdict.ts';
+import type { Workspace } from './workspaces/workspace.ts';
 
 const MAX_MESSAGE_BYTES = 1024;
 
 export type Judgement = { verdict: Verdict; message: string };
 
-/** Decides on the output of a run against which nothing else speaks. */
+/** Judges the output of a run that hit no limit and exited with 0. */
 export type Judge = AsyncDisposable & {
   judge(given: CaseSpec, output: Buffer, signal: AbortSignal): Promise<Judgement>;
 };
 
-/** Holds outputs against what was expected. Where nothing was, any will do. */
+/** Compares output with the expected output; without one, anything passes. */
 export function createComparison({ comparison, floatTolerance }: ExecutionSpec): Judge {
   return {
     async judge({ expectedOutput }, output) {
@@ -28,16 +28,16 @@ export function createComparison({ comparison, floatTolerance }: ExecutionSpec):
 }
 
 /**
- * A program that judges: made once, in a workplace of its own, and run for each output with the files `input`, `output` and
- * `expected`, the last one empty where nothing was expected.
+ * A checker program, compiled once in a workspace of its own, and run for each output with the files `input`, `output` and
+ * `expected`; the last one is empty if no output was expected.
  */
 export async function openChecker(
-  open: (signal: AbortSignal) => Promise<Workplace>,
+  open: (signal: AbortSignal) => Promise<Workspace>,
   { files, compile, run }: CheckerSpec,
   signal: AbortSignal,
 ): Promise<Judge> {
   const program = await openProgram(open, { files, compile }, signal);
-  let compiled: Promise<Ended | undefined> | undefined;
+  let compiled: Promise<StepEnd | undefined> | undefined;
   return {
     async judge({ stdin, expectedOutput = '' }, output, signal) {
       compiled ??= program.compile(signal);
@@ -59,12 +59,12 @@ function fileOf(name: string, value: Buffer): SourceFile {
   return { name, content: { $case: 'data', value } };
 }
 
-function failed(how: string, ended: Ended): Judgement {
+function failed(how: string, ended: StepEnd): Judgement {
   const words = wordsOf(ended);
   return { verdict: 'INTERNAL_ERROR', message: `the checker ${how}${words ? `: ${words}` : ''}` };
 }
 
-function howItFailed(failure: Verdict, { exited }: Ended): string {
+function howItFailed(failure: Verdict, { exited }: StepEnd): string {
   switch (failure) {
     case 'WALL_TIME_EXCEEDED':
     case 'CPU_TIME_EXCEEDED':
@@ -80,7 +80,7 @@ function howItFailed(failure: Verdict, { exited }: Ended): string {
   }
 }
 
-/** The first of what a program wrote. */
-function wordsOf({ stdout, stderr }: Ended): string {
+/** The first KiB of a program's outputs. */
+function wordsOf({ stdout, stderr }: StepEnd): string {
   return Buffer.concat([stdout, stderr]).subarray(0, MAX_MESSAGE_BYTES).toString().trim();
 }

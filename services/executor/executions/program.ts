@@ -2,81 +2,81 @@ import { DrydockError } from '#libs/errors.ts';
 import type { RunExecutionResponse } from '#proto/drydock/internal/v1/executor.ts';
 import type { ExecutionStep } from '#proto/drydock/internal/v1/spec.ts';
 import type { SourceFile } from '#proto/drydock/v1/execution.ts';
-import { isCellGone } from '../agent/errors.ts';
+import { hasCellEnded } from '../agent/errors.ts';
 import { runStep, type StepOptions } from './step.ts';
-import type { Ended } from './verdict.ts';
-import type { Workplace } from './workspaces/workspace.ts';
+import type { StepEnd } from './verdict.ts';
+import type { Workspace } from './workspaces/workspace.ts';
 
-/** Sources, and the step that makes something of them that can be run. */
+/** Sources, and the step that compiles them, if any. */
 export type Sources = { files: SourceFile[]; compile: ExecutionStep | undefined };
 
-/** A program that is made once and run as often as wanted. A workplace that one run destroyed is made anew for the next. */
+/** A program that is compiled once and run many times. If a run destroys its workspace, the next run opens and compiles anew. */
 export type Program = AsyncDisposable & {
-  readonly isolation: Workplace['isolation'];
-  /** How the compiler ended; nothing where none is needed. */
-  compile(signal: AbortSignal): Promise<Ended | undefined>;
-  /** Runs it, with more files beside it. */
+  readonly isolation: Workspace['isolation'];
+  /** The end of the compiler; undefined if there is no compile step. */
+  compile(signal: AbortSignal): Promise<StepEnd | undefined>;
+  /** Runs the program, with additional files in its directory. */
   run(
     step: ExecutionStep,
     options: StepOptions & { files?: SourceFile[] },
-  ): AsyncGenerator<RunExecutionResponse, Ended>;
+  ): AsyncGenerator<RunExecutionResponse, StepEnd>;
 };
 
-/** Opens a workplace and writes the sources there. */
+/** Opens a workspace and writes the sources there. */
 export async function openProgram(
-  open: (signal: AbortSignal) => Promise<Workplace>,
+  open: (signal: AbortSignal) => Promise<Workspace>,
   { files: sources, compile: compileStep }: Sources,
   signal: AbortSignal,
 ): Promise<Program> {
-  const begin = async (signal: AbortSignal): Promise<Workplace> => {
-    const workplace = await open(signal);
+  const begin = async (signal: AbortSignal): Promise<Workspace> => {
+    const workspace = await open(signal);
     try {
-      await workplace.write(sources, signal);
-      return workplace;
+      await workspace.write(sources, signal);
+      return workspace;
     } catch (error) {
-      await workplace[Symbol.asyncDispose]();
+      await workspace[Symbol.asyncDispose]();
       throw error;
     }
   };
-  const compile = async (signal: AbortSignal): Promise<Ended | undefined> =>
-    compileStep && endOf(runStep(workplace, compileStep, { signal }));
+  const compile = async (signal: AbortSignal): Promise<StepEnd | undefined> =>
+    compileStep && endOf(runStep(workspace, compileStep, { signal }));
   const beginAgain = async (signal: AbortSignal): Promise<void> => {
-    await workplace[Symbol.asyncDispose]();
-    workplace = await begin(signal);
+    await workspace[Symbol.asyncDispose]();
+    workspace = await begin(signal);
     const compiled = await compile(signal);
     if (compiled && !succeeded(compiled))
-      throw new DrydockError('SANDBOX_START_FAILED', 'the program could not be compiled once more');
+      throw new DrydockError('SANDBOX_START_FAILED', 'the program failed to compile a second time');
   };
 
-  let workplace = await begin(signal);
+  let workspace = await begin(signal);
   let lost = false;
   return {
-    isolation: workplace.isolation,
+    isolation: workspace.isolation,
     compile,
     async *run(step, { files = [], ...options }) {
       for (let again = lost; ; again = true) {
         if (again) await beginAgain(options.signal);
         try {
-          if (files.length > 0) await workplace.write(files, options.signal);
-          const ended = yield* runStep(workplace, step, options);
+          if (files.length > 0) await workspace.write(files, options.signal);
+          const ended = yield* runStep(workspace, step, options);
           lost = ended.lost !== undefined;
           return ended;
         } catch (error) {
-          if (again || !isCellGone(error)) throw error;
+          if (again || !hasCellEnded(error)) throw error;
         }
       }
     },
-    [Symbol.asyncDispose]: () => workplace[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => workspace[Symbol.asyncDispose](),
   };
 }
 
-/** Whether a compiler made what it was to make. */
-export function succeeded({ exited }: Ended): boolean {
+/** Whether a compiler succeeded. */
+export function succeeded({ exited }: StepEnd): boolean {
   return exited?.exitCode === 0 && exited.limit === 'LIMIT_KIND_UNSPECIFIED';
 }
 
-/** What a step comes to, for those who have no use for its events. */
-export async function endOf(step: AsyncGenerator<unknown, Ended>): Promise<Ended> {
+/** Runs a step and discards its events. */
+export async function endOf(step: AsyncGenerator<unknown, StepEnd>): Promise<StepEnd> {
   let next = await step.next();
   while (!next.done) next = await step.next();
   return next.value;

@@ -9,17 +9,17 @@ import { unfinished } from '../agent/output.ts';
 import { signalName } from '../agent/signals.ts';
 import { toUsage } from '../agent/usage.ts';
 import type { Judgement } from './judge.ts';
-import type { Ended } from './verdict.ts';
+import type { StepEnd } from './verdict.ts';
 
-/** Bytes of each output that a case's result shows. */
+/** Maximum bytes of each output in a case's result. */
 const SHOWN_BYTES = 16 * 1024;
 const NOTHING = Buffer.alloc(0);
 
-/** How one case went. */
+/** The result of one case. */
 export type Tried = { result: CaseResult; stdoutInvalidUtf8: boolean; stderrInvalidUtf8: boolean };
 
-/** What the compiler and the program are told of alike. */
-function toOutcome({ exited, peakMemoryBytes }: Ended) {
+/** The fields that results of compilers and of programs share. */
+function toOutcome({ exited, peakMemoryBytes }: StepEnd) {
   return {
     ...(exited && exited.signal === 0 ? { exitCode: exited.exitCode } : {}),
     signal: signalName(exited?.signal ?? 0),
@@ -29,7 +29,7 @@ function toOutcome({ exited, peakMemoryBytes }: Ended) {
   };
 }
 
-export function toCompileResult(ended: Ended): CompileResult {
+export function toCompileResult(ended: StepEnd): CompileResult {
   return CompileResult.create({
     ...toOutcome(ended),
     stdout: ended.stdout.toString(),
@@ -37,7 +37,7 @@ export function toCompileResult(ended: Ended): CompileResult {
   });
 }
 
-export function toTried({ name }: CaseSpec, ended: Ended, judgement: Judgement): Tried {
+export function toTried({ name }: CaseSpec, ended: StepEnd, judgement: Judgement): Tried {
   const outcome = toOutcome(ended);
   const [stdout, stderr] = [shownOf(ended.stdout), shownOf(ended.stderr)];
   const result = CaseResult.create({
@@ -52,14 +52,14 @@ export function toTried({ name }: CaseSpec, ended: Ended, judgement: Judgement):
   return { result, stdoutInvalidUtf8: !isUtf8(ended.stdout), stderrInvalidUtf8: !isUtf8(ended.stderr) };
 }
 
-/** The first of an output, up to the end of a character. */
+/** The first 16 KiB of an output, cut on a character boundary. */
 function shownOf(output: Buffer): Buffer {
   if (output.length <= SHOWN_BYTES) return output;
   const shown = output.subarray(0, SHOWN_BYTES);
   return shown.subarray(0, SHOWN_BYTES - unfinished(shown));
 }
 
-/** The whole of a run with cases: how the first one ended that was not accepted, and what all of them used. */
+/** The execution of several cases: the end of the first case that was not accepted, and the usage of all. */
 export function summarize(tried: Tried[]): Partial<Execution> {
   const decisive = tried.find(({ result }) => result.verdict !== 'ACCEPTED') ?? tried.at(-1)!;
   const { verdict, exitCode, signal, stdoutTruncated, stderrTruncated, message } = decisive.result;
@@ -91,16 +91,16 @@ function sum(a: Duration | undefined, b: Duration | undefined): Duration {
   return durationOf(first! + second!);
 }
 
-/** A run without cases: its one case is the whole, with all of its output. */
-export function wholeOf({ result, ...flags }: Tried, ended: Ended): Partial<Execution> {
+/** An execution without test cases: its only run is the result, with all of its output. */
+export function wholeOf({ result, ...flags }: Tried, ended: StepEnd): Partial<Execution> {
   const { verdict, message } = result;
   return { ...toOutcome(ended), ...flags, verdict, message };
 }
 
-/** The last event. Session makes the texts of the outputs, so that these cross each hop once. */
+/** The last event. It carries each output once, as bytes; session decodes the text. */
 export function toResultEvent(
   execution: Partial<Execution>,
-  { stdout, stderr }: Pick<Ended, 'stdout' | 'stderr'> = { stdout: NOTHING, stderr: NOTHING },
+  { stdout, stderr }: Pick<StepEnd, 'stdout' | 'stderr'> = { stdout: NOTHING, stderr: NOTHING },
 ): RunExecutionResponse {
   const complete = Execution.create({
     ...(execution as Execution),

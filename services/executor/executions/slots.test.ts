@@ -1,9 +1,13 @@
-import { expect, test } from 'vitest';
+import { register } from 'prom-client';
+import { beforeEach, expect, test } from 'vitest';
 import { createSlots } from './slots.ts';
 
 const never = new AbortController().signal;
 
-test('whoever waits is served in turn as slots are given back', async () => {
+// Each test has its own slots, and their gauge.
+beforeEach(() => register.clear());
+
+test('waiting callers get freed slots in FIFO order', async () => {
   const slots = createSlots(1);
   const first = await slots.take(never);
   const served: number[] = [];
@@ -17,20 +21,20 @@ test('whoever waits is served in turn as slots are given back', async () => {
   (await waiting[0]!)[Symbol.dispose]();
   (await waiting[1]!)[Symbol.dispose]();
   expect(served).toEqual([1, 2]);
-  expect(slots.taken()).toBe(0);
+  expect(slots.used()).toBe(0);
 });
 
-test('the line is short, and patience ends', async () => {
+test('the queue is short, and the wait is limited', async () => {
   const slots = createSlots(1, 50);
   using _held = await slots.take(never);
   const waiting = Array.from({ length: 9 }, () => slots.take(never));
   await expect(waiting.pop()).rejects.toMatchObject({ reason: 'NO_CAPACITY', details: { retryAfterMs: 1000 } });
   const ends = await Promise.allSettled(waiting);
   expect(ends.map(({ status }) => status)).toEqual(Array.from({ length: 8 }, () => 'rejected'));
-  expect(slots.taken()).toBe(1);
+  expect(slots.used()).toBe(1);
 });
 
-test('whoever leaves the line takes nobody’s turn', async () => {
+test('a caller that leaves the queue does not delay the next one', async () => {
   const slots = createSlots(1);
   const first = await slots.take(never);
   const leave = new AbortController();
@@ -40,5 +44,5 @@ test('whoever leaves the line takes nobody’s turn', async () => {
   await expect(left).rejects.toThrow();
   first[Symbol.dispose]();
   (await next)[Symbol.dispose]();
-  expect(slots.taken()).toBe(0);
+  expect(slots.used()).toBe(0);
 });

@@ -1,22 +1,24 @@
 import { DrydockError } from '#libs/errors.ts';
+import { gauge } from '#libs/telemetry.ts';
 
-// A caller that would wait for longer is better served by another executor, or told to come again.
+// A caller that would wait longer is better served by another executor, or by a retry.
 const WAITING_PER_SLOT = 8;
 const LONGEST_WAIT_MS = 5_000;
 const RETRY_AFTER_MS = 1_000;
 
 export type Slots = {
-  /** Waits, first come first served, for a slot; disposing gives it back. Errors: NO_CAPACITY. */
+  /** Waits for a slot in FIFO order; disposing frees it. Errors: NO_CAPACITY. */
   take(signal: AbortSignal): Promise<Disposable>;
   readonly total: number;
-  /** Slots that are taken. */
-  taken(): number;
+  /** The number of slots in use. */
+  used(): number;
 };
 
-/** How many executions run at one time. Those beyond wait in a short line. */
+/** Limits concurrent executions; the rest wait in a short FIFO queue. */
 export function createSlots(total: number, longestWaitMs = LONGEST_WAIT_MS): Slots {
-  const line = new Set<() => void>();
-  let taken = 0;
+  const queue = new Set<() => void>();
+  let used = 0;
+  gauge('executor_executions', 'Executions that run now.', [], (set) => set({}, used));
 
   const slot = (): Disposable => {
     let given = false;
@@ -24,47 +26,47 @@ export function createSlots(total: number, longestWaitMs = LONGEST_WAIT_MS): Slo
       [Symbol.dispose]() {
         if (given) return;
         given = true;
-        const [next] = line;
-        if (!next) taken--;
+        const [next] = queue;
+        if (!next) used--;
         else next();
       },
     };
   };
 
-  /** The slot of whoever leaves goes to the first in the line, without being free in between. */
-  const inLine = (signal: AbortSignal): Promise<void> =>
+  /** A freed slot goes straight to the first in the queue: a new caller cannot take it in between. */
+  const untilFree = (signal: AbortSignal): Promise<void> =>
     new Promise((resolve, reject) => {
       const timer = setTimeout(() => leave(() => reject(full())), longestWaitMs);
       const aborted = () => leave(() => reject(signal.reason));
       const leave = (settle: () => void) => {
         clearTimeout(timer);
         signal.removeEventListener('abort', aborted);
-        line.delete(called);
+        queue.delete(called);
         settle();
       };
       const called = () => leave(resolve);
       signal.addEventListener('abort', aborted, { once: true });
-      line.add(called);
+      queue.add(called);
     });
 
   return {
     async take(signal) {
       signal.throwIfAborted();
-      if (taken < total) {
-        taken++;
+      if (used < total) {
+        used++;
         return slot();
       }
-      if (line.size >= total * WAITING_PER_SLOT) throw full();
-      await inLine(signal);
+      if (queue.size >= total * WAITING_PER_SLOT) throw full();
+      await untilFree(signal);
       return slot();
     },
     total,
-    taken: () => taken,
+    used: () => used,
   };
 }
 
 function full(): DrydockError {
-  return new DrydockError('NO_CAPACITY', 'this executor runs as many executions as it can', {
+  return new DrydockError('NO_CAPACITY', 'all execution slots are busy', {
     retryAfterMs: RETRY_AFTER_MS,
   });
 }

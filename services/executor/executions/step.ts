@@ -6,53 +6,53 @@ import { Exited, StartRequest } from '#proto/drydock/agent/v1/agent.ts';
 import type { RunExecutionResponse } from '#proto/drydock/internal/v1/executor.ts';
 import type { ExecutionStep } from '#proto/drydock/internal/v1/spec.ts';
 import type { Output } from '#proto/drydock/v1/resources.ts';
-import { endsSoon, isCellGone, noAnswer } from '../agent/errors.ts';
+import { endsSoon, hasCellEnded, noAnswer } from '../agent/errors.ts';
 import { createOutput } from '../agent/output.ts';
-import type { Ended } from './verdict.ts';
-import { PROGRAM_DIRECTORY, type StepEvent, type Workplace } from './workspaces/workspace.ts';
+import type { StepEnd } from './verdict.ts';
+import { PROGRAM_DIRECTORY, type StepEvent, type Workspace } from './workspaces/workspace.ts';
 
-// What a step may take beyond its own wall time until it is given up: the agent ends it at the limit.
+// The agent ends a step at its wall time; without an answer by this much later, the agent is taken as lost.
 const MARGIN_MS = 10_000;
 
-/** As a shell would say that there is no such command. */
+/** Exit code of a shell for a command that does not exist. */
 const NOT_FOUND_EXIT_CODE = 127;
 
 const NOTHING = Buffer.alloc(0);
 
 export type StepOptions = {
   stdin?: Buffer;
-  /** Its output comes as it is made, besides the whole of it at the end. */
+  /** Yields output as it is written, besides the whole output at the end. */
   streamOutput?: boolean;
   signal: AbortSignal;
 };
 
 /**
- * Runs one command of an execution to its end, whichever that is, alone and with its own limits. Throws where the end is
- * nobody's doing but ours: the caller left, the sandbox was stopped, the agent does not answer.
+ * Runs one command of an execution, alone and with its own limits. Throws if the command was not what ended the run: the caller
+ * hung up, the sandbox was stopped, or the agent does not answer.
  */
 export async function* runStep(
-  workplace: Workplace,
+  workspace: Workspace,
   step: ExecutionStep,
   { stdin = NOTHING, streamOutput = false, signal }: StepOptions,
-): AsyncGenerator<RunExecutionResponse, Ended> {
+): AsyncGenerator<RunExecutionResponse, StepEnd> {
   const limits = step.limits!;
   const kept = { stdout: keepUpTo(limits.outputBytes), stderr: keepUpTo(limits.outputBytes) };
   const pieces = { stdout: createOutput(), stderr: createOutput() };
   const overdue = AbortSignal.timeout(millisecondsOf(limits.wallTime!) + MARGIN_MS);
-  const endings = AbortSignal.any([signal, workplace.ended, overdue]);
-  // One for each message on its way.
+  const endings = AbortSignal.any([signal, workspace.ended, overdue]);
+  // One listener for each message in flight.
   setMaxListeners(0, endings);
-  const found: Pick<Ended, 'exited' | 'lost' | 'peakMemoryBytes'> = {
+  const found: Pick<StepEnd, 'exited' | 'lost' | 'peakMemoryBytes'> = {
     exited: undefined,
     lost: undefined,
     peakMemoryBytes: undefined,
   };
   try {
-    await workplace.clear(endings);
-    const fits = await workplace.limit(limits);
-    await using peak = fits ? await workplace.measurePeak() : undefined;
+    await workspace.clear(endings);
+    const fits = await workspace.limit(limits);
+    await using peak = fits ? await workspace.measurePeak() : undefined;
     if (!fits) found.lost = 'OUT_OF_MEMORY';
-    for await (const event of fits ? workplace.start(toAgentStart(step), stdin, endings) : []) {
+    for await (const event of fits ? workspace.start(toAgentStart(step), stdin, endings) : []) {
       if (event.$case === 'exited') found.exited = event.value;
       if (event.$case === 'refused') {
         found.exited = Exited.create({ exitCode: NOT_FOUND_EXIT_CODE });
@@ -67,7 +67,7 @@ export async function* runStep(
   } catch (error) {
     if (signal.aborted) throw error;
     found.exited = undefined;
-    found.lost = overdue.aborted ? 'OVERDUE' : await whyLost(workplace, error);
+    found.lost = overdue.aborted ? 'OVERDUE' : await causeOf(workspace, error);
   }
   if (streamOutput) for (const name of ['stdout', 'stderr'] as const) yield* pieces[name].end().map(wrap(name));
   return { ...found, stdout: kept.stdout.bytes(), stderr: kept.stderr.bytes() };
@@ -89,7 +89,7 @@ function toAgentStart({ command, environment, limits }: ExecutionStep): StartReq
   });
 }
 
-/** The first bytes of a stream. The agent holds to the limit too, but it lives where the program does. */
+/** Collects the first bytes of a stream. The agent applies the limit as well, but it may be hostile. */
 function keepUpTo(limit: number) {
   const pieces: Uint8Array[] = [];
   let length = 0;
@@ -111,10 +111,10 @@ function wrap(name: 'stdout' | 'stderr') {
   return (value: Output): RunExecutionResponse => ({ event: { $case: name, value } });
 }
 
-/** A sandbox that ended by itself was ended by its program. One that somebody stopped is no result. */
-async function whyLost({ ended }: Workplace, error: unknown): Promise<Ended['lost']> {
-  // Of a cell both come to light when a step is to begin: that files did not fit, and that the last step was its end.
-  if (hasReason(error, 'DISK_FULL', 'NOT_IMPLEMENTED') || isCellGone(error)) throw error;
+/** Why the sandbox ended under a step: if by itself, the program caused it. Throws if it was stopped, or still runs. */
+async function causeOf({ ended }: Workspace, error: unknown): Promise<StepEnd['lost']> {
+  // A cell reports at the start of a step that its files did not fit, or that the previous step ended it.
+  if (hasReason(error, 'DISK_FULL', 'NOT_IMPLEMENTED') || hasCellEnded(error)) throw error;
   if (!(await endsSoon(ended))) throw noAnswer(error);
   const { stopReason } = (ended.reason as DrydockError).details.metadata ?? {};
   if (stopReason === 'OUT_OF_MEMORY' || stopReason === 'EXITED') return stopReason;

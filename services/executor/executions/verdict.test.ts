@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { Exited } from '#proto/drydock/agent/v1/agent.ts';
 import { AppliedLimits, ExecutionStep } from '#proto/drydock/internal/v1/spec.ts';
 import type { Verdict } from '#proto/drydock/v1/execution.ts';
-import { type Ended, failureOf } from './verdict.ts';
+import { failureOf, type StepEnd } from './verdict.ts';
 
 const SECOND = 1e9;
 const step = ExecutionStep.fromPartial({
@@ -10,7 +10,7 @@ const step = ExecutionStep.fromPartial({
   outOfMemoryText: 'MemoryError',
 });
 
-function ended(exited: Partial<Exited> | undefined, more: Partial<Ended> & { words?: string } = {}): Ended {
+function ended(exited: Partial<Exited> | undefined, more: Partial<StepEnd> & { words?: string } = {}): StepEnd {
   const { words = '', ...rest } = more;
   return {
     exited: exited && Exited.create(exited),
@@ -22,7 +22,7 @@ function ended(exited: Partial<Exited> | undefined, more: Partial<Ended> & { wor
   };
 }
 
-test.each<[string, Ended, Verdict | undefined]>([
+test.each<[string, StepEnd, Verdict | undefined]>([
   ['an end like any other', ended({ wallNanoseconds: 2 * SECOND, cpuNanoseconds: SECOND }), undefined],
   ['a bad exit', ended({ exitCode: 1 }), 'RUNTIME_ERROR'],
   ['a signal', ended({ exitCode: -1, signal: 11 }), 'RUNTIME_ERROR'],

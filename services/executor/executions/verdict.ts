@@ -4,34 +4,34 @@ import type { ExecutionStep } from '#proto/drydock/internal/v1/spec.ts';
 import type { Verdict } from '#proto/drydock/v1/execution.ts';
 import type { Duration } from '#proto/google/protobuf/duration.ts';
 
-// Where a runtime's last words are looked for. What comes before is the program's own affair.
+// Where `outOfMemoryText` is searched for: a runtime writes it last, and earlier text may be the program's own.
 const TAIL_BYTES = 16 * 1024;
 
-/** How one step of an execution ended: by itself or at a limit, or with its whole sandbox. */
-export type Ended = {
-  /** Absent where the sandbox ended under it, or the agent did not answer within the time. */
+/** The end of one step of an execution: by itself, at a limit, or with its whole sandbox. */
+export type StepEnd = {
+  /** Undefined if the sandbox ended, or the agent did not answer in time. */
   exited: Exited | undefined;
-  /** Why it is absent. */
+  /** Why `exited` is undefined. */
   lost: 'OUT_OF_MEMORY' | 'EXITED' | 'OVERDUE' | undefined;
   stdout: Buffer;
   stderr: Buffer;
-  /** Of this step alone; absent where it could not be measured. */
+  /** Of this step alone; undefined if it could not be measured. */
   peakMemoryBytes: number | undefined;
 };
 
 /**
- * What speaks against a run before its output is looked at; nothing where that decides. Limits come first, since they are
- * why the rest happened; then signal and exit code.
+ * The verdict a run earns whatever its output; undefined if the output decides. Limits come first, because they cause the rest;
+ * then signal and exit code.
  */
 export function failureOf(
   { limits, outOfMemoryText }: Pick<ExecutionStep, 'limits' | 'outOfMemoryText'>,
-  { exited, lost, stderr, peakMemoryBytes = 0 }: Ended,
+  { exited, lost, stderr, peakMemoryBytes = 0 }: StepEnd,
 ): Verdict | undefined {
   const { wallTime, cpuTime, memoryBytes } = limits!;
   const failed = exited?.signal !== 0 || exited.exitCode !== 0;
   if (lost === 'OVERDUE' || exited?.limit === 'LIMIT_KIND_WALL_TIME') return 'WALL_TIME_EXCEEDED';
   if (exited?.limit === 'LIMIT_KIND_CPU_TIME') return 'CPU_TIME_EXCEEDED';
-  // It may have ended by itself between the limit and the agent's next look.
+  // It may have ended by itself between the limit and the agent's next check.
   if (exited && isOver(exited.wallNanoseconds, wallTime!)) return 'WALL_TIME_EXCEEDED';
   if (exited && isOver(exited.cpuNanoseconds, cpuTime!)) return 'CPU_TIME_EXCEEDED';
   if (lost === 'OUT_OF_MEMORY' || (exited && exited.oomKills > 0)) return 'MEMORY_EXCEEDED';

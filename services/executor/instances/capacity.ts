@@ -2,64 +2,67 @@ import { DrydockError } from '#libs/errors.ts';
 
 const RETRY_AFTER_MS = 1_000;
 
-/** Room for one sandbox. Disposing gives it back. */
-export type Place = Disposable & {
+/** The share of one sandbox. Disposing frees it. */
+export type Reservation = Disposable & {
   readonly memoryBytes: number;
-  /** Takes as much memory as this instead. Errors: NO_CAPACITY, and it stays as it was. */
+  /** Changes the memory, evicting idle cell hosts if needed. Errors: NO_CAPACITY, and the share stays as it was. */
   resize(memoryBytes: number): Promise<void>;
 };
 
-/** What an executor may give out: so many sandboxes, and so much memory in all. */
-export type Room = {
-  /** Takes room for one more; what is only kept in case it is needed gives way. Errors: NO_CAPACITY. */
-  take(memoryBytes: number): Promise<Place>;
-  /** Takes room whether there is any or not, for what exists already. */
-  occupy(memoryBytes: number): Place;
-  /** Whether another one with so much memory fits as it is, and those that have taken no room yet fit besides. */
-  fits(memoryBytes: number, besides?: number[]): boolean;
+/** Sandboxes and memory that this executor may give out. */
+export type Capacity = {
+  /** Reserves capacity for one more sandbox, evicting idle cell hosts if needed. Errors: NO_CAPACITY. */
+  reserve(memoryBytes: number): Promise<Reservation>;
+  /** Reserves capacity for a sandbox that exists already, even above the limits. */
+  occupy(memoryBytes: number): Reservation;
+  /** Whether a sandbox of `memoryBytes` fits without an eviction, besides others of this memory each that have no reservation. */
+  fits(memoryBytes: number, others?: number[]): boolean;
+  /** Bytes without a reservation; below 0 while sandboxes that exist already need more than the limit. */
   freeMemoryBytes(): number;
+  /** Registers, until disposed, how to free capacity: `evict` ends one idle sandbox, and answers false if there is none. */
+  reclaimFrom(evict: () => Promise<boolean>): Disposable;
 };
 
-export function createRoom(dependencies: {
-  maxSandboxes: number;
-  memoryBytes: number;
-  /** Gives up one sandbox that nobody uses now. False where there is none. */
-  giveWay: () => Promise<boolean>;
-}): Room {
-  const places = new Set<Place>();
+export function createCapacity(limits: { maxSandboxes: number; memoryBytes: number }): Capacity {
+  const reservations = new Set<Reservation>();
+  const evictors = new Set<() => Promise<boolean>>();
 
   const freeMemoryBytes = () =>
-    [...places].reduce((free, { memoryBytes }) => free - memoryBytes, dependencies.memoryBytes);
-  const fits = (memoryBytes: number, besides: number[] = []) =>
-    places.size + besides.length < dependencies.maxSandboxes &&
-    freeMemoryBytes() >= besides.reduce((sum, each) => sum + each, memoryBytes);
+    [...reservations].reduce((free, { memoryBytes }) => free - memoryBytes, limits.memoryBytes);
+  const fits = (memoryBytes: number, others: number[] = []) =>
+    reservations.size + others.length < limits.maxSandboxes &&
+    freeMemoryBytes() >= others.reduce((sum, each) => sum + each, memoryBytes);
 
-  const makeRoom = async (): Promise<void> => {
-    if (!(await dependencies.giveWay()))
-      throw new DrydockError('NO_CAPACITY', 'this executor is full', { retryAfterMs: RETRY_AFTER_MS });
+  const reclaim = async (): Promise<void> => {
+    for (const evict of evictors) if (await evict()) return;
+    throw new DrydockError('NO_CAPACITY', 'this executor is full', { retryAfterMs: RETRY_AFTER_MS });
   };
 
-  const occupy = (memoryBytes: number): Place => {
-    const place = {
+  const occupy = (memoryBytes: number): Reservation => {
+    const reservation = {
       memoryBytes,
       async resize(wanted: number) {
-        while (freeMemoryBytes() < wanted - place.memoryBytes) await makeRoom();
-        place.memoryBytes = wanted;
+        while (freeMemoryBytes() < wanted - reservation.memoryBytes) await reclaim();
+        reservation.memoryBytes = wanted;
       },
-      [Symbol.dispose]: () => void places.delete(place),
+      [Symbol.dispose]: () => void reservations.delete(reservation),
     };
-    places.add(place);
-    return place;
+    reservations.add(reservation);
+    return reservation;
   };
 
   return {
-    async take(memoryBytes) {
-      // Nothing may come between seeing that it fits and taking it.
-      while (!fits(memoryBytes)) await makeRoom();
+    async reserve(memoryBytes) {
+      // No await between the check and the reservation: two callers would get the same capacity.
+      while (!fits(memoryBytes)) await reclaim();
       return occupy(memoryBytes);
     },
     occupy,
     fits,
     freeMemoryBytes,
+    reclaimFrom(evict) {
+      evictors.add(evict);
+      return { [Symbol.dispose]: () => void evictors.delete(evict) };
+    },
   };
 }

@@ -1,5 +1,5 @@
-import type { Catalog, SandboxLimits, Template } from '#libs/catalog/catalog.ts';
-import { DrydockError, hasReason } from '#libs/errors.ts';
+import type { SandboxLimits, Template } from '#libs/catalog/catalog.ts';
+import { DrydockError } from '#libs/errors.ts';
 import { newId } from '#libs/ids.ts';
 import type { Logger } from '#libs/log.ts';
 import { durationHistogram } from '#libs/telemetry.ts';
@@ -7,11 +7,7 @@ import { type AgentLink, openLink, removeStaleLinks } from '../agent/link.ts';
 import type { StreamLimits } from '../agent/stream-limits.ts';
 import type { Backend, Purpose } from '../backends/backend.ts';
 import type { Tenant } from '../backends/tenant.ts';
-
-const READY_DEADLINE_MS = 20_000;
-// A policy may come into force a moment after the sandbox does; a connection that nothing forbids takes far less than a probe.
-const ISOLATED_MS = 10_000;
-const PROBE_MS = 300;
+import { prepareCell, untilIsolated, untilReady } from './readiness.ts';
 
 const starts = durationHistogram('executor_instance_start_seconds', 'From the engine call to an agent that answers.', [
   'template',
@@ -25,160 +21,143 @@ export type Instance = {
   link: AgentLink & AsyncDisposable;
 };
 
-/** Whom an instance is made for, null for whoever claims it, and what it is to be. */
-export type Order = { template: Template; limits: SandboxLimits; purpose: Purpose; tenant: Tenant | null };
+/** An instance to create. */
+export type Order = {
+  template: Template;
+  limits: SandboxLimits;
+  purpose: Purpose;
+  /** The organisation that it is reserved for; null if any may claim it. */
+  tenant: Tenant | null;
+};
 
 export type Instances = {
   /**
-   * Makes an instance and waits until its agent answers; one for cells has made the first one by then. Errors:
-   * SANDBOX_START_FAILED; NOT_IMPLEMENTED where the template can have no cells.
+   * Creates an instance and waits until its agent answers; one for cells has created its first cell by then. `urgent`: a caller
+   * waits for it. Errors: SANDBOX_START_FAILED; NOT_IMPLEMENTED if the template cannot have cells.
    */
-  create(order: Order, signal: AbortSignal): Promise<Instance>;
-  /** Whether a template can have cells; nothing where that has not come to light yet. */
+  create(order: Order, signal: AbortSignal, options?: { urgent: boolean }): Promise<Instance>;
+  /** Whether urgent orders need the host, which is the only one and has to be left to them. */
+  isBusy(): boolean;
+  /** Whether a template can have cells; undefined until the first instance for cells was created. */
   hasCells(template: string): boolean | undefined;
-  /** Connects to an instance that an earlier process made, and waits for its agent for a while. It may answer later. */
+  /** Connects to an instance of an earlier process, and waits for its agent for at most 20 s. The agent may answer later. */
   adopt(instanceId: string, template: Template, limits: SandboxLimits): Promise<Instance>;
-  /** Ends an instance. Repeating it is harmless. */
+  /** Destroys an instance. Idempotent. */
   destroy(instance: Instance): Promise<void>;
-  /** Ends an instance that nobody is to have. Where that fails, whoever next looks at what there is ends it as nobody's. */
+  /** Destroys an instance that has no claim. If that fails, the next reconciliation destroys it. */
   abandon(instance: Instance): Promise<void>;
-  /** Lets go of an instance that is another executor's now. */
+  /** Disconnects from an instance that another executor has taken over. */
   release(instance: Instance): Promise<void>;
-  /** Ends an instance that an earlier process left. */
+  /** Destroys an instance that an earlier process left. */
   destroyUnknown(instanceId: string): Promise<void>;
-  /** Instances that are being made, alive, or being ended; what the backend has besides is nobody's. */
+  /** Ids of the instances that are being created, run, or are being destroyed; no others belong to this process. */
   known(): Set<string>;
 };
 
-export function createInstances(dependencies: {
+export type InstancesDependencies = {
   backend: Backend;
   dataDirectory: string;
-  catalog: Catalog;
   streams: StreamLimits;
   log: Logger;
-}): Instances {
-  const { backend, dataDirectory, streams, log } = dependencies;
+};
+
+type State = InstancesDependencies & {
+  known: Set<string>;
+  /** By template: whether it can have cells. */
+  cells: Map<string, boolean>;
+  /** Orders for which a caller waits. */
+  urgent: number;
+};
+
+export function createInstances(dependencies: InstancesDependencies): Instances {
+  const { backend, dataDirectory, log } = dependencies;
   removeStaleLinks(dataDirectory);
-  const known = new Set<string>();
-  const cells = new Map<string, boolean>();
-  const hasCells = (template: string) => backend.capabilities.hostsCells && cells.get(template);
-
-  const open = async (id: string, template: Template, limits: SandboxLimits): Promise<Instance> => {
-    known.add(id);
-    try {
-      return { id, template, limits, link: await openLink(dataDirectory, id, backend, streams) };
-    } catch (error) {
-      known.delete(id);
-      throw error;
-    }
-  };
-
-  const ready = async ({ link, template }: Instance, signal: AbortSignal): Promise<void> => {
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(READY_DEADLINE_MS)]);
-    const late = new Promise<never>((_, reject) =>
-      limit.addEventListener('abort', () => reject(notReady(template.id)), { once: true }),
-    );
-    await Promise.race([link.connected, late]);
-    await link.control.ping({}, { signal: limit });
-  };
-
-  /** Believed for the same reason as what it says of cells, below. */
-  const proveIsolated = async ({ id, link, template }: Instance, signal: AbortSignal): Promise<void> => {
-    const addresses = backend.outOfReach(id);
-    if (addresses.length === 0) return;
-    const end = Date.now() + ISOLATED_MS;
-    for (;;) {
-      const request = { addresses, wallNanoseconds: PROBE_MS * 1e6 };
-      const { reached } = await link.control.probeNetwork(request, { signal, deadlineMs: READY_DEADLINE_MS });
-      if (reached.length === 0) return;
-      if (Date.now() > end) throw notIsolated(template.id, reached);
-    }
-  };
-
-  /** Nobody's program has run there yet, so that what the agent says of itself can be believed. */
-  const prepareCell = async ({ link, template }: Instance, signal: AbortSignal): Promise<void> => {
-    try {
-      await link.cells.prepare({}, { signal, deadlineMs: READY_DEADLINE_MS });
-      cells.set(template.id, true);
-    } catch (error) {
-      if (!hasReason(error, 'NOT_IMPLEMENTED')) throw error;
-      cells.set(template.id, false);
-      log.warn({ err: error, template: template.id }, 'template can have no cells');
-      throw noCells(template.id);
-    }
-  };
-
-  const destroy = async (instance: Instance): Promise<void> => {
-    await instance.link[Symbol.asyncDispose]();
-    await backend.destroy(instance.id);
-    known.delete(instance.id);
-  };
-
-  const release = async (instance: Instance): Promise<void> => {
-    known.delete(instance.id);
-    await instance.link[Symbol.asyncDispose]();
-  };
-
-  const abandon = (instance: Instance): Promise<void> =>
-    destroy(instance).catch((error) => {
-      known.delete(instance.id);
-      log.warn({ err: error, instanceId: instance.id }, 'not destroyed yet');
-    });
-
+  const state: State = { ...dependencies, known: new Set(), cells: new Map(), urgent: 0 };
   return {
-    async create({ template, limits, purpose, tenant }, signal) {
-      if (purpose === 'cells' && hasCells(template.id) === false) throw noCells(template.id);
-      const end = starts.startTimer({ template: template.id });
-      const instance = await open(newId('ins'), template, limits);
+    async create(order, signal, { urgent } = { urgent: false }) {
+      if (urgent) state.urgent++;
       try {
-        await backend.create(
-          {
-            instanceId: instance.id,
-            purpose,
-            tenant,
-            template: template.id,
-            image: template.image,
-            limits,
-            writableRoot: template.writableRoot,
-            runtime: template.runtime,
-          },
-          signal,
-        );
-        await ready(instance, signal);
-        await proveIsolated(instance, signal);
-        if (purpose === 'cells') await prepareCell(instance, signal);
-        end();
-        return instance;
-      } catch (error) {
-        await abandon(instance);
-        throw error;
+        return await create(state, order, signal);
+      } finally {
+        if (urgent) state.urgent--;
       }
     },
-    hasCells,
+    isBusy: () => backend.capabilities.isOneHost && state.urgent > 0,
+    hasCells: (template) => hasCells(state, template),
     async adopt(instanceId, template, limits) {
-      const instance = await open(instanceId, template, limits);
-      await ready(instance, AbortSignal.timeout(READY_DEADLINE_MS)).catch((error) =>
-        log.warn({ err: error, instanceId }, 'agent of a sandbox that was taken over does not answer yet'),
+      const instance = await open(state, instanceId, template, limits);
+      await untilReady(instance.link, template.id).catch((error) =>
+        log.warn({ err: error, instanceId }, 'the agent of an adopted sandbox does not answer yet'),
       );
       return instance;
     },
-    destroy,
-    abandon,
-    release,
+    destroy: (instance) => destroy(state, instance),
+    abandon: (instance) => abandon(state, instance),
+    async release(instance) {
+      state.known.delete(instance.id);
+      await instance.link[Symbol.asyncDispose]();
+    },
     destroyUnknown: (instanceId) => backend.destroy(instanceId),
-    known: () => new Set(known),
+    known: () => new Set(state.known),
   };
 }
 
-function notReady(template: string): DrydockError {
-  return new DrydockError('SANDBOX_START_FAILED', `template ${template}: the sandbox did not become ready in time`);
+async function create(state: State, { template, limits, purpose, tenant }: Order, signal: AbortSignal) {
+  const { backend } = state;
+  if (purpose === 'cells' && hasCells(state, template.id) === false) throw noCells(template.id);
+  const end = starts.startTimer({ template: template.id });
+  const instance = await open(state, newId('ins'), template, limits);
+  const { id: instanceId, link } = instance;
+  try {
+    const { id, image, writableRoot, runtime } = template;
+    await backend.create({ instanceId, purpose, tenant, template: id, image, limits, writableRoot, runtime }, signal);
+    await untilReady(link, id, signal);
+    await untilIsolated(link, id, backend.cluster?.forbiddenAddresses(instanceId) ?? [], signal);
+    if (purpose === 'cells') await createFirstCell(state, instance, signal);
+    end();
+    return instance;
+  } catch (error) {
+    await abandon(state, instance);
+    throw error;
+  }
 }
 
-function notIsolated(template: string, reached: string[]): DrydockError {
-  const what = `its sandbox reaches ${reached.join(', ')}`;
-  return new DrydockError('SANDBOX_START_FAILED', `template ${template}: network policies are not enforced: ${what}`);
+async function createFirstCell({ cells, log }: State, { link, template }: Instance, signal: AbortSignal) {
+  const canHaveCells = await prepareCell(link, signal);
+  cells.set(template.id, canHaveCells);
+  if (canHaveCells) return;
+  log.warn({ template: template.id }, 'template cannot have cells');
+  throw noCells(template.id);
+}
+
+async function open(state: State, id: string, template: Template, limits: SandboxLimits): Promise<Instance> {
+  const { backend, dataDirectory, streams, known } = state;
+  known.add(id);
+  try {
+    return { id, template, limits, link: await openLink(dataDirectory, id, backend, streams) };
+  } catch (error) {
+    known.delete(id);
+    throw error;
+  }
+}
+
+async function destroy({ backend, known }: State, { id, link }: Instance): Promise<void> {
+  await link[Symbol.asyncDispose]();
+  await backend.destroy(id);
+  known.delete(id);
+}
+
+async function abandon(state: State, instance: Instance): Promise<void> {
+  await destroy(state, instance).catch((error) => {
+    state.known.delete(instance.id);
+    state.log.warn({ err: error, instanceId: instance.id }, 'failed to destroy an instance; trying again later');
+  });
+}
+
+function hasCells({ backend, cells }: State, template: string): boolean | undefined {
+  return backend.capabilities.hostsCells && cells.get(template);
 }
 
 function noCells(template: string): DrydockError {
-  return new DrydockError('NOT_IMPLEMENTED', `template ${template} can have no cells here; use isolation SANDBOX`);
+  return new DrydockError('NOT_IMPLEMENTED', `template ${template} cannot have cells here; use isolation SANDBOX`);
 }

@@ -1,24 +1,23 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { DrydockError } from '#libs/errors.ts';
 import type { Logger } from '#libs/log.ts';
-import type { EndedReason } from '../backends/backend.ts';
-import type { Claim } from '../backends/claim.ts';
 import type { Slots } from '../executions/slots.ts';
 import type { Sandboxes } from '../sandboxes/sandboxes.ts';
+import type { Reporter } from './reporter.ts';
 
-const LOOK_MS = 500;
+const POLL_MS = 500;
 const SIGNAL = 'SIGUSR2';
 
 export type Drain = Disposable & {
-  /** Aborted once this executor takes nothing new. */
+  /** Aborted once this executor accepts nothing new. */
   readonly begun: AbortSignal;
-  /** Throws NO_CAPACITY once it does not. */
+  /** Throws NO_CAPACITY once this executor accepts nothing new. */
   check(): void;
 };
 
 /**
- * SIGUSR2 empties this executor, so that its host can be taken away: nothing new is taken, what is there goes on. Several
- * signals are as one.
+ * Begins to drain this executor on SIGUSR2, so that its host can be removed: it accepts nothing new, and finishes what it has.
+ * Further signals change nothing.
  */
 export function drainOnSignal(log: Logger): Drain {
   const begun = new AbortController();
@@ -30,36 +29,30 @@ export function drainOnSignal(log: Logger): Drain {
   return {
     begun: begun.signal,
     check() {
-      if (begun.signal.aborted) throw new DrydockError('NO_CAPACITY', 'this executor is being emptied');
+      if (begun.signal.aborted) throw new DrydockError('NO_CAPACITY', 'this executor is draining');
     },
     [Symbol.dispose]: () => void process.off(SIGNAL, begin),
   };
 }
 
 /**
- * Resolves when nothing is left of what a draining executor had. What is still there after `limitMs` is destroyed, and
- * reported as EVICTED. `signal` ends the wait and leaves everything as it is.
+ * Resolves when a draining executor has no sandboxes and executions left. After `limitMs` it destroys the remaining sandboxes, and
+ * reports them as EVICTED. Aborting `signal` ends the wait and destroys nothing.
  */
 export async function untilEmpty(
-  dependencies: {
-    sandboxes: Sandboxes;
-    slots: Slots;
-    report: (sandbox: Claim, reason: EndedReason) => void;
-    limitMs: number;
-    log: Logger;
-  },
+  dependencies: { sandboxes: Sandboxes; slots: Slots; reporter: Reporter; limitMs: number; log: Logger },
   signal: AbortSignal,
 ): Promise<void> {
-  const { sandboxes, slots, report, limitMs, log } = dependencies;
+  const { sandboxes, slots, reporter, limitMs, log } = dependencies;
   const end = Date.now() + limitMs;
-  while (!signal.aborted && (sandboxes.list().length > 0 || slots.taken() > 0)) {
+  while (!signal.aborted && (sandboxes.list().length > 0 || slots.used() > 0)) {
     if (Date.now() > end) {
       const left = sandboxes.list();
-      log.warn({ sandboxes: left.length, executions: slots.taken() }, 'evicting what did not end');
-      for (const sandbox of left) report(sandbox, 'EVICTED');
+      log.warn({ sandboxes: left.length, executions: slots.used() }, 'evicting the remaining sandboxes');
+      for (const sandbox of left) reporter.report(sandbox, 'EVICTED');
       await Promise.all(left.map(({ sandboxId }) => sandboxes.destroy(sandboxId)));
       return;
     }
-    await pause(LOOK_MS, undefined, { signal }).catch(() => {});
+    await pause(POLL_MS, undefined, { signal }).catch(() => {});
   }
 }

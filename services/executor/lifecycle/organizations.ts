@@ -5,29 +5,31 @@ import { ORGANIZATION_DELETED } from '#libs/nats/subjects.ts';
 import type { OrganizationDeleted } from '#proto/drydock/internal/v1/events.ts';
 import type { Backend } from '../backends/backend.ts';
 import { eachOf } from '../backends/each-of.ts';
-import type { Leases } from '../executions/cell-hosts.ts';
+import type { CellHosts } from '../executions/cell-hosts.ts';
 import type { Pool } from '../instances/pool.ts';
 import type { Sandboxes } from '../sandboxes/sandboxes.ts';
 
 const RETRY_MS = 5_000;
 
 export type Dependencies = {
+  events: Events;
   sandboxes: Sandboxes;
-  leases: Leases;
-  pool: () => Pool;
-  backend: Pick<Backend, 'forget'>;
+  cellHosts: CellHosts;
+  pool: Pool;
+  backend: Pick<Backend, 'cluster'>;
   log: Logger;
 };
 
 /**
- * Ends all that is an organisation's here once it is deleted, also where that was while this executor was away, and again until
- * it has succeeded.
+ * Destroys everything that a deleted organisation has on this executor, also if it was deleted while this executor was away.
+ * Failures are retried every 5 s.
  */
-export function followDeletions(events: Events, dependencies: Dependencies, missedSince: Date): AsyncDisposable {
+export function followDeletions(dependencies: Dependencies, missedSince: Date): AsyncDisposable {
+  const { events, log } = dependencies;
   const parts = new AsyncDisposableStack();
   const deleted = new Set<string>();
   const periodic = parts.use(
-    every(RETRY_MS, dependencies.log, () =>
+    every(RETRY_MS, log, () =>
       eachOf(deleted, async (organizationId) => {
         await forget(dependencies, organizationId);
         deleted.delete(organizationId);
@@ -42,11 +44,12 @@ export function followDeletions(events: Events, dependencies: Dependencies, miss
   return parts;
 }
 
-async function forget({ sandboxes, leases, pool, backend, log }: Dependencies, organizationId: string): Promise<void> {
+async function forget(dependencies: Dependencies, organizationId: string): Promise<void> {
+  const { sandboxes, cellHosts, pool, backend, log } = dependencies;
   const own = sandboxes.list().filter((sandbox) => sandbox.organizationId === organizationId);
   await Promise.all(own.map(({ sandboxId }) => sandboxes.destroy(sandboxId)));
-  await leases.discardOf(organizationId);
-  await pool().forget(organizationId);
-  await backend.forget(organizationId);
-  log.info({ organizationId, sandboxes: own.length }, 'deleted organisation forgotten');
+  await cellHosts.discardOf(organizationId);
+  await pool.forget(organizationId);
+  await backend.cluster?.forget(organizationId);
+  log.info({ organizationId, sandboxes: own.length }, 'destroyed everything of a deleted organisation');
 }

@@ -6,29 +6,29 @@ import type { Backend } from '../backends/backend.ts';
 import { type Claim, formatClaim, parseClaim } from '../backends/claim.ts';
 
 const SUFFIX = '.json';
-// A deadline is set by the clock of the database, and a file has the time of this host.
+// Deadlines follow the clock of the database, times of files that of this host.
 const CLOCKS_DIFFER_MS = 3_600_000;
 
 export type Claims = {
-  /** Instances that have a claim. */
+  /** Ids of the instances that have a claim. */
   list(): Promise<string[]>;
   write(instanceId: string, claim: Claim): Promise<void>;
   /**
-   * The claim on an instance; nothing where there is none. Throws where there is one that cannot be read, until it is so old
-   * that its sandbox is over in any case.
+   * The claim on an instance; undefined if there is none. Throws if it cannot be read, unless it was written so long ago that its
+   * sandbox has expired in any case.
    */
   read(instanceId: string): Promise<Claim | undefined>;
   remove(instanceId: string): Promise<void>;
 };
 
-/** Claims as a file each, replaced whole. What is confirmed is noted at the backend as well. */
-export async function openClaims(dataDirectory: string, backend: Pick<Backend, 'note'>): Promise<Claims> {
+/** Claims as one file each, replaced atomically. Confirmed ones are also written on their instances, if the backend can. */
+export async function openClaims(dataDirectory: string, backend: Pick<Backend, 'cluster'>): Promise<Claims> {
   const directory = join(dataDirectory, 'claims');
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const fileOf = (instanceId: string) => join(directory, `${instanceId}${SUFFIX}`);
   const writing = new Map<string, Promise<void>>();
-  /** After what is under way of the same claim, however that ends. */
-  const inTurn = async (instanceId: string, work: () => Promise<void>): Promise<void> => {
+  /** Serialises the writes of one claim. */
+  const serialised = async (instanceId: string, work: () => Promise<void>): Promise<void> => {
     const mine = Promise.allSettled([writing.get(instanceId)]).then(work);
     writing.set(instanceId, mine);
     try {
@@ -43,7 +43,7 @@ export async function openClaims(dataDirectory: string, backend: Pick<Backend, '
       return names.filter((name) => name.endsWith(SUFFIX)).map((name) => name.slice(0, -SUFFIX.length));
     },
     write: (instanceId, claim) =>
-      inTurn(instanceId, async () => {
+      serialised(instanceId, async () => {
         const [file, next] = [fileOf(instanceId), `${fileOf(instanceId)}.new`];
         try {
           await writeFile(next, formatClaim(claim), { mode: 0o600 });
@@ -52,7 +52,7 @@ export async function openClaims(dataDirectory: string, backend: Pick<Backend, '
           await rm(next, { force: true });
           throw error;
         }
-        if (claim.confirmed) backend.note(instanceId, claim);
+        if (claim.confirmed) backend.cluster?.note(instanceId, claim);
       }),
     async read(instanceId) {
       const file = fileOf(instanceId);
@@ -62,11 +62,11 @@ export async function openClaims(dataDirectory: string, backend: Pick<Backend, '
         return parseClaim(written);
       } catch (cause) {
         const { mtimeMs } = await stat(file);
-        // It is written again whenever the deadline moves, and no deadline is later than this.
+        // The file is rewritten whenever the deadline moves, and no deadline is later than this.
         if (Date.now() - mtimeMs > MAX_LIFETIME_MS + CLOCKS_DIFFER_MS) return undefined;
         throw new Error(`${file} is damaged or of a newer version: ${(cause as Error).message}`, { cause });
       }
     },
-    remove: (instanceId) => inTurn(instanceId, () => rm(fileOf(instanceId), { force: true })),
+    remove: (instanceId) => serialised(instanceId, () => rm(fileOf(instanceId), { force: true })),
   };
 }

@@ -1,27 +1,27 @@
 import type { Logger } from '#libs/log.ts';
 
-/** Instances that are somebody's, or may be, and cannot be taken over yet. They run on, and nobody can use them. */
+/** Instances that have a claim, or may have one, and cannot be adopted yet. They run on, unusable. */
 export type Quarantine = {
-  /** Keeps an instance here, with the sandbox that it is where that is known. Logs a cause that is new. */
+  /** Adds an instance, with its sandbox if that is known. Logs a cause that is new. */
   keep(instanceId: string, cause: unknown, sandboxId?: string): void;
-  /** It was taken over, or is gone. */
+  /** Removes an instance that was adopted or destroyed. */
   release(instanceId: string): void;
   ids(): string[];
-  /** Those sandboxes that are known. */
+  /** Ids of the sandboxes that are known. */
   sandboxIds(): string[];
 };
 
 export function createQuarantine(log: Logger): Quarantine {
-  const kept = new Map<string, { words: string; sandboxId: string | undefined }>();
+  const kept = new Map<string, { message: string; sandboxId: string | undefined }>();
   return {
     keep(instanceId, cause, sandboxId) {
-      const words = String(cause);
-      if (kept.get(instanceId)?.words !== words)
+      const message = String(cause);
+      if (kept.get(instanceId)?.message !== message)
         log.error(
           { err: cause, instanceId, sandboxId },
-          'sandbox left as it is and looked at again every 30 s: mend the cause, or end its instance and remove its claim',
+          'sandbox quarantined, retrying every 30 s: mend the cause, or destroy its instance and remove its claim',
         );
-      kept.set(instanceId, { words, sandboxId });
+      kept.set(instanceId, { message, sandboxId });
     },
     release: (instanceId) => void kept.delete(instanceId),
     ids: () => [...kept.keys()],

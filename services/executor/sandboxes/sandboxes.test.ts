@@ -7,7 +7,7 @@ import { DrydockError } from '#libs/errors.ts';
 import { createLogger } from '#libs/log.ts';
 import { SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
 import type { Backend } from '../backends/backend.ts';
-import { createRoom } from '../instances/capacity.ts';
+import { createCapacity } from '../instances/capacity.ts';
 import type { Instance, Instances } from '../instances/instances.ts';
 import type { Pool } from '../instances/pool.ts';
 import { openClaims } from './claims.ts';
@@ -35,7 +35,7 @@ let sandboxes: Sandboxes;
 let warm: Instance[];
 let ended: string[];
 let made: number;
-/** Limits that were asked for, and how that goes: what it throws, or whether they fit. */
+/** The limits that were requested; `setLimits` decides whether they fit, or throws. */
 let asked: { id: string; cpus: number }[];
 let setLimits: (cpus: number) => boolean;
 
@@ -72,9 +72,9 @@ beforeEach(async () => {
     take: () => warm.shift(),
     giveBack: (instance) => void warm.unshift(instance),
   } as Partial<Pool> as Pool;
-  const room = createRoom({ maxSandboxes: 3, memoryBytes: 1024 * MiB, giveWay: async () => false });
-  const claims = await openClaims(directory, { note() {} });
-  sandboxes = createSandboxes({ backend, instances, pool: () => pool, claims, room, catalog, log });
+  const capacity = createCapacity({ maxSandboxes: 3, memoryBytes: 1024 * MiB });
+  const claims = await openClaims(directory, {});
+  sandboxes = createSandboxes({ backend, instances, pool, claims, capacity, catalog, log });
 });
 afterEach(() => rm(directory, { recursive: true }));
 
@@ -91,11 +91,11 @@ const claim = (sandboxId: string, cpus?: number) => sandboxes.claim(specOf(sandb
 const files = () => join(directory, 'claims');
 const fileOf = (instanceId: string) => join(files(), `${instanceId}.json`);
 const written = async (instanceId: string) => JSON.parse(await readFile(fileOf(instanceId), 'utf8'));
-/** The next time that the claim is written, there is no room left on the disk. */
+/** Makes the next write of the claim fail with ENOSPC. */
 const fillDisk = (instanceId: string) => symlink('/dev/full', `${fileOf(instanceId)}.new`);
 
 describe('where claims cannot be written', () => {
-  test('a sandbox is refused, no warm one is lost, and the next one is given out once they can', async () => {
+  test('a sandbox is refused, no warm one is lost, and a later claim succeeds', async () => {
     await rm(files(), { recursive: true });
     await writeFile(files(), '');
     for (const sandboxId of ['sbx_1', 'sbx_2'])
@@ -110,40 +110,37 @@ describe('where claims cannot be written', () => {
     expect(await written('ins_1')).toMatchObject({ sandboxId: 'sbx_1' });
   });
 
-  test('what a disk is too full for leaves nothing there', async () => {
+  test('a failed write leaves no file', async () => {
     await fillDisk('ins_1');
     await expect(claim('sbx_1')).rejects.toMatchObject({ reason: 'NO_CAPACITY' });
     await expect(written('ins_1')).rejects.toMatchObject({ code: 'ENOENT' });
     expect(await claim('sbx_1')).toMatchObject({ instance: { id: 'ins_1' } });
   });
 
-  test('one that had to be made is refused for the same reason', async () => {
+  test('a cold sandbox is refused for the same reason', async () => {
     warm = [];
     await fillDisk('ins_made_1');
     await expect(claim('sbx_1')).rejects.toMatchObject({ reason: 'NO_CAPACITY' });
     expect(ended).toEqual(['ins_made_1']);
   });
 
-  test.each(['confirmed', 'extended'])(
-    'one that is %s stays what it was told, and is written down later',
-    async (how) => {
-      const sandbox = await claim('sbx_1');
-      const expireTime = new Date(Date.now() + 900_000);
-      await fillDisk('ins_1');
-      const changed = how === 'confirmed' ? sandboxes.confirm(sandbox) : sandboxes.extend(sandbox, expireTime);
-      await expect(changed).rejects.toMatchObject({ code: 'ENOSPC' });
-      expect(await written('ins_1')).toMatchObject({ sandboxId: 'sbx_1', confirmed: false });
-      await fillDisk('ins_1');
-      await expect(sandboxes.writeAgain()).rejects.toMatchObject({ code: 'ENOSPC' });
-      await sandboxes.writeAgain();
-      const expected = how === 'confirmed' ? { confirmed: true } : { expireTime: expireTime.getTime() };
-      expect(await written('ins_1')).toMatchObject({ sandboxId: 'sbx_1', ...expected });
-      await rm(fileOf('ins_1'));
-      // What is written down is not written down again.
-      await sandboxes.writeAgain();
-      await expect(written('ins_1')).rejects.toMatchObject({ code: 'ENOENT' });
-    },
-  );
+  test.each(['confirmed', 'extended'])('a sandbox that is %s stays so, and the claim is written later', async (how) => {
+    const sandbox = await claim('sbx_1');
+    const expireTime = new Date(Date.now() + 900_000);
+    await fillDisk('ins_1');
+    const changed = how === 'confirmed' ? sandboxes.confirm(sandbox) : sandboxes.extend(sandbox, expireTime);
+    await expect(changed).rejects.toMatchObject({ code: 'ENOSPC' });
+    expect(await written('ins_1')).toMatchObject({ sandboxId: 'sbx_1', confirmed: false });
+    await fillDisk('ins_1');
+    await expect(sandboxes.writeAgain()).rejects.toMatchObject({ code: 'ENOSPC' });
+    await sandboxes.writeAgain();
+    const expected = how === 'confirmed' ? { confirmed: true } : { expireTime: expireTime.getTime() };
+    expect(await written('ins_1')).toMatchObject({ sandboxId: 'sbx_1', ...expected });
+    await rm(fileOf('ins_1'));
+    // A claim that was written is not written again.
+    await sandboxes.writeAgain();
+    await expect(written('ins_1')).rejects.toMatchObject({ code: 'ENOENT' });
+  });
 });
 
 describe('limits that a warm sandbox cannot have now', () => {
@@ -153,7 +150,7 @@ describe('limits that a warm sandbox cannot have now', () => {
   };
 
   test.each(['NO_CAPACITY', 'SERVICE_UNAVAILABLE'] as const)(
-    'take one of its own, and leave it warm: %s',
+    'create another instance, and leave it warm: %s',
     async (reason) => {
       setLimits = refuse(reason, (cpus) => cpus === 16);
       expect(await claim('sbx_1', 16)).toMatchObject({ warm: false, instance: { id: 'ins_made_1' } });
@@ -168,7 +165,7 @@ describe('limits that a warm sandbox cannot have now', () => {
     },
   );
 
-  test('are not asked for again soon where there is no room for them', async () => {
+  test('are not requested again soon if there is no capacity for them', async () => {
     setLimits = refuse('NO_CAPACITY', (cpus) => cpus === 16);
     await claim('sbx_1', 16);
     await expect.poll(() => warm.length).toBe(2);
@@ -179,7 +176,7 @@ describe('limits that a warm sandbox cannot have now', () => {
     expect(await claim('sbx_3', 2)).toMatchObject({ warm: true });
   });
 
-  test('end it where it cannot have its old ones again either', async () => {
+  test('destroy it if its old limits cannot be restored', async () => {
     setLimits = refuse('SERVICE_UNAVAILABLE', () => true);
     expect(await claim('sbx_1', 16)).toMatchObject({ warm: false });
     await expect.poll(() => ended).toEqual(['ins_1']);

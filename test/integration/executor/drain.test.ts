@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import { startExecutor } from './fixture.ts';
 
-test('an executor that drains takes nothing new, lets what it has end, and ends then itself', async () => {
+test('a draining executor accepts nothing new, finishes what it has, and ends', async () => {
   await using executor = await startExecutor();
   const sandboxId = await executor.sandbox();
   const running = executor.run({ source: 'import time; time.sleep(2); print("ended")' });
@@ -29,7 +29,7 @@ test('an executor that drains takes nothing new, lets what it has end, and ends 
   expect(await executor.engine.list()).toEqual([]);
 });
 
-test('what does not end in time is evicted', async () => {
+test('a sandbox that does not end in time is evicted', async () => {
   await using executor = await startExecutor({ environment: { EXECUTOR_DRAIN_SECONDS: '1' } });
   await executor.sandbox();
   const child = executor.process();

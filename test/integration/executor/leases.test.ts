@@ -28,7 +28,7 @@ print(found, sorted(os.listdir("/home/user/program")), sum(p.isdigit() for p in 
     expect([others, await containers()]).toEqual([[], [host]]);
   });
 
-  test('two organisations never share one, at no time', async () => {
+  test('two organisations never share a cell host', async () => {
     await run('org_a');
     const ofA = await containers();
     await Promise.all([run('org_a'), run('org_b'), run('org_b')]);
@@ -60,7 +60,7 @@ print(found, sorted(os.listdir("/home/user/program")), sum(p.isdigit() for p in 
     expect((await containers()).length).toBe(1);
   });
 
-  test('one that ends while it waits is replaced', async () => {
+  test('an idle cell host that ends is replaced', async () => {
     await run('org_a');
     const [host] = await containers();
     await executor.engine.kill(host!);
@@ -68,7 +68,7 @@ print(found, sorted(os.listdir("/home/user/program")), sum(p.isdigit() for p in 
     await expect.poll(containers).not.toContain(host);
   });
 
-  test('one that ends under a program is the program’s doing, and the next case has another', async () => {
+  test('a cell host that ends under a program was ended by it, and the next case gets another one', async () => {
     const spec = executionOf({
       isolation: 'CELL',
       source: 'import time\nif input() == "wait": print(1, flush=True); time.sleep(60)',
@@ -99,7 +99,7 @@ print(found, sorted(os.listdir("/home/user/program")), sum(p.isdigit() for p in 
     expect(performance.now() - left).toBeLessThan(3_000);
   });
 
-  test('after a crash those of before are destroyed', async () => {
+  test('after a crash the cell hosts of the earlier process are destroyed', async () => {
     await run('org_a');
     const before = await containers();
     await executor.kill();
@@ -109,7 +109,7 @@ print(found, sorted(os.listdir("/home/user/program")), sum(p.isdigit() for p in 
     expect((await containers()).filter((id) => before.includes(id))).toEqual([]);
   });
 
-  test('an orderly stop leaves none', async () => {
+  test('an orderly stop leaves no cell host', async () => {
     await run('org_a');
     await executor.stop();
     expect(await containers()).toEqual([]);
@@ -117,7 +117,7 @@ print(found, sorted(os.listdir("/home/user/program")), sum(p.isdigit() for p in 
   });
 });
 
-test('one that nobody uses is given up after a while', async () => {
+test('an idle cell host is destroyed after a while', async () => {
   await start({ environment: { EXECUTOR_LEASE_IDLE_MS: '1000' } });
   await run('org_a');
   await expect.poll(idle).toBe(1);
@@ -125,7 +125,7 @@ test('one that nobody uses is given up after a while', async () => {
   expect(await idle()).toBe(0);
 });
 
-test('when room runs out, the one that was idle longest gives way, to executions and to sandboxes', async () => {
+test('when capacity runs out, the cell host idle longest is evicted, for executions and for sandboxes', async () => {
   await start({ environment: { EXECUTOR_MAX_SANDBOXES: '2' } });
   await run('org_a');
   const [ofA] = await containers();
@@ -141,7 +141,7 @@ test('when room runs out, the one that was idle longest gives way, to executions
   await expect(run('org_a')).rejects.toMatchObject({ reason: 'NO_CAPACITY', details: { retryAfterMs: 1000 } });
 });
 
-test('those beyond the slots wait, and those beyond the line are told to come again', async () => {
+test('executions beyond the slots wait, and those beyond the queue are told to retry', async () => {
   await start({ environment: { EXECUTOR_EXECUTION_SLOTS: '1' } });
   const results = await Promise.allSettled(
     Array.from({ length: 12 }, () => run('org_a', { source: 'import time; time.sleep(0.2); print(1)' })),

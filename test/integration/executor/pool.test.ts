@@ -29,7 +29,7 @@ test('it fills to its floor and no further', async () => {
   expect((await executor.engine.list()).length).toBe(2);
 });
 
-test('a warm one that dies is replaced, and never handed out', async () => {
+test('a warm instance that dies is replaced, and never claimed', async () => {
   const [victim] = await executor.engine.list();
   await executor.engine.kill(victim!);
   const ids = await Promise.all([executor.sandbox(), executor.sandbox(), executor.sandbox()]);
@@ -38,7 +38,7 @@ test('a warm one that dies is replaced, and never handed out', async () => {
   await expect.poll(() => executor.engine.list()).not.toContain(victim);
 });
 
-test('it grows with demand to its ceiling, and shrinks to its floor when that has gone', async ({ skip }) => {
+test('it grows with demand to its ceiling, and shrinks to its floor without', async ({ skip }) => {
   if (NEEDS_ENGINE) skip('a node of two cores ends and makes pods more slowly than demand is forgotten');
   let most = 0;
   for (let round = 0; round < 12; round++) {
@@ -51,7 +51,7 @@ test('it grows with demand to its ceiling, and shrinks to its floor when that ha
   await expect.poll(async () => (await executor.engine.list()).length).toBe(2);
 });
 
-test('an organisation that shares no pool is given nothing of it, and soon finds one of its own', async () => {
+test('an organisation without a shared pool gets none of it, and soon has a warm one reserved', async () => {
   await expect.poll(warm, { timeout: 20_000 }).toBe(2);
   const tenancy = { sharedPool: false, sandboxes: 10 };
   const before = await executor.engine.list();
@@ -68,7 +68,7 @@ test('an organisation that shares no pool is given nothing of it, and soon finds
   await Promise.all([first, second, stranger].map(({ sandboxId }) => executor.destroy(sandboxId)));
 });
 
-test('what waits for organisations has no more room than what they may have', async () => {
+test('reserved instances never take more capacity than the executor has', async () => {
   await using small = await startExecutor({
     pool: { floor: 0, ceiling: 2 },
     environment: { EXECUTOR_MAX_SANDBOXES: '3' },

@@ -8,14 +8,14 @@ import { AGENT_PROCESSES } from './container.ts';
 const ROOT = '/sys/fs/cgroup';
 const PERIOD_US = 100_000;
 
-/** A container's control group on this host. Writing its files takes 0.02 ms where the engine's own update takes 10. */
+/** A container's control group on this host. Writing its files takes 0.02 ms; the engine's own update takes 10 ms. */
 export type ControlGroup = {
   setLimits(limits: SandboxLimits): Promise<void>;
-  /** Nothing where this kernel cannot. */
+  /** Undefined if the kernel cannot. */
   measurePeak(): Promise<PeakMemory | undefined>;
 };
 
-/** The control group of a process, of either version; nothing where this host's files cannot be reached. */
+/** The control group of a process, of either version; undefined if its files are not on this host. */
 export async function openControlGroup(pid: number): Promise<ControlGroup | undefined> {
   try {
     const paths = parsePaths(await readFile(`/proc/${pid}/cgroup`, 'utf8'));
@@ -24,13 +24,13 @@ export async function openControlGroup(pid: number): Promise<ControlGroup | unde
     await access(join(directory, isVersion1 ? 'memory.limit_in_bytes' : 'memory.max'));
     return isVersion1 ? version1(paths) : version2(directory);
   } catch (error) {
-    // Also where the process has ended, or is another's because this one runs in a container itself.
+    // Also if the process has ended, or the id means another process because this one runs in a container itself.
     if ((error as NodeJS.ErrnoException).code) return undefined;
     throw error;
   }
 }
 
-/** Paths by controller from `/proc/<pid>/cgroup`; that of version 2 is called ''. */
+/** Paths by controller from `/proc/<pid>/cgroup`; version 2 has the controller ''. */
 function parsePaths(text: string): Map<string, string> {
   const paths = new Map<string, string>();
   for (const line of text.trim().split('\n')) {
@@ -45,7 +45,7 @@ function version1(paths: Map<string, string>): ControlGroup {
   const memory = (name: string) => file('memory', name);
   return {
     async setLimits({ memoryBytes, processes, cpus }) {
-      // The limit may never be above the limit with swap, so which goes first depends on the direction.
+      // The limit must never exceed the limit with swap, so the order depends on the direction.
       const current = Number(await readFile(memory('memory.limit_in_bytes'), 'utf8'));
       const order = ['memory.limit_in_bytes', 'memory.memsw.limit_in_bytes'];
       if (memoryBytes > current) order.reverse();
@@ -55,7 +55,7 @@ function version1(paths: Map<string, string>): ControlGroup {
     },
     async measurePeak() {
       const peak = memory('memory.max_usage_in_bytes');
-      // A counter in the kernel answers sooner than a thread would be found to ask it.
+      // Synchronous: the kernel answers sooner than a thread of the pool would start.
       writeFileSync(peak, '0');
       return { read: () => numberIn(async () => readFileSync(peak, 'utf8')), async [Symbol.asyncDispose]() {} };
     },
@@ -71,7 +71,7 @@ function version2(directory: string): ControlGroup {
       await write('cpu.max', `${Math.round(cpus * PERIOD_US)} ${PERIOD_US}`);
     },
     async measurePeak() {
-      // Since Linux 6.12: a write starts anew for those who read through the same open file, and for nobody else.
+      // Since Linux 6.12 a write resets the peak for readers of the same open file alone.
       const file = await open(join(directory, 'memory.peak'), 'r+').catch(() => undefined);
       if (!file) return undefined;
       try {
@@ -89,7 +89,7 @@ function version2(directory: string): ControlGroup {
   };
 }
 
-/** The number in a file; nothing where the group is gone. */
+/** The number in a file; undefined if the control group was removed. */
 async function numberIn(read: () => Promise<string>): Promise<number | undefined> {
   try {
     return Number(await read());

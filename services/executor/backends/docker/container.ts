@@ -3,16 +3,16 @@ import type { SandboxLimits } from '#libs/catalog/catalog.ts';
 import { type InstancePlan, SEARCH_PATH } from '../backend.ts';
 import { fileSystemSizes } from '../file-systems.ts';
 
-/** Labels by which an executor finds its own again. */
+/** Labels by which an executor finds its containers. */
 export const EXECUTOR_LABEL = 'drydock.executor';
 export const INSTANCE_LABEL = 'drydock.instance';
 export const TEMPLATE_LABEL = 'drydock.template';
 
-/** Where the agent and its socket are inside. */
+/** Paths of the agent and its socket inside. */
 const AGENT_PATH = '/run/drydock/agent';
 const LINK_PATH = '/run/drydock/link';
 const CELL_PATH = '/run/drydock/cell';
-/** The socket, in the directory that is mounted there, which the agent dials. */
+/** Name of the socket that the agent dials, in the directory mounted at LINK_PATH. */
 export const SOCKET_NAME = 'agent.sock';
 
 // The agent's threads count in the same limit as the programs' processes.
@@ -23,7 +23,7 @@ export type HostFiles = {
   agentBinary: string;
   cellBinary: string;
   hostsFile: string;
-  /** The instance's own, for the agent's socket. */
+  /** Directory of the agent's socket, one for each instance. */
   linkDirectory: string;
   /** Profiles as JSON. */
   seccompProfile: string;
@@ -31,8 +31,8 @@ export type HostFiles = {
 };
 
 /**
- * A hardened container, as the engine's API wants it. Everything here is asserted by a test on a real one. `hasAppArmor`:
- * the engine has it.
+ * A hardened container for the engine's API. A test asserts everything here on a real container. `hasAppArmor`: the engine confines
+ * containers with AppArmor.
  */
 export function containerFor(
   plan: InstancePlan,
@@ -50,7 +50,7 @@ export function containerFor(
     Cmd: [],
     Env: [`PATH=${SEARCH_PATH}`],
     Hostname: 'sandbox',
-    // Root inside, with three capabilities: the agent. What it runs has another user and none.
+    // The agent is root inside, with three capabilities. Its processes have another user and no capabilities.
     User: '0:0',
     WorkingDir: '/',
     AttachStdin: false,
@@ -99,8 +99,8 @@ export function containerFor(
 }
 
 /**
- * Where the agent makes cells it needs namespaces, mounts, and a `/proc` with nothing masked to make fresh ones from. So
- * nothing of a tenant runs there but in a cell, which masks the same paths again and has a filter of its own.
+ * To create cells the agent needs namespaces, mounts, and an unmasked `/proc`. So programs of a tenant run there only in cells,
+ * which mask the same paths again and have a seccomp profile of their own.
  */
 function confinementFor({ purpose }: InstancePlan, host: HostFiles, hasAppArmor: boolean): HostConfig {
   if (purpose === 'sandbox') return { SecurityOpt: ['no-new-privileges', `seccomp=${host.seccompProfile}`] };
@@ -120,7 +120,7 @@ export function nameOf(instanceId: string): string {
   return `drydock-${instanceId}`;
 }
 
-/** Limits as the engine's update call takes them. */
+/** Limits for the engine's update call. */
 export function updateFor({ memoryBytes, processes, cpus }: SandboxLimits) {
   return {
     Memory: memoryBytes,

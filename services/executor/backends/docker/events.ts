@@ -6,12 +6,12 @@ import { INSTANCE_LABEL } from './container.ts';
 
 const RECONNECT_MS = 500;
 const KILLED_EXIT_CODE = '137';
-// An `oom` that ends a container comes just before its `die`; one long before ended only a child.
+// An `oom` just before `die` ended the container; an earlier one ended only a child process.
 const SAME_CAUSE_NS = 2_000_000_000n;
 
 type EngineEvent = { Action?: string; timeNano?: number; Actor?: { Attributes?: Record<string, string> } };
 
-/** Follows the events of labelled containers, again after every interruption. */
+/** Follows the events of labelled containers, and reconnects after every interruption. */
 export function watchEngine(docker: Docker, label: string, log: Logger, watcher: Watcher): AsyncDisposable {
   const stop = new AbortController();
   const handle = createInterpreter((instanceId, reason) => watcher.ended(instanceId, reason));
@@ -38,7 +38,7 @@ export function watchEngine(docker: Docker, label: string, log: Logger, watcher:
   };
 }
 
-/** Makes ends out of events, with why. */
+/** Derives the end of a container and its reason from events. */
 export function createInterpreter(ended: (instanceId: string, reason: EndedReason) => void) {
   const outOfMemoryAt = new Map<string, bigint>();
   return ({ Action, timeNano = 0, Actor }: EngineEvent): void => {

@@ -26,8 +26,8 @@ test.each([
     'may not create pods',
   ],
   ['pods "a" is forbidden: violates PodSecurity "restricted:latest"', 'SANDBOX_START_FAILED', 'violates PodSecurity'],
-])('%s', (message, reason, told) => {
-  expect(refusalOf('python', refused(message))).toMatchObject({ reason, message: expect.stringContaining(told) });
+])('%s', (message, reason, part) => {
+  expect(refusalOf('python', refused(message))).toMatchObject({ reason, message: expect.stringContaining(part) });
 });
 
 test('an answer that is no status, and no answer at all', () => {

@@ -4,7 +4,7 @@ import { startFailed } from './pod-state.ts';
 
 const RETRY_AFTER_MS = 2_000;
 
-/** What the API server's refusal to make a pod means for whoever asked for a sandbox. */
+/** Translates the API server's refusal to create a pod for the caller that asked for a sandbox. */
 export function refusalOf(template: string, cause: unknown): DrydockError {
   const message = messageOf(cause);
   const noRoom = (why: string) =>
@@ -18,7 +18,7 @@ export function refusalOf(template: string, cause: unknown): DrydockError {
   return startFailed(template, `the cluster refuses its pods: ${message}`, cause);
 }
 
-/** What an API server said, whatever way it failed; a missing right is named by its verb. */
+/** The message of a failed call to the API server; a missing right is named by its verb. */
 export function messageOf(error: unknown): string {
   if (!(error instanceof ApiException)) return (error as Error).message;
   const message = statusMessageOf(error.body) || `HTTP ${error.code}`;
@@ -26,7 +26,7 @@ export function messageOf(error: unknown): string {
   return verb ? `the executor may not ${verb[1]} ${verb[2]}: grant it that verb (${message})` : message;
 }
 
-/** Whether it was refused because the namespace is being removed. */
+/** Whether the call was refused because the namespace is terminating. */
 export function isTerminating(error: unknown): boolean {
   return /being terminated/.test(messageOf(error));
 }

@@ -2,7 +2,7 @@ import { Duplex } from 'node:stream';
 import type { KubeConfig } from '@kubernetes/client-node';
 import WebSocket from 'ws';
 
-// Channels of the protocol; the first byte of each message says which.
+// Channels of the protocol, the first byte of each message.
 const STDIN = Buffer.from([0]);
 const STDOUT = 1;
 const STDERR = 2;
@@ -14,9 +14,9 @@ const MAX_WHY_BYTES = 1024;
 export type Command = { namespace: string; pod: string; container: string; command: string[] };
 
 /**
- * Runs a command in a container and answers with its standard streams. The library's own `Exec` knows no back-pressure: a
- * reader who is slow would have all of it in memory. The stream ends with the command, and the command with the stream.
- * Errors: why the API server refuses, and once open, what the command printed to its standard error.
+ * Runs a command in a container and answers with its standard streams. The library's own `Exec` has no backpressure: it buffers
+ * everything in memory for a slow reader. The stream ends with the command, and the command with the stream. Errors: the refusal of
+ * the API server, and once open, the standard error of the command.
  */
 export async function openExecStream(config: KubeConfig, command: Command): Promise<Duplex> {
   const options: WebSocket.ClientOptions = { handshakeTimeout: HANDSHAKE_MS, perMessageDeflate: false };

@@ -3,42 +3,42 @@ import { RANGES } from '#libs/catalog/limits.ts';
 import type { Tenant } from '../tenant.ts';
 import { AGENT_VOLUME_BYTES, SERVICE_ACCOUNT } from './pod.ts';
 
-/** What a namespace of sandboxes is found by: whose environment it is of, and of which organisation. */
+/** Labels of a namespace of sandboxes: its environment and its organisation. */
 export const ENVIRONMENT_LABEL = 'drydock.dev/environment';
 export const ORGANIZATION_LABEL = 'drydock.dev/organization';
-/** How many sandboxes its organisation may have, so that whoever keeps it knows. */
+/** The quota of sandboxes of its organisation, for every executor that restores the namespace. */
 const SANDBOXES_ANNOTATION = 'drydock.dev/sandboxes';
-/** When it last held something, to the minute, so that this outlives the executor that saw it. */
+/** When it last held a pod, to the minute. An annotation outlives the executor that saw it. */
 export const USED_ANNOTATION = 'drydock.dev/used-time';
 
-/** Who applies what is in it. */
+/** Field manager of the objects in it. */
 export const FIELD_MANAGER = 'drydock-executor';
 /** Name of an organisation's ResourceQuota and LimitRange. */
 export const QUOTA = 'organization';
 
-// Sandboxes that end count until they are gone, and those that wait for their organisation count too.
+// Terminating pods count until they are deleted, and so do warm pods that are reserved for the organisation.
 const PODS_PER_SANDBOX = 2;
 const DEFAULT_MEMORY = '512Mi';
 const DEFAULT_CPU = '500m';
 const MiB = 1024 * 1024;
 
-/** The organisation whose a namespace is. */
+/** The organisation of a namespace, with its quota of sandboxes. */
 export type Owner = Pick<Tenant, 'organizationId' | 'sandboxes'>;
 
 export type NamespacePlan = {
   name: string;
   environment: string;
-  /** Null for the one in which sandboxes wait for whoever comes. */
+  /** Null for the shared namespace. */
   owner: Owner | null;
   /** When it was last used, in milliseconds since 1970. */
   usedAt: number;
-  /** The cluster role of whoever keeps sandboxes, and the user who binds it to itself here; absent where it needs none. */
+  /** The cluster role of executors, and the user that binds it to itself; absent if its rights are cluster-wide. */
   binding: { role: string; user: string } | undefined;
 };
 
 /**
- * What a namespace for sandboxes consists of, in the order in which it is to be made: Pod Security `restricted`, nothing comes
- * in or goes out, and for an organisation no more than its quota.
+ * The objects of a namespace for sandboxes, in the order of their creation: Pod Security `restricted`, a NetworkPolicy that denies
+ * everything, and the quota of its organisation.
  */
 export function objectsOf({ name, environment, owner, usedAt, binding }: NamespacePlan): KubernetesObject[] {
   const enforced = ['enforce', 'audit', 'warn'].map((mode) => [`pod-security.kubernetes.io/${mode}`, 'restricted']);
@@ -57,7 +57,7 @@ export function objectsOf({ name, environment, owner, usedAt, binding }: Namespa
       },
     },
     ...(owner && binding ? [bindingOf(name, binding)] : []),
-    // Not the namespace's default one: that is there only after a while.
+    // The default account of a namespace exists only after a while.
     {
       apiVersion: 'v1',
       kind: 'ServiceAccount',
@@ -74,7 +74,7 @@ export function objectsOf({ name, environment, owner, usedAt, binding }: Namespa
   return owner ? [...shared, quotaOf(name, owner), limitsOf(name)] : shared;
 }
 
-/** In its namespace alone, an executor may do what it does with sandboxes. */
+/** Gives an executor its rights in this namespace alone. */
 function bindingOf(namespace: string, { role, user }: { role: string; user: string }) {
   const apiGroup = 'rbac.authorization.k8s.io';
   return {
@@ -86,7 +86,7 @@ function bindingOf(namespace: string, { role, user }: { role: string; user: stri
   };
 }
 
-/** As much as so many of the greediest sandboxes, and nothing but pods. Session counts before, and to the sandbox. */
+/** Enough for the organisation's number of the largest sandboxes, and nothing but pods. Session enforces the exact number. */
 function quotaOf(namespace: string, { sandboxes }: Owner) {
   const pods = sandboxes * PODS_PER_SANDBOX;
   const memory = `${(pods * RANGES.memoryBytes.max) / MiB}Mi`;
@@ -110,7 +110,7 @@ function quotaOf(namespace: string, { sandboxes }: Owner) {
   };
 }
 
-/** No container has more than a sandbox may ask for, and none has no limit. */
+/** Bounds every container by the limits of the largest sandbox, and gives default limits to containers without. */
 function limitsOf(namespace: string) {
   const usual = { memory: DEFAULT_MEMORY, cpu: DEFAULT_CPU };
   const max = {
@@ -126,15 +126,15 @@ function limitsOf(namespace: string) {
   };
 }
 
-/** Whose a namespace is, as it says itself; null for one that is no organisation's. */
+/** The organisation in the labels of a namespace; null if it belongs to none. */
 export function ownerOf({ metadata }: V1Namespace): Owner | null {
   const organizationId = metadata?.labels?.[ORGANIZATION_LABEL];
   if (!organizationId) return null;
-  // Where somebody has removed it, the next sandbox says how many.
+  // Without the annotation the quota is 1 until the next sandbox sets it.
   return { organizationId, sandboxes: Number(metadata?.annotations?.[SANDBOXES_ANNOTATION]) || 1 };
 }
 
-/** When a namespace was last used, as it says itself, in milliseconds since 1970; nothing where it does not say. */
+/** When a namespace was last used by its annotation, in milliseconds since 1970; undefined without one. */
 export function usedAtOf({ metadata }: V1Namespace): number | undefined {
   return Date.parse(metadata?.annotations?.[USED_ANNOTATION] ?? '') || undefined;
 }

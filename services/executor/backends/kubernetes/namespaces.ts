@@ -26,148 +26,175 @@ import {
 import { listPods, type Pods } from './pods.ts';
 
 const KEEP_INTERVAL_MS = 60_000;
-// Rights, and what a quota has in use, are known everywhere a moment after they are there.
+// Rights and the usage of a quota take effect a moment after they were created.
 const SETTLED_MS = 10_000;
-const LOOK_MS = 20;
+const POLL_MS = 20;
 
 export type NamespacesOptions = {
   config: KubeConfig;
-  /** What the names of this environment's namespaces begin with. */
+  /** Prefix of the names of this environment's namespaces. */
   environment: string;
-  /** Cluster role that an executor binds itself to where it makes a namespace; absent where its rights are everywhere. */
+  /** Cluster role that an executor binds itself to in a namespace that it creates; absent if its rights are cluster-wide. */
   role: string | undefined;
-  /** How long an organisation's namespace is kept that holds nothing. */
+  /** How long an organisation's empty namespace is kept. */
   idleMs: number;
   pods: Pods;
   log: Logger;
 };
 
-/** Where sandboxes live: a namespace that organisations share, and one of each that has, or lately had, some made for it. */
+/** The namespaces of sandboxes: one that organisations share, and one for each that lately had instances reserved for it. */
 export type Namespaces = AsyncDisposable & {
-  /** The namespace of what is made for an organisation, or for nobody yet; made where it is not there. */
+  /** The namespace for an organisation's reserved instances, or the shared one for null; created if there is none. */
   of(owner: Owner | null): Promise<string>;
-  /** Those that are there and stay, others' among them. */
+  /** Names of the namespaces of every executor of this environment, except terminating ones. */
   list(): Promise<string[]>;
-  /** Whether one is there, and be it that it is being removed. */
+  /** Whether the namespace exists, even if it is terminating. */
   exists(name: string): Promise<boolean>;
-  /** One turned out to be gone. */
+  /** Drops what is known of a namespace that was removed. */
   forget(name: string): Promise<void>;
-  /** Removes an organisation's with all that is in it. Succeeds when there is none. */
+  /** Removes the namespace of an organisation with everything in it. Succeeds if there is none. */
   remove(organizationId: string): Promise<void>;
 };
 
+/** `made` resolves when the namespace has all its objects and its pods are followed. `usedAt`: milliseconds since 1970. */
 type Kept = { owner: Owner | null; made: Promise<void>; usedAt: number };
 
-/** Makes the shared one, and from then on keeps every one as it was made. Errors: what the API server says. */
+type State = NamespacesOptions & {
+  api: CoreV1Api;
+  objects: KubernetesObjectApi;
+  binding: NamespacePlan['binding'];
+  shared: string;
+  kept: Map<string, Kept>;
+};
+
+/** Creates the shared namespace, and from then on restores every namespace each minute. Errors: those of the API server. */
 export async function openNamespaces(options: NamespacesOptions): Promise<Namespaces> {
-  const { config, environment, role, idleMs, pods, log } = options;
-  const api = config.makeApiClient(CoreV1Api);
-  // One for all: it asks the API server what kinds there are, once.
-  const objects = KubernetesObjectApi.makeApiClient(config);
-  const binding = role ? { role, user: await userOf(config) } : undefined;
-  const shared = sharedNamespaceOf(environment);
-  const kept = new Map<string, Kept>();
-
-  const keep = (name: string, { owner, usedAt }: Pick<Kept, 'owner' | 'usedAt'>) =>
-    keepNamespace({ api, objects }, { name, environment, owner, usedAt, binding });
-
-  const make = (name: string, owner: Owner | null, usedAt: number): Kept => {
-    const made = (async () => {
-      await keep(name, { owner, usedAt }).catch((cause) => {
-        kept.delete(name);
-        throw new Error(`namespace ${name} cannot be kept: ${messageOf(cause)}`, { cause });
-      });
-      await pods.follow(name);
-    })();
-    return { owner, made, usedAt };
+  const { config, environment, role, log } = options;
+  const state: State = {
+    ...options,
+    api: config.makeApiClient(CoreV1Api),
+    // One client for all: it asks the API server once which kinds of objects there are.
+    objects: KubernetesObjectApi.makeApiClient(config),
+    binding: role ? { role, user: await userOf(config) } : undefined,
+    shared: sharedNamespaceOf(environment),
+    kept: new Map(),
   };
-
-  const of = async (owner: Owner | null): Promise<string> => {
-    const name = owner ? namespaceOf(environment, owner.organizationId) : shared;
-    const known = kept.get(name);
-    const is = known && known.owner?.sandboxes === owner?.sandboxes ? known : make(name, owner, Date.now());
-    kept.set(name, is);
-    is.usedAt = Date.now();
-    await is.made;
-    return name;
-  };
-
-  const forget = async (name: string): Promise<void> => {
-    kept.delete(name);
-    await pods.forget(name);
-  };
-
-  const removeOne = async (name: string): Promise<void> => {
-    await api.deleteNamespace({ name }).catch((error) => {
-      if (!hasCode(error, 404)) throw error;
-    });
-    await forget(name);
-  };
-
-  const list = async (): Promise<string[]> => {
-    await Promise.allSettled([...kept.values()].map(({ made }) => made));
-    const labelSelector = `${ENVIRONMENT_LABEL}=${environment}`;
-    const { items } = await api.listNamespace({ labelSelector }).catch((cause) => {
-      throw new Error(`namespaces cannot be listed: ${messageOf(cause)}`, { cause });
-    });
-    const nameOf = ({ metadata }: V1Namespace) => metadata?.name ?? '';
-    const whose = (each: V1Namespace) => ownerOf(each) ?? kept.get(nameOf(each))?.owner ?? null;
-    const isOurs = (each: V1Namespace) => nameOf(each) === shared || whose(each) !== null;
-    const lasting = items.filter((each) => isOurs(each) && !each.metadata?.deletionTimestamp);
-    await eachOf(lasting, async (each) => {
-      const [name, owner, usedAt] = [nameOf(each), whose(each), usedAtOf(each)];
-      const known = kept.get(name);
-      // Whoever made it may have ended before it was done. One that is known may have got another quota from somebody else.
-      const is = known
-        ? { ...known, owner, usedAt: Math.max(known.usedAt, usedAt ?? 0) }
-        : make(name, owner, usedAt ?? Date.now());
-      kept.set(name, is);
-      await is.made.catch((error) => {
-        log.error({ err: error, namespace: name }, 'namespace not as it should be');
-        return pods.follow(name);
-      });
-    });
-    return lasting.map(nameOf);
-  };
-
-  await of(null);
-  const lookAfter = async (name: string, each: Kept): Promise<void> => {
-    const isIdle = () => each.owner !== null && Date.now() - each.usedAt > idleMs;
-    // Asked for where it matters: what is followed may be behind.
-    if (pods.count(name) > 0 || (isIdle() && (await listPods(api, name, '')).items.length > 0))
-      each.usedAt = Date.now();
-    if (isIdle()) await removeOne(name);
-    else await keep(name, each);
-  };
-  const periodic = every(KEEP_INTERVAL_MS, log, async () => {
-    const before = new Map(kept);
-    const existing = new Set(await list());
-    for (const [namespace, each] of kept) {
-      // One that is made meanwhile is not gone.
-      const isGone = !existing.has(namespace) && each.owner && each === before.get(namespace);
-      await (isGone ? forget(namespace) : lookAfter(namespace, each)).catch((error) =>
-        log.error({ err: error, namespace }, 'namespace not looked after'),
-      );
-    }
-  });
+  await use(state, null);
+  const periodic = every(KEEP_INTERVAL_MS, log, () => keepAll(state));
   return {
-    of,
-    list,
-    exists: (name) =>
-      api.readNamespace({ name }).then(
-        () => true,
-        (error) => {
-          if (hasCode(error, 404)) return false;
-          throw error;
-        },
-      ),
-    forget,
-    remove: (organizationId) => removeOne(namespaceOf(environment, organizationId)),
+    of: (owner) => use(state, owner),
+    list: () => list(state),
+    exists: (name) => exists(state, name),
+    forget: (name) => forget(state, name),
+    remove: (organizationId) => remove(state, namespaceOf(environment, organizationId)),
     [Symbol.asyncDispose]: () => periodic[Symbol.asyncDispose](),
   };
 }
 
-/** May be repeated, by any number of executors at once. */
+async function use(state: State, owner: Owner | null): Promise<string> {
+  const { environment, shared, kept } = state;
+  const name = owner ? namespaceOf(environment, owner.organizationId) : shared;
+  const known = kept.get(name);
+  const current = known && known.owner?.sandboxes === owner?.sandboxes ? known : make(state, name, owner, Date.now());
+  kept.set(name, current);
+  current.usedAt = Date.now();
+  await current.made;
+  return name;
+}
+
+function make(state: State, name: string, owner: Owner | null, usedAt: number): Kept {
+  const { kept, pods } = state;
+  const made = (async () => {
+    await keep(state, name, { owner, usedAt }).catch((cause) => {
+      kept.delete(name);
+      throw new Error(`namespace ${name} cannot be kept: ${messageOf(cause)}`, { cause });
+    });
+    await pods.follow(name);
+  })();
+  return { owner, made, usedAt };
+}
+
+function keep({ api, objects, environment, binding }: State, name: string, kept: Pick<Kept, 'owner' | 'usedAt'>) {
+  const { owner, usedAt } = kept;
+  return keepNamespace({ api, objects }, { name, environment, owner, usedAt, binding });
+}
+
+async function forget({ kept, pods }: State, name: string): Promise<void> {
+  kept.delete(name);
+  await pods.forget(name);
+}
+
+async function remove(state: State, name: string): Promise<void> {
+  await state.api.deleteNamespace({ name }).catch((error) => {
+    if (!hasCode(error, 404)) throw error;
+  });
+  await forget(state, name);
+}
+
+function exists({ api }: State, name: string): Promise<boolean> {
+  return api.readNamespace({ name }).then(
+    () => true,
+    (error) => {
+      if (hasCode(error, 404)) return false;
+      throw error;
+    },
+  );
+}
+
+async function list(state: State): Promise<string[]> {
+  const { api, environment, shared, kept } = state;
+  await Promise.allSettled([...kept.values()].map(({ made }) => made));
+  const labelSelector = `${ENVIRONMENT_LABEL}=${environment}`;
+  const { items } = await api.listNamespace({ labelSelector }).catch((cause) => {
+    throw new Error(`namespaces cannot be listed: ${messageOf(cause)}`, { cause });
+  });
+  const ownerIn = (each: V1Namespace) => ownerOf(each) ?? kept.get(nameIn(each))?.owner ?? null;
+  const isOurs = (each: V1Namespace) => nameIn(each) === shared || ownerIn(each) !== null;
+  const lasting = items.filter((each) => isOurs(each) && !each.metadata?.deletionTimestamp);
+  await eachOf(lasting, (each) => follow(state, nameIn(each), ownerIn(each), usedAtOf(each)));
+  return lasting.map(nameIn);
+}
+
+const nameIn = ({ metadata }: V1Namespace) => metadata?.name ?? '';
+
+/** Completes a namespace of another executor, which may have ended before it did; updates one that is known here. */
+async function follow(state: State, name: string, owner: Owner | null, usedAt: number | undefined): Promise<void> {
+  const { kept, pods, log } = state;
+  const known = kept.get(name);
+  const current = known
+    ? { ...known, owner, usedAt: Math.max(known.usedAt, usedAt ?? 0) }
+    : make(state, name, owner, usedAt ?? Date.now());
+  kept.set(name, current);
+  await current.made.catch((error) => {
+    log.error({ err: error, namespace: name }, 'failed to restore a namespace');
+    return pods.follow(name);
+  });
+}
+
+async function keepAll(state: State): Promise<void> {
+  const { kept, log } = state;
+  const before = new Map(kept);
+  const existing = new Set(await list(state));
+  for (const [namespace, each] of kept) {
+    // A namespace created since the listing began is not in it.
+    const isRemoved = !existing.has(namespace) && each.owner && each === before.get(namespace);
+    await (isRemoved ? forget(state, namespace) : keepOrRemove(state, namespace, each)).catch((error) =>
+      log.error({ err: error, namespace }, 'failed to restore or remove a namespace'),
+    );
+  }
+}
+
+/** Removes the namespace of an organisation that was empty for too long; restores any other. */
+async function keepOrRemove(state: State, name: string, each: Kept): Promise<void> {
+  const { api, pods, idleMs } = state;
+  const isIdle = () => each.owner !== null && Date.now() - each.usedAt > idleMs;
+  // Before a removal the API server is asked: the cache may lag behind.
+  if (pods.count(name) > 0 || (isIdle() && (await listPods(api, name, '')).items.length > 0)) each.usedAt = Date.now();
+  if (isIdle()) await remove(state, name);
+  else await keep(state, name, each);
+}
+
+/** Creates or restores a namespace and its objects. Idempotent, also among executors that do it at once. */
 async function keepNamespace(
   { api, objects }: { api: CoreV1Api; objects: KubernetesObjectApi },
   plan: NamespacePlan,
@@ -178,30 +205,31 @@ async function keepNamespace(
       try {
         return await objects.patch(object, undefined, undefined, FIELD_MANAGER, true, PatchStrategy.ServerSideApply);
       } catch (error) {
-        // Until its own binding is known, an executor may do nothing in a namespace that it has just made.
+        // Until its own binding takes effect, an executor has no rights in a namespace that it has just created.
         if (plan.binding && hasCode(error, 403) && !isTerminating(error) && Date.now() < end) return undefined;
         throw error;
       }
     });
   if (!plan.owner) return;
-  // A pod before the quota's use is known would be refused.
+  // Until the usage of the quota is known, pods would be refused.
   const isCounted = async () => {
     const { status } = await api.readNamespacedResourceQuota({ namespace: plan.name, name: QUOTA });
     return status?.hard?.pods;
   };
-  if (!(await until(end, isCounted))) throw new Error('nobody counts what it has of its quota');
+  if (!(await until(end, isCounted)))
+    throw new Error(`the ResourceQuota controller reported no usage within ${SETTLED_MS / 1000} s`);
 }
 
-/** Looks again and again until there is something, or the time is over. */
-async function until<T>(end: number, look: () => Promise<T | undefined>): Promise<T | undefined> {
+/** Polls until there is a value, or until `end`. */
+async function until<T>(end: number, poll: () => Promise<T | undefined>): Promise<T | undefined> {
   for (;;) {
-    const found = await look();
+    const found = await poll();
     if (found !== undefined || Date.now() > end) return found;
-    await pause(LOOK_MS);
+    await pause(POLL_MS);
   }
 }
 
-/** As whom this executor is known to the cluster. */
+/** The user name of this executor in the cluster. */
 async function userOf(config: KubeConfig): Promise<string> {
   const { status } = await config.makeApiClient(AuthenticationV1Api).createSelfSubjectReview({ body: {} });
   return status?.userInfo?.username ?? '';

@@ -14,47 +14,47 @@ import { ORGANIZATION_LABEL } from './namespace.ts';
 import { nameOf } from './pod.ts';
 
 const CLAIM = 'drydock.dev/claim';
-/** For whoever looks for a pod. */
+/** For operators who look for the pod of a sandbox. */
 const SANDBOX_LABEL = 'drydock.dev/sandbox';
 const RETRY_MS = 1_000;
 
-/** What is noted on pods. Disposing writes what waits, where that can be done now. */
+/** Claims as annotations of pods. Disposing tries once more to write those that are pending. */
 export type Notes = AsyncDisposable & {
-  /** Notes whose an instance is: soon, and again until it is there or the pod is gone. The last one counts. */
+  /** Writes the claim on an instance soon, and retries until it is written or the pod was deleted. The last claim wins. */
   write(instanceId: string, claim: Claim): void;
 };
 
-/** Writes notes behind the caller's back: a claim does not wait for the API server. */
+/** Writes claim annotations asynchronously: a claim never waits for the API server. */
 export function createNotes(dependencies: {
   api: CoreV1Api;
-  /** The namespaces of instances that are there. */
-  homes: ReadonlyMap<string, string>;
+  /** Namespaces by instance. */
+  namespaceOf: ReadonlyMap<string, string>;
   log: Logger;
 }): Notes {
-  const { api, homes, log } = dependencies;
-  const waiting = new Map<string, Claim>();
+  const { api, namespaceOf, log } = dependencies;
+  const pending = new Map<string, Claim>();
   const write = () =>
-    eachOf(waiting, async ([instanceId, claim]) => {
+    eachOf(pending, async ([instanceId, claim]) => {
       const labels = { [SANDBOX_LABEL]: claim.sandboxId, [ORGANIZATION_LABEL]: claim.organizationId };
       const annotations = { [CLAIM]: formatClaim(claim) };
-      const pod = { namespace: homes.get(instanceId), name: nameOf(instanceId) };
+      const pod = { namespace: namespaceOf.get(instanceId), name: nameOf(instanceId) };
       await writeOn(api, pod, { labels, annotations });
-      if (waiting.get(instanceId) === claim) waiting.delete(instanceId);
+      if (pending.get(instanceId) === claim) pending.delete(instanceId);
     });
   const periodic = every(RETRY_MS, log, write);
   return {
     write(instanceId, claim) {
-      waiting.set(instanceId, claim);
+      pending.set(instanceId, claim);
       periodic.trigger();
     },
     async [Symbol.asyncDispose]() {
       await periodic[Symbol.asyncDispose]();
-      await write().catch((error) => log.warn({ err: error }, 'claims not noted'));
+      await write().catch((error) => log.warn({ err: error }, 'failed to write claims on pods'));
     },
   };
 }
 
-/** Writes labels and annotations on a pod, besides those that it has. Does nothing where it is gone. */
+/** Merges labels and annotations into those of a pod. Does nothing if the pod was deleted. */
 export async function writeOn(
   api: CoreV1Api,
   { namespace, name }: { namespace?: string | undefined; name?: string },
@@ -67,7 +67,7 @@ export async function writeOn(
   });
 }
 
-/** The claim that is noted on a pod, as it was written there. */
+/** The claim annotation of a pod, unparsed. */
 export function noteOn({ metadata }: V1Pod): string | undefined {
   return metadata?.annotations?.[CLAIM];
 }

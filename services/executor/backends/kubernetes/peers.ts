@@ -3,128 +3,141 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type CoordinationV1Api, type V1Lease, V1MicroTime } from '@kubernetes/client-node';
 import { every } from '#libs/lifecycle.ts';
 import type { Logger } from '#libs/log.ts';
-import type { Estate } from '../backend.ts';
+import type { Takeover } from '../backend.ts';
 import { hasCode } from './api-errors.ts';
 import { EXECUTOR_LABEL } from './pod.ts';
 
 const RENEW_MS = 2_000;
-// What nobody has renewed between so many looks in a row is nobody's. Looks that fail do not count: then nobody can renew.
-const SILENT_LOOKS = 4;
-const LEASE_SECONDS = (RENEW_MS * SILENT_LOOKS) / 1000;
+// A lease not renewed for this many successful polls has expired; failed polls do not count, since nobody can renew then.
+const EXPIRED_POLLS = 4;
+const LEASE_SECONDS = (RENEW_MS * EXPIRED_POLLS) / 1000;
 
-/** The executors of one cluster, each with a Lease as long as it is alive. Disposing leaves, if nothing is left to inherit. */
+/** The executors of one cluster, each with a Lease while it is alive. Disposing removes this one's Lease if it has no instances. */
 export type Peers = AsyncDisposable & {
-  /** Takes the leases of those that are gone, as far as no other has; answers whose they were. Also those taken before. */
-  inherit(): Promise<Estate[]>;
-  /** Hears that there is something to inherit, again until it is settled. */
-  onGone(listener: () => void): Disposable;
+  /** Acquires the expired leases that no other executor has acquired first. Answers also those acquired before. */
+  takeOver(): Promise<Takeover[]>;
+  /** Calls the listener while there are leases to take over, again until their takeover is settled. */
+  onExpired(listener: () => void): Disposable;
 };
 
 export type PeersOptions = {
   api: CoordinationV1Api;
   namespace: string;
   executorId: string;
-  /** This one leaves nothing behind. */
+  /** Whether this executor has no instances. */
   isEmpty: () => boolean;
   log: Logger;
 };
 
-/** Joins them; waits until nobody is taking over what an earlier process of this executor left. */
+type State = PeersOptions & {
+  expiry: ReturnType<typeof followExpiry>;
+  events: EventEmitter<{ expired: [] }>;
+  expired: V1Lease[];
+};
+
+/** Creates or renews this executor's Lease; waits while another executor takes over from an earlier process of this id. */
 export async function joinPeers(options: PeersOptions): Promise<Peers> {
-  const { api, namespace, executorId, isEmpty, log } = options;
-  const own = nameOf(executorId);
-  const silence = followSilence();
-  const news = new EventEmitter<{ gone: [] }>();
-  let silent: V1Lease[] = [];
-
-  const create = () =>
-    api.createNamespacedLease({
-      namespace,
-      body: { metadata: { name: own, labels: { [EXECUTOR_LABEL]: executorId } }, spec: heldBy(executorId) },
-    });
-  /** False where somebody else was faster. */
-  const hold = async (lease: V1Lease): Promise<boolean> => {
-    const body = { ...lease, spec: heldBy(executorId, lease) };
-    try {
-      await api.replaceNamespacedLease({ namespace, name: lease.metadata?.name ?? '', body });
-      return true;
-    } catch (error) {
-      if (hasCode(error, 404, 409)) return false;
-      throw error;
-    }
-  };
-  const remove = async (name: string): Promise<void> => {
-    await api.deleteNamespacedLease({ namespace, name }).catch((error) => {
-      if (!hasCode(error, 404)) throw error;
-    });
-  };
-  const listAll = async () => (await api.listNamespacedLease({ namespace, labelSelector: EXECUTOR_LABEL })).items;
-
-  const join = async (): Promise<void> => {
-    for (;;) {
-      const lease = (await listAll()).find(({ metadata }) => metadata?.name === own);
-      if (!lease) return void (await create());
-      if ((isHeldBy(lease, executorId) || silence.look(lease)) && (await hold(lease))) return;
-      await pause(RENEW_MS);
-    }
-  };
-
-  const renew = async (): Promise<void> => {
-    const leases = await listAll().catch((error) => {
-      silence.forgetAll();
-      throw error;
-    });
-    silence.keepOnly(leases);
-    const held = leases.filter((lease) => isHeldBy(lease, executorId));
-    silent = leases.filter((lease) => !held.includes(lease) && silence.look(lease));
-    await Promise.all(held.map(hold));
-    if (!leases.some(({ metadata }) => metadata?.name === own)) {
-      log.warn('this executor was taken for gone');
-      await create();
-    }
-    if (silent.length > 0 || held.some((lease) => ownerOf(lease) !== executorId)) news.emit('gone');
-  };
-
-  await join();
-  const renewal = every(RENEW_MS, log, renew);
+  const { executorId, isEmpty, log } = options;
+  const state: State = { ...options, expiry: followExpiry(), events: new EventEmitter(), expired: [] };
+  await join(state);
+  const renewal = every(RENEW_MS, log, () => renew(state));
   return {
-    async inherit() {
-      for (const lease of silent.splice(0))
-        if (await hold(lease)) log.warn({ gone: ownerOf(lease) }, 'executor is gone; taking over');
-      const held = (await listAll()).filter((lease) => isHeldBy(lease, executorId) && ownerOf(lease) !== executorId);
+    async takeOver() {
+      for (const lease of state.expired.splice(0))
+        if (await hold(state, lease)) log.warn({ lost: ownerOf(lease) }, 'taking over from a lost executor');
+      const held = (await listLeases(state)).filter(
+        (lease) => isHeldBy(lease, executorId) && ownerOf(lease) !== executorId,
+      );
       return held.map((lease) => {
-        const gone = ownerOf(lease);
-        return { executorId: gone, lostTime: lostTimeOf(lease), settled: () => remove(nameOf(gone)) };
+        const lost = ownerOf(lease);
+        return { executorId: lost, lostTime: lostTimeOf(lease), settled: () => remove(state, nameOf(lost)) };
       });
     },
-    onGone(listener) {
-      news.on('gone', listener);
-      return { [Symbol.dispose]: () => void news.off('gone', listener) };
+    onExpired(listener) {
+      state.events.on('expired', listener);
+      return { [Symbol.dispose]: () => void state.events.off('expired', listener) };
     },
     async [Symbol.asyncDispose]() {
       await renewal[Symbol.asyncDispose]();
-      if (isEmpty()) await remove(own).catch((error) => log.warn({ err: error }, 'lease of this executor not removed'));
+      if (isEmpty())
+        await remove(state, nameOf(executorId)).catch((error) =>
+          log.warn({ err: error }, 'failed to remove the lease of this executor'),
+        );
     },
   };
 }
 
-/** Tells which leases have not changed for a while. */
-function followSilence() {
-  const seen = new Map<string, { version: string | undefined; looks: number }>();
+async function join(state: State): Promise<void> {
+  const { executorId, expiry } = state;
+  for (;;) {
+    const lease = (await listLeases(state)).find(({ metadata }) => metadata?.name === nameOf(executorId));
+    if (!lease) return create(state);
+    if ((isHeldBy(lease, executorId) || expiry.poll(lease)) && (await hold(state, lease))) return;
+    await pause(RENEW_MS);
+  }
+}
+
+async function renew(state: State): Promise<void> {
+  const { executorId, expiry, events, log } = state;
+  const leases = await listLeases(state).catch((error) => {
+    expiry.reset();
+    throw error;
+  });
+  expiry.keepOnly(leases);
+  const held = leases.filter((lease) => isHeldBy(lease, executorId));
+  state.expired = leases.filter((lease) => !held.includes(lease) && expiry.poll(lease));
+  await Promise.all(held.map((lease) => hold(state, lease)));
+  if (!leases.some(({ metadata }) => metadata?.name === nameOf(executorId))) {
+    log.warn('the lease of this executor was removed: another executor took over; joining again');
+    await create(state);
+  }
+  if (state.expired.length > 0 || held.some((lease) => ownerOf(lease) !== executorId)) events.emit('expired');
+}
+
+async function listLeases({ api, namespace }: State): Promise<V1Lease[]> {
+  return (await api.listNamespacedLease({ namespace, labelSelector: EXECUTOR_LABEL })).items;
+}
+
+async function create({ api, namespace, executorId }: State): Promise<void> {
+  const metadata = { name: nameOf(executorId), labels: { [EXECUTOR_LABEL]: executorId } };
+  await api.createNamespacedLease({ namespace, body: { metadata, spec: heldBy(executorId) } });
+}
+
+/** Acquires or renews a lease. False if another executor took it first. */
+async function hold({ api, namespace, executorId }: State, lease: V1Lease): Promise<boolean> {
+  const body = { ...lease, spec: heldBy(executorId, lease) };
+  try {
+    await api.replaceNamespacedLease({ namespace, name: lease.metadata?.name ?? '', body });
+    return true;
+  } catch (error) {
+    if (hasCode(error, 404, 409)) return false;
+    throw error;
+  }
+}
+
+async function remove({ api, namespace }: State, name: string): Promise<void> {
+  await api.deleteNamespacedLease({ namespace, name }).catch((error) => {
+    if (!hasCode(error, 404)) throw error;
+  });
+}
+
+/** Counts for each lease the polls since its last renewal. */
+function followExpiry() {
+  const seen = new Map<string, { version: string | undefined; polls: number }>();
   return {
-    /** Looks at one again; whether nobody has renewed it for so many looks. */
-    look({ metadata }: V1Lease): boolean {
+    /** Records a poll of a lease, and answers whether it has expired. */
+    poll({ metadata }: V1Lease): boolean {
       const name = metadata?.name ?? '';
       const before = seen.get(name);
-      const looks = before?.version === metadata?.resourceVersion ? (before?.looks ?? 0) + 1 : 0;
-      seen.set(name, { version: metadata?.resourceVersion, looks });
-      return looks >= SILENT_LOOKS;
+      const polls = before?.version === metadata?.resourceVersion ? (before?.polls ?? 0) + 1 : 0;
+      seen.set(name, { version: metadata?.resourceVersion, polls });
+      return polls >= EXPIRED_POLLS;
     },
     keepOnly(leases: V1Lease[]): void {
       const names = new Set(leases.map(({ metadata }) => metadata?.name));
       for (const name of seen.keys()) if (!names.has(name)) seen.delete(name);
     },
-    forgetAll: () => seen.clear(),
+    reset: () => seen.clear(),
   };
 }
 
@@ -139,9 +152,9 @@ function heldBy(executorId: string, before?: V1Lease) {
   };
 }
 
-/** Between its last sign and the next process of the same id, so that clocks may differ by as much. */
+/** Halfway between the last renewal and the takeover, so that clocks may differ by half the lease. */
 function lostTimeOf({ spec }: V1Lease): Date {
-  // The library leaves it as the text that it was.
+  // The library does not parse this time.
   const takenOver = new Date(spec?.acquireTime ?? 0);
   return new Date(takenOver.getTime() - (LEASE_SECONDS * 1000) / 2);
 }
@@ -150,7 +163,7 @@ const isHeldBy = ({ spec }: V1Lease, executorId: string) => spec?.holderIdentity
 
 const ownerOf = ({ metadata }: V1Lease) => metadata?.labels?.[EXECUTOR_LABEL] ?? '';
 
-/** A name that a cluster takes; the label has the id as it is. */
+/** A valid name of a Kubernetes object; the label has the id unchanged. */
 function nameOf(executorId: string): string {
   return `executor-${executorId.toLowerCase().replace(/[^a-z0-9.-]/g, '-')}`;
 }

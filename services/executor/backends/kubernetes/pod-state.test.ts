@@ -43,8 +43,8 @@ describe('why a pod ended', () => {
       false,
       'HOST_LOST',
     ],
-  ])('%s', (_, pod, gone, reason) => {
-    expect(endOf(pod, gone)).toBe(reason);
+  ])('%s', (_, pod, isDeleted, reason) => {
+    expect(endOf(pod, isDeleted)).toBe(reason);
   });
 });
 
@@ -54,7 +54,7 @@ test('a pod that is being deleted does not run any more', () => {
   expect(isRunning(podWith(status, { deletionTimestamp: new Date() }))).toBe(false);
 });
 
-describe('what a pod waits for in vain', () => {
+describe('why a starting pod can never run', () => {
   test.each([
     ['ErrImageNeverPull', 'the cluster has no image drydock/python:1'],
     ['ImagePullBackOff', 'the cluster has no image drydock/python:1'],

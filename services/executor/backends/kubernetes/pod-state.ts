@@ -3,7 +3,7 @@ import { DrydockError } from '#libs/errors.ts';
 import type { EndedReason } from '../backend.ts';
 import { TEMPLATE_LABEL } from './pod.ts';
 
-// What a kubelet says of a container that will not start by waiting.
+// Reasons of a kubelet for a container that never starts.
 const NO_IMAGE = new Set(['ErrImageNeverPull', 'ErrImagePull', 'ImagePullBackOff', 'InvalidImageName']);
 const NO_START = new Set([
   'CreateContainerConfigError',
@@ -12,27 +12,27 @@ const NO_START = new Set([
   'CrashLoopBackOff',
 ]);
 
-/** Its container runs, and nobody has asked it to end. */
+/** Whether its container runs and the pod is not being deleted. */
 export function isRunning({ metadata, status }: V1Pod): boolean {
   return status?.phase === 'Running' && !metadata?.deletionTimestamp && !!status.containerStatuses?.[0]?.state?.running;
 }
 
 /**
- * Why a pod ended by itself, or was ended by somebody else; nothing while it has not. `gone`: it was deleted. One on a node
- * that is lost has ended though nobody there can say so.
+ * Why a pod ended without `destroy`; undefined while it has not. `isDeleted`: the pod object was deleted. A pod on a lost node has
+ * ended although its kubelet cannot report that.
  */
-export function endOf({ metadata, status }: V1Pod, gone: boolean): EndedReason | undefined {
+export function endOf({ metadata, status }: V1Pod, isDeleted: boolean): EndedReason | undefined {
   const disruption = status?.conditions?.find(({ type, status }) => type === 'DisruptionTarget' && status === 'True');
   if (metadata?.deletionTimestamp && disruption?.reason === 'DeletionByTaintManager') return 'HOST_LOST';
   const terminated = status?.containerStatuses?.[0]?.state?.terminated;
-  const ended = gone || terminated || status?.phase === 'Failed' || status?.phase === 'Succeeded';
-  // Its containers end before it is gone, since they are told to.
+  const ended = isDeleted || terminated || status?.phase === 'Failed' || status?.phase === 'Succeeded';
+  // Containers of an evicted pod end before the pod is deleted.
   if (status?.reason === 'Evicted' || (ended && disruption)) return 'EVICTED';
   if (terminated?.reason === 'OOMKilled') return 'OUT_OF_MEMORY';
   return ended ? 'EXITED' : undefined;
 }
 
-/** What a pod that is to run is waiting for in vain, as the error that whoever asked for it gets; nothing where it may still run. */
+/** Why a starting pod can never run, as the caller's error; undefined while it still may. */
 export function startFailureOf(pod: V1Pod): DrydockError | undefined {
   const { status } = pod;
   for (const each of [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]) {
@@ -40,18 +40,18 @@ export function startFailureOf(pod: V1Pod): DrydockError | undefined {
     if (why) return startFailed(templateOf(pod), why);
   }
   if (!endOf(pod, false)) return undefined;
-  return startFailed(templateOf(pod), `the pod ended while it started: ${lastWordsOf(pod)}`);
+  return startFailed(templateOf(pod), `the pod ended while it started: ${endMessageOf(pod)}`);
 }
 
-function lastWordsOf({ status }: V1Pod): string {
+function endMessageOf({ status }: V1Pod): string {
   const ended = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]
     .map(({ state, name }) => ({ name, ...state?.terminated }))
     .find(({ exitCode }) => exitCode);
   if (ended) return `container ${ended.name}: ${ended.message ?? ended.reason ?? `exit code ${ended.exitCode}`}`;
-  return status?.message ?? status?.reason ?? 'nobody says why';
+  return status?.message ?? status?.reason ?? 'the cluster gives no reason';
 }
 
-/** Why a pod has no node yet; nothing where it has one, or nobody has looked. */
+/** Why the scheduler found no node for a pod; undefined if it found one, or has not tried yet. */
 export function unschedulable({ status }: V1Pod): string | undefined {
   const condition = status?.conditions?.find(({ type, status }) => type === 'PodScheduled' && status === 'False');
   return condition && (condition.message ?? condition.reason ?? 'it fits no node');

@@ -3,27 +3,27 @@ import type { SandboxLimits } from '#libs/catalog/catalog.ts';
 import { type InstancePlan, SEARCH_PATH } from '../backend.ts';
 import { fileSystemSizes } from '../file-systems.ts';
 
-/** Labels by which an executor finds its own again. */
+/** Labels by which an executor finds its pods. */
 export const EXECUTOR_LABEL = 'drydock.dev/executor';
 export const INSTANCE_LABEL = 'drydock.dev/instance';
 export const TEMPLATE_LABEL = 'drydock.dev/template';
 
-/** Of every sandbox; it may do nothing, and its token reaches none. */
+/** Service account of every sandbox. It has no rights, and its token is not mounted. */
 export const SERVICE_ACCOUNT = 'drydock-sandbox';
 export const CONTAINER = 'sandbox';
 const AGENT_DIRECTORY = '/run/drydock';
 const AGENT_PATH = `${AGENT_DIRECTORY}/agent`;
-// A name of the pod's own network namespace: no file system that the sandbox can write to holds it.
+// An abstract socket in the pod's own network namespace: it is in no file system that the sandbox can write to.
 const AGENT_SOCKET = '@drydock-agent';
-/** What an exec stream runs inside. */
+/** The command of an exec stream. */
 export const CONNECT_COMMAND = [AGENT_PATH, 'connect', AGENT_SOCKET];
 
 const USER = 1000;
 const MiB = 1024 * 1024;
 export const AGENT_VOLUME_BYTES = 64 * MiB;
-// The agent ends at SIGTERM, with everything that it started.
+// On SIGTERM the agent ends, with every process that it started.
 const GRACE_SECONDS = 1;
-// Pods on a node that has gone are deleted after this and not after the usual 5 minutes.
+// Pods on a lost node are deleted after this time; the default is 5 minutes.
 const LOST_NODE_SECONDS = 5;
 
 export type Placement = {
@@ -31,11 +31,12 @@ export type Placement = {
   executorId: string;
   /** Image that holds the agent as `/drydock-agent`. */
   agentImage: string;
-  /** CPU is asked for as a part of the limit: this one in so many. */
+  /** Ratio of the CPU limit to the CPU request. */
   cpuOvercommit: number;
 };
 
-/** A hardened pod that passes Pod Security `restricted`. Everything here is asserted by a test on a real one. */
+/** A hardened pod that passes Pod Security `restricted`. A test asserts everything here on a real pod. */
+// Over 70 lines: one table of plain data, as the API takes it.
 export function podFor(plan: InstancePlan, placement: Placement): V1Pod {
   const { namespace, executorId, agentImage, cpuOvercommit } = placement;
   const resources = resourcesFor(plan, cpuOvercommit);
@@ -66,7 +67,7 @@ export function podFor(plan: InstancePlan, placement: Placement): V1Pod {
       automountServiceAccountToken: false,
       enableServiceLinks: false,
       hostname: 'sandbox',
-      // No name can be asked for, so that nothing of the cluster's own has to be told.
+      // No name resolves: the default would tell the sandbox the names of the cluster.
       dnsPolicy: 'None',
       dnsConfig: { nameservers: ['127.0.0.1'] },
       securityContext: {
@@ -112,7 +113,7 @@ export function podFor(plan: InstancePlan, placement: Placement): V1Pod {
   };
 }
 
-/** The pod's name: one that a cluster takes. */
+/** The pod's name; Kubernetes allows no underscores. */
 export function nameOf(instanceId: string): string {
   return `drydock-${instanceId.replaceAll('_', '-')}`;
 }
@@ -131,7 +132,7 @@ function volumesFor(limits: SandboxLimits): V1Volume[] {
   ];
 }
 
-/** Memory that is asked for is what may be used: a node never promises the same twice. */
+/** Memory request and limit are equal, so that a node never overcommits memory. */
 export function resourcesFor(
   { limits, writableRoot }: Pick<InstancePlan, 'limits' | 'writableRoot'>,
   cpuOvercommit: number,

@@ -7,23 +7,33 @@ import { EXECUTOR_LABEL } from './pod.ts';
 
 const RETRY_MS = 500;
 
-/** The sandboxes of every executor, in the namespaces that are followed, as the cluster last told. */
+/** A cache of the pods of every executor in the namespaces that are followed. */
 export type Pods = AsyncDisposable & {
-  /** Follows another namespace; resolves when it was listed. May be repeated. */
+  /** Follows a namespace; resolves when it was listed. Idempotent. */
   follow(namespace: string): Promise<void>;
-  /** Forgets a namespace that is removed, with its pods. */
+  /** Drops a removed namespace with its pods. */
   forget(namespace: string): Promise<void>;
   get(name: string): V1Pod | undefined;
-  /** How many there are in a namespace. */
+  /** The number of pods in a namespace. */
   count(namespace: string): number;
-  /** Resolves with what `wanted` answers for a pod, which may not exist yet, once that is something. */
+  /** Resolves with the first value that `wanted` answers for a pod. The pod need not exist yet. */
   until<T>(name: string, wanted: (pod: V1Pod | undefined) => T | undefined, signal: AbortSignal): Promise<T>;
-  /** What was read of a pod besides, as if the cluster had told it. */
+  /** Merges a pod that was read outside the watch into the cache. */
   learn(pod: V1Pod): void;
-  /** Hears of every change until disposed; `gone` for a pod that was deleted. */
-  onChange(listener: (pod: V1Pod, gone: boolean) => void): Disposable;
-  /** Hears when the cluster can be followed again after an interruption. */
+  /** Calls the listener for every change, until disposed. */
+  onChange(listener: (pod: V1Pod, isDeleted: boolean) => void): Disposable;
+  /** Calls the listener when a watch resumes after an interruption, until disposed. */
   onResumed(listener: () => void): Disposable;
+};
+
+type State = {
+  config: KubeConfig;
+  api: CoreV1Api;
+  log: Logger;
+  changes: EventEmitter<{ change: [V1Pod, boolean]; resumed: [] }>;
+  stop: AbortController;
+  pods: Map<string, V1Pod>;
+  informers: Map<string, Informer>;
 };
 
 type Informer = { source: ListWatch<V1Pod>; started: Promise<void> };
@@ -34,56 +44,22 @@ export async function listPods(api: CoreV1Api, namespace: string, labelSelector:
   });
 }
 
-/** Follows pods by a label: lists them, watches from there, and lists again where the cluster has forgotten that point. */
+/** Lists and watches pods by a label; lists again if the resource version of the watch has expired. */
 export function followPods(config: KubeConfig, { api, log }: { api: CoreV1Api; log: Logger }): Pods {
-  const changes = new EventEmitter<{ change: [V1Pod, boolean]; resumed: [] }>().setMaxListeners(0);
+  const changes: State['changes'] = new EventEmitter();
+  changes.setMaxListeners(0);
   const stop = new AbortController();
-  const pods = new Map<string, V1Pod>();
-  const informers = new Map<string, Informer>();
-
-  const tell = (gone: boolean) => (pod: V1Pod) => {
-    const name = pod.metadata?.name ?? '';
-    if (gone) pods.delete(name);
-    else pods.set(name, pod);
-    changes.emit('change', pod, gone);
-  };
-
-  const begin = (namespace: string): Informer => {
-    // Bookmarks keep the point to resume from young while nothing happens.
-    const path = `/api/v1/namespaces/${namespace}/pods?allowWatchBookmarks=true`;
-    const list = () => listPods(api, namespace, EXECUTOR_LABEL);
-    const source = new ListWatch<V1Pod>(path, new Watch(config), list, false, EXECUTOR_LABEL);
-    source.on('add', tell(false));
-    source.on('update', tell(false));
-    source.on('delete', tell(true));
-    source.on('error', async (error) => {
-      const isOver = () => stop.signal.aborted || informers.get(namespace)?.source !== source;
-      if (isOver()) return;
-      log.warn({ err: error, namespace }, 'watch of the pods interrupted');
-      await pause(RETRY_MS, undefined, { signal: stop.signal }).catch(() => {});
-      if (isOver()) return;
-      await source.start();
-      changes.emit('resumed');
-    });
-    return { source, started: source.start() };
-  };
-
-  const end = async (namespace: string): Promise<void> => {
-    const informer = informers.get(namespace);
-    informers.delete(namespace);
-    await informer?.source.stop();
-    await informer?.started;
-  };
-
+  const [pods, informers] = [new Map<string, V1Pod>(), new Map<string, Informer>()];
+  const state: State = { config, api, log, changes, stop, pods, informers };
   return {
     follow(namespace) {
-      const informer = informers.get(namespace) ?? begin(namespace);
+      const informer = informers.get(namespace) ?? startInformer(state, namespace);
       informers.set(namespace, informer);
       return informer.started;
     },
     async forget(namespace) {
-      await end(namespace);
-      for (const pod of pods.values()) if (pod.metadata?.namespace === namespace) tell(true)(pod);
+      await stopInformer(state, namespace);
+      for (const pod of pods.values()) if (pod.metadata?.namespace === namespace) record(state, pod, true);
     },
     get: (name) => pods.get(name),
     count: (namespace) => informers.get(namespace)?.source.list(namespace)?.length ?? 0,
@@ -95,7 +71,7 @@ export function followPods(config: KubeConfig, { api, log }: { api: CoreV1Api; l
         await once(changes, 'change', { signal: either });
       }
     },
-    learn: tell(false),
+    learn: (pod) => record(state, pod, false),
     onChange(listener) {
       changes.on('change', listener);
       return { [Symbol.dispose]: () => void changes.off('change', listener) };
@@ -106,7 +82,45 @@ export function followPods(config: KubeConfig, { api, log }: { api: CoreV1Api; l
     },
     async [Symbol.asyncDispose]() {
       stop.abort();
-      await Promise.all([...informers.keys()].map(end));
+      await Promise.all([...informers.keys()].map((namespace) => stopInformer(state, namespace)));
     },
   };
+}
+
+function record({ pods, changes }: State, pod: V1Pod, isDeleted: boolean): void {
+  const name = pod.metadata?.name ?? '';
+  if (isDeleted) pods.delete(name);
+  else pods.set(name, pod);
+  changes.emit('change', pod, isDeleted);
+}
+
+function startInformer(state: State, namespace: string): Informer {
+  const { config, api } = state;
+  // Bookmarks keep the resource version of the watch young while nothing happens.
+  const path = `/api/v1/namespaces/${namespace}/pods?allowWatchBookmarks=true`;
+  const list = () => listPods(api, namespace, EXECUTOR_LABEL);
+  const source = new ListWatch<V1Pod>(path, new Watch(config), list, false, EXECUTOR_LABEL);
+  source.on('add', (pod) => record(state, pod, false));
+  source.on('update', (pod) => record(state, pod, false));
+  source.on('delete', (pod) => record(state, pod, true));
+  source.on('error', (error) => resume(state, namespace, source, error));
+  return { source, started: source.start() };
+}
+
+async function resume(state: State, namespace: string, source: ListWatch<V1Pod>, error: unknown): Promise<void> {
+  const { stop, informers, changes, log } = state;
+  const isOver = () => stop.signal.aborted || informers.get(namespace)?.source !== source;
+  if (isOver()) return;
+  log.warn({ err: error, namespace }, 'watch of the pods interrupted');
+  await pause(RETRY_MS, undefined, { signal: stop.signal }).catch(() => {});
+  if (isOver()) return;
+  await source.start();
+  changes.emit('resumed');
+}
+
+async function stopInformer({ informers }: State, namespace: string): Promise<void> {
+  const informer = informers.get(namespace);
+  informers.delete(namespace);
+  await informer?.source.stop();
+  await informer?.started;
 }

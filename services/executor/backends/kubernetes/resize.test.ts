@@ -7,7 +7,7 @@ const resources = (cpu: string): V1ResourceRequirements => {
   const each = { cpu, memory: '268435456' };
   return { limits: each, requests: each };
 };
-/** A pod that is to have so much CPU, and has so much. */
+/** A pod with this much CPU wanted in its spec, and this much in use. */
 const pod = (wanted: string, has: string): V1Pod => ({
   metadata: { name: 'drydock-ins-1', generation: 2 },
   spec: { containers: [{ name: 'sandbox', resources: resources(wanted) }] },
@@ -22,7 +22,7 @@ const pod = (wanted: string, has: string): V1Pod => ({
   },
 });
 
-/** What the API server is asked to change of a pod that is known so. */
+/** The patches sent to the API server for a pod in this state. */
 async function patches(known: V1Pod, cpu: string): Promise<unknown[]> {
   const asked: unknown[] = [];
   const api = {
@@ -32,15 +32,15 @@ async function patches(known: V1Pod, cpu: string): Promise<unknown[]> {
     },
   } as Partial<CoreV1Api> as CoreV1Api;
   const pods = { get: () => known, until: async (_, wanted) => wanted(pod(cpu, '1')) } as Partial<Pods> as Pods;
-  expect(await resizePod({ api, pods, homes: new Map([['ins_1', 'ns']]) }, 'ins_1', resources(cpu))).toBe(true);
+  expect(await resizePod({ api, pods, namespace: 'ns' }, 'ins_1', resources(cpu))).toBe(true);
   return asked;
 }
 
-test('a pod that has what is wanted and is to have it is left alone', async () => {
+test('a pod with the wanted resources and no pending resize is not patched', async () => {
   expect(await patches(pod('1', '1'), '1')).toEqual([]);
 });
 
-test('a change that waits for room is taken back, though the pod has what is wanted', async () => {
+test('a pending resize is reverted, although the pod still has the wanted resources', async () => {
   expect(await patches(pod('16', '1'), '1')).toMatchObject([
     { spec: { containers: [{ name: 'sandbox', resources: { limits: { cpu: '1' } } }] } },
   ]);

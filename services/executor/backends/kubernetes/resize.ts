@@ -6,7 +6,7 @@ import {
   type V1PodCondition,
   type V1ResourceRequirements,
 } from '@kubernetes/client-node';
-// The library does not list it.
+// The library does not export it.
 import { quantityToScalar } from '@kubernetes/client-node/dist/util.js';
 import { DrydockError } from '#libs/errors.ts';
 import { hasCode, messageOf } from './api-errors.ts';
@@ -19,27 +19,26 @@ const CHANGED = ['cpu', 'memory'] as const;
 
 type Resources = Pick<V1ResourceRequirements, 'limits' | 'requests'>;
 
-/** Whether the cluster changes what running pods may use: Kubernetes since 1.33. */
+/** Whether the cluster can resize running pods: Kubernetes since 1.33. */
 export async function canResize(api: CoreV1Api): Promise<boolean> {
   const { resources } = await api.getAPIResources();
   return resources.some(({ name }) => name === 'pods/resize');
 }
 
 /**
- * Changes CPU and memory of a running pod and waits until its node has done so. False where the pod uses more memory than that
- * now. Errors: NO_CAPACITY where its node has no room, SANDBOX_STOPPED where it ends meanwhile, SERVICE_UNAVAILABLE.
+ * Resizes CPU and memory of a running pod, and waits for its node. False if the pod uses more memory than the new limit. Errors:
+ * NO_CAPACITY if its node has too little, SANDBOX_STOPPED if the pod ends meanwhile, SERVICE_UNAVAILABLE.
  */
 export async function resizePod(
-  { api, pods, homes }: { api: CoreV1Api; pods: Pods; homes: ReadonlyMap<string, string> },
+  { api, pods, namespace }: { api: CoreV1Api; pods: Pods; namespace: string | undefined },
   instanceId: string,
   resources: Resources,
 ): Promise<boolean> {
   const name = nameOf(instanceId);
-  const namespace = homes.get(instanceId);
   if (!namespace) throw stopped();
   const wanted = { limits: only(resources.limits), requests: only(resources.requests) };
   const before = pods.get(name);
-  if (before && hasResources(before, wanted) && isToHave(before, wanted)) return true;
+  if (before && hasResources(before, wanted) && wants(before, wanted)) return true;
   const body = { spec: { containers: [{ name: CONTAINER, resources: wanted }] } };
   const merging = setHeaderOptions('Content-Type', PatchStrategy.StrategicMergePatch);
   const { metadata } = await api.patchNamespacedPodResize({ namespace, name, body }, merging).catch((error) => {
@@ -52,17 +51,17 @@ export async function resizePod(
   return result;
 }
 
-/** What became of a change; nothing while the node is at it. */
+/** The outcome of a resize; undefined while the node works on it. */
 function outcomeOf(pod: V1Pod | undefined, wanted: Resources, asked: number): boolean | DrydockError | undefined {
   if (!pod || pod.metadata?.deletionTimestamp) return stopped();
   if (hasResources(pod, wanted)) return true;
-  const told = (type: string) => pod.status?.conditions?.find((each) => isTrue(each, type, asked));
-  const pending = told('PodResizePending');
+  const condition = (type: string) => pod.status?.conditions?.find((each) => isTrue(each, type, asked));
+  const pending = condition('PodResizePending');
   if (pending)
     return new DrydockError('NO_CAPACITY', `the sandbox's node has no room for its limits: ${pending.message}`, {
       retryAfterMs: RETRY_AFTER_MS,
     });
-  return told('PodResizeInProgress')?.reason === 'Error' ? false : undefined;
+  return condition('PodResizeInProgress')?.reason === 'Error' ? false : undefined;
 }
 
 function isTrue({ type, status, observedGeneration = Infinity }: V1PodCondition, name: string, since: number): boolean {
@@ -74,8 +73,8 @@ function hasResources({ status }: V1Pod, wanted: Resources): boolean {
   return same(resources?.limits, wanted.limits) && same(allocatedResources, wanted.requests);
 }
 
-/** No other change waits for its node. */
-function isToHave({ spec }: V1Pod, wanted: Resources): boolean {
+/** Whether no other resize is pending. */
+function wants({ spec }: V1Pod, wanted: Resources): boolean {
   const { resources } = spec?.containers.find(({ name }) => name === CONTAINER) ?? {};
   return same(resources?.limits, wanted.limits) && same(resources?.requests, wanted.requests);
 }

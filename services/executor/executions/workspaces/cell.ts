@@ -8,75 +8,74 @@ import { fromAgent, isSilence } from '../../agent/errors.ts';
 import type { Backend } from '../../backends/backend.ts';
 import { cellSizes } from '../../backends/file-systems.ts';
 import { tenantOf } from '../../backends/tenant.ts';
-import type { Lease, Leases } from '../cell-hosts.ts';
-import { confinesOf, PIECE_BYTES, piecesOf, type StepEvent, type Workplace, whyNotWritten } from './workspace.ts';
+import type { CellHost, CellHosts } from '../cell-hosts.ts';
+import { limitControls, PIECE_BYTES, piecesOf, type StepEvent, type Workspace, writeFailureOf } from './workspace.ts';
 
 const ATTEMPTS = 3;
 const NOTHING = Buffer.alloc(0);
 
-type Dependencies = { leases: Leases; backend: Backend; log: Logger };
+type Dependencies = { cellHosts: CellHosts; backend: Backend; log: Logger };
 
-/**
- * A cell in a sandbox that is leased to the organisation. Errors: NO_CAPACITY, SANDBOX_START_FAILED; NOT_IMPLEMENTED where
- * the template can have no cells.
- */
-export async function openCellWorkplace(
+/** Opens a cell in a cell host of the organisation. Errors: NO_CAPACITY, SANDBOX_START_FAILED; NOT_IMPLEMENTED if the template cannot have cells. */
+export async function openCellWorkspace(
   dependencies: Dependencies,
   spec: SandboxSpec,
   signal: AbortSignal,
-): Promise<Workplace> {
+): Promise<Workspace> {
   const tenant = tenantOf(spec);
   for (let attempt = 1; ; attempt++) {
-    const lease = await dependencies.leases.take({ ...spec, limits: spec.limits!, tenant }, signal);
+    const host = await dependencies.cellHosts.take({ ...spec, limits: spec.limits!, tenant }, signal);
     try {
-      return await workplaceIn(lease, spec, dependencies);
+      return await workspaceIn(host, spec, dependencies);
     } catch (error) {
-      // What a sandbox was like that waited since its last cell is found out only now; another may fare better.
-      discard(lease, dependencies);
-      dependencies.log.warn({ err: error, instanceId: lease.instance.id }, 'leased sandbox could not be used');
+      // A cell host may have broken while it was idle, so another one is tried.
+      discard(host, dependencies);
+      dependencies.log.warn({ err: error, instanceId: host.instance.id }, 'failed to open a cell');
       if (attempt === ATTEMPTS) throw startFailed(error);
     }
   }
 }
 
-async function workplaceIn(lease: Lease, { limits }: SandboxSpec, dependencies: Dependencies): Promise<Workplace> {
-  const { leases, backend } = dependencies;
-  const ended = lease.ended.signal;
-  const confines = confinesOf(backend, lease.instance.id, lease);
-  if (!(await confines.limit(limits!))) throw new Error('too much memory is in use before anything runs');
-  const cell = await openCell(lease.instance.link.cells, cellSizes(limits!), ended);
+async function workspaceIn(host: CellHost, { limits }: SandboxSpec, dependencies: Dependencies): Promise<Workspace> {
+  const { cellHosts, backend } = dependencies;
+  const ended = host.lifetime.signal;
+  const controls = limitControls(backend, host.instance.id, host);
+  if (!(await controls.limit(limits!))) throw new Error('too much memory is in use before anything runs');
+  const cell = await openCell(host.instance.link.cells, cellSizes(limits!), ended);
   let left = false;
   return {
     isolation: 'CELL',
     ended,
-    ...confines,
+    ...controls,
     async write(files, signal) {
       using _ending = endingWith(cell, signal);
       try {
         for (const file of files) await writeFile(cell, file);
       } catch (error) {
-        throw await whyNotWritten(error, ended);
+        throw await writeFailureOf(error, ended);
       }
     },
-    // The agent has ended what an earlier step started before it told of that one's end.
+    // The agent kills the processes of a step before it reports its end.
     async clear() {},
     start: (command, stdin, signal) => start(cell, command, stdin, signal, ended),
     async [Symbol.asyncDispose]() {
-      // Nobody waits for it but who wants the sandbox next. Once only: by the second time it may be somebody's.
-      if (!left) void leases.leave(lease, cell.close());
+      // Only the next user of the cell host waits for this. Released once: after that it may belong to another execution.
+      if (!left) void cellHosts.release(host, cell.close());
       left = true;
     },
   };
 }
 
-function discard(lease: Lease, { leases, log }: Dependencies): void {
-  leases
-    .discard(lease)
-    .catch((error) => log.warn({ err: error, instanceId: lease.instance.id }, 'leased sandbox not removed yet'));
+function discard(host: CellHost, { cellHosts, log }: Dependencies): void {
+  cellHosts
+    .discard(host)
+    .catch((error) =>
+      log.warn({ err: error, instanceId: host.instance.id }, 'failed to remove a cell host; trying again later'),
+    );
 }
 
 function startFailed(cause: unknown): DrydockError {
-  return new DrydockError('SANDBOX_START_FAILED', 'no cell could be made', { cause });
+  return new DrydockError('SANDBOX_START_FAILED', 'failed to open a cell', { cause });
 }
 
 async function writeFile(cell: Cell, { name, content }: SourceFile): Promise<void> {
@@ -107,7 +106,7 @@ async function* start(
   } catch (error) {
     throw isSilence(error) ? error : await fromAgent(error, ended);
   } finally {
-    // Also where whoever read the events has left.
+    // Also if the reader of the events has stopped reading.
     if (running) cell.abort();
     running = false;
   }
@@ -119,7 +118,7 @@ function endingWith(cell: Cell, signal: AbortSignal): Disposable {
   return { [Symbol.dispose]: () => signal.removeEventListener('abort', cell.abort) };
 }
 
-/** Gives a long input piece by piece. A program that ends before it has read all of it is its own affair. */
+/** Sends a long input piece by piece. A program may end before it has read all of it. */
 async function feed(cell: Cell, stdin: Buffer, isWanted: () => boolean): Promise<void> {
   try {
     let given = 0;
@@ -129,6 +128,6 @@ async function feed(cell: Cell, stdin: Buffer, isWanted: () => boolean): Promise
       await cell.send({ $case: 'input', value: { data, close: given === stdin.length } });
     }
   } catch {
-    // How the program ended is told by the cell's own events.
+    // The events of the cell report the end of the program.
   }
 }

@@ -6,41 +6,41 @@ import type { Isolation } from '#proto/drydock/v1/execution.ts';
 import type { Backend } from '../../backends/backend.ts';
 import type { Instances } from '../../instances/instances.ts';
 import type { Sandboxes } from '../../sandboxes/sandboxes.ts';
-import type { Leases } from '../cell-hosts.ts';
-import { openCellWorkplace } from './cell.ts';
-import { openSandboxWorkplace } from './sandbox.ts';
-import type { Workplace } from './workspace.ts';
+import type { CellHosts } from '../cell-hosts.ts';
+import { openCellWorkspace } from './cell.ts';
+import { openSandboxWorkspace } from './sandbox.ts';
+import type { Workspace } from './workspace.ts';
 
-export type Workplaces = {
+export type Workspaces = {
   sandboxes: Sandboxes;
-  leases: Leases;
+  cellHosts: CellHosts;
   instances: Instances;
   backend: Backend;
   log: Logger;
 };
 
 /**
- * Opens a workplace of the kind that was asked for; without a wish a cell, where the template can have them. Errors:
- * NO_CAPACITY, SANDBOX_START_FAILED; NOT_IMPLEMENTED where a cell was asked for that cannot be.
+ * Opens a workspace with the requested isolation; by default a cell if the template can have cells, else a sandbox. Errors:
+ * NO_CAPACITY, SANDBOX_START_FAILED; NOT_IMPLEMENTED if a cell was requested and the template cannot have cells.
  */
-export async function openWorkplace(
-  workplaces: Workplaces,
+export async function openWorkspace(
+  workspaces: Workspaces,
   spec: SandboxSpec,
   isolation: Isolation,
   signal: AbortSignal,
-): Promise<Workplace> {
+): Promise<Workspace> {
   if (isolation !== 'SANDBOX') {
     try {
-      return await openCellWorkplace(workplaces, spec, signal);
+      return await openCellWorkspace(workspaces, spec, signal);
     } catch (error) {
-      if (isolation === 'CELL' || !meansNoCells(error, workplaces.instances.hasCells(spec.template))) throw error;
+      if (isolation === 'CELL' || !meansNoCells(error, workspaces.instances.hasCells(spec.template))) throw error;
     }
   }
-  // An id of its own each time: one that an earlier attempt used would be that one's sandbox.
-  return openSandboxWorkplace(workplaces, { ...spec, sandboxId: newId('sbx') }, signal);
+  // A new id each time: with the id of an earlier attempt, the claim would answer with its sandbox.
+  return openSandboxWorkspace(workspaces, { ...spec, sandboxId: newId('sbx') }, signal);
 }
 
-/** Where cells have never worked, failing to start is how an engine may say that it cannot make them. */
+/** An engine that cannot run cells may fail to start them, so before the first cell that counts as well. */
 function meansNoCells(error: unknown, hasCells: boolean | undefined): boolean {
   return hasReason(error, 'NOT_IMPLEMENTED') || (!hasCells && hasReason(error, 'SANDBOX_START_FAILED'));
 }

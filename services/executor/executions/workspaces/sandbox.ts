@@ -8,36 +8,36 @@ import { startProcess } from '../../agent/processes.ts';
 import type { Backend } from '../../backends/backend.ts';
 import type { Sandbox, Sandboxes } from '../../sandboxes/sandboxes.ts';
 import {
-  confinesOf,
+  limitControls,
   PIECE_BYTES,
   PROGRAM_DIRECTORY,
   piecesOf,
   type StepEvent,
-  type Workplace,
-  whyNotWritten,
+  type Workspace,
+  writeFailureOf,
 } from './workspace.ts';
 
 const WRITES_AT_ONCE = 4;
 const AGENT_DEADLINE_MS = 10_000;
 const NOTHING = Buffer.alloc(0);
 
-/** A sandbox of its own, destroyed afterwards. Errors: NO_CAPACITY, SANDBOX_START_FAILED. */
-export async function openSandboxWorkplace(
+/** Claims a sandbox as a workspace, destroyed afterwards. Errors: NO_CAPACITY, SANDBOX_START_FAILED. */
+export async function openSandboxWorkspace(
   { sandboxes, backend, log }: { sandboxes: Sandboxes; backend: Backend; log: Logger },
   spec: SandboxSpec,
   signal: AbortSignal,
-): Promise<Workplace> {
+): Promise<Workspace> {
   const sandbox = await sandboxes.claim(spec, signal);
-  // Known to nobody but this call, so there is nothing to wait for.
+  // Session does not record the sandbox of an execution, so no confirmation will come.
   sandbox.confirmed = true;
   const { instance, limits, sandboxId } = sandbox;
-  const ended = sandbox.ended.signal;
+  const ended = sandbox.lifetime.signal;
   const { control } = instance.link;
   let hasRun = false;
   return {
     isolation: 'SANDBOX',
     ended,
-    ...confinesOf(backend, instance.id, { limits }),
+    ...limitControls(backend, instance.id, { limits }),
     write: (files, signal) => writeFiles(sandbox, files, signal),
     async clear(signal) {
       if (hasRun) await control.killAll({}, { signal, deadlineMs: AGENT_DEADLINE_MS });
@@ -45,16 +45,18 @@ export async function openSandboxWorkplace(
     },
     start: (command, stdin, signal) => start(sandbox, command, stdin, signal),
     async [Symbol.asyncDispose]() {
-      // Nobody waits for it: the sandbox counts until it is gone, and what cannot be removed now is swept up later.
+      // In the background: the sandbox keeps its capacity until it is destroyed, and a failure is retried as overdue.
       sandboxes
         .destroy(sandboxId)
-        .catch((error) => log.warn({ err: error, sandboxId }, 'sandbox of an execution not destroyed yet'));
+        .catch((error) =>
+          log.warn({ err: error, sandboxId }, 'failed to destroy the sandbox of an execution; trying again later'),
+        );
     },
   };
 }
 
-async function writeFiles({ instance, ended }: Sandbox, files: SourceFile[], signal: AbortSignal): Promise<void> {
-  const options = { signal: AbortSignal.any([signal, ended.signal]) };
+async function writeFiles({ instance, lifetime }: Sandbox, files: SourceFile[], signal: AbortSignal): Promise<void> {
+  const options = { signal: AbortSignal.any([signal, lifetime.signal]) };
   const queue = files.values();
   const worker = async () => {
     for (const file of queue) await instance.link.files.write(toMessages(file), options);
@@ -63,7 +65,7 @@ async function writeFiles({ instance, ended }: Sandbox, files: SourceFile[], sig
     if (files.length === 0) await instance.link.files.makeDirectory({ path: PROGRAM_DIRECTORY }, options);
     await Promise.all(Array.from({ length: Math.min(WRITES_AT_ONCE, files.length) }, worker));
   } catch (error) {
-    throw await whyNotWritten(error, ended.signal);
+    throw await writeFailureOf(error, lifetime.signal);
   }
 }
 
@@ -84,11 +86,11 @@ async function* start(
 ): AsyncIterable<StepEvent> {
   const inline = stdin.length <= PIECE_BYTES;
   const request = { ...command, stdin: inline ? stdin : NOTHING, openStdin: !inline };
-  const starved = new AbortController();
-  const endings = AbortSignal.any([signal, starved.signal]);
+  const inputLost = new AbortController();
+  const endings = AbortSignal.any([signal, inputLost.signal]);
   try {
     for await (const { event } of startProcess(sandbox.instance.link.processes, request, endings)) {
-      if (event?.$case === 'started' && !inline) void feed(sandbox, request.processId, stdin, starved);
+      if (event?.$case === 'started' && !inline) void feed(sandbox, request.processId, stdin, inputLost);
       if (event) yield event;
     }
   } catch (error) {
@@ -98,24 +100,24 @@ async function* start(
 }
 
 /**
- * Gives a long input piece by piece. A program that ends before it has read all of it is its own affair; one that can be
- * given no more, since nobody knows what of it has arrived, is `starved`.
+ * Sends a long input piece by piece. A program may end before it has read all of it. Aborts `inputLost` if a piece got no answer:
+ * it may or may not have arrived.
  */
 async function feed(
-  { instance, ended }: Sandbox,
+  { instance, lifetime }: Sandbox,
   processId: string,
   stdin: Buffer,
-  starved: AbortController,
+  inputLost: AbortController,
 ): Promise<void> {
   try {
     let given = 0;
     for (const data of piecesOf(stdin)) {
       given += data.length;
       const close = given === stdin.length;
-      await instance.link.processes.writeInput({ processId, data, close }, { signal: ended.signal });
+      await instance.link.processes.writeInput({ processId, data, close }, { signal: lifetime.signal });
     }
   } catch (error) {
-    // How a program ended is told by its own stream.
-    if (isSilence(error)) starved.abort(noAnswer(error));
+    // The stream of the process reports its end.
+    if (isSilence(error)) inputLost.abort(noAnswer(error));
   }
 }

@@ -6,41 +6,41 @@ import { fromAgent } from '../../agent/errors.ts';
 import type { Backend, PeakMemory } from '../../backends/backend.ts';
 import { sameLimits } from '../../instances/limits.ts';
 
-/** Where the files of a program are, and where its commands run. */
+/** Directory of a program's files, in which its commands run. */
 export const PROGRAM_DIRECTORY = '/home/user/program';
 
-/** Bytes that go to the agent in one message. */
+/** Maximum bytes in one message to the agent. */
 export const PIECE_BYTES = 256 * 1024;
 
-/** What becomes of a command. The last is `exited`, or `refused` where it cannot be executed. */
+/** An event of a command. The last one is `exited`, or `refused` if the command cannot be executed. */
 export type StepEvent = Exclude<RunResponse['event'], undefined | { $case: 'opened' }>;
 
 /**
- * Where the steps of one program run, one after the other, with nothing else beside them. Disposing ends whatever runs in
- * it. Calls throw where the sandbox around it does not answer; whether it has ended is told by `ended`.
+ * A place in which the steps of one program run one after the other, alone. Disposing kills everything in it. Calls throw if the
+ * sandbox around it does not answer.
  */
-export type Workplace = AsyncDisposable & {
+export type Workspace = AsyncDisposable & {
   readonly isolation: 'CELL' | 'SANDBOX';
-  /** Aborted when the sandbox around it ends, with the error that says why. */
+  /** Aborted when the sandbox around it ends, with the error that calls get. */
   readonly ended: AbortSignal;
   /** Writes files into the program's directory. */
   write(files: SourceFile[], signal: AbortSignal): Promise<void>;
-  /** Sets the limits of what runs next. False where more memory than that is in use already. */
+  /** Sets the limits of the next step. False if more memory is in use already. */
   limit(limits: SandboxLimits): Promise<boolean>;
-  /** Measures the peak of memory from now on. Nothing where that cannot be. */
+  /** Begins to measure the peak of memory. Undefined if the backend cannot. */
   measurePeak(): Promise<PeakMemory | undefined>;
-  /** Ends whatever earlier steps left running. */
+  /** Kills the processes that earlier steps left. */
   clear(signal: AbortSignal): Promise<void>;
-  /** Runs a command with an input. Aborting `signal` ends it. */
+  /** Runs a command with an input. Aborting `signal` kills it. */
   start(command: StartRequest, stdin: Buffer, signal: AbortSignal): AsyncIterable<StepEvent>;
 };
 
-/** What is asked of the backend about the sandbox around a workplace of either kind. `now.limits` follows what is set. */
-export function confinesOf(
+/** Sets the limits and measures the peak memory of the sandbox around a workspace. Keeps `now.limits` up to date. */
+export function limitControls(
   backend: Backend,
   instanceId: string,
   now: { limits: SandboxLimits },
-): Pick<Workplace, 'limit' | 'measurePeak'> {
+): Pick<Workspace, 'limit' | 'measurePeak'> {
   return {
     async limit({ memoryBytes, processes, cpus }) {
       const limits = { ...now.limits, memoryBytes, processes, cpus };
@@ -55,18 +55,18 @@ export function confinesOf(
 }
 
 function noOtherLimits(): DrydockError {
-  const wanted = 'give the compiler, the program and every case the same memory, processes and CPUs';
-  return new DrydockError('NOT_IMPLEMENTED', `sandboxes keep their limits here: ${wanted}`);
+  const advice = 'give the compiler, the program and every case the same memory, processes and CPUs';
+  return new DrydockError('NOT_IMPLEMENTED', `limits of a running sandbox cannot be changed here: ${advice}`);
 }
 
-/** Why files could not be written. Nothing has run on them yet, so that another sandbox may fare better. */
-export async function whyNotWritten(error: unknown, ended: AbortSignal): Promise<unknown> {
+/** The error if files cannot be written. No program has run yet, so the scheduler may try again elsewhere. */
+export async function writeFailureOf(error: unknown, ended: AbortSignal): Promise<unknown> {
   const known = await fromAgent(error, ended);
   if (!hasReason(known, 'SANDBOX_STOPPED', 'SERVICE_UNAVAILABLE')) return known;
   return new DrydockError('SANDBOX_START_FAILED', 'the sandbox ended before the program began', { cause: known });
 }
 
-/** Cuts data into messages for the agent; no data is one empty piece. */
+/** Cuts data into messages for the agent; empty data is one empty piece. */
 export function* piecesOf(data: Buffer): Generator<Buffer> {
   for (let at = 0; at === 0 || at < data.length; at += PIECE_BYTES) yield data.subarray(at, at + PIECE_BYTES);
 }

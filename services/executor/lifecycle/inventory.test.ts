@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { parseCatalog } from '#libs/catalog/catalog.ts';
 import { createLogger } from '#libs/log.ts';
-import type { Backend } from '../backends/backend.ts';
+import type { Backend, Cluster, Takeover } from '../backends/backend.ts';
 import type { Claim } from '../backends/claim.ts';
 import type { Instance, Instances } from '../instances/instances.ts';
 import { type Claims, openClaims } from '../sandboxes/claims.ts';
 import { createQuarantine, type Quarantine } from '../sandboxes/quarantine.ts';
 import type { Sandboxes } from '../sandboxes/sandboxes.ts';
-import { adoptInstances, type Dependencies, reconcile } from './reconcile.ts';
+import { createInventory, type Dependencies, type Inventory } from './inventory.ts';
 
 const MiB = 1024 * 1024;
 const HOUR_MS = 3_600_000;
@@ -37,17 +37,23 @@ let known: Set<string>;
 let adopted: Claim[];
 let destroyed: string[];
 let reported: string[];
-let told: string[];
-let inherited: string[][];
+let logged: string[];
+let takenOver: string[][];
+let takeovers: Takeover[];
 let dependencies: Dependencies;
+let inventory: Inventory;
 
 beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'drydock-reconcile-'));
-  claims = await openClaims(directory, { note() {} });
-  [existing, known, adopted, destroyed, reported, told, inherited] = [[], new Set(), [], [], [], [], []];
-  const log = Object.assign(createLogger('test'), { error: (_: object, message: string) => void told.push(message) });
+  directory = await mkdtemp(join(tmpdir(), 'drydock-inventory-'));
+  claims = await openClaims(directory, {});
+  [existing, known, adopted, destroyed, reported, logged, takenOver] = [[], new Set(), [], [], [], [], []];
+  takeovers = [];
+  const log = Object.assign(createLogger('test'), { error: (_: object, message: string) => void logged.push(message) });
   quarantine = createQuarantine(log);
-  const backend = { list: async () => existing, inherit: async () => [] } as Partial<Backend> as Backend;
+  const backend = {
+    list: async () => existing,
+    cluster: { takeOver: async () => takeovers } as Partial<Cluster> as Cluster,
+  } as Partial<Backend> as Backend;
   const instances = {
     known: () => new Set(known),
     async adopt(id, template) {
@@ -67,9 +73,13 @@ beforeEach(async () => {
   } as Partial<Sandboxes> as Sandboxes;
   dependencies = {
     ...{ backend, instances, sandboxes, claims, catalog, quarantine, log },
-    report: ({ sandboxId }) => void reported.push(sandboxId),
-    reportInheritance: async (_, sandboxIds) => void inherited.push(sandboxIds),
+    reporter: {
+      start: () => new AsyncDisposableStack(),
+      report: ({ sandboxId }) => void reported.push(sandboxId),
+      reportTakeover: async (_, sandboxIds) => void takenOver.push(sandboxIds),
+    },
   } as Partial<Dependencies> as Dependencies;
+  inventory = createInventory(dependencies);
 });
 afterEach(() => rm(directory, { recursive: true }));
 
@@ -81,11 +91,11 @@ const claimOf = (sandboxId: string, fields: Partial<Claim> = {}): Claim => ({
 const fileOf = (instanceId: string) => join(directory, 'claims', `${instanceId}.json`);
 const exists = (instanceId: string, note?: string) => existing.push({ instanceId, running: true, note });
 
-test('what has a confirmed claim is taken over, and what has none or one that nobody confirmed is destroyed', async () => {
+test('an instance with a confirmed claim is adopted; without one it is destroyed', async () => {
   for (const id of ['ins_ours', 'ins_unconfirmed', 'ins_nobodys']) exists(id);
   await claims.write('ins_ours', claimOf('sbx_ours'));
   await claims.write('ins_unconfirmed', claimOf('sbx_unconfirmed', { confirmed: false }));
-  await adoptInstances(dependencies);
+  await inventory.adopt();
   expect(adopted).toMatchObject([{ sandboxId: 'sbx_ours' }]);
   expect(destroyed.toSorted()).toEqual(['ins_nobodys', 'ins_unconfirmed']);
   expect(reported).toEqual(['sbx_unconfirmed']);
@@ -100,43 +110,43 @@ const UNREADABLE: Record<string, (file: string) => Promise<unknown>> = {
   'a file without a limit': (file) => writeFile(file, whole.replace(/"cpus":1/, '"cpus":null')),
   'a file of a newer version': (file) => writeFile(file, whole.replace('{', '{"userId":70001,')),
   'a directory': (file) => mkdir(file),
-  'a link that leads nowhere else': (file) => symlink(file, file),
+  'a symbolic link to itself': (file) => symlink(file, file),
   'a claim behind a file': async (file) => {
     await rm(join(directory, 'claims'), { recursive: true });
     await writeFile(join(file, '..'), '');
   },
 };
 
-describe.each(Object.entries(UNREADABLE))('%s in the place of a claim', (name, damage) => {
-  test('leaves its instance as it is, is told of once, and is looked at again', async () => {
+describe.each(Object.entries(UNREADABLE))('%s instead of a claim', (name, damage) => {
+  test('quarantines its instance, is logged once, and is retried', async () => {
     exists('ins_lost');
     await damage(fileOf('ins_lost'));
-    if (name !== 'a claim behind a file') await adoptInstances(dependencies);
-    await reconcile(dependencies);
-    await reconcile(dependencies);
+    if (name !== 'a claim behind a file') await inventory.adopt();
+    await inventory.reconcile();
+    await inventory.reconcile();
     expect([destroyed, reported, adopted]).toEqual([[], [], []]);
-    expect(told).toEqual([expect.stringMatching(/left as it is/)]);
+    expect(logged).toEqual([expect.stringMatching(/quarantined/)]);
     expect(quarantine.ids()).toEqual(['ins_lost']);
 
     await rm(join(directory, 'claims'), { recursive: true });
     await mkdir(join(directory, 'claims'));
     await claims.write('ins_lost', claimOf('sbx_lost'));
-    await reconcile(dependencies);
+    await inventory.reconcile();
     expect(adopted).toMatchObject([{ sandboxId: 'sbx_lost' }]);
     expect(quarantine.ids()).toEqual([]);
   });
 });
 
-test('one whose claim cannot be read keeps no other from being taken over', async () => {
+test('an unreadable claim does not keep others from being adopted', async () => {
   exists('ins_lost');
   exists('ins_ours');
   await writeFile(fileOf('ins_lost'), '');
   await claims.write('ins_ours', claimOf('sbx_ours'));
-  await adoptInstances(dependencies);
+  await inventory.adopt();
   expect(adopted).toMatchObject([{ sandboxId: 'sbx_ours' }]);
 });
 
-test('a damaged claim counts for as long as a sandbox may live', async () => {
+test('a damaged claim holds as long as a sandbox can live', async () => {
   exists('ins_lost');
   await writeFile(fileOf('ins_lost'), '');
   const written = (hoursAgo: number) => {
@@ -144,64 +154,64 @@ test('a damaged claim counts for as long as a sandbox may live', async () => {
     return utimes(fileOf('ins_lost'), time, time);
   };
   await written(24);
-  await reconcile(dependencies);
+  await inventory.reconcile();
   expect(destroyed).toEqual([]);
   await written(26);
-  await reconcile(dependencies);
+  await inventory.reconcile();
   expect(destroyed).toEqual(['ins_lost']);
   expect(await claims.list()).toEqual([]);
   expect(quarantine.ids()).toEqual([]);
 });
 
-test('a damaged claim whose instance is gone is kept, and reported once it can be read', async () => {
+test('a damaged claim without an instance is kept, and reported once it can be read', async () => {
   await writeFile(fileOf('ins_gone'), '');
-  await adoptInstances(dependencies);
+  await inventory.adopt();
   expect(await claims.list()).toEqual(['ins_gone']);
   await claims.write('ins_gone', claimOf('sbx_gone'));
-  await reconcile(dependencies);
+  await inventory.reconcile();
   expect(reported).toEqual(['sbx_gone']);
   expect(await claims.list()).toEqual([]);
 });
 
-describe('what the backend has noted', () => {
-  test('counts where there is no file, or none that can be read', async () => {
+describe('the claim on an instance', () => {
+  test('is used if there is no file, or an unreadable one', async () => {
     exists('ins_1', JSON.stringify(claimOf('sbx_1')));
     exists('ins_2', JSON.stringify(claimOf('sbx_2')));
     await writeFile(fileOf('ins_2'), '');
-    await adoptInstances(dependencies);
+    await inventory.adopt();
     expect(adopted.map(({ sandboxId }) => sandboxId).toSorted()).toEqual(['sbx_1', 'sbx_2']);
   });
 
-  test('leaves its instance as it is where it is damaged, and nothing else', async () => {
+  test('quarantines its instance alone if it is damaged', async () => {
     exists('ins_lost', '{');
     exists('ins_ours', JSON.stringify(claimOf('sbx_ours')));
-    await adoptInstances(dependencies);
-    await reconcile(dependencies);
+    await inventory.adopt();
+    await inventory.reconcile();
     expect(destroyed).toEqual([]);
     expect(quarantine.ids()).toEqual(['ins_lost']);
     expect(adopted).toMatchObject([{ sandboxId: 'sbx_ours' }]);
   });
 });
 
-test('what cannot be taken over is left as it is until its deadline, and told of to whoever asks where it is', async () => {
+test('a sandbox that cannot be adopted is quarantined until its deadline, and reported as held here', async () => {
   dependencies.instances.adopt = async () => {
     throw new Error('ENOSPC: no space left on device');
   };
-  dependencies.backend.inherit = async () => [{ executorId: 'e0', lostTime: new Date(), settled: async () => {} }];
+  takeovers = [{ executorId: 'e0', lostTime: new Date(), settled: async () => {} }];
   exists('ins_1', JSON.stringify(claimOf('sbx_1')));
-  await reconcile(dependencies);
+  await inventory.reconcile();
   expect(destroyed).toEqual([]);
-  expect(inherited).toEqual([['sbx_1']]);
+  expect(takenOver).toEqual([['sbx_1']]);
   existing = [{ instanceId: 'ins_1', running: true, note: JSON.stringify(claimOf('sbx_1', { expireTime: 1 })) }];
-  await reconcile(dependencies);
+  await inventory.reconcile();
   expect(destroyed).toEqual(['ins_1']);
   expect(reported).toEqual(['sbx_1']);
 });
 
-test('what a template was lost of that is in the catalogue no more is left as it is', async () => {
+test('a sandbox whose template has left the catalogue is quarantined', async () => {
   exists('ins_1');
   await claims.write('ins_1', claimOf('sbx_1', { template: 'gone' }));
-  await adoptInstances(dependencies);
+  await inventory.adopt();
   expect(destroyed).toEqual([]);
   expect(quarantine.ids()).toEqual(['ins_1']);
 });
