@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { create, type DescMessage, fromBinary, toBinary, toJson } from '@bufbuild/protobuf';
+import { create, type DescMessage, toBinary, toJson } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import { DrydockError } from '#libs/errors.ts';
@@ -93,8 +93,7 @@ fuzzTest(
     if (!takes(() => scan(bytes))) return;
     let message: unknown;
     try {
-      methods.get(key)!.method.requestType.decode(bytes);
-      message = fromBinary(input, bytes);
+      message = methods.get(key)!.method.requestType.decode(bytes);
     } catch (error) {
       expect(String(error)).toMatch(NO_TEXT);
       return;
@@ -103,7 +102,7 @@ fuzzTest(
   }),
 );
 
-/** How many values a message holds. It fails where a list or a map has more than its limit. */
+/** How many values a message holds, as its owner has it. It fails where a list or a map has more than its limit. */
 function countWithin({ fields }: DescMessage, message: Record<string, unknown>): number {
   let count = 0;
   for (const field of fields) {
@@ -113,15 +112,19 @@ function countWithin({ fields }: DescMessage, message: Record<string, unknown>):
     const items: unknown[] = repeated ? Object.values(value as object) : [value];
     if (repeated) expect(items.length, String(field)).toBeLessThanOrEqual(contract.limits(field));
     count += items.length;
-    if (field.message) for (const item of items) count += countWithin(field.message, item as never);
+    if (field.message && !isForeign(field.message))
+      for (const item of items) count += countWithin(field.message, item as never);
   }
   return count;
 }
 
 function valueOfCase(oneof: unknown, name: string): unknown {
-  const { case: given, value } = oneof as { case?: string; value?: unknown };
+  const { $case: given, value } = (oneof ?? {}) as { $case?: string; value?: unknown };
   return given === name ? value : undefined;
 }
+
+/** Owners have times, durations and masks in another shape. */
+const isForeign = ({ typeName }: DescMessage) => typeName.startsWith('google.protobuf.');
 
 function damagedText(text: string, at: Iterator<number>): string {
   const cut = next(at) % (text.length + 1);
