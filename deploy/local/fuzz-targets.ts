@@ -38,7 +38,7 @@ export function lineOf({ name, executions, finds }: FuzzReport): string {
 
 async function fuzzNative(name: string, packagePath: string, seconds: number): Promise<Target> {
   const options = [`-fuzz=^${name}$`, `-fuzztime=${seconds}s`, '-fuzzminimizetime=0s', '-parallel=1'];
-  const { all = '', exitCode } = await execa('go', ['test', '-run=^$', ...options, packagePath], {
+  const { all = '', exitCode, timedOut } = await execa('go', ['test', '-run=^$', ...options, packagePath], {
     cwd: AGENT,
     all: true,
     reject: false,
@@ -47,7 +47,7 @@ async function fuzzNative(name: string, packagePath: string, seconds: number): P
   });
   const executions = Number(/.*execs: (\d+)/s.exec(all)?.[1] ?? 0);
   const isFind = exitCode !== 0 && (all.includes(WRITTEN) || !all.includes(OUT_OF_TIME));
-  return { name, executions, finds: isFind ? 1 : 0, output: all.slice(-OUTPUT_END) };
+  return { name, executions, finds: isFind ? 1 : 0, output: timedOut ? 'it did not end' : all.slice(-OUTPUT_END) };
 }
 
 async function fuzzProperties(seconds: number): Promise<Target[]> {
