@@ -38,7 +38,11 @@ export function lineOf({ name, executions, finds }: FuzzReport): string {
 
 async function fuzzNative(name: string, packagePath: string, seconds: number): Promise<Target> {
   const options = [`-fuzz=^${name}$`, `-fuzztime=${seconds}s`, '-fuzzminimizetime=0s', '-parallel=1'];
-  const { all = '', exitCode, timedOut } = await execa('go', ['test', '-run=^$', ...options, packagePath], {
+  const {
+    all = '',
+    exitCode,
+    timedOut,
+  } = await execa('go', ['test', '-run=^$', ...options, packagePath], {
     cwd: AGENT,
     all: true,
     reject: false,
