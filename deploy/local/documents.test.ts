@@ -9,7 +9,7 @@ import { ROOT } from './root.ts';
 const LINK = /\]\(([^)#\s]*)(?:#([^)\s]*))?\)/g;
 const HEADING = /^#+ (.+)$/gm;
 /** Files of tests by the end of their name, wherever they are, and titles in them: `name.test.ts`: _title_, _title_. */
-const EVIDENCE = /`([\w-]+(?:\.test\.ts|_test\.go))`:((?:\s+_[^_\n]+_,?)+)/g;
+const EVIDENCE = /`([\w.-]+(?:\.test\.ts|_test\.go))`:((?:\s+_[^_\n]+_,?)+)/g;
 
 const { stdout } = await execa('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: ROOT });
 const files = stdout.split('\0').filter((name) => name && existsSync(join(ROOT, name)));

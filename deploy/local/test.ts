@@ -11,6 +11,7 @@ import { ensureImages } from '../images/build.ts';
 import { contractLines } from './contract.ts';
 import { ensureEngine } from './engine.ts';
 import { readExternal } from './external.ts';
+import { fuzz, lineOf } from './fuzz-targets.ts';
 import { generate } from './generate.ts';
 import { raiseKernelLimits } from './kernel-limits.ts';
 import { ROOT } from './root.ts';
@@ -24,6 +25,8 @@ const BIN = join(ROOT, 'node_modules/.bin');
 /** A stage that has not ended by then hangs: it fails, with what it printed last. */
 const STAGE_MS = 35 * 60_000;
 const LOG_END = 8_000;
+/** Seconds for each fuzz target: less than a minute in all. `npm run fuzz` tries them for longer. */
+const FUZZ_SECONDS = { native: 10, property: 5 };
 const TOP_LEVEL = [
   'LICENSE',
   'README.md',
@@ -74,6 +77,7 @@ const STAGES: Stage[] = [
     }),
   ),
   { name: 'agent', run: goTests },
+  { name: 'fuzz', run: fuzzBriefly },
   ...PROJECTS.map((name) => ({
     name,
     run: () => vitest(name),
@@ -119,7 +123,7 @@ async function runAll(stages: Stage[]): Promise<void> {
 
 /** Whether a stage needs no engine, and does not measure time. */
 function isLight(name: string): boolean {
-  return !['agent', ...PROJECTS].includes(name) || name === 'unit';
+  return !['agent', 'fuzz', ...PROJECTS].includes(name) || name === 'unit';
 }
 
 /** Builds what the stages need and the caches lack: images beside the programs of a cluster, which are compiled. */
@@ -242,6 +246,16 @@ async function goTests(): Promise<Counts> {
     counts.failed += 1;
   }
   return counts;
+}
+
+async function fuzzBriefly(): Promise<Counts> {
+  const targets = await fuzz(FUZZ_SECONDS);
+  for (const target of targets) {
+    say(lineOf(target));
+    if (target.finds > 0) say(target.output);
+  }
+  const failed = targets.filter(({ finds }) => finds > 0).length;
+  return { passed: targets.length - failed, failed, skipped: 0 };
 }
 
 type VitestReport = {

@@ -1,9 +1,9 @@
 import { ChannelCredentials } from '@grpc/grpc-js';
 import { context as telemetry } from '@opentelemetry/api';
 import { createChannel, createClientFactory, Metadata, type ServiceDefinition } from 'nice-grpc';
-import { errorDetailsClientMiddleware } from 'nice-grpc-error-details';
 import { openTelemetryClientMiddleware } from 'nice-grpc-opentelemetry';
 import { DrydockError } from '#libs/errors.ts';
+import { readErrorDetails } from '#libs/grpc/error-details.ts';
 import {
   CALLER_METADATA,
   type CallOptions,
@@ -65,7 +65,7 @@ export function createClient<D extends Definition>(
     },
   );
   const raw = createClientFactory()
-    .use(errorDetailsClientMiddleware)
+    .use(readErrorDetails)
     .use(openTelemetryClientMiddleware())
     .create(rawDefinition(definition), channel) as unknown as Record<string, RawMethod>;
 

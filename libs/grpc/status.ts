@@ -35,7 +35,8 @@ export function detailsOf({ reason, details }: DrydockError): Detail[] {
   ];
 }
 
-const DETAIL_TYPES = { ErrorInfo, RetryInfo, BadRequest, QuotaFailure };
+/** Details that errors of the platform bear. */
+export const DETAIL_TYPES = { ErrorInfo, RetryInfo, BadRequest, QuotaFailure };
 
 /** What goes on the wire for an error of a call: a ServerError with its details, or an AbortError. */
 export function statusOf(error: unknown): { code: Status; details: string; metadata: Metadata } {
@@ -69,7 +70,7 @@ export function explainStatus(code: Status): { message: string; details: Buffer 
 export function fromCallError(error: unknown): unknown {
   if (!isCallError(error)) return error;
   const details = error instanceof RichClientError ? readDetails(error.extra) : {};
-  const reason = details.reason ?? REASON_OF[error.code] ?? 'INTERNAL';
+  const reason = details.reason ?? (error.code === undefined ? undefined : REASON_OF[error.code]) ?? 'INTERNAL';
   // A transport's own words name addresses and files that are not for every caller.
   const message = details.reason ? error.details : (MESSAGE_OF[reason] ?? 'internal error');
   return new DrydockError(reason, message, { ...details.error, cause: error });
@@ -89,10 +90,15 @@ const MESSAGE_OF: { [reason in Reason]?: string } = {
   REQUEST_TOO_LARGE: 'the message is larger than the service accepts',
 };
 
-type CallError = Error & { code: Status; details: string };
+/** The code is absent where the transport itself failed to make sense of an answer. */
+type CallError = Error & { code: Status | undefined; details: string };
 
 function isCallError(error: unknown): error is CallError {
-  return error instanceof Error && 'code' in error && typeof error.code === 'number' && 'details' in error;
+  return error instanceof Error && 'code' in error && isCode(error.code) && 'details' in error;
+}
+
+function isCode(code: unknown): code is Status | undefined {
+  return code === undefined || typeof code === 'number';
 }
 
 function readDetails(extra: readonly { $type: string }[]): { reason?: Reason; error?: ErrorDetails } {
@@ -101,7 +107,7 @@ function readDetails(extra: readonly { $type: string }[]): { reason?: Reason; er
   for (const detail of extra) {
     if (detail.$type === ErrorInfo.$type) {
       const info = detail as ErrorInfo;
-      if (info.domain === ERROR_DOMAIN && info.reason in STATUS_OF) reason = info.reason as Reason;
+      if (info.domain === ERROR_DOMAIN && Object.hasOwn(STATUS_OF, info.reason)) reason = info.reason as Reason;
       if (Object.keys(info.metadata).length > 0) error.metadata = info.metadata;
     }
     if (detail.$type === RetryInfo.$type) {

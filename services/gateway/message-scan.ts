@@ -5,6 +5,8 @@ import { malformed, readTag, readVarint, skipValue, type Wire, WireType } from '
 
 /** Fields that one message may have, those of messages inside it among them, known or not. */
 export const MAX_ELEMENTS = 200_000;
+/** Owners keep maps in objects, where an entry of this name is lost. */
+const LOST_NAME = Buffer.from('__proto__');
 
 /**
  * Refuses the bytes of a message that would become more than its contract allows, without making an object of any part:
@@ -23,6 +25,7 @@ type FieldShape = {
   message: (() => MessageShape) | undefined;
   numbers: ReadonlySet<number> | undefined;
   isSafeInteger: boolean;
+  isMapKey: boolean;
 };
 type MessageShape = ReadonlyMap<number, FieldShape>;
 
@@ -50,7 +53,8 @@ function shapeOf(descriptor: DescMessage, limits: ItemLimits, shapes: Map<string
 function fieldShape(field: DescField, limits: ItemLimits, shapes: Map<string, MessageShape>): FieldShape {
   const value = valueShape(field, limits, shapes);
   if (field.fieldKind === 'map') {
-    const key = { ...value, wireType: wireTypeOf(field.mapKey), message: undefined, numbers: undefined };
+    const wireType = wireTypeOf(field.mapKey);
+    const key = { ...value, wireType, message: undefined, numbers: undefined, isSafeInteger: false, isMapKey: true };
     const entry: MessageShape = new Map([
       [1, key],
       [2, value],
@@ -72,6 +76,7 @@ function valueShape(field: DescField, limits: ItemLimits, shapes: Map<string, Me
     message: message && (() => shapeOf(message, limits, shapes)),
     numbers: values && new Set(values.values.map(({ number }) => number)),
     isSafeInteger: scalar === ScalarType.INT64 || scalar === ScalarType.UINT64,
+    isMapKey: false,
   };
 }
 
@@ -144,13 +149,21 @@ function scanValue(wire: Wire, end: number, field: FieldShape, path: Path, count
     return;
   }
   if (field.wireType !== WireType.VARINT) {
+    const start = wire.at;
     skipValue(wire, end, field.wireType);
+    if (field.isMapKey && isText(wire, start, LOST_NAME))
+      throw malformedField(path?.above, `has the name ${LOST_NAME}, which cannot be used`);
     return;
   }
   const value = readVarint(wire, end);
   if (field.numbers && !field.numbers.has(Number(value)))
     throw malformedField(path, 'has a number that stands for no value');
   if (field.isSafeInteger && !Number.isSafeInteger(Number(value))) throw malformedField(path, 'is beyond 2^53');
+}
+
+/** Whether a value written as bytes is this text: its length, which is one byte, and the text. */
+function isText({ bytes, at }: Wire, start: number, text: Buffer): boolean {
+  return at - start === text.length + 1 && text.equals(bytes.subarray(start + 1, at));
 }
 
 function endOfValue(wire: Wire, end: number): number {

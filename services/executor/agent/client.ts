@@ -1,6 +1,7 @@
 import { DrydockError } from '#libs/errors.ts';
 import { type ClientOptions, createClient } from '#libs/grpc/client.ts';
 import type { CallOptions, Client, Definition } from '#libs/grpc/rpc.ts';
+import { boundAnswers } from './answers.ts';
 import { AgentError } from './errors.ts';
 import type { CountStream, StreamKind } from './stream-limits.ts';
 
@@ -16,7 +17,7 @@ export function createAgentClient<D extends Definition>(
   address: string,
   { kinds, countStream, ...options }: ClientOptions & { kinds: Kinds<D>; countStream: CountStream },
 ): Client<D> & Disposable {
-  const client = createClient(definition, address, options);
+  const client = createClient(boundAnswers(definition), address, options);
   const methods = client as unknown as Record<string, Method>;
   const kindOf = kinds as Readonly<Record<string, StreamKind | undefined>>;
   const wrapped: Record<string, Method> = {};

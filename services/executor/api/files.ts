@@ -158,10 +158,15 @@ function toFile(file: AgentFileInfo | undefined): FileInfo {
   return {
     name: file?.name ?? '',
     path: file?.path ?? '',
-    type: TYPES[file?.type ?? 'FILE_TYPE_UNSPECIFIED'],
+    type: TYPES[file?.type ?? 'FILE_TYPE_UNSPECIFIED'] ?? 'TYPE_UNSPECIFIED',
     sizeBytes: file?.sizeBytes ?? 0,
     mode: file?.mode ?? 0,
-    modifyTime: new Date((file?.modifyUnixMicroseconds ?? 0) / 1000),
+    modifyTime: timeOf(file?.modifyUnixMicroseconds ?? 0),
     linkTarget: file?.linkTarget ?? '',
   };
+}
+
+/** Whole seconds before 1970: ts-proto would write the rest as a negative number, which is no part of a time. */
+function timeOf(microseconds: number): Date {
+  return new Date(microseconds < 0 ? Math.floor(microseconds / 1e6) * 1000 : microseconds / 1000);
 }

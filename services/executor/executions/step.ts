@@ -89,17 +89,28 @@ function toAgentStart({ command, environment, limits }: ExecutionStep): StartReq
   });
 }
 
-/** Collects the first bytes of a stream. The agent applies the limit as well, but it may be hostile. */
-function keepUpTo(limit: number) {
-  const pieces: Uint8Array[] = [];
+const FIRST_BYTES = 4 * 1024;
+
+/**
+ * The first bytes of a stream, in memory that grows with them: a program may write them one by one. The agent applies the limit
+ * as well, but it may be hostile.
+ */
+export function keepUpTo(limit: number) {
+  let kept = NOTHING;
   let length = 0;
   return {
     push(data: Uint8Array) {
       const piece = data.subarray(0, limit - length);
-      length += piece.length;
-      if (piece.length > 0) pieces.push(piece);
+      const needed = length + piece.length;
+      if (needed > kept.length) {
+        const larger = Buffer.alloc(Math.min(limit, Math.max(needed, 2 * kept.length, FIRST_BYTES)));
+        kept.copy(larger, 0, 0, length);
+        kept = larger;
+      }
+      kept.set(piece, length);
+      length = needed;
     },
-    bytes: () => Buffer.concat(pieces),
+    bytes: () => kept.subarray(0, length),
   };
 }
 

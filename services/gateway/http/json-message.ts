@@ -13,6 +13,8 @@ import { DrydockError } from '#libs/errors.ts';
 import { scanJson } from './json-scan.ts';
 
 const MAX_DESCRIPTION_LENGTH = 200;
+/** A character may be escaped. */
+const MAY_NAME_PROTOTYPE = /__proto__|\\u/;
 
 /**
  * The bytes of a message from the proto3 JSON mapping: a body, which is the field `bodyField` or, with an empty name, the whole
@@ -54,10 +56,17 @@ function parseJson(bytes: Uint8Array): JsonValue {
     throw new DrydockError('MALFORMED_REQUEST', 'the body is not valid UTF-8');
   }
   try {
-    return JSON.parse(text);
+    return MAY_NAME_PROTOTYPE.test(text) ? JSON.parse(text, refusePrototype) : JSON.parse(text);
   } catch (error) {
+    if (error instanceof DrydockError) throw error;
     throw new DrydockError('MALFORMED_REQUEST', `the body is not JSON: ${clipped((error as Error).message)}`);
   }
+}
+
+/** Messages keep maps in objects, where an entry of this name is lost. */
+function refusePrototype(name: string, value: unknown): unknown {
+  if (name === '__proto__') throw malformed(name, 'is a name that cannot be used');
+  return value;
 }
 
 /** MALFORMED_REQUEST that names a field; the empty name is the message itself. */

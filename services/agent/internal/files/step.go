@@ -91,6 +91,11 @@ func targetOf(fd int) (string, error) {
 	return string(target[:max(count, 0)]), err
 }
 
+// namesOf splits a path. A slash at its end says that it is a directory, which a dot there says too.
 func namesOf(path string) []string {
-	return strings.FieldsFunc(path, func(r rune) bool { return r == '/' })
+	names := strings.FieldsFunc(path, func(r rune) bool { return r == '/' })
+	if len(names) > 0 && strings.HasSuffix(path, "/") {
+		names = append(names, ".")
+	}
+	return names
 }

@@ -94,12 +94,17 @@ async function* start(
   const request = { ...command, stdin: inline ? stdin : NOTHING, openStdin: !inline };
   using _ending = endingWith(cell, signal);
   let running = true;
+  let fed = false;
   try {
     await cell.send({ $case: 'start', value: request });
     while (running) {
       const event = await cell.next();
       if (event.$case === 'opened') continue;
-      if (event.$case === 'started' && !inline) void feed(cell, stdin, () => running);
+      if (event.$case === 'started' && !inline && !fed) {
+        // Once, however often an agent may say that it has started.
+        fed = true;
+        void feed(cell, stdin, () => running);
+      }
       if (event.$case === 'exited' || event.$case === 'refused') running = false;
       yield event;
     }
