@@ -53,6 +53,8 @@ export async function runVitest(
       [
         join(ROOT, 'node_modules/vitest/vitest.mjs'),
         'run',
+        // It takes FORCE_COLOR, whatever its value, for a wish to have some.
+        '--no-color',
         '--config',
         'test/vitest.config.ts',
         '--project',
