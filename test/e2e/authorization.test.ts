@@ -69,25 +69,26 @@ async function judge(ways: readonly Way[], faultOf: (way: Way) => Promise<string
   expect(faults).toEqual([]);
 }
 
-/** Undefined where a call ended as wanted. */
-function differs({ name }: Way, { code, status, reason, message }: Ending, wanted: Wanted): string | undefined {
+/** How a call ended, where that is not as wanted. */
+function difference({ name }: Way, { code, status, reason, message }: Ending, wanted: Wanted): string | undefined {
   const isWanted =
     code === wanted.code && (status ?? wanted.status) === wanted.status && (wanted.reason ?? reason) === reason;
   return isWanted ? undefined : `${name}: ${code} ${status ?? ''} ${reason} ${message}`;
 }
 
-/** Undefined where a call is refused whatever it sends: who calls is known before any of it is read. */
-async function admits(wire: Wire, way: Way, ids: Ids, refusal: Wanted): Promise<string | undefined> {
+/** How a call ended that should be refused, whether it sends garbage or a right request: the caller is known before either is read. */
+async function leak(wire: Wire, way: Way, ids: Ids, refusal: Wanted): Promise<string | undefined> {
   const request = way.request(ids);
   return (
-    differs(way, await way.askGarbage(wire, request), refusal) ?? differs(way, await way.ask(wire, request), refusal)
+    difference(way, await way.askGarbage(wire, request), refusal) ??
+    difference(way, await way.ask(wire, request), refusal)
   );
 }
 
 describe.each(TRANSPORTS)('over $transport', ({ endpoints, ways }) => {
   test.each(WRONG)('%s: nothing is open', async (name) => {
     using wire = connectWire(endpoints, wrong[name]);
-    await judge(ways, (way) => admits(wire, way, owner.ids, UNAUTHENTICATED));
+    await judge(ways, (way) => leak(wire, way, owner.ids, UNAUTHENTICATED));
   });
 
   describe.each(['sandboxes', 'executions', 'keys', 'operator'] as const)('without the scope %s', (scope) => {
@@ -95,7 +96,7 @@ describe.each(TRANSPORTS)('over $transport', ({ endpoints, ways }) => {
       using wire = connectWire(endpoints, without[scope][kind]);
       await judge(
         ways.filter((way) => way.scope === scope),
-        (way) => admits(wire, way, owner.ids, PERMISSION_DENIED),
+        (way) => leak(wire, way, owner.ids, PERMISSION_DENIED),
       );
     });
   });
@@ -109,7 +110,7 @@ describe.each(TRANSPORTS)('over $transport', ({ endpoints, ways }) => {
         const foreign = await way.ask(wire, { ...request, [field]: owner.ids[field] });
         const unknown = await way.ask(wire, { ...request, [field]: UNKNOWN_IDS[field] });
         const fault =
-          differs(way, foreign, NOT_FOUND) ?? differs(way, unknown, { ...NOT_FOUND, reason: foreign.reason });
+          difference(way, foreign, NOT_FOUND) ?? difference(way, unknown, { ...NOT_FOUND, reason: foreign.reason });
         if (fault) return `${field} of ${fault}`;
         const saidOfUnknown = unknown.message.replaceAll(UNKNOWN_IDS[field], owner.ids[field]);
         if (foreign.message !== saidOfUnknown)
@@ -201,7 +202,7 @@ test.each(TRANSPORTS.map((each, index) => ({ ...each, index })))(
     const keys = await keysWithOnly(operator, owners[index]!);
     for (const way of ways) {
       using wire = connectWire(endpoints, keys[way.scope]);
-      await judge([way], async () => differs(way, await way.ask(wire, way.request(ids)), OK));
+      await judge([way], async () => difference(way, await way.ask(wire, way.request(ids)), OK));
     }
   },
 );
