@@ -66,7 +66,7 @@ async function judge(ways: readonly Way[], faultOf: (way: Way) => Promise<string
   const faults = (await Promise.all(ways.map(faultOf))).filter((fault) => fault !== undefined);
   total.cells += ways.length;
   total.wrong += faults.length;
-  expect(faults).toEqual([]);
+  expect(faults, faults.join('\n')).toEqual([]);
 }
 
 /** How a call ended, where that is not as wanted. */
