@@ -63,11 +63,11 @@ export const CALLS = {
   removeFile: { grpc: 'drydock.v1.FileService/RemoveFile', http: ['DELETE', '/v1/sandboxes/{sandboxId}/files/{path}'] },
 } satisfies Record<string, PublicCall>;
 
-/** Calls of the public API as bytes on the wire, so that anything can be sent, also what no client would. */
-export function connectWire({ gatewayAddress, httpUrl }: Endpoints, credential: string) {
+/** Calls of the public API as bytes on the wire, so that anything can be sent, also what no client would; of nobody without a credential. */
+export function connectWire({ gatewayAddress, httpUrl }: Endpoints, credential: string | undefined) {
   const session = connect(`http://${gatewayAddress}`, { maxSessionMemory: MAX_SESSION_MB });
   session.on('error', () => {});
-  const authorization = `Bearer ${credential}`;
+  const authorization = credential === undefined ? {} : { authorization: `Bearer ${credential}` };
   /** A gRPC call whose messages are still to be sent. */
   const open = (method: string, headers: OutgoingHttpHeaders = {}): ClientHttp2Stream =>
     session.request({
@@ -75,7 +75,7 @@ export function connectWire({ gatewayAddress, httpUrl }: Endpoints, credential: 
       ':path': `/${method}`,
       'content-type': 'application/grpc',
       te: 'trailers',
-      authorization,
+      ...authorization,
       ...headers,
     });
   const grpcBytes = async (method: string, message: Uint8Array, headers?: OutgoingHttpHeaders): Promise<Refusal> => {
@@ -97,7 +97,7 @@ export function connectWire({ gatewayAddress, httpUrl }: Endpoints, credential: 
       agent,
       method: verb,
       path: target,
-      headers: { authorization, ...length, ...headers },
+      headers: { ...authorization, ...length, ...headers },
     });
     const response = new Promise<IncomingMessage>((resolve, reject) =>
       call.once('response', resolve).on('error', reject),
@@ -195,7 +195,7 @@ export function refusalOfJson({ code, message, details }: StatusJson): Refusal {
 }
 
 /** The fields of a request where a route has them: in the path, then in the query or the body. */
-function httpRequest([verb, path]: PublicCall['http'], request: JsonObject) {
+export function httpRequest([verb, path]: PublicCall['http'], request: JsonObject) {
   const rest = { ...request };
   const target = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
     const value = String(rest[name] ?? '');

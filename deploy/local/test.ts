@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
@@ -9,22 +8,17 @@ import { prepareCluster } from '../dev-cluster/cluster.ts';
 import { ensureBundledImages } from '../docker/bundled-images.ts';
 import { ensureImages } from '../images/build.ts';
 import { contractLines } from './contract.ts';
-import { ensureEngine } from './engine.ts';
-import { readExternal } from './external.ts';
 import { fuzz, lineOf } from './fuzz-targets.ts';
 import { generate } from './generate.ts';
 import { raiseKernelLimits } from './kernel-limits.ts';
 import { ROOT } from './root.ts';
-import { readSettings } from './settings.ts';
+import { addCounts, type Counts, countsLine, stageLine } from './stage-counts.ts';
 import { startTimes } from './stage-times.ts';
 import { ensureSystemPackages } from './system-packages.ts';
+import { DATA_DIRECTORY, IMAGES, startTestEngine } from './test-engine.ts';
+import { runVitest, STAGE_MS, type VitestReport } from './vitest-stage.ts';
 
-const { dataDirectory: DATA_DIRECTORY } = readSettings(process.env, 1);
-const IMAGES = join(DATA_DIRECTORY, 'images');
 const BIN = join(ROOT, 'node_modules/.bin');
-/** A stage that has not ended by then hangs: it fails, with what it printed last. */
-const STAGE_MS = 35 * 60_000;
-const LOG_END = 8_000;
 /** Seconds for each fuzz target: less than a minute in all. `npm run fuzz` tries them for longer. */
 const FUZZ_SECONDS = { native: 10, property: 5 };
 const TOP_LEVEL = [
@@ -41,8 +35,6 @@ const TOP_LEVEL = [
   'test',
   'tsconfig.json',
 ];
-
-type Counts = { passed: number; failed: number; skipped: number };
 
 /** A stage counts what it ran; one that only passes or fails counts as one. */
 type Stage = { name: string; run: () => Promise<Counts> };
@@ -80,7 +72,11 @@ const STAGES: Stage[] = [
   { name: 'fuzz', run: fuzzBriefly },
   ...PROJECTS.map((name) => ({
     name,
-    run: () => vitest(name),
+    async run() {
+      const { counts, report } = await runVitest(name, say);
+      if (report) reports.set(name, report);
+      return counts;
+    },
   })),
 ];
 
@@ -98,9 +94,7 @@ await raiseKernelLimits();
 const times = startTimes();
 {
   const runsPrograms = (name: string) => PROJECTS.includes(name) && name !== 'unit';
-  await using engine = wanted.some(({ name }) => runsPrograms(name)) ? await startEngine() : undefined;
-  if (engine) process.env.DOCKER_SOCKET = engine.socket;
-  process.env.IMAGE_CACHE = IMAGES;
+  await using engine = wanted.some(({ name }) => runsPrograms(name)) ? await startTestEngine() : undefined;
   // Checks and builds side by side: what is fetched and unpacked waits for the disk and the network.
   const [light, heavy] = [wanted.filter(({ name }) => isLight(name)), wanted.filter(({ name }) => !isLight(name))];
   await Promise.all([prepare(engine?.socket), runAll(light)]);
@@ -110,14 +104,14 @@ const [onDocker, onKubernetes] = [reports.get('integration'), reports.get('kuber
 if (onDocker && onKubernetes)
   for (const line of contractLines(onDocker.testResults, onKubernetes.testResults)) say(line);
 say(times.table());
-say(describe(total));
+say(countsLine(total));
 process.exit(total.failed > 0 || total.passed === 0 ? 1 : 0);
 
 async function runAll(stages: Stage[]): Promise<void> {
   for (const { name, run } of stages) {
     const counts = await times.of(name, run());
-    for (const key of ['passed', 'failed', 'skipped'] as const) total[key] += counts[key];
-    say(`${counts.failed ? 'FAIL' : 'ok  '} ${name}: ${describe(counts)}`);
+    addCounts(total, counts);
+    say(stageLine(name, counts));
   }
 }
 
@@ -140,19 +134,6 @@ async function prepare(dockerSocket: string | undefined): Promise<void> {
     if (needs('kubernetes')) await times.of('(helm)', ensureHelm(join(DATA_DIRECTORY, 'cluster/bin'), say));
   };
   await Promise.all([images(), programs()]);
-}
-
-function describe({ passed, failed, skipped }: Counts): string {
-  return `${passed} passed, ${failed} failed, ${skipped} skipped`;
-}
-
-/** An engine for the stages that run programs. */
-function startEngine() {
-  return ensureEngine({
-    dataDirectory: DATA_DIRECTORY,
-    runDirectory: join(DATA_DIRECTORY, 'run'),
-    dockerHost: readExternal(process.env).dockerHost,
-  });
 }
 
 function check(name: string, run: () => PromiseLike<unknown>): Stage {
@@ -256,91 +237,4 @@ async function fuzzBriefly(): Promise<Counts> {
   }
   const failed = targets.filter(({ finds }) => finds > 0).length;
   return { passed: targets.length - failed, failed, skipped: 0 };
-}
-
-type VitestReport = {
-  numPassedTests: number;
-  numFailedTests: number;
-  numPendingTests: number;
-  numTodoTests: number;
-  testResults: {
-    name: string;
-    status: string;
-    message: string;
-    assertionResults: {
-      status: string;
-      fullName: string;
-      failureMessages: string[] | null;
-    }[];
-  }[];
-};
-
-async function vitest(project: string): Promise<Counts> {
-  const directory = await mkdtemp(join(tmpdir(), 'drydock-report-'));
-  const file = join(directory, 'report.json');
-  const skips = join(directory, 'skips');
-  try {
-    // Into a file: a process that a broken test left behind may hold a pipe open for ever.
-    const log = join(directory, 'log');
-    const { exitCode, timedOut } = await execa(
-      join(BIN, 'node'),
-      [
-        join(ROOT, 'node_modules/vitest/vitest.mjs'),
-        'run',
-        '--config',
-        'test/vitest.config.ts',
-        '--project',
-        project,
-        '--reporter=default',
-        '--reporter=json',
-        `--outputFile.json=${file}`,
-        '--reporter=./deploy/local/skip-reasons.ts',
-        '--passWithNoTests',
-      ],
-      {
-        cwd: ROOT,
-        stdout: { file: log },
-        stderr: { file: log, append: true },
-        reject: false,
-        timeout: STAGE_MS,
-        forceKillAfterDelay: 30_000,
-        env: { NODE_OPTIONS: '', FORCE_COLOR: '0', SKIP_REASONS: skips },
-      },
-    );
-    if (timedOut) say(`${project} did not end within ${STAGE_MS / 60_000} minutes`);
-    if (!existsSync(file)) {
-      say(await endOf(log));
-      return { passed: 0, failed: 1, skipped: 0 };
-    }
-    const report = JSON.parse(await readFile(file, 'utf8')) as VitestReport;
-    reports.set(project, report);
-    printFailures(report);
-    if (existsSync(skips)) say((await readFile(skips, 'utf8')).trimEnd());
-    const counts = {
-      passed: report.numPassedTests,
-      failed: report.numFailedTests,
-      skipped: report.numPendingTests + report.numTodoTests,
-    };
-    // A file that cannot be loaded, or an error outside of tests, is a failure with no test to count.
-    if (exitCode !== 0 && counts.failed === 0) {
-      say(await endOf(log));
-      counts.failed = 1;
-    }
-    return counts;
-  } finally {
-    await rm(directory, { recursive: true, force: true });
-  }
-}
-
-async function endOf(log: string): Promise<string> {
-  return (await readFile(log, 'utf8')).slice(-LOG_END);
-}
-
-function printFailures({ testResults }: VitestReport): void {
-  for (const { name, status, message, assertionResults } of testResults) {
-    if (status === 'failed' && message) say(`${name}\n${message}`);
-    for (const { status, fullName, failureMessages } of assertionResults) {
-      if (status === 'failed') say(`failed ${fullName}\n${failureMessages?.join('\n').slice(0, 2000)}`);
-    }
-  }
 }

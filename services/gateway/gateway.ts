@@ -37,24 +37,24 @@ export function createGateway(dependencies: Dependencies): Gateway {
   return {
     async admit({ scope }, { metadata, peer, signal }) {
       const caller = await authenticate(metadata.getAll('authorization').map(String));
+      using parts = new DisposableStack();
+      // First: a credential that was revoked spends nothing of what the organisation may do.
+      const live = parts.use(revocations.begin(caller));
       const retryAfterMs = rateLimit.take(caller.organizationId);
       if (retryAfterMs > 0)
         throw new DrydockError('RATE_LIMITED', 'the organisation makes too many calls', { retryAfterMs });
       if (scope !== 'any' && !caller.scopes.includes(scope))
         throw new DrydockError('SCOPE_MISSING', `the credential lacks the scope '${scope}'`, { metadata: { scope } });
-      // Nothing is begun for a client that has left meanwhile, or whose deadline has passed.
+      // Nothing is kept for a client that has left meanwhile, or whose deadline has passed.
       signal.throwIfAborted();
-      const live = revocations.begin(caller);
-      const held = inFlight.open(peer, caller.organizationId);
+      const held = parts.use(inFlight.open(peer, caller.organizationId));
+      const admitted = parts.move();
       return {
         caller,
         held,
         revoked: live.signal,
         signal: AbortSignal.any([signal, live.signal]),
-        [Symbol.dispose]() {
-          held[Symbol.dispose]();
-          live[Symbol.dispose]();
-        },
+        [Symbol.dispose]: () => admitted.dispose(),
       };
     },
     forward(method, request, { caller, signal, revoked, held }) {

@@ -1,0 +1,36 @@
+import { Command } from 'commander';
+import { ensureImages } from '../images/build.ts';
+import { generate } from './generate.ts';
+import { addCounts, type Counts, countsLine, stageLine } from './stage-counts.ts';
+import { ensureSystemPackages } from './system-packages.ts';
+import { IMAGES, startTestEngine } from './test-engine.ts';
+import { runVitest } from './vitest-stage.ts';
+
+/** Each with the vitest project that it is of, and its files; without, all of them. */
+const SUITES: { name: string; project: string; files?: string[] }[] = [
+  { name: 'authorization', project: 'e2e', files: ['test/e2e/authorization.test.ts'] },
+  { name: 'hostile', project: 'hostile' },
+];
+
+const say = (line: string) => process.stdout.write(`${line}\n`);
+
+new Command('npm run security')
+  .description(
+    'Runs the authorization matrix and the hostile suite, on a platform that it starts, and prints their tables and counts.',
+  )
+  .parse();
+
+await ensureSystemPackages(say);
+await generate(say);
+const total: Counts = { passed: 0, failed: 0, skipped: 0 };
+{
+  await using engine = await startTestEngine();
+  await ensureImages({ dockerSocket: engine.socket, cacheDirectory: IMAGES, onProgress: say });
+  for (const { name, project, files = [] } of SUITES) {
+    const { counts } = await runVitest(project, say, { files, verbose: true });
+    addCounts(total, counts);
+    say(stageLine(name, counts));
+  }
+}
+say(countsLine(total));
+process.exit(total.failed > 0 || total.passed === 0 ? 1 : 0);

@@ -1,0 +1,111 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { ROOT } from './root.ts';
+import type { Counts } from './stage-counts.ts';
+import { IMAGES } from './test-engine.ts';
+
+/** A stage that has not ended by then hangs: it fails, with what it printed last. */
+export const STAGE_MS = 35 * 60_000;
+const LOG_END = 8_000;
+
+/** What vitest tells of a project. */
+export type VitestReport = {
+  numPassedTests: number;
+  numFailedTests: number;
+  numPendingTests: number;
+  numTodoTests: number;
+  testResults: {
+    name: string;
+    status: string;
+    message: string;
+    assertionResults: {
+      status: string;
+      fullName: string;
+      failureMessages: string[] | null;
+    }[];
+  }[];
+};
+
+export type VitestOptions = {
+  /** Test files, from the project's root. Default: all. */
+  files?: readonly string[];
+  /** Says all that the tests print. Default: failures and reasons of skips alone. */
+  verbose?: boolean;
+};
+
+/** Runs the tests of a vitest project. There is no report of one that could not start. */
+export async function runVitest(
+  project: string,
+  say: (line: string) => void,
+  { files = [], verbose = false }: VitestOptions = {},
+): Promise<{ counts: Counts; report?: VitestReport }> {
+  const directory = await mkdtemp(join(tmpdir(), 'drydock-report-'));
+  const file = join(directory, 'report.json');
+  const skips = join(directory, 'skips');
+  try {
+    // Into a file: a process that a broken test left behind may hold a pipe open for ever.
+    const log = join(directory, 'log');
+    const { exitCode, timedOut } = await execa(
+      join(ROOT, 'node_modules/.bin/node'),
+      [
+        join(ROOT, 'node_modules/vitest/vitest.mjs'),
+        'run',
+        // It takes FORCE_COLOR, whatever its value, for a wish to have some.
+        '--no-color',
+        '--config',
+        'test/vitest.config.ts',
+        '--project',
+        project,
+        `--reporter=${verbose ? 'minimal' : 'default'}`,
+        '--reporter=json',
+        `--outputFile.json=${file}`,
+        '--reporter=./deploy/local/skip-reasons.ts',
+        '--passWithNoTests',
+        ...files,
+      ],
+      {
+        cwd: ROOT,
+        stdout: { file: log },
+        stderr: { file: log, append: true },
+        reject: false,
+        timeout: STAGE_MS,
+        forceKillAfterDelay: 30_000,
+        env: { NODE_OPTIONS: '', FORCE_COLOR: '0', SKIP_REASONS: skips, IMAGE_CACHE: IMAGES },
+      },
+    );
+    const printed = (await readFile(log, 'utf8')).trimEnd();
+    const end = verbose ? printed : printed.slice(-LOG_END);
+    if (timedOut) say(`${project} did not end within ${STAGE_MS / 60_000} minutes`);
+    if (!existsSync(file)) {
+      say(end);
+      return { counts: { passed: 0, failed: 1, skipped: 0 } };
+    }
+    const report = JSON.parse(await readFile(file, 'utf8')) as VitestReport;
+    const counts = {
+      passed: report.numPassedTests,
+      failed: report.numFailedTests,
+      skipped: report.numPendingTests + report.numTodoTests,
+    };
+    // A file that cannot be loaded, or an error outside of tests, is a failure with no test to count.
+    const failedOutside = exitCode !== 0 && counts.failed === 0;
+    if (failedOutside) counts.failed = 1;
+    if (!verbose) sayFailures(report, say);
+    if (verbose || failedOutside) say(end);
+    if (existsSync(skips)) say((await readFile(skips, 'utf8')).trimEnd());
+    return { counts, report };
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+function sayFailures({ testResults }: VitestReport, say: (line: string) => void): void {
+  for (const { name, status, message, assertionResults } of testResults) {
+    if (status === 'failed' && message) say(`${name}\n${message}`);
+    for (const { status, fullName, failureMessages } of assertionResults) {
+      if (status === 'failed') say(`failed ${fullName}\n${failureMessages?.join('\n').slice(0, 2000)}`);
+    }
+  }
+}
