@@ -4,7 +4,7 @@ import type { AdmittedCall } from '#libs/grpc/public-method.ts';
 
 /** Of memory, for each piece that a message comes in: one of a byte costs a hundred. */
 const PIECE_BYTES = 256;
-/** About what the headers of a call take on the wire. */
+/** Approximate bytes of a call's headers on the wire. */
 const HEADER_BYTES = 256;
 /** Pieces of less than `PIECE_BYTES` that a call may send at once, and in a second: more are a flood, which ends its connection. */
 const SMALL_PIECES = { burst: 10_000, perSecond: 5_000 };
@@ -33,7 +33,7 @@ export type Arrival = {
   end(): void;
 };
 
-/** Counts what arrives of a call, and refuses it when it stalls, floods, or has more than there is room for. */
+/** Counts the bytes of a call as they arrive, and refuses a call that stalls, floods, or exceeds the memory left. */
 export function watchArrival({
   stream,
   peer,
@@ -93,7 +93,7 @@ export function watchArrival({
   };
 }
 
-/** Tells when pieces come that are so small, and so many, that reading them costs more than they say. */
+/** Returns a function that counts pieces, and is true once small ones come too often to be worth their cost. */
 function countSmallPieces(): (bytes: number) => boolean {
   const began = performance.now();
   let small = 0;

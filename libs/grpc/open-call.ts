@@ -4,7 +4,7 @@ import type { CallSpan } from '#libs/grpc/call-span.ts';
 import type { Observation } from '#libs/grpc/observation.ts';
 import type { AdmittedCall } from '#libs/grpc/public-method.ts';
 
-/** How long a client that was answered may go on sending. */
+/** How long a client may go on sending after its answer. */
 const LINGER_MS = 1_000;
 
 /** A call between its headers and its last byte. */

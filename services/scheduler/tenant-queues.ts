@@ -21,18 +21,18 @@ export type Dependencies = {
   work: WorkQueue<ExecutionQueued>;
   fairQueue: FairQueue;
   attempts: Attempts;
-  /** Uses a ticket that has a slot. Resolves when it is done with, whatever came of it. */
+  /** Uses a ticket that has a slot. Resolves when the ticket is acknowledged or returned; never rejects. */
   run: (organizationId: string, ticket: Work<ExecutionQueued>) => Promise<void>;
   log: Logger;
 };
 
-/** `setTime`, in milliseconds since 1970, is 0 where no operator has set it. */
+/** `setTime`, in milliseconds since 1970, is 0 if no operator has set the share. */
 type Share = { concurrency?: number | undefined; weight: number; setTime: number };
 type TenantQueue = Share & { again: boolean };
 
 /**
- * Pulls the tickets of organisations that have some, each through its own consumer and one at a time, and hands them on in
- * weighted order. Disposing stops pulling; what runs goes on.
+ * Pulls the tickets of each organisation through its own consumer, one at a time, and runs them in weighted fair order.
+ * Disposing stops pulling; running tickets go on.
  */
 export function startTenantQueues({ events, work, fairQueue, attempts, run, log }: Dependencies): AsyncDisposable {
   const stop = new AbortController();
@@ -51,7 +51,7 @@ export function startTenantQueues({ events, work, fairQueue, attempts, run, log 
       try {
         await fairQueue.wait(organizationId, queue.weight, stop.signal);
       } catch {
-        // Stopping: somebody else may have it at once.
+        // Stopping: another scheduler may have it at once.
         held[Symbol.dispose]();
         ticket.nak(0);
         return;
@@ -76,7 +76,7 @@ export function startTenantQueues({ events, work, fairQueue, attempts, run, log 
           await serve(organizationId, queue);
           break;
         } catch (error) {
-          log.warn({ err: error, organizationId }, 'tickets interrupted');
+          log.warn({ err: error, organizationId }, 'pulling tickets interrupted');
           work.forget();
           await pause(RETRY_MS);
         }
@@ -85,11 +85,11 @@ export function startTenantQueues({ events, work, fairQueue, attempts, run, log 
     })();
   };
 
-  // JetStream's messages reach plain subscribers too: that there is work is heard without asking.
+  // JetStream's messages reach plain subscribers too, so new work needs no poll.
   const told = events.subscribe(workEvent(EXECUTION_QUEUE, '*'), (message, subject) =>
     begin(tokenOf(EXECUTION_QUEUE, subject), shareOf(message)),
   );
-  // What was there before, what was told while NATS was away, and what another process had in hand when it died.
+  // For tickets from before this start, from an outage of NATS, or of a process that died.
   const poll = every(POLL_MS, log, async () => {
     if (!events.connected()) return;
     for (const id of (await work.depths()).keys())
@@ -114,7 +114,7 @@ function shareOf({ concurrentExecutions, queueWeight, setTime }: ExecutionQueued
   };
 }
 
-/** A ticket may have been given out before the share was set anew. */
+/** A ticket may be older than the last change of the share. */
 function learn(queue: TenantQueue, share: Share): void {
   if (share.setTime >= queue.setTime) Object.assign(queue, share);
 }
