@@ -34,33 +34,11 @@ type TenantQueue = Share & { again: boolean };
  * Pulls the tickets of each organisation through its own consumer, one at a time, and runs them in weighted fair order.
  * Disposing stops pulling; running tickets go on.
  */
-export function startTenantQueues({ events, work, fairQueue, attempts, run, log }: Dependencies): AsyncDisposable {
+export function startTenantQueues(dependencies: Dependencies): AsyncDisposable {
+  const { events, work, log } = dependencies;
   const stop = new AbortController();
   const queues = new Map<string, TenantQueue>();
 
-  /** Serves one organisation until it has no more tickets. */
-  const serve = async (organizationId: string, queue: TenantQueue): Promise<void> => {
-    while (!stop.signal.aborted) {
-      queue.again = false;
-      const ticket = await work.next(organizationId, queue.concurrency, stop.signal);
-      if (!ticket && !queue.again) return;
-      if (!ticket) continue;
-      learn(queue, shareOf(ticket.message));
-      const held = attempts.holdTicket(ticket);
-      const end = waited.startTimer();
-      try {
-        await fairQueue.wait(organizationId, queue.weight, stop.signal);
-      } catch {
-        // Stopping: another scheduler may have it at once.
-        held[Symbol.dispose]();
-        ticket.nak(0);
-        return;
-      }
-      end();
-      served.inc();
-      void run(organizationId, ticket).finally(() => held[Symbol.dispose]());
-    }
-  };
   const begin = (organizationId: string, share: Share): void => {
     const existing = queues.get(organizationId);
     if (existing) {
@@ -73,7 +51,7 @@ export function startTenantQueues({ events, work, fairQueue, attempts, run, log 
     void (async () => {
       while (!stop.signal.aborted) {
         try {
-          await serve(organizationId, queue);
+          await serve(dependencies, organizationId, queue, stop.signal);
           break;
         } catch (error) {
           log.warn({ err: error, organizationId }, 'pulling tickets interrupted');
@@ -104,6 +82,35 @@ export function startTenantQueues({ events, work, fairQueue, attempts, run, log 
       await poll[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Runs the tickets of one organisation until there are none. */
+async function serve(
+  { work, fairQueue, attempts, run }: Dependencies,
+  organizationId: string,
+  queue: TenantQueue,
+  stop: AbortSignal,
+): Promise<void> {
+  while (!stop.aborted) {
+    queue.again = false;
+    const ticket = await work.next(organizationId, queue.concurrency, stop);
+    if (!ticket && !queue.again) return;
+    if (!ticket) continue;
+    learn(queue, shareOf(ticket.message));
+    const held = attempts.holdTicket(ticket);
+    const end = waited.startTimer();
+    try {
+      await fairQueue.wait(organizationId, queue.weight, stop);
+    } catch {
+      // Stopping: another scheduler may have it at once.
+      held[Symbol.dispose]();
+      ticket.nak(0);
+      return;
+    }
+    end();
+    served.inc();
+    void run(organizationId, ticket).finally(() => held[Symbol.dispose]());
+  }
 }
 
 function shareOf({ concurrentExecutions, queueWeight, setTime }: ExecutionQueued): Share {

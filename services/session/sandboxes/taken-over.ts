@@ -14,18 +14,18 @@ export type Dependencies = {
 };
 
 /**
- * Puts on record what an executor took over from one that is gone, in whatever order such news come. Repetition changes
- * nothing. Of what had stopped, which the heir may not know, it is told again.
+ * Records the sandboxes that an executor took over from a dead one, in any order of events. Repetition changes nothing. The
+ * new owner is sent the events of those that had stopped, which it may not know.
  */
 export function consumeInherited({ db, events, wakeRelay }: Dependencies): AsyncDisposable {
   return events.consumeDurable(SANDBOXES_INHERITED, {
     durable: 'session-inherited',
     async handle({ executorId, heirExecutorId, sandboxIds, lostTime }) {
-      // The empty id is that of sandboxes which have no executor yet.
+      // Sandboxes without an executor have the empty id.
       if (!executorId || !heirExecutorId || !lostTime) return;
       const ids = sandboxIds.filter((id) => isId('sbx', id));
       await db.transaction(async (tx) => {
-        // One after the other: what one moves, the next may have to move on.
+        // One takeover at a time: the next may have to move the same sandboxes.
         await tx.query(`select pg_advisory_xact_lock(hashtext('drydock.inherited'))`);
         await apply(tx, { executorId, heirExecutorId, sandboxIds: ids, lostTime });
       });
@@ -67,7 +67,7 @@ async function keep(tx: Queryable, { executorId, heirExecutorId, sandboxIds, los
   );
 }
 
-/** What was inherited of the heir, where it was gone later and that is known already. */
+/** The takeover of the new owner itself, if it died later and that event came first. */
 async function ofHeir(tx: Queryable, { heirExecutorId, lostTime }: Inheritance): Promise<Inheritance | undefined> {
   const [row] = await tx.query<Inheritance>(
     `select executor_id as "executorId", heir_executor_id as "heirExecutorId", sandbox_ids as "sandboxIds",
