@@ -17,7 +17,7 @@ export type Dependencies = {
  * Records the sandboxes that an executor took over from a dead one, in any order of events. Repetition changes nothing. The
  * new owner is sent the events of those that had stopped, which it may not know.
  */
-export function consumeInherited({ db, events, wakeRelay }: Dependencies): AsyncDisposable {
+export function consumeTakeovers({ db, events, wakeRelay }: Dependencies): AsyncDisposable {
   return events.consumeDurable(SANDBOXES_INHERITED, {
     durable: 'session-inherited',
     async handle({ executorId, heirExecutorId, sandboxIds, lostTime }) {
@@ -34,14 +34,14 @@ export function consumeInherited({ db, events, wakeRelay }: Dependencies): Async
   });
 }
 
-type Inheritance = { executorId: string; heirExecutorId: string; sandboxIds: string[]; lostTime: Date };
+type Takeover = { executorId: string; heirExecutorId: string; sandboxIds: string[]; lostTime: Date };
 
-async function apply(tx: Queryable, inheritance: Inheritance): Promise<void> {
-  await keep(tx, inheritance);
-  for (let next: Inheritance | undefined = inheritance; next; next = await ofHeir(tx, next)) await move(tx, next);
+async function apply(tx: Queryable, takeover: Takeover): Promise<void> {
+  await keep(tx, takeover);
+  for (let next: Takeover | undefined = takeover; next; next = await takeoverOf(tx, next)) await move(tx, next);
 }
 
-async function move(tx: Queryable, { executorId, heirExecutorId, sandboxIds, lostTime }: Inheritance): Promise<void> {
+async function move(tx: Queryable, { executorId, heirExecutorId, sandboxIds, lostTime }: Takeover): Promise<void> {
   const moved = await tx.query<SandboxRow>(
     `update sandboxes set executor_id = $2, inherit_time = $5
      where executor_id = $1 and state <> 'STOPPED' and state = any($4) and id = any($3) returning *`,
@@ -58,7 +58,7 @@ async function move(tx: Queryable, { executorId, heirExecutorId, sandboxIds, los
   await stopSandboxes(tx, lost, 'HOST_LOST');
 }
 
-async function keep(tx: Queryable, { executorId, heirExecutorId, sandboxIds, lostTime }: Inheritance): Promise<void> {
+async function keep(tx: Queryable, { executorId, heirExecutorId, sandboxIds, lostTime }: Takeover): Promise<void> {
   await tx.query(
     `insert into inheritances (executor_id, heir_executor_id, sandbox_ids, lost_time) values ($1, $2, $3, $4)
      on conflict (executor_id) do update set heir_executor_id = $2, sandbox_ids = $3, lost_time = $4
@@ -68,8 +68,8 @@ async function keep(tx: Queryable, { executorId, heirExecutorId, sandboxIds, los
 }
 
 /** The takeover of the new owner itself, if it died later and that event came first. */
-async function ofHeir(tx: Queryable, { heirExecutorId, lostTime }: Inheritance): Promise<Inheritance | undefined> {
-  const [row] = await tx.query<Inheritance>(
+async function takeoverOf(tx: Queryable, { heirExecutorId, lostTime }: Takeover): Promise<Takeover | undefined> {
+  const [row] = await tx.query<Takeover>(
     `select executor_id as "executorId", heir_executor_id as "heirExecutorId", sandbox_ids as "sandboxIds",
        lost_time as "lostTime" from inheritances where executor_id = $1 and lost_time > $2`,
     [heirExecutorId, lostTime],
