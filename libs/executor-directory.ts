@@ -7,17 +7,15 @@ const CHECK_MS = 1_000;
 const ANSWER_MS = 1_000;
 
 export type ExecutorDirectory = {
-  /** Every executor heard of lately. */
+  /** Every executor whose last heartbeat is less than 6 s old. */
   list(): ExecutorAnnounced[];
-  /** host:port of an executor. One that was not heard of yet is asked for, and waited for up to a second. */
+  /** host:port of an executor. An unknown one is discovered, which takes up to a second; undefined if it does not answer. */
   addressOf(executorId: string): Promise<string | undefined>;
 };
 
 /**
- * Keeps who announces itself. An executor that is silent for 6 s is lost: it leaves the list and `onLost` is called with
- * what it announced last.
- * `onAnnounced` is called whenever there is news of one.
- * While NATS is away nobody can be heard, so nobody is lost.
+ * Lists executors by their heartbeats. An executor that is silent for 6 s is lost: it leaves the list, and `onLost` is called
+ * with its last heartbeat. `onAnnounced` is called after every heartbeat. While NATS is away no executor is declared lost.
  */
 export function watchExecutors(
   events: Events,

@@ -17,7 +17,7 @@ export type FieldChecks = {
   done(): void;
 };
 
-/** Collects what is wrong with a request, so that a caller hears of many fields at once. */
+/** Collects the violations of a request, so that one answer reports many fields. */
 export function checkFields(): FieldChecks {
   const violations: FieldViolation[] = [];
   const violation = (field: string, description: string) => {

@@ -20,7 +20,7 @@ export function isId(prefix: IdPrefix, value: string): boolean {
   return value.startsWith(`${prefix}_`) && SHAPE.test(value);
 }
 
-/** An id that is the same for the same name: makes a repeated request find what the first one made. */
+/** An id derived from a name: a repeated request finds what the first one made. */
 export function idFrom(prefix: IdPrefix, digest: Buffer): string {
   return `${prefix}_${base32(digest.subarray(0, 16))}`;
 }

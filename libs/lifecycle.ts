@@ -1,6 +1,6 @@
 import type { Logger } from '#libs/log.ts';
 
-/** Runs a service until SIGTERM or SIGINT; what `main` opened with `using` is released before the process ends. */
+/** Runs a service until SIGTERM or SIGINT. Resources that `main` opened with `using` are released before the process ends. */
 export async function run(log: Logger, main: (shutdown: AbortSignal) => Promise<void>): Promise<void> {
   const shutdown = new AbortController();
   const stop = (signal: string) => {
@@ -40,13 +40,13 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
 }
 
 export type Periodic = AsyncDisposable & {
-  /** Runs the task as soon as it is not running, instead of waiting for its turn. */
+  /** Runs the task at once, or as soon as the current run has ended, without waiting for the interval. */
   trigger(): void;
 };
 
 /**
- * Runs a task now and then every `intervalMs` after it ended: it never overlaps itself. A failure is logged and the
- * next turn comes as usual. Disposing aborts the task's signal and waits for it.
+ * Runs a task at once, and again `intervalMs` after each run has ended: it never overlaps itself. A failure is logged, and the
+ * next run comes as usual. Disposing aborts the task's signal and waits for it.
  */
 export function every(intervalMs: number, log: Logger, task: (signal: AbortSignal) => Promise<unknown>): Periodic {
   const stop = new AbortController();

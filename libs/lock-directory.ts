@@ -3,12 +3,12 @@ import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 
 /**
- * Makes a directory, for its owner alone, and holds it until disposed: two processes that took each other's leavings for
- * an earlier one's would destroy them. The hold ends with the process, however that ends. Throws where `another` holds it.
+ * Makes a directory, readable by its owner alone, and locks it until disposed: two processes would delete each other's files
+ * as leftovers. The lock ends with the process. Throws if `another` process, as the message calls it, has locked it.
  */
 export async function lockDirectory(directory: string, another: string): Promise<AsyncDisposable> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  // It may have been there, with other rights.
+  // An existing directory keeps its mode in mkdir.
   await chmod(directory, 0o700);
   const path = join(directory, 'held');
   if (await answers(path)) throw new Error(`${another} holds ${directory}`);
@@ -18,10 +18,10 @@ export async function lockDirectory(directory: string, another: string): Promise
   return { [Symbol.asyncDispose]: () => new Promise((resolve) => server.close(() => resolve())) };
 }
 
-// Nobody listens there, or nobody ever has.
+// The socket has lost its process, or never existed.
 const UNHELD = ['ECONNREFUSED', 'ENOENT'];
 
-/** Whether a process listens there. Throws where that cannot be told, as where it is too busy to be asked. */
+/** Whether a process listens on the socket. Throws on any error that does not answer this, such as a full backlog. */
 function answers(path: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);

@@ -1,4 +1,4 @@
-/** For `catch`: nothing where the file is not there. Any other failure is thrown on: it says nothing of the file. */
+/** For `catch`: undefined if the file does not exist. Rethrows any other error. */
 export function missingFile(error: unknown): undefined {
   if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
   throw error;

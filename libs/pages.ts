@@ -5,7 +5,7 @@ const MAX_SIZE = 1000;
 
 export type PageRequest = { pageSize: number; pageToken: string };
 
-/** How many to answer with, and after which id. A token is the last id of the page before, encoded. Errors: INVALID_FIELD. */
+/** The page's size, and the id after which it begins. A token is the encoded last id of the page before. Errors: INVALID_FIELD. */
 export function readPage({ pageSize, pageToken }: PageRequest): { limit: number; after: string | undefined } {
   if (pageSize < 0 || pageSize > MAX_SIZE) throw invalidField('pageSize', `must be from 0 to ${MAX_SIZE}`);
   const after = Buffer.from(pageToken, 'base64url').toString();
@@ -13,7 +13,7 @@ export function readPage({ pageSize, pageToken }: PageRequest): { limit: number;
   return { limit: pageSize || DEFAULT_SIZE, after: after || undefined };
 }
 
-/** A page of what was asked for with one more than the limit, and the token of the next. */
+/** Cuts rows, read with one more than the limit, to a page; with the token of the next page. */
 export function toPage<T>(rows: T[], limit: number, idOf: (row: T) => string): { page: T[]; nextPageToken: string } {
   const page = rows.slice(0, limit);
   const last = page.at(-1);

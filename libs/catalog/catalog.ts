@@ -56,7 +56,7 @@ const languages = list(
   ),
 );
 
-/** Reads templates and languages from a JSON file; throws with every problem that it has. */
+/** Reads templates and languages from a JSON file. Throws an error that lists every problem of the file. */
 export function readCatalog(file: string): Catalog {
   return parseCatalog(JSON.parse(readFileSync(file, 'utf8')), file);
 }
@@ -67,7 +67,7 @@ export function parseCatalog(json: unknown, file = 'catalogue'): Catalog {
     json,
     object({ templates, languages }),
   );
-  // What is said of one thing about another makes sense only where each is well-formed.
+  // References are checked only between well-formed entries.
   if (problems.length === 0) problems.push(...contradictions(value.templates, value.languages));
   if (problems.length > 0) throw new Error(`bad catalogue ${file}\n  ${problems.join('\n  ')}`);
   freeze(value);

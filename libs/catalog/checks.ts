@@ -1,7 +1,7 @@
-/** Tells `problem` what is wrong with a value of unknown shape at a path; says nothing of what is right. */
+/** Reports the problems of a value of unknown shape at a path. */
 export type Check = (value: unknown, at: string, problem: (at: string, words: string) => void) => void;
 
-/** Everything that a check finds wrong. The value has the type only where that is nothing. */
+/** All problems that a check finds. The value has the type only if there are none. */
 export function checked<T>(value: unknown, check: Check): { value: T; problems: string[] } {
   const problems: string[] = [];
   check(value, '', (at, words) => problems.push(at ? `${at}: ${words}` : words));
@@ -50,7 +50,7 @@ export function list(check: Check): Check {
   };
 }
 
-/** An object with all of the first, perhaps some of the second, and nothing else. */
+/** An object with all fields of the first, any of the second, and no others. */
 export function object(required: Record<string, Check>, optional: Record<string, Check> = {}): Check {
   return (value, at, problem) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return problem(at, 'must be an object');

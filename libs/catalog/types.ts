@@ -1,4 +1,4 @@
-/** What a sandbox may use, without the limits that only executions have. */
+/** Limits of a sandbox, without those that only executions have. */
 export type SandboxLimits = { memoryBytes: number; processes: number; diskBytes: number; cpus: number };
 
 /** Warm sandboxes: at least `floor`, and under demand at most `ceiling`. */
@@ -9,12 +9,12 @@ export type Template = {
   readonly description: string;
   /** Name of an image of `deploy/images`, or a full reference. */
   readonly image: string;
-  /** What a sandbox gets that asks for nothing. */
+  /** Default limits of a sandbox. */
   readonly limits: Readonly<SandboxLimits>;
   readonly writableRoot: boolean;
   /** Runtime class of the engine, such as `runsc`; null is the engine's default. */
   readonly runtime: string | null;
-  /** Warm sandboxes that an executor keeps, and those for cells besides; default none of these. */
+  /** Warm sandboxes that an executor keeps, and warm cell hosts; default none of these. */
   readonly pool: WarmRange & { readonly cells?: WarmRange };
 };
 
@@ -23,9 +23,9 @@ export type Language = {
   readonly name: string;
   readonly displayName: string;
   readonly template: string;
-  /** What the one file of a program is called. */
+  /** Name of the file of a program that has one. */
   readonly sourceFile: string;
-  /** Endings by which the other sources of a program are known. */
+  /** File extensions of the language's sources. */
   readonly extensions: readonly string[];
   readonly compile?: readonly string[];
   readonly run: readonly string[];

@@ -5,7 +5,7 @@ import type { AdmittedCall } from '#libs/grpc/public-method.ts';
 
 /** Of memory, for each piece that a message comes in: one of a byte costs a hundred. */
 const PIECE_BYTES = 256;
-/** About what the headers of a call take on the wire. */
+/** Approximate bytes of a call's headers on the wire. */
 const HEADER_BYTES = 256;
 /** A message of its own, with its length, is longer. */
 const SMALL_PIECE_BYTES = 16;
@@ -36,7 +36,7 @@ export type Arrival = {
   end(): void;
 };
 
-/** Counts what arrives of a call, and refuses it when it stalls, floods, or has more than there is room for. */
+/** Counts the bytes of a call as they arrive, and refuses a call that stalls, floods, or exceeds the memory left. */
 export function watchArrival({
   stream,
   peer,

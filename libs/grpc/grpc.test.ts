@@ -97,7 +97,7 @@ test('a deadline of the client is told as such', async () => {
   });
 });
 
-test('calls that wait, of whomever, are in nobody’s way inside', async () => {
+test('calls that wait, of any client, do not delay others inside', async () => {
   const over = Promise.withResolvers<{ processes: [] }>();
   await using served = await serve({
     listProcesses: async ({ sandboxId }) => (sandboxId === 'waits' ? over.promise : { processes: [] }),

@@ -8,10 +8,10 @@ import {
 } from '@grpc/grpc-js';
 import { DETAILS_METADATA, explainStatus } from '#libs/grpc/status.ts';
 
-/** Metadata in which handlers find the name of the service that calls, where its certificate says one. */
+/** Metadata key of the calling service's name, from its certificate. */
 export const PEER_METADATA = 'drydock-peer-service';
 
-/** Names the peer of every call, and explains what grpc-js answers itself. It must be the first interceptor. */
+/** Names the peer of every call, and adds reasons to errors that grpc-js itself returns. It must be the first interceptor. */
 export const nameAndExplain: ServerInterceptor = (_method, call) => {
   explainOwnStatus(call);
   return new ServerInterceptingCall(call, {
@@ -27,7 +27,7 @@ export const nameAndExplain: ServerInterceptor = (_method, call) => {
   });
 };
 
-/** What grpc-js keeps of a call and shows to no interceptor. */
+/** Internals of grpc-js that no interceptor is given. */
 type Inside = { stream: ServerHttp2Stream; incomingEncoding: string };
 
 /** The HTTP/2 stream of a call, as the first interceptor is given it. */
@@ -42,7 +42,7 @@ export function encodingOf(call: ServerInterceptingCallInterface): string {
 
 const peers = new WeakMap<Http2Session, string>();
 
-/** Puts the name in the peer's certificate where handlers find it, over whatever the peer wrote there itself. */
+/** Sets the peer's name from its certificate, and overwrites any that the peer sent. */
 function namePeer(call: ServerInterceptingCallInterface, metadata: Metadata): void {
   const { session } = streamOf(call);
   let name = session && peers.get(session);
@@ -55,7 +55,7 @@ function namePeer(call: ServerInterceptingCallInterface, metadata: Metadata): vo
   if (name) metadata.set(PEER_METADATA, name);
 }
 
-/** Gives a reason to what grpc-js answers itself: a deadline that has passed, a message that is too large. */
+/** Adds a reason to errors that grpc-js itself returns: deadline exceeded, message too large. */
 export function explainOwnStatus(call: ServerInterceptingCallInterface): void {
   const send = call.sendStatus.bind(call);
   call.sendStatus = (status) => {

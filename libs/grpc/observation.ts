@@ -17,7 +17,7 @@ export type Observation = Disposable & {
   failed(error: unknown): unknown;
 };
 
-/** Begins to observe a call. `fields` are what its log lines bear besides its path. */
+/** Begins to observe a call. `fields` are added to its log lines, besides its path. */
 export function observeCall(path: string, fields: Record<string, string>, log: Logger): Observation {
   const logged = { path, ...fields };
   const end = calls.startTimer();

@@ -7,7 +7,7 @@ import type { Call } from '#libs/grpc/rpc.ts';
 
 /** Bytes of all requests of one call. */
 const MAX_BYTES = 64 * 1024;
-/** Of all connections. Beyond those a call is refused; only streams stay long enough to count. */
+/** Open streams of all connections; a call beyond them is refused. Only streams last long enough to count. */
 const MAX_STREAMS = 1_000;
 const MAX_STREAM_MS = 10 * 60_000;
 const RETRY_AFTER_MS = 1_000;
@@ -19,7 +19,7 @@ type Codec = {
 // biome-ignore lint/suspicious/noExplicitAny: handlers of any message
 type Handler = (request: any, context: any) => any;
 
-/** Health and reflection of some services: methods that anybody may call, within small limits. */
+/** Health and reflection of some services: methods without authentication, within small limits. */
 export function openMethods(
   methods: readonly PublicMethod[],
   descriptors: Uint8Array,

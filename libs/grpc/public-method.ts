@@ -1,6 +1,6 @@
 import type { Call } from '#libs/grpc/rpc.ts';
 
-/** A method that is open to callers who are not known. Its messages are bytes. */
+/** A method that serves unauthenticated clients. Its messages are bytes. */
 export type PublicMethod = {
   path: string;
   requestStream: boolean;
@@ -9,7 +9,7 @@ export type PublicMethod = {
   admit(call: Call): Promise<AdmittedCall>;
 };
 
-/** A call that may be made; disposed of when it is over. */
+/** An admitted call; disposed when it ends. */
 export type AdmittedCall = Disposable & {
   /** Counts bytes of requests as they arrive. Throws the error to answer with if there is no room for them. */
   arrived(bytes: number): void;

@@ -20,7 +20,7 @@ type Codec<T = any> = {
 
 type Message<C> = C extends { decode(...args: never[]): infer T } ? T : never;
 
-/** What a handler knows of its call. Passing `signal` and `caller` on is the whole of propagation. */
+/** The context of a call. A handler propagates it by passing `signal` and `caller` on. */
 export type Call = {
   /** Aborted when the caller hangs up or its deadline passes. */
   readonly signal: AbortSignal;
@@ -62,7 +62,7 @@ export type Client<D extends Definition> = {
 /** Metadata that carries the `Caller` between services. */
 export const CALLER_METADATA = 'drydock-caller-bin';
 
-/** Bytes of the largest request that is taken from outside: a 16 MiB body and what surrounds it. */
+/** Bytes of the largest request from a client: a 16 MiB body and its envelope. */
 export const MAX_PUBLIC_MESSAGE_BYTES = 20 * 1024 * 1024;
 
 /** Bytes of the largest message between services: outputs of an execution as text, where a byte may become three. */

@@ -47,7 +47,7 @@ export function service<D extends Definition>(
   return { definition, implementation, allow: options.allow };
 }
 
-/** On whose behalf a call is made. Throws CREDENTIAL_INVALID where nobody is named. */
+/** The tenant on whose behalf a call is made. Errors: CREDENTIAL_INVALID if the call names none. */
 export function callerOf(call: Call): Caller {
   if (!call.caller?.organizationId) throw new DrydockError('CREDENTIAL_INVALID', 'the call names no organisation');
   return call.caller;
@@ -100,11 +100,11 @@ export async function startServer(options: ServerOptions): Promise<{ port: numbe
   };
 }
 
-/** The server trusts what its callers say of themselves, so it must not be open to everybody. */
+/** The server trusts the metadata of its callers, so without TLS it must listen on loopback alone. */
 function refuseOpenAddress({ address, tls }: ServerOptions): void {
   const [host] = splitAddress(address);
   if (tls || ['127.0.0.1', '::1', 'localhost'].includes(host)) return;
-  throw new Error(`refusing to listen on ${address} without TLS_DIR: anybody could call this service`);
+  throw new Error(`refusing to listen on ${address} without TLS_DIR: any host could call this service`);
 }
 
 function credentials({ tls }: ServerOptions): ServerCredentials {
@@ -142,7 +142,7 @@ function bind({ definition, implementation, allow }: ServedService, options: Ser
   return bound;
 }
 
-/** Wraps a handler: what it answers and throws is observed. */
+/** Wraps a handler: its answers and errors are counted and logged. */
 function observed(
   path: string,
   { responseStream }: MethodDefinition,
@@ -199,7 +199,7 @@ function checked(request: unknown): unknown {
   return request;
 }
 
-/** The requests of a call that was cut off end like those of a whole one, and must not be taken for whole. */
+/** A stream that was cut off ends like a complete one; only the mark at the end tells them apart. */
 async function* checkedStream(requests: AsyncIterable<unknown>, signal: AbortSignal): AsyncIterable<unknown> {
   for await (const request of requests) {
     if (request === END_OF_REQUESTS) return;

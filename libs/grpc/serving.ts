@@ -54,7 +54,7 @@ function failure(error: unknown, { observation, span }: OpenCall): unknown {
   return known;
 }
 
-/** Requests as they come. Waiting is only counted while somebody waits: a slow receiver is not a slow sender. */
+/** Requests as they arrive. Only time spent awaiting one counts as idle: a slow receiver is not a slow sender. */
 async function* received(call: AnyCall, { arrival, signal }: OpenCall, idleMs: number): AsyncIterable<Uint8Array> {
   const messages = call.iterator({ destroyOnReturn: false });
   for (;;) {
@@ -85,7 +85,7 @@ async function sent(call: AnyCall, messages: AsyncIterable<Uint8Array>, { signal
       if (!call.write(asBuffer(value))) await once(call, 'drain', { signal });
     }
   } finally {
-    // Not awaited: what feeds a client that is gone ends by its signal.
+    // Not awaited: after a disconnect, the source ends by its signal.
     void iterator.return?.()?.catch(() => {});
   }
 }

@@ -38,7 +38,7 @@ export function detailsOf({ reason, details }: DrydockError): Detail[] {
 /** Details that errors of the platform bear. */
 export const DETAIL_TYPES = { ErrorInfo, RetryInfo, BadRequest, QuotaFailure };
 
-/** What goes on the wire for an error of a call: a ServerError with its details, or an AbortError. */
+/** The status to send for an error of a call: that of a ServerError with its details, or CANCELLED for an AbortError. */
 export function statusOf(error: unknown): { code: Status; details: string; metadata: Metadata } {
   const metadata = new Metadata();
   if (isAbortError(error)) return { code: Status.CANCELLED, details: 'the call was cancelled', metadata };
@@ -57,7 +57,7 @@ function encodeStatus(code: Status, message: string, details: Detail[]): Buffer 
   return Buffer.from(RpcStatus.encode(RpcStatus.fromPartial({ code, message, details: encoded })).finish());
 }
 
-/** The words and the encoded details of a status that has none of its own. Nothing where the code says no reason. */
+/** Message and encoded details for a status without any; undefined if its code implies no reason. */
 export function explainStatus(code: Status): { message: string; details: Buffer } | undefined {
   const reason = REASON_OF[code];
   if (!reason) return undefined;

@@ -48,7 +48,7 @@ test('a stream that NATS has lost is made again by the next message', async () =
   expect(await messages()).toBe(1);
 });
 
-test('a message that NATS does not answer for is not taken for one whose stream is gone', async () => {
+test('a message that NATS does not answer for does not make the stream again', async () => {
   await publish();
   api.fail(/^test\./);
   api.asked.length = 0;

@@ -14,7 +14,7 @@ const DAY_MS = 24 * 3_600_000;
 
 export type Codec<T> = { encode(message: T): { finish(): Uint8Array }; decode(data: Uint8Array): T };
 
-/** A JetStream stream on disk. It keeps messages until they are acknowledged, or for `maxAgeMs` whoever reads them. */
+/** A JetStream stream on disk. It keeps a message until it is acknowledged (`workQueue`), or for `maxAgeMs`. */
 export type Stream = { name: string; subjects: string[]; workQueue?: boolean; maxAgeMs?: number };
 
 /** An event on core NATS: those that are subscribed at the time receive it. */

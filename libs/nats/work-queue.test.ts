@@ -35,7 +35,7 @@ beforeEach(() => {
 });
 
 const send = (token: string) => events.publishDurable(workEvent(subjects, token), Buffer.from('x'), newId('evt'));
-/** Makes the stream and a consumer of so many at one time, and leaves a message. */
+/** Makes the stream and a consumer with this limit, and leaves a message. */
 const fill = async (token: string, concurrency: number) => {
   await queue.depths();
   await send(token);

@@ -17,21 +17,21 @@ type Row = any;
 
 /** A pool or a transaction. */
 export type Queryable = {
-  /** Rows of one statement. SERVICE_UNAVAILABLE where there is no database. */
+  /** Rows of one statement. Errors: SERVICE_UNAVAILABLE if the database cannot be reached. */
   query<T = Row>(sql: string, values?: unknown[]): Promise<T[]>;
 };
 
 export type Database = Queryable & {
   /**
-   * The same with a statement that each connection plans once, which saves more than a millisecond. For one that finds its
-   * rows by a whole key and runs often: what the tables grow to does not change its plan.
+   * The same with a statement that each connection plans once, which saves more than a millisecond. For frequent statements
+   * that find their rows by a whole key: their plan does not depend on the size of the tables.
    */
   queryPrepared<T = Row>(sql: string, values: unknown[]): Promise<T[]>;
-  /** Commits what `work` did, or nothing of it. */
+  /** Runs `work` in a transaction: committed when it resolves, rolled back when it throws. */
   transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T>;
 };
 
-/** A pool on one schema. It connects when it is first needed, and again after the database was away. */
+/** A pool on one schema. It connects on first use, and again after an outage. */
 export function openDatabase(url: string, schema: string, log: Logger): Database & AsyncDisposable {
   const pool = new pg.Pool({
     connectionString: url,
@@ -39,7 +39,7 @@ export function openDatabase(url: string, schema: string, log: Logger): Database
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     statement_timeout: STATEMENT_TIMEOUT_MS,
     idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
-    // A plan that is kept, here or in a function, may have been made while its tables were small.
+    // A plan cached while a table was small must not scan it later.
     options: `-c search_path=${schema} -c enable_seqscan=off`,
     application_name: `drydock-${schema}`,
     onConnect: (client) => takeRole(client, schema),
@@ -53,7 +53,7 @@ export function openDatabase(url: string, schema: string, log: Logger): Database
         throw explain(error);
       });
       let broken: Error | undefined;
-      // A connection that drops between two statements tells nobody but its listeners, and without one ends the process.
+      // A connection that drops between two statements emits an error, which would end a process without a listener.
       const onLost = (error: Error) => {
         broken = error;
       };
@@ -79,7 +79,7 @@ export function openDatabase(url: string, schema: string, log: Logger): Database
 
 const roleOf = (schema: string) => `drydock_${schema}`;
 
-/** Gives up what the connection may do beyond its schema, where `migrate` has made a role for that. */
+/** Drops the connection's rights beyond its schema, if `migrate` has made the role for that. */
 async function takeRole(client: pg.ClientBase, schema: string): Promise<void> {
   await client.query(
     `select set_config('role', rolname, false) from pg_roles where rolname = $1 and pg_has_role(rolname, 'member')`,
@@ -131,7 +131,7 @@ function explain(error: unknown): unknown {
 
 const FILE_NAME = /^(\d{4})_[a-z0-9_]+\.sql$/;
 
-/** A schema that nobody has brought to the version of this code yet. */
+/** A schema that is older than this code: `migrate` has to run. */
 export class SchemaBehindError extends Error {
   override name = 'SchemaBehindError';
   /** By which `untilReady` knows what may mend itself. */
@@ -140,7 +140,7 @@ export class SchemaBehindError extends Error {
 
 /**
  * Brings a schema to the newest version: files `NNNN_name.sql` in order, each in a transaction of its own, under a lock,
- * so that any number of replicas may start at once. Throws where newer code has migrated the schema already.
+ * so that any number of replicas may start at once. Throws if newer code has already migrated the schema.
  * A superuser also makes a role for the schema, which `openDatabase` then takes.
  */
 export async function migrate(url: string, schema: string, directory: string, log: Logger): Promise<void> {
@@ -158,7 +158,7 @@ export async function migrate(url: string, schema: string, directory: string, lo
       const version = index + 1;
       if (version <= current) continue;
       await client.query('begin');
-      // First, so that a migration that is there already fails before it does anything.
+      // First, so that a migration that was applied already fails before it changes anything.
       await client.query('insert into migrations (version) values ($1)', [version]);
       await client.query(await readFile(join(directory, name), 'utf8'));
       await client.query('commit');
@@ -170,7 +170,7 @@ export async function migrate(url: string, schema: string, directory: string, lo
   }
 }
 
-/** Changes nothing. Throws `SchemaBehindError` where `migrate` has something to do, and as it does where newer code was there. */
+/** Reads the version only. Throws `SchemaBehindError` if migrations are pending, and like `migrate` if newer code has migrated. */
 export async function checkMigrated(url: string, schema: string, directory: string): Promise<void> {
   const files = await listMigrations(directory);
   const client = await connect(url);
@@ -190,7 +190,7 @@ async function listMigrations(directory: string): Promise<string[]> {
 
 async function connect(url: string): Promise<pg.Client> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
-  // What a lost connection means, the statement that needed it says.
+  // The statement that needed the connection throws; the event is redundant.
   client.on('error', () => {});
   await client.connect();
   return client;
@@ -204,12 +204,12 @@ async function versionOf(client: pg.Client, schema: string, files: string[]): Pr
   return current;
 }
 
-/** Makes a role that may read and write this schema alone. Only a superuser can; others come with the rights that they have. */
+/** Makes a role that may read and write this schema alone. Only a superuser can; other users keep their own rights. */
 async function grantRole(client: pg.Client, schema: string): Promise<void> {
   const { rows } = await client.query('select rolsuper from pg_roles where rolname = current_user');
   if (!rows[0]?.rolsuper) return;
   const role = roleOf(schema);
-  // Roles belong to the whole server, the lock above only to one database of it.
+  // Roles belong to the whole server; the lock above covers only one database.
   await client.query(
     `do $$ begin create role ${role} nologin; exception when duplicate_object or unique_violation then null; end $$`,
   );

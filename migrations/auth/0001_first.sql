@@ -24,7 +24,7 @@ create table signing_keys (
   create_time timestamptz not null default now()
 );
 
--- What a request_id made, so that its repetition finds it.
+-- The resource that a request_id made, so that a repeated request finds it.
 create table requests (
   organization_id text not null,
   request_id text not null,

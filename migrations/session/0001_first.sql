@@ -1,4 +1,4 @@
--- One row per organisation that ever asked for something: locking it makes counting and inserting one step.
+-- One row per organisation that ever made a request: locking it makes counting and inserting one step.
 create table tenants (
   organization_id text primary key
 );
@@ -33,13 +33,13 @@ create table executions (
   language text not null,
   template text not null,
   state text not null check (state in ('QUEUED', 'RUNNING', 'FINISHED', 'CANCELLED')),
-  -- What the executor found, without the output: the public message in base64.
+  -- The result without the output: the public message in base64.
   result text,
   stdout bytea,
   stderr bytea,
   create_time timestamptz not null default now(),
   finish_time timestamptz,
-  -- When it is given up if nobody has completed it.
+  -- When it is given up unless it was completed.
   deadline timestamptz not null
 );
 create unique index executions_by_request on executions (organization_id, request_id) where request_id is not null;

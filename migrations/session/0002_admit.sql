@@ -1,6 +1,6 @@
--- Locks an organisation until the transaction ends, so that counting and what is inserted next are one step; answers with
--- what an earlier request of the same id made, else with how many sandboxes and executions the organisation has now.
--- Each statement of a volatile function sees what was committed before it began, the ones that the lock waited for included.
+-- Locks an organisation until the transaction ends, so that counting and the next insert are one step. Returns the row that an
+-- earlier request of the same id made, else the number of the organisation's live sandboxes and running executions.
+-- Each statement of a volatile function sees all earlier commits, those that the lock waited for included.
 create function admit(organization text, request text, kind text, out earlier text, out live bigint)
 language plpgsql volatile as $$
 begin

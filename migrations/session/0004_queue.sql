@@ -1,19 +1,19 @@
--- Executions of the queue: what is to be run is kept until it has been, and a running one belongs to one attempt at a time.
+-- Executions of the queue: the spec is kept until the end, and a running execution belongs to one attempt at a time.
 alter table executions
   add column priority int not null default 0,
   -- The fence: a result counts only for the current attempt.
   add column attempt int not null default 0,
-  -- Attempts that were lost. Too many, and it is given up.
+  -- Lost attempts. After too many, the execution is given up.
   add column failures int not null default 0,
-  -- Until when the current attempt holds it; null for those that are waited for, which end with their call.
+  -- End of the current attempt's lease; null for executions whose callers wait, which end with their call.
   add column lease_expire timestamptz,
-  -- The internal ExecutionSpec and how long a run of it may take in all; null once it has ended.
+  -- The internal ExecutionSpec, null after the end, and the limit of a whole run.
   add column spec bytea,
   add column lifetime_ms float8,
   add column message text not null default '',
   add column start_time timestamptz,
   alter column deadline drop not null,
-  -- Compressed, a piece could not be read without all of it.
+  -- Reading a piece of a compressed value would decompress all of it.
   alter column stdout set storage external,
   alter column stderr set storage external;
 create index executions_queued on executions (organization_id, priority desc, id) where state = 'QUEUED';
@@ -21,16 +21,16 @@ create index executions_leased on executions (organization_id, lease_expire) whe
 create index executions_ended on executions (finish_time) where finish_time is not null;
 create index sandboxes_stopped on sandboxes (stop_time) where stop_time is not null;
 
--- As last heard of: what a turn says that is given out anew.
+-- The share as last reported, for tickets that are republished.
 alter table tenants
   add column concurrent_executions int not null default 16,
   add column queue_weight int not null default 100;
 
--- One event sent several times: the turns of a batch.
+-- One event sent several times: the tickets of a batch.
 alter table outbox add column copies int not null default 1;
 
--- As before, but a lock that lets rows of the queue refer to the organisation meanwhile; and those do not count here,
--- having a quota of their own.
+-- As before, with a lock that lets rows of the queue reference the organisation meanwhile. Those do not count here: they have a
+-- quota of their own.
 create or replace function admit(organization text, request text, kind text, out earlier text, out live bigint)
 language plpgsql volatile as $$
 begin

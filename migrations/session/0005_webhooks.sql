@@ -5,14 +5,14 @@ create table webhooks (
   request_sha256 bytea not null,
   url text not null,
   create_time timestamptz not null default now(),
-  -- It is nobody's any more; the sweep removes it after its deliveries, which may be many.
+  -- Deleted; the sweep deletes the row after its deliveries, which may be many.
   delete_time timestamptz
 );
 create unique index webhooks_by_request on webhooks (organization_id, request_id) where request_id is not null;
 create index webhooks_by_organization on webhooks (organization_id, id desc) where delete_time is null;
 create index webhooks_deleted on webhooks (id) where delete_time is not null;
 
--- As they were shown: signing needs them so.
+-- In plain text: signing needs them.
 create table webhook_secrets (
   webhook_id text not null references webhooks on delete cascade,
   secret text not null,
@@ -22,7 +22,7 @@ create table webhook_secrets (
   primary key (webhook_id, secret)
 );
 
--- What is sent is made from the execution when it is sent, so a delivery goes when its execution is forgotten.
+-- The body is made from the execution for each attempt, so a delivery is deleted with its execution.
 create table webhook_deliveries (
   id text primary key,
   webhook_id text not null references webhooks on delete cascade,
@@ -36,9 +36,9 @@ create table webhook_deliveries (
   error text not null default '',
   create_time timestamptz not null default now(),
   last_attempt_time timestamptz,
-  -- When it is due; null once it is over.
+  -- When the next attempt is due; null after the last one.
   next_attempt_time timestamptz default now(),
-  -- Until when the current attempt holds it; null between attempts.
+  -- End of the current attempt's lease; null between attempts.
   lease_expire timestamptz
 );
 create index webhook_deliveries_by_webhook on webhook_deliveries (webhook_id, id desc);
@@ -46,8 +46,8 @@ create index webhook_deliveries_by_execution on webhook_deliveries (execution_id
 create index webhook_deliveries_due on webhook_deliveries (organization_id, next_attempt_time) where state = 'PENDING';
 create index webhook_deliveries_leased on webhook_deliveries (lease_expire) where lease_expire is not null;
 
--- An id as services make them: a prefix and a UUIDv7 in lower-case Crockford base32. What follows the time and the version is
--- that of a random UUID.
+-- An id as services make them: a prefix and a UUIDv7 in lower-case Crockford base32. The rest after the time and
+-- the version is random.
 create function new_id(prefix text) returns text language sql volatile as $$
   select prefix || '_' || string_agg(
     substr('0123456789abcdefghjkmnpqrstvwxyz', substring(bits from 5 * place + 1 for 5)::bit(5)::int + 1, 1), ''
@@ -58,8 +58,8 @@ create function new_id(prefix text) returns text language sql volatile as $$
   ) as made
 $$;
 
--- Writes a delivery to each webhook of an organisation, and says how many. A function, since its plan is then made once for a
--- connection and not for each execution that ends. Locked, a webhook that is deleted at this moment is passed over.
+-- Writes a delivery to each webhook of an organisation and returns their number. A function, because its plan is then made once
+-- per connection and not per execution. The lock skips a webhook that is being deleted.
 create function tell_webhooks(execution text, organization text) returns bigint language plpgsql volatile as $$
 declare
   told bigint;

@@ -1,5 +1,5 @@
--- What was inherited of an executor the last time that it was gone: it counts, too, where news of what that one had inherited
--- itself come after it.
+-- The last takeover of each executor's sandboxes. It also applies to sandboxes that the executor itself took over, if that event
+-- arrives later.
 create table inheritances (
   executor_id text primary key,
   heir_executor_id text not null,
@@ -7,5 +7,5 @@ create table inheritances (
   lost_time timestamptz not null
 );
 
--- When the executor was gone that had it before; null where it is with its first.
+-- When its previous executor was lost; null with its first executor.
 alter table sandboxes add column inherit_time timestamptz;

@@ -1,2 +1,2 @@
--- When an operator set the share; null where nobody has, and it is what callers say.
+-- When an operator set the share; null if it comes from callers' tokens.
 alter table tenants add column set_time timestamptz;

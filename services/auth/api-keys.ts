@@ -9,7 +9,7 @@ import type { ApiKey } from '#proto/drydock/v1/auth.ts';
 import { audit } from './audit.ts';
 import { hashSecret } from './secrets.ts';
 
-/** What is live is looked up, and what is revoked is remembered by every gateway until its tokens have expired. */
+/** Every gateway remembers revoked keys until their tokens have expired, so their rate has a limit too. */
 const MAX_LIVE = 1_000;
 const MAX_PER_HOUR = 200;
 
@@ -89,7 +89,7 @@ export async function makeKey(
   await insertKey(tx, { ...key, organizationId, creatorApiKeyId: apiKeyId, expireTime: key.expireTime ?? latest });
 }
 
-/** Throws QUOTA_EXCEEDED where the organisation, whose row is locked, has or lately made as many keys as it may. */
+/** Errors: QUOTA_EXCEEDED if the organisation, whose row is locked, has reached its limit of keys, in all or per hour. */
 async function checkRoom(tx: Queryable, organizationId: string): Promise<void> {
   const live = await tx.query(
     `select from api_keys where organization_id = $1 and revoke_time is null
@@ -113,9 +113,9 @@ async function checkRoom(tx: Queryable, organizationId: string): Promise<void> {
     });
 }
 
-// Rows are locked by the order of their ids, so that two who revoke some of the same keys do not wait for each other.
+// Rows are locked in the order of their ids, so that concurrent revocations of the same keys cannot deadlock.
 
-/** Revokes the keys that a key made, those that these made, and so on. */
+/** Revokes the descendants of a key: the keys that it made, the keys that those made, and so on. */
 export async function revokeDescendants(tx: Queryable, caller: Caller, apiKeyId: string): Promise<void> {
   // Again until there is none: what one of them was making had not been there to be found, and now can make nothing more.
   while (true) {
@@ -137,7 +137,7 @@ export async function revokeDescendants(tx: Queryable, caller: Caller, apiKeyId:
   }
 }
 
-/** Those of an organisation that is deleted, which is told of as a whole. */
+/** Revokes all keys of a deleted organisation, without an event each: the deletion has its own. */
 export async function revokeKeys(tx: Queryable, organizationId: string): Promise<void> {
   await tx.query(
     `with live as (

@@ -3,7 +3,7 @@ import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
 
 type Actor = Pick<Caller, 'organizationId' | 'apiKeyId'>;
 
-/** Notes what a key did, with a row for each thing that it did it to. */
+/** Writes an audit row for each resource of an action. */
 export async function audit(tx: Queryable, caller: Actor, action: string, ...resourceIds: string[]): Promise<void> {
   await tx.query(
     `insert into audit_log (organization_id, api_key_id, action, resource_id)

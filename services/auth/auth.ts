@@ -25,7 +25,7 @@ import { once } from './requests.ts';
 import { newSecret } from './secrets.ts';
 import type { SigningKeys } from './signing-keys.ts';
 
-/** Every scope, and those that an organisation's own keys may have. */
+/** Every scope; `TENANT_SCOPES` are those that an organisation's own keys may have. */
 export const SCOPES = ['sandboxes', 'executions', 'keys', 'operator'];
 const TENANT_SCOPES = SCOPES.filter((scope) => scope !== 'operator');
 
@@ -246,7 +246,7 @@ async function changeOrganization(tx: Queryable, id: string, { displayName, quot
   return row;
 }
 
-/** False where it was deleted before. Errors: ORGANIZATION_NOT_FOUND. */
+/** False if it was already deleted. Errors: ORGANIZATION_NOT_FOUND. */
 async function markDeleted(tx: Queryable, id: string): Promise<boolean> {
   const [deleted] = await tx.query(
     'update organizations set delete_time = now() where id = $1 and delete_time is null returning id',
@@ -258,7 +258,7 @@ async function markDeleted(tx: Queryable, id: string): Promise<boolean> {
   return false;
 }
 
-/** False where it was revoked before. Errors: API_KEY_NOT_FOUND. */
+/** False if it was already revoked. Errors: API_KEY_NOT_FOUND. */
 async function markRevoked(tx: Queryable, id: string, organizationId: string): Promise<boolean> {
   const [revoked] = await tx.query(
     `update api_keys set revoke_time = now() where id = $1 and organization_id = $2 and revoke_time is null returning id`,

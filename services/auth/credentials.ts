@@ -47,7 +47,7 @@ export function createCredentials(dependencies: {
   };
 }
 
-/** Who holds a key, by its id; nobody where it is expired or revoked, or its organisation deleted. */
+/** The holder of a key; without `caller` if the key is expired or revoked, or its organisation deleted. */
 export async function findHolder(db: Queryable, apiKeyId: string): Promise<ApiKeyHolder> {
   const [row] = isId('key', apiKeyId) ? await db.query<Row>(`${CALLERS} and k.id = $1`, [apiKeyId]) : [];
   return row ? toHolder(row) : NOBODY;

@@ -4,7 +4,7 @@ import { checkQuota } from './quota.ts';
 
 export type Change = { displayName?: string; quota?: Quota };
 
-/** What an update asks for: absent is left as it is. Errors: INVALID_FIELD. */
+/** The fields that an update changes; absent ones keep their values. Errors: INVALID_FIELD. */
 export function checkChange({ displayName, quota, updateMask, requestId }: UpdateOrganizationRequest): Change {
   const check = checkFields();
   const updated = check.updated(updateMask, { display_name: displayName !== '', quota: quota !== undefined });

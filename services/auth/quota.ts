@@ -9,7 +9,7 @@ const MAX: Record<Exclude<keyof AppliedQuota, 'sharedPool'>, number> = {
   queueWeight: 10_000,
 };
 
-/** Tells `check` what of a quota is out of range. */
+/** Reports the fields of a quota that are out of range. */
 export function checkQuota(quota: Quota | undefined, check: FieldChecks): void {
   for (const [name, max] of Object.entries(MAX) as [keyof typeof MAX, number][]) {
     const asked = quota?.[name];
@@ -18,7 +18,7 @@ export function checkQuota(quota: Quota | undefined, check: FieldChecks): void {
   }
 }
 
-/** A quota with every field set: what was asked for, else the default. */
+/** A quota with every field set; absent ones get their defaults. */
 export function applyQuota(quota: Quota | undefined): AppliedQuota {
   return {
     concurrentSandboxes: quota?.concurrentSandboxes ?? 100,

@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import { DrydockError } from '#libs/errors.ts';
 import type { Queryable } from '#libs/postgres/database.ts';
 
-/** A request of an organisation: what it asks for, as bytes that are alike where that is. Its id may be empty. */
+/** A request of an organisation. `content` is its canonical encoding; `requestId` may be empty. */
 export type Asked = { organizationId: string; requestId: string; action: string; content: Uint8Array };
 
 /**
- * The id that a request makes: a new one, or the one that the same request made before. Errors: REQUEST_ID_REUSED where
- * the request id came with other content.
+ * The id that a request makes: a new one, or that of an earlier request with the same request id. Errors: REQUEST_ID_REUSED if
+ * their contents differ.
  */
 export async function once(
   tx: Queryable,

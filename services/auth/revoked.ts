@@ -2,7 +2,7 @@ import type { Queryable } from '#libs/postgres/database.ts';
 
 const PAGE = 1_000;
 
-/** Ids of the API keys that were revoked, and of the organisations that were deleted, at most so long ago; in pages. */
+/** Ids of the API keys that were revoked and the organisations that were deleted within the last `withinMs`, in pages. */
 export async function* revokedWithin(db: Queryable, withinMs: number): AsyncIterable<string[]> {
   const [start] = await db.query<{ time: string }>(`select (now() - $1::float8 * interval '1 ms')::text as time`, [
     withinMs,

@@ -9,8 +9,8 @@ const ended = (key: string) =>
   `(${key}.revoke_time < now() - interval '${ENDED_KEYS_KEPT}' or ${key}.expire_time < now() - interval '${ENDED_KEYS_KEPT}')`;
 
 /**
- * Forgets keys that ended, requests and the log's rows when they have been kept long enough. Replicas share the work: a row
- * that one has locked is skipped by the others.
+ * Deletes ended keys, requests and audit rows whose retention is over. Replicas share the work: each skips the rows that
+ * another has locked.
  */
 export async function sweep(db: Database, signal: AbortSignal): Promise<void> {
   await inBatches(signal, () => forgetKeys(db));
@@ -23,8 +23,8 @@ async function inBatches(signal: AbortSignal, forgetSome: () => Promise<number>)
 }
 
 /**
- * What a forgotten key made names its maker from then on, so that descendants are found across the gap. A key waits until its
- * maker is forgotten, if that is due: none is then changed and removed by the same statement.
+ * The keys that a deleted key made are given its own maker, so that descendants are found across the gap. A key whose maker is
+ * due too waits for a later batch: one statement must not both change and delete a row.
  */
 async function forgetKeys(db: Database): Promise<number> {
   const forgotten = await db.query(

@@ -10,13 +10,13 @@ const DEADLINE_MS = 4_000;
 export type Attempt = { executionId: string; attempt: number };
 
 export type Attempts = AsyncDisposable & {
-  /** Keeps a ticket until it is let go. */
+  /** Extends a ticket until disposed. */
   holdTicket(ticket: Pick<Work<unknown>, 'extend'>): Disposable;
-  /** Holds an attempt until it is let go; `signal` is aborted when it is somebody else's, or nobody's any more. */
+  /** Extends the lease of an attempt until disposed; `signal` is aborted when the lease is lost. */
   holdAttempt(attempt: Attempt): { signal: AbortSignal } & Disposable;
 };
 
-/** The heartbeat of what this process works on: tickets at NATS, attempts at session. A process that dies falls silent. */
+/** The heartbeat that extends this process's tickets at NATS and its attempt leases at session. */
 export function createAttempts(
   session: Pick<Client<RecordServiceDefinition>, 'extendExecutions'>,
   log: Logger,

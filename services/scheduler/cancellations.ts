@@ -6,7 +6,7 @@ export type Cancellations = {
   watch(executionId: string): { signal: AbortSignal } & Disposable;
 };
 
-/** Hears of executions that were cancelled. One that is missed while NATS is away is learnt when the attempt is extended. */
+/** Subscribes to cancellations. One that is missed while NATS is away ends the attempt at its next heartbeat. */
 export function watchCancellations(events: Pick<Events, 'subscribe'>): Cancellations & Disposable {
   const watched = new Map<string, AbortController>();
   const told = events.subscribe(EXECUTION_CANCELLED, ({ executionId }) => watched.get(executionId)?.abort());

@@ -9,9 +9,8 @@ import { place } from './placement.ts';
 export type Dependencies = { executors: Executors; directory: () => ExecutorAnnounced[]; log: Logger };
 
 /**
- * Runs an execution somewhere. Another executor is tried until one has sent its first event; from then on the run is that
- * one's. `placed` hears when that is. Errors: NO_CAPACITY, SANDBOX_START_FAILED; SERVICE_UNAVAILABLE where the executor is
- * lost under it.
+ * Runs an execution on one executor: each candidate is tried until one has sent its first event, and `placed` is called then.
+ * Errors: NO_CAPACITY, SANDBOX_START_FAILED; SERVICE_UNAVAILABLE if the executor is lost during the run.
  */
 export async function* dispatch(
   { executors, directory, log }: Dependencies,
@@ -39,13 +38,13 @@ export async function* dispatch(
     )
       yield next.value;
   } finally {
-    // Until the executor says so itself; if it has meanwhile, this counts for nothing.
+    // Until its next heartbeat. If one came during the run, this changed an outdated object.
     executor.executions -= 1;
     await rest.return?.();
   }
 }
 
-/** What became of a call; where it was cut off, why. */
+/** Awaits a call; if it was aborted, throws the reason of the abort. */
 async function orAbortReason<T>(answer: Promise<T>, alive: AbortSignal, signal: AbortSignal): Promise<T> {
   try {
     return await answer;

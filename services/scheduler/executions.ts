@@ -26,7 +26,7 @@ export type Dependencies = DispatchDependencies & {
 
 type Executions = Pick<Rpc<ExecutionServiceDefinition>, 'runCode' | 'streamCode'>;
 
-/** Runs programs that are waited for. The record is written before the run and completed whatever comes of it. */
+/** Runs programs whose callers wait. The record is written before the run, and completed after it even if it fails. */
 export function createExecutions(dependencies: Dependencies): Executions {
   const { session, cancellations, log } = dependencies;
 
@@ -39,7 +39,7 @@ export function createExecutions(dependencies: Dependencies): Executions {
       return;
     }
     using cancelled = cancellations.watch(execution.id);
-    // What stays on record if the caller hangs up.
+    // Recorded if the caller hangs up.
     let outcome: ExecutionResult = CANCELLED;
     let completed: Execution;
     try {
@@ -59,12 +59,12 @@ export function createExecutions(dependencies: Dependencies): Executions {
 
   async function insert(request: RunCodeRequest, call: Call) {
     using patient = withGrace(call.signal, RECORD_DEADLINE_MS);
-    // A repetition waits there for the end of the run that it repeats.
+    // Session answers a repeated request when the first run has ended.
     const deadline = request.requestId ? {} : { deadlineMs: RECORD_DEADLINE_MS };
     return await session.insertExecution({ request }, { caller: callerOf(call), signal: patient.signal, ...deadline });
   }
 
-  /** The result reaches its caller also where it cannot be recorded; the record's sweep will say that it was lost. */
+  /** Returns the result even if it cannot be recorded; session's sweep then records the execution as lost. */
   async function complete(execution: Execution, result: ExecutionResult, caller: Caller): Promise<Execution> {
     const found = merged(execution, result.execution!);
     const { stdout, stderr } = result;
@@ -93,7 +93,7 @@ function failed(error: unknown): ExecutionResult {
   return ExecutionResult.fromPartial({ execution: { state: 'FINISHED', verdict: 'INTERNAL_ERROR', message } });
 }
 
-/** Session's own fields stay; the rest is what the executor found. */
+/** The executor's result with the fields that session owns. */
 function merged(recorded: Execution, found: Execution): Execution {
   const { id, language, template, createTime } = recorded;
   return { ...found, id, language, template, createTime };

@@ -10,11 +10,11 @@ import {
 export type ExecutorClient = Client<ExecutorServiceDefinition>;
 
 export type Executors = {
-  /** The executor at an address; its connection is kept for the next call. */
+  /** The client of an address; its connection is reused. */
   at(address: string): ExecutorClient;
-  /** Aborted with SERVICE_UNAVAILABLE when the executor is lost: a call to a host that is gone may hang for ever. */
+  /** Aborted with SERVICE_UNAVAILABLE when the executor is lost: a call to a dead host may hang for ever. */
   alive(executorId: string): AbortSignal;
-  /** An executor is gone, and what was asked of it with it. */
+  /** Aborts the calls to an executor that is lost. */
   lost(executorId: string): void;
 };
 

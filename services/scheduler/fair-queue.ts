@@ -1,17 +1,16 @@
-/** Whose turn it is. */
 export type FairQueue = {
-  /** Resolves when the organisation has its turn and a slot is free. Throws an AbortError when `signal` ends. */
+  /** Resolves when the organisation is next and a slot is free. Throws an AbortError when `signal` ends. */
   wait(organizationId: string, weight: number, signal: AbortSignal): Promise<void>;
-  /** Slots may have become free. */
+  /** To be called when slots may have become free. */
   offer(): void;
 };
 
 type Waiting = { organizationId: string; weight: number; resolve: () => void };
 
 /**
- * Gives free slots to those who wait, in proportion to their weights: each turn moves an organisation on by the inverse of
- * its weight, and the one that came the least far is next. One that comes back after a pause starts where the others are,
- * so that silence saves nothing up. `takeSlot` takes a free slot if there is one.
+ * Weighted fair queueing: the organisation with the lowest virtual time is next, and each slot advances its virtual time by the
+ * inverse of its weight. An organisation that returns after a pause starts at the current virtual time, so that idle time earns
+ * no credit. `takeSlot` takes a free slot if there is one.
  */
 export function createFairQueue(takeSlot: () => boolean): FairQueue {
   const waiting = new Set<Waiting>();
@@ -31,7 +30,7 @@ export function createFairQueue(takeSlot: () => boolean): FairQueue {
       passed.set(turn.organizationId, now + 1 / turn.weight);
       turn.resolve();
     }
-    // Who is not ahead of the others is like one who was never here.
+    // An organisation that is not ahead needs no entry: it would start at the current virtual time anyway.
     for (const [id, position] of passed) if (position <= now) passed.delete(id);
   };
 

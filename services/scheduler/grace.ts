@@ -1,6 +1,6 @@
 /**
- * Follows a caller's signal only so much later: for writing a record on the caller's behalf, which must not be given up
- * half done, since nobody would learn the id of what is written all the same.
+ * Delays a caller's abort by `ms`, so that a write begun on its behalf can finish: the write may take effect anyway, and no one
+ * would learn the id of its row.
  */
 export function withGrace(caller: AbortSignal, ms: number): { signal: AbortSignal } & Disposable {
   const late = new AbortController();

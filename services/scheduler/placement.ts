@@ -3,15 +3,15 @@ import type { Logger } from '#libs/log.ts';
 import type { ExecutorAnnounced } from '#proto/drydock/internal/v1/events.ts';
 
 /**
- * What is asked of an executor: a sandbox with so much memory, `ownPoolOf` an organisation that is given none of the shared
- * ones, or a slot for an execution.
+ * The resources that a placement needs: a sandbox with `memoryBytes`, from the pool of organisation `ownPoolOf` if it has one
+ * of its own, or a slot for an execution.
  */
 export type Demand = { template: string } & ({ memoryBytes: number; ownPoolOf?: string } | { execution: true });
 
 const RETRY_AFTER_MS = 1_000;
 
 /**
- * The executors to try, best first: those with room before those without, since news of room is up to a second old;
+ * The executors to try, best first: those with capacity before those without, since heartbeats are up to a second old;
  * then, for sandboxes, those with a warm one that will do; then the emptiest. An executor that drains, or does not know
  * the template, is not among them.
  */
@@ -26,7 +26,7 @@ export function candidates(executors: ExecutorAnnounced[], demand: Demand): Exec
     );
 }
 
-/** Counts a sandbox or an execution into what is known of an executor until it says so itself, so that a burst spreads. */
+/** Adds a sandbox or an execution to an executor's last heartbeat until the next one, so that a burst spreads. */
 export function reserve(executor: ExecutorAnnounced, demand: Demand): void {
   if ('execution' in demand) {
     executor.executions += 1;
@@ -38,7 +38,7 @@ export function reserve(executor: ExecutorAnnounced, demand: Demand): void {
   if (warm) warm[demand.template] = Math.max(0, (warm[demand.template] ?? 0) - 1);
 }
 
-/** Executions that could be begun now. */
+/** Free execution slots of all executors that are not draining. */
 export function freeSlots(executors: ExecutorAnnounced[]): number {
   return executors
     .filter(({ draining }) => !draining)
@@ -46,9 +46,9 @@ export function freeSlots(executors: ExecutorAnnounced[]): number {
 }
 
 /**
- * Tries one executor after the other until `attempt` succeeds. Goes on to the next where an executor is full, gone or
- * could not start a sandbox; throws NO_CAPACITY with `RetryInfo` when none is left, any other error at once, and so any
- * error at all once nobody waits any more.
+ * Tries one executor after the other until `attempt` succeeds. Goes on to the next where an executor is full, unreachable or
+ * could not start a sandbox; throws NO_CAPACITY with `RetryInfo` when none is left, any other error at once, and every
+ * error at once after `waiting` is aborted.
  */
 export async function place<T>(
   executors: ExecutorAnnounced[],
@@ -86,7 +86,7 @@ function isWarm(executor: ExecutorAnnounced, demand: Demand): boolean {
   return (warmFor(executor, demand)?.[demand.template] ?? 0) > 0;
 }
 
-/** By template, the warm sandboxes that will do. */
+/** Warm sandboxes that satisfy the demand, by template. */
 function warmFor({ warm, ownWarm }: ExecutorAnnounced, demand: Demand): Record<string, number> | undefined {
   if ('execution' in demand) return undefined;
   const { ownPoolOf } = demand;

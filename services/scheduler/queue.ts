@@ -16,20 +16,20 @@ export type Dependencies = Omit<TicketDependencies, 'attempts' | 'placed' | 'lef
 };
 
 export type Queue = AsyncDisposable & {
-  /** Executors have announced themselves: there may be room. */
+  /** To be called after heartbeats of executors: slots may be free. */
   offer(): void;
 };
 
 /**
- * Runs the executions of the queue wherever there are slots. Disposing takes no more, lets what runs end for 10 s, and puts
- * the rest back into the queue.
+ * Runs the executions of the queue on executors with free slots. Disposing takes no more, waits 10 s for running ones to end,
+ * and returns the rest to the queue.
  */
 export function startQueue(dependencies: Dependencies): Queue {
   const { session, directory, log } = dependencies;
   const stopping = new AbortController();
   const running = new Set<Promise<void>>();
   const attempts = createAttempts(session, log);
-  // FairQueue that have a slot which no executor knows of yet.
+  // Tickets with a slot that no heartbeat counts yet.
   let granted = 0;
   const fairQueue = createFairQueue(() => {
     if (freeSlots(directory()) - granted <= 0) return false;

@@ -16,14 +16,14 @@ const CALL_DEADLINE_MS = 10_000;
 export type Dependencies = {
   session: Client<RecordServiceDefinition>;
   executors: Executors;
-  /** Every executor that there is now. */
+  /** Every executor that is alive. */
   directory: () => ExecutorAnnounced[];
   log: Logger;
 };
 
 type Sandboxes = Pick<Rpc<SandboxServiceDefinition>, 'createSandbox' | 'updateSandbox' | 'deleteSandbox'>;
 
-/** The steps of a sandbox's life, in an order that leaves nothing behind wherever it breaks off. */
+/** The steps of a sandbox's life, in an order that leaves nothing behind if it is interrupted. */
 export function createSandboxes(dependencies: Dependencies): Sandboxes {
   const { session, executors, directory, log } = dependencies;
   const executorOf = (executorId: string): ExecutorClient | undefined => {
@@ -35,7 +35,7 @@ export function createSandboxes(dependencies: Dependencies): Sandboxes {
     async createSandbox(request, call) {
       const caller = callerOf(call);
       const options = { caller, deadlineMs: CALL_DEADLINE_MS };
-      // A repetition waits there for the sandbox that it repeats to run.
+      // Session answers a repeated request when the first sandbox runs.
       const deadlineMs = request.requestId ? CLAIM_DEADLINE_MS : CALL_DEADLINE_MS;
       using patient = withGrace(call.signal, CALL_DEADLINE_MS);
       const insertion = { ...options, signal: patient.signal, deadlineMs };
@@ -44,10 +44,10 @@ export function createSandboxes(dependencies: Dependencies): Sandboxes {
       const started = await start(dependencies, spec!, options).catch(async (error) => {
         await session
           .markSandboxStopped({ sandboxId: sandbox!.id, reason: 'FAILED_TO_START' }, options)
-          .catch((cause) => log.error({ err: cause, sandboxId: sandbox!.id }, 'failed start not recorded'));
+          .catch((cause) => log.error({ err: cause, sandboxId: sandbox!.id }, 'failed to record a failed start'));
         throw error;
       });
-      // Nobody knows the id of a sandbox whose caller hung up, unless the request can be repeated.
+      // A caller that hung up never learns the id, unless it can repeat the request.
       if (call.signal.aborted && !request.requestId)
         await this.deleteSandbox({ sandboxId: started.id, requestId: '' }, call);
       return { sandbox: started };
@@ -64,7 +64,7 @@ export function createSandboxes(dependencies: Dependencies): Sandboxes {
     async deleteSandbox({ sandboxId }, call) {
       const options = { caller: callerOf(call), deadlineMs: CALL_DEADLINE_MS };
       const { executorId } = await session.markSandboxStopped({ sandboxId, reason: 'DELETED' }, options);
-      // The record says so, and its event reaches the executor too: an executor that is away destroys it when it is back.
+      // Session's event reaches the executor too: one that is away destroys the sandbox when it is back.
       await executorOf(executorId)
         ?.destroySandbox({ sandboxId }, options)
         .catch((error) => log.warn({ err: error, sandboxId, executorId }, 'sandbox not destroyed yet'));

@@ -11,8 +11,8 @@ export type Scheduler = {
   sandboxes: Partial<Rpc<SandboxServiceDefinition>>;
   executions: Partial<Rpc<ExecutionServiceDefinition>>;
   /**
-   * Ends what waits for an executor that is lost, and puts on record that what it held is gone. Not so in a cluster: there
-   * sandboxes outlive their executor, and another one tells of those that it took over.
+   * Aborts the calls to a lost executor, and records the loss of its sandboxes. In a cluster sandboxes outlive their executor,
+   * and the executor that takes them over reports them instead.
    */
   executorLost: (executor: Pick<ExecutorAnnounced, 'executorId' | 'cluster'>) => void;
 };
@@ -28,7 +28,7 @@ export function createScheduler(dependencies: Dependencies): Scheduler {
       if (cluster) return;
       session
         .markExecutorLost({ executorId })
-        .catch((error) => log.error({ err: error, executorId }, 'loss of an executor not recorded'));
+        .catch((error) => log.error({ err: error, executorId }, 'failed to record the loss of an executor'));
     },
   };
 }

@@ -21,46 +21,24 @@ export type Dependencies = {
   work: WorkQueue<ExecutionQueued>;
   fairQueue: FairQueue;
   attempts: Attempts;
-  /** Uses a ticket that has a slot. Resolves when it is done with, whatever came of it. */
+  /** Uses a ticket that has a slot. Resolves when the ticket is acknowledged or returned; never rejects. */
   run: (organizationId: string, ticket: Work<ExecutionQueued>) => Promise<void>;
   log: Logger;
 };
 
-/** `setTime`, in milliseconds since 1970, is 0 where no operator has set it. */
+/** `setTime`, in milliseconds since 1970, is 0 if no operator has set the share. */
 type Share = { concurrency?: number | undefined; weight: number; setTime: number };
 type TenantQueue = Share & { again: boolean };
 
 /**
- * Pulls the tickets of organisations that have some, each through its own consumer and one at a time, and hands them on in
- * weighted order. Disposing stops pulling; what runs goes on.
+ * Pulls the tickets of each organisation through its own consumer, one at a time, and runs them in weighted fair order.
+ * Disposing stops pulling; running tickets go on.
  */
-export function startTenantQueues({ events, work, fairQueue, attempts, run, log }: Dependencies): AsyncDisposable {
+export function startTenantQueues(dependencies: Dependencies): AsyncDisposable {
+  const { events, work, log } = dependencies;
   const stop = new AbortController();
   const queues = new Map<string, TenantQueue>();
 
-  /** Serves one organisation until it has no more tickets. */
-  const serve = async (organizationId: string, queue: TenantQueue): Promise<void> => {
-    while (!stop.signal.aborted) {
-      queue.again = false;
-      const ticket = await work.next(organizationId, queue.concurrency, stop.signal);
-      if (!ticket && !queue.again) return;
-      if (!ticket) continue;
-      learn(queue, shareOf(ticket.message));
-      const held = attempts.holdTicket(ticket);
-      const end = waited.startTimer();
-      try {
-        await fairQueue.wait(organizationId, queue.weight, stop.signal);
-      } catch {
-        // Stopping: somebody else may have it at once.
-        held[Symbol.dispose]();
-        ticket.nak(0);
-        return;
-      }
-      end();
-      served.inc();
-      void run(organizationId, ticket).finally(() => held[Symbol.dispose]());
-    }
-  };
   const begin = (organizationId: string, share: Share): void => {
     const existing = queues.get(organizationId);
     if (existing) {
@@ -73,10 +51,10 @@ export function startTenantQueues({ events, work, fairQueue, attempts, run, log 
     void (async () => {
       while (!stop.signal.aborted) {
         try {
-          await serve(organizationId, queue);
+          await serve(dependencies, organizationId, queue, stop.signal);
           break;
         } catch (error) {
-          log.warn({ err: error, organizationId }, 'tickets interrupted');
+          log.warn({ err: error, organizationId }, 'pulling tickets interrupted');
           work.forget();
           await pause(RETRY_MS);
         }
@@ -85,11 +63,11 @@ export function startTenantQueues({ events, work, fairQueue, attempts, run, log 
     })();
   };
 
-  // JetStream's messages reach plain subscribers too: that there is work is heard without asking.
+  // JetStream's messages reach plain subscribers too, so new work needs no poll.
   const told = events.subscribe(workEvent(EXECUTION_QUEUE, '*'), (message, subject) =>
     begin(tokenOf(EXECUTION_QUEUE, subject), shareOf(message)),
   );
-  // What was there before, what was told while NATS was away, and what another process had in hand when it died.
+  // For tickets from before this start, from an outage of NATS, or of a process that died.
   const poll = every(POLL_MS, log, async () => {
     if (!events.connected()) return;
     for (const id of (await work.depths()).keys())
@@ -106,6 +84,35 @@ export function startTenantQueues({ events, work, fairQueue, attempts, run, log 
   };
 }
 
+/** Runs the tickets of one organisation until there are none. */
+async function serve(
+  { work, fairQueue, attempts, run }: Dependencies,
+  organizationId: string,
+  queue: TenantQueue,
+  stop: AbortSignal,
+): Promise<void> {
+  while (!stop.aborted) {
+    queue.again = false;
+    const ticket = await work.next(organizationId, queue.concurrency, stop);
+    if (!ticket && !queue.again) return;
+    if (!ticket) continue;
+    learn(queue, shareOf(ticket.message));
+    const held = attempts.holdTicket(ticket);
+    const end = waited.startTimer();
+    try {
+      await fairQueue.wait(organizationId, queue.weight, stop);
+    } catch {
+      // Stopping: another scheduler may have it at once.
+      held[Symbol.dispose]();
+      ticket.nak(0);
+      return;
+    }
+    end();
+    served.inc();
+    void run(organizationId, ticket).finally(() => held[Symbol.dispose]());
+  }
+}
+
 function shareOf({ concurrentExecutions, queueWeight, setTime }: ExecutionQueued): Share {
   return {
     concurrency: Math.max(1, concurrentExecutions),
@@ -114,7 +121,7 @@ function shareOf({ concurrentExecutions, queueWeight, setTime }: ExecutionQueued
   };
 }
 
-/** A ticket may have been given out before the share was set anew. */
+/** A ticket may be older than the last change of the share. */
 function learn(queue: TenantQueue, share: Share): void {
   if (share.setTime >= queue.setTime) Object.assign(queue, share);
 }

@@ -17,17 +17,17 @@ export type Dependencies = DispatchDependencies & {
   session: Client<RecordServiceDefinition>;
   cancellations: Pick<Cancellations, 'watch'>;
   attempts: Attempts;
-  /** The slot of a ticket is taken by its execution, or is free again. */
+  /** Called once the ticket's slot is in use by its execution, or free again. */
   placed: () => void;
-  /** An execution has left its executor; its record is yet to be completed. */
+  /** Called when an execution has left its executor, before its record is completed. */
   left: () => void;
-  /** Aborted when running executions are to be given back, since this process ends. */
+  /** Aborted when running executions are to return to the queue, because this process ends. */
   stopping: AbortSignal;
 };
 
 type Taken = { spec: ExecutionSpec; attempt: number };
 
-/** Uses a ticket of an organisation: takes its next execution, runs it, and records what came of it. */
+/** Uses a ticket of an organisation: takes its next execution, runs it, and records the result. */
 export async function useTicket(
   dependencies: Dependencies,
   organizationId: string,
@@ -41,7 +41,7 @@ export async function useTicket(
     if (spec) await runAttempt(dependencies, { spec, attempt }, caller, slot);
     ticket.ack();
   } catch (error) {
-    log.warn({ err: error, organizationId }, 'ticket given back');
+    log.warn({ err: error, organizationId }, 'ticket returned to the queue');
     ticket.nak(RETRY_MS);
   } finally {
     slot();
@@ -65,7 +65,7 @@ async function runAttempt(dependencies: Dependencies, taken: Taken, caller: Call
   } catch (error) {
     // It is not ours any more, and session knows why.
     if (given.aborted) return;
-    log.warn({ err: error, executionId, attempt }, 'execution put back into the queue');
+    log.warn({ err: error, executionId, attempt }, 'execution returned to the queue');
     const message = error instanceof DrydockError ? error.message : 'internal error';
     const lost = !stopping.aborted && !hasReason(error, 'NO_CAPACITY');
     await retryUntilRecorded(dependencies, held.signal, () =>
@@ -82,7 +82,7 @@ async function runAttempt(dependencies: Dependencies, taken: Taken, caller: Call
   );
 }
 
-/** Tries until session has it on record: what was run must not have to run again because the database was away. */
+/** Retries while session is unavailable: an outage of the database must not make the execution run again. */
 async function retryUntilRecorded(
   { log }: Dependencies,
   lost: AbortSignal,

@@ -18,7 +18,7 @@ export function loadConfig(variables: Environment) {
       maxQueued: env.integer('SESSION_MAX_QUEUED_EXECUTIONS', 1_000_000, { min: 1 }),
       maxAgeMs: env.integer('SESSION_MAX_QUEUE_AGE_SECONDS', 3_600, { min: 1 }) * 1_000,
     },
-    /** How long what has ended is kept. */
+    /** How long ended sandboxes and executions are kept. */
     retentionMs: env.integer('SESSION_RETENTION_HOURS', 7 * 24, { min: 1 }) * 3_600_000,
   };
   env.check();

@@ -29,7 +29,7 @@ import { createRecords } from './records.ts';
 import { createWakeups } from './requests/wakeups.ts';
 import { createSandboxes } from './sandboxes/client-api.ts';
 import { consumeEnded } from './sandboxes/ended.ts';
-import { consumeInherited } from './sandboxes/taken-over.ts';
+import { consumeTakeovers } from './sandboxes/taken-over.ts';
 import { createTemplates } from './templates.ts';
 import { consumeOrganizationDeleted, endOrganizations } from './upkeep/organizations.ts';
 import { sweep } from './upkeep/sweep.ts';
@@ -63,7 +63,7 @@ await run(log, async (shutdown) => {
   const webhooksDue = () => events.publish(WEBHOOKS_DUE, undefined);
   const dependencies = { db, catalog, wakeups, wakeRelay: relay.trigger, webhooksDue };
   await using _ended = consumeEnded({ ...dependencies, events });
-  await using _inherited = consumeInherited({ ...dependencies, events });
+  await using _takeovers = consumeTakeovers({ ...dependencies, events });
   await using endings = every(ENDINGS_INTERVAL_MS, log, (signal) => endOrganizations(dependencies, signal));
   await using _deleted = consumeOrganizationDeleted(db, events, endings.trigger);
   await using _shares = consumeOrganizationChanged(db, events, relay.trigger);

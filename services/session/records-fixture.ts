@@ -24,7 +24,7 @@ import { createRecords } from './records.ts';
 import { createWakeups, type Wakeups } from './requests/wakeups.ts';
 import { createSandboxes } from './sandboxes/client-api.ts';
 import { consumeEnded } from './sandboxes/ended.ts';
-import { consumeInherited } from './sandboxes/taken-over.ts';
+import { consumeTakeovers } from './sandboxes/taken-over.ts';
 import { consumeOrganizationDeleted, endOrganizations } from './upkeep/organizations.ts';
 import { sweep } from './upkeep/sweep.ts';
 import { createWebhooks } from './webhooks/client-api.ts';
@@ -101,7 +101,7 @@ export function useRecords() {
       const dependencies = { db, wakeups, wakeRelay, webhooksDue, events };
       const parts = new AsyncDisposableStack();
       parts.use(consumeEnded(dependencies));
-      parts.use(consumeInherited(dependencies));
+      parts.use(consumeTakeovers(dependencies));
       parts.use(consumeOrganizationDeleted(db, events, wakeRelay));
       parts.use(consumeOrganizationChanged(db, events, wakeRelay));
       return parts;

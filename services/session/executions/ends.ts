@@ -14,7 +14,7 @@ export type Dependencies = {
 
 export type End = {
   state: 'FINISHED' | 'CANCELLED';
-  /** What `ExecutionRow.result` holds. */
+  /** The value of `ExecutionRow.result`. */
   result: string;
   stdout?: Uint8Array;
   stderr?: Uint8Array;
@@ -27,7 +27,7 @@ export type End = {
 /** An execution that has just ended, and the number of webhook deliveries that its end made. */
 export type Ended = ExecutionRow & { deliveries: number };
 
-/** How executions that nobody has to run any more end. */
+/** The end of an execution that its client or its organisation's deletion cancels. */
 export const CANCELLED: End = { state: 'CANCELLED', result: encodeResult(Execution.create({ verdict: 'CANCELLED' })) };
 
 /** The end of an execution that the platform failed to run. */

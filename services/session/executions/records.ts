@@ -23,11 +23,11 @@ export type Dependencies = EndDependencies & {
 
 type ExecutionRecords = Pick<Rpc<RecordServiceDefinition>, 'insertExecution' | 'completeExecution'>;
 
-/** Executions that are waited for, and the results of all. */
+/** Records of executions whose callers wait, and the results of all. */
 export function createExecutionRecords(dependencies: Dependencies): ExecutionRecords {
   const { db, catalog, wakeups } = dependencies;
 
-  /** What the first call with a request id came to, once it has. */
+  /** The execution of the first call with a request id, once it has ended. */
   const repeated = (caller: Caller, id: string, sha256: Buffer, signal: AbortSignal) =>
     wakeups.until(id, signal, async () => {
       const row = await findExecution(db, caller.organizationId, id);
@@ -108,12 +108,12 @@ async function insertExecution(
 
 const noExecution = () => new DrydockError('EXECUTION_NOT_FOUND', 'no such execution');
 
-/** What has not even the shape of an id is answered like an id of somebody else, and never reaches SQL. */
+/** A malformed id is answered like an unknown one, and never reaches SQL. Errors: EXECUTION_NOT_FOUND. */
 export function checkExecutionId(id: string): void {
   if (!isId('exe', id)) throw noExecution();
 }
 
-/** `columns` are SQL; of the outputs, ask for no more than is needed. */
+/** `columns` is SQL; select no more of the outputs than is needed. Errors: EXECUTION_NOT_FOUND. */
 export async function findExecution(
   db: Queryable,
   organizationId: string,

@@ -7,11 +7,11 @@ export type ExecutionRow = {
   language: string;
   template: string;
   state: Execution_State;
-  /** The public message as its wire bytes in base64: what this version wrote, every later one reads. */
+  /** The public message as its wire bytes in base64, which every later version can read. */
   result: string | null;
   stdout: Buffer | null;
   stderr: Buffer | null;
-  /** All that is kept of the outputs, where `stdout` and `stderr` are only their beginnings. */
+  /** Stored bytes of the outputs, if `stdout` and `stderr` are only their beginnings. */
   stdout_bytes?: number | null;
   stderr_bytes?: number | null;
   create_time: Date;
@@ -30,7 +30,7 @@ export function hasEnded({ state }: Pick<ExecutionRow, 'state'>): boolean {
   return state === 'FINISHED' || state === 'CANCELLED';
 }
 
-/** What `ExecutionRow.result` holds: all of an execution but its output. */
+/** The value of `ExecutionRow.result`: an execution without its output. */
 export function encodeResult(execution: Execution): string {
   return Buffer.from(Execution.encode({ ...execution, stdout: '', stderr: '' }).finish()).toString('base64');
 }
@@ -60,7 +60,7 @@ function isCut(output: Buffer | null, bytes: number | null | undefined): boolean
   return (bytes ?? 0) > (output?.length ?? 0);
 }
 
-/** A beginning is cut where a character ends. */
+/** Cut at the end of a character. */
 function textOf(output: Buffer | null, bytes: number | null | undefined): string {
   if (!output) return '';
   return new TextDecoder().decode(output, { stream: isCut(output, bytes) });

@@ -6,10 +6,10 @@ import { MiB } from '../requests/checks.ts';
 const MAX_FILES = 1000;
 const MAX_FILE_NAME_BYTES = 255;
 
-/** A program as it came: one text, or files. */
+/** The program of a request: one text, or files. */
 export type Program = { source: string; files: SourceFile[]; entrypoint: string };
 
-/** The files of a program and which of them is run. What is wrong is told to `check`. */
+/** The files of a program and its entry point. Violations are added to `check`. */
 export function checkFiles(
   check: FieldChecks,
   { source, files, entrypoint: wanted }: Program,

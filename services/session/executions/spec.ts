@@ -2,7 +2,7 @@ import { newId } from '#libs/ids.ts';
 import { type ExecutionSpec, SandboxSpec, type Tenancy } from '#proto/drydock/internal/v1/spec.ts';
 import type { CheckedExecution } from './validation.ts';
 
-/** What a checked request asks to be run, for whoever comes to own it. */
+/** The spec of a validated request, before ids and deadlines are assigned. */
 export function toSpec({ spec, template, sandboxLimits }: CheckedExecution, tenancy: Tenancy): ExecutionSpec {
   const { checker } = spec;
   return {
@@ -13,7 +13,7 @@ export function toSpec({ spec, template, sandboxLimits }: CheckedExecution, tena
   };
 }
 
-/** The spec of one run: sandboxes of its own, so that nothing of an earlier attempt is met again. */
+/** The spec of one attempt: with new sandboxes, so that nothing of an earlier attempt is left in them. */
 export function ownSpec(
   spec: ExecutionSpec,
   { executionId, organizationId, deadline }: { executionId: string; organizationId: string; deadline: Date },

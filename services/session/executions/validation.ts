@@ -37,16 +37,17 @@ const NOT_FOR_COMPILERS = [
   'openFiles',
 ] as const;
 const NOT_FOR_CASES = ['processes', 'diskBytes', 'cpus', 'stackBytes', 'fileBytes', 'openFiles'] as const;
-// What an execution's sandbox lives beyond its time limits: start, files, collecting.
+const RUN_LIMIT_APPLIES = "cannot be set; the run's limit applies";
+// The lifetime of an execution's sandbox beyond its time limits: start, files, collecting results.
 const EXECUTION_MARGIN_MS = 60_000;
 
 export type CheckedExecution = {
   language: string;
   template: Template;
-  /** Complete but for the ids and the deadlines of its sandboxes. */
+  /** Complete except for the ids and the deadlines of its sandboxes. */
   spec: Omit<ExecutionSpec, 'executionId' | 'sandbox'>;
   sandboxLimits: AppliedLimits;
-  /** How long it may take in all. */
+  /** Limit of the whole run. */
   lifetimeMs: number;
 };
 
@@ -67,13 +68,7 @@ export function checkExecution(request: RunCodeRequest, catalog: Catalog): Check
   checkArguments(check, 'compilerOptions', request.compilerOptions, MAX_OPTIONS);
   const tolerance = request.floatTolerance ?? DEFAULT_FLOAT_TOLERANCE;
   if (!(tolerance > 0 && tolerance <= 1)) check.violation('floatTolerance', 'must be above 0 and at most 1');
-  refuseLimits(
-    check,
-    'compileLimits',
-    request.compileLimits,
-    NOT_FOR_COMPILERS,
-    "cannot be set; the run's limit applies",
-  );
+  refuseLimits(check, 'compileLimits', request.compileLimits, NOT_FOR_COMPILERS, RUN_LIMIT_APPLIES);
   const { files, entrypoint } = checkFiles(check, request, language, MAX_SOURCE_BYTES);
   const limits = applyLimits('limits', request.limits, template.limits, RUN_TIMES, check.violation);
   const compileLimits = applyLimits(
@@ -133,7 +128,7 @@ function stepOf(
   return { command, environment, limits, outOfMemoryText: language?.outOfMemory ?? '' };
 }
 
-/** The runs of the program: one for each test case, or one where there are none. */
+/** The runs of the program: one for each test case, or one without test cases. */
 function checkCases(
   check: FieldChecks,
   request: RunCodeRequest,

@@ -9,22 +9,22 @@ const REFRESH_MS = 1_000;
 const RETRY_AFTER_MS = 5_000;
 
 export type QueueLimits = {
-  /** Executions of all organisations that may wait. */
+  /** Limit of waiting executions of all organisations. */
   maxQueued: number;
-  /** An organisation whose oldest waits for longer may not add to its queue. */
+  /** An organisation whose oldest execution has waited longer may not add to its queue. */
   maxAgeMs: number;
 };
 
 type Depth = { queued: number; oldestMs: number };
 
 export type QueueDepth = {
-  /** Counts one more for the caller. Errors: QUEUE_FULL, and nothing is counted. */
+  /** Counts one more execution of the caller. Errors: QUEUE_FULL, and nothing is counted. */
   admit(caller: Caller): void;
 };
 
 /**
- * How many executions wait and for how long, read once a second and counted on in between: admission costs no query. Several
- * replicas may let in a second's worth more than the limit.
+ * Depth and age of the queues, read once a second and incremented in between: admission costs no query. Several replicas
+ * together may exceed the limit by a second's submissions.
  */
 export function watchQueueDepth(db: Database, limits: QueueLimits, log: Logger): QueueDepth & AsyncDisposable {
   let depths = new Map<string, Depth>();

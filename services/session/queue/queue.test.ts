@@ -58,7 +58,7 @@ describe('a submission', () => {
     const ofBoth = { sandbox: { tenancy }, checker: { sandbox: { tenancy, template: 'python' } } };
     expect((await insertExecution(call, { checker })).spec).toMatchObject(ofBoth);
     await submit(call, { checker });
-    // Whoever takes tickets knows no quota.
+    // A scheduler that takes tickets knows no quota.
     const taker = { ...call, caller: Caller.create({ organizationId: call.caller!.organizationId }) };
     expect((await take(taker)).spec).toMatchObject(ofBoth);
   });
@@ -353,7 +353,7 @@ describe('a cancelled execution', () => {
     expect(await attempt(call)).toMatchObject({ id: undefined });
   });
 
-  test('stays cancelled whatever its host says, and whoever runs it is told', async () => {
+  test('stays cancelled whatever its host says, and its scheduler is told', async () => {
     const call = someone();
     const { id } = await submit(call);
     await take(call);

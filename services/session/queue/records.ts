@@ -9,9 +9,9 @@ import { ownSpec } from '../executions/spec.ts';
 import type { Wakeups } from '../requests/wakeups.ts';
 import { writeTickets } from './tickets.ts';
 
-/** How long an attempt holds an execution unless it is extended. */
+/** Lease of an attempt, unless its heartbeat extends it. */
 const LEASE = '15 s';
-/** An execution that was lost so many times is given up: it may be what its hosts die of. */
+/** An execution is given up after this many lost attempts: it may be the reason why its hosts die. */
 const MAX_FAILURES = 5;
 
 export type Dependencies = EndDependencies & {
@@ -23,11 +23,11 @@ export type Dependencies = EndDependencies & {
 
 type QueueRecords = Pick<Rpc<RecordServiceDefinition>, 'takeExecution' | 'extendExecutions' | 'returnExecution'>;
 
-/** The queue as those who run it see it. Every step is one statement that moves a row from a state that it expects. */
+/** The queue as schedulers see it. Every step is one statement that moves a row from an expected state. */
 export function createQueueRecords(dependencies: Dependencies): QueueRecords {
   const { db, wakeups, wakeRelay } = dependencies;
 
-  /** Ends what was lost too often, with what its last host said. */
+  /** Ends an execution that was lost too often, with the message of its last host. */
   const giveUp = async ({ id, organization_id, failures, message }: ExecutionRow): Promise<void> => {
     const reason = `given up after ${failures} attempts were lost${message ? `; the last one: ${message}` : ''}`;
     const running = {
@@ -79,7 +79,7 @@ export function createQueueRecords(dependencies: Dependencies): QueueRecords {
   };
 }
 
-/** The organisation's next one: what its holder lost first, else the first of the highest priority. */
+/** The organisation's next execution: one whose lease has expired, else the oldest of the highest priority. */
 async function takeNext(db: Queryable, organizationId: string): Promise<ExecutionRow | undefined> {
   const [row] = await db.query<ExecutionRow>(
     `with lost as (

@@ -5,8 +5,8 @@ import type { Database } from '#libs/postgres/database.ts';
 import { writeTickets } from './tickets.ts';
 
 /**
- * Puts on record what an operator set of organisations' shares of the queue, from then on in the place of what their callers
- * say, whose tokens may be older; and tells of it with a ticket where something waits.
+ * Records the shares of the queue that an operator sets. They replace those of callers' tokens, which may be older, and reach
+ * schedulers by a ticket if anything waits.
  */
 export function consumeOrganizationChanged(db: Database, events: Events, wakeRelay: () => void): AsyncDisposable {
   return events.consumeDurable(ORGANIZATION_CHANGED, {

@@ -11,7 +11,7 @@ const MAX_ROWS = 500;
 const MAX_BYTES = 16 * 1024 * 1024;
 const MAX_TENANTS = 10_000;
 
-/** What becomes a row of the queue. */
+/** The values of a row of the queue. */
 export type Submission = {
   caller: Caller;
   requestId: string;
@@ -21,24 +21,24 @@ export type Submission = {
   priority: number;
   /** An encoded ExecutionSpec. */
   spec: Uint8Array;
-  /** How long a run may take in all. */
+  /** Limit of a whole run. */
   lifetimeMs: number;
 };
 
 export type Submissions = {
-  /** Writes the row with its ticket, and answers once both are committed. Errors: REQUEST_ID_REUSED. */
+  /** Writes the row and its ticket, and resolves after the commit. Errors: REQUEST_ID_REUSED. */
   submit(submission: Submission): Promise<ExecutionRow>;
 };
 
 type Waiting = Submission & { id: string; settle: PromiseWithResolvers<ExecutionRow> };
 
 /**
- * Writes what comes while a transaction is under way together in the next one: under load a row costs a fraction of a
- * commit, and without load it waits for nobody.
+ * Groups the submissions that arrive during a transaction into the next one: under load a row costs a fraction of a commit,
+ * and without load it does not wait.
  */
 export function createSubmissions({ db, wakeRelay }: { db: Database; wakeRelay: () => void }): Submissions {
   const waiting: Waiting[] = [];
-  // What is on record of organisations, so that a row is locked only where it changes.
+  // Shares on record, so that an organisation's row is locked only when its share changes.
   const tenants = new LRUCache<string, string>({ max: MAX_TENANTS });
   let writing = false;
 
@@ -46,7 +46,7 @@ export function createSubmissions({ db, wakeRelay }: { db: Database; wakeRelay: 
     if (writing) return;
     writing = true;
     try {
-      // What was sent at the same moment arrives within the same turn of the event loop.
+      // Submissions sent together arrive within the same turn of the event loop.
       await new Promise(setImmediate);
       while (waiting.length > 0) await write(takeSome(waiting));
     } finally {
@@ -113,7 +113,7 @@ async function writeTenants(tx: Queryable, callers: Caller[]): Promise<void> {
   );
 }
 
-/** The new rows by id, and as many tickets for each organisation. A request id that was used before makes no row. */
+/** Inserts rows, and a ticket for each; returns them by id. A request id that was used before makes no row. */
 async function insert(tx: Queryable, some: Waiting[]): Promise<Map<string, ExecutionRow>> {
   const rows = await tx.query<ExecutionRow>(
     `insert into executions

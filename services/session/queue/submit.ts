@@ -38,7 +38,7 @@ export function createSubmitting(dependencies: Dependencies): Submitting {
       if (requests.length === 0 || requests.length > MAX_BATCH)
         throw invalidField('requests', `must be 1 to ${MAX_BATCH}, and are ${requests.length}`);
       const results = await Promise.all(requests.map((request) => submitMember(dependencies, request, call)));
-      // Nothing was taken, and trying again may help: that is for the whole call to say.
+      // The whole call fails as UNAVAILABLE if all its members do: clients retry that.
       const failures = results.map(({ error }) => error).filter((error) => hasReason(error, 'SERVICE_UNAVAILABLE'));
       if (failures.length === results.length) throw failures[0];
       return { results: results.map(({ result }) => ({ result })) };
@@ -62,7 +62,7 @@ async function submit(
   try {
     depth.admit(caller);
   } catch (error) {
-    // A repetition adds nothing to the queue.
+    // A repeated request adds nothing to the queue.
     if (!requestId || !(await isKnown(db, caller.organizationId, requestId))) throw error;
   }
   const row = await submissions.submit({

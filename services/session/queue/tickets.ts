@@ -13,7 +13,7 @@ type Share = {
   set_time: Date | null;
 };
 
-/** Writes tickets by organisation, to be sent after the commit: one for each execution that is put into the queue. */
+/** Writes the tickets of organisations to the outbox: one for each execution that enters the queue. */
 export async function writeTickets(tx: Queryable, counts: ReadonlyMap<string, number>): Promise<void> {
   if (counts.size === 0) return;
   const shares = await tx.query<Share>('select * from tenants where organization_id = any($1)', [[...counts.keys()]]);
@@ -39,8 +39,8 @@ function toTicket({ concurrent_executions, queue_weight, set_time }: Share): Exe
 }
 
 /**
- * Gives out tickets anew where NATS has fewer than there are executions to run, as when it lost its disk. One too many is
- * harmless: whoever gets it finds nothing to take. What has changed within the last 5 s may still be on its way.
+ * Republishes tickets that NATS has lost, as with its disk: those missing for executions that have waited for 5 s. A surplus
+ * ticket is harmless: its scheduler finds nothing to take.
  */
 export async function replaceLostTickets(
   db: Database,
@@ -57,7 +57,7 @@ export async function replaceLostTickets(
   const [{ waiting } = { waiting: 0 }] = await db.query<{ waiting: number }>(
     `select coalesce(sum(copies), 0) as waiting from outbox where subject like '${EXECUTION_QUEUE.prefix}.%'`,
   );
-  // What is not sent yet is not lost.
+  // Tickets that are still in the outbox are not lost.
   if (waiting > 0) return;
   const depths = await queue.depths();
   const missing = wanted

@@ -4,16 +4,16 @@ import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
 
 const RETRY_AFTER_MS = 1_000;
 
-/** What `admit` found out before a row was written, or was not. */
+/** What the SQL function `admit` returned. */
 export type Admission = {
-  /** Id of what an earlier call with the same request id made. */
+  /** Id of the row that an earlier call with the same request id made. */
   earlier: string | null;
-  /** Sandboxes and running executions that the organisation has now. */
+  /** The organisation's live sandboxes and running executions. */
   live: number;
 };
 
 /**
- * Identifies what a request asks for. Maps have no order, so that a client's second try with the same content hashes alike.
+ * Hash of a request's content. Maps are sorted, so that a retry with the same content has the same hash.
  * Only the hash is stored: the environment may hold secrets.
  */
 export function contentHash<T extends { environment: Record<string, string>; metadata?: Record<string, string> }>(
@@ -29,7 +29,7 @@ function sorted(map: Record<string, string>): Record<string, string> {
   return Object.fromEntries(Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** Throws REQUEST_ID_REUSED where what an earlier call made was asked for with other content. */
+/** Errors: REQUEST_ID_REUSED if the earlier call's content differs. */
 export function checkSameRequest(earlier: { request_sha256: Buffer }, sha256: Buffer): void {
   if (!earlier.request_sha256.equals(sha256))
     throw new DrydockError('REQUEST_ID_REUSED', 'request_id was used before with other content; take a new one');

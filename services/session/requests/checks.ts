@@ -26,7 +26,7 @@ export function checkEnvironment(check: FieldChecks, environment: Record<string,
   if (bytes > MAX_ENVIRONMENT_BYTES) check.violation('environment', 'is larger than 32 KiB');
 }
 
-/** A limit that cannot be kept is refused rather than forgotten. */
+/** Refuses limits that cannot be enforced. */
 export function refuseLimits(
   check: FieldChecks,
   field: string,

@@ -1,7 +1,7 @@
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import type { Tenancy } from '#proto/drydock/internal/v1/spec.ts';
 
-/** What an executor has to know of the caller's organisation, for its sandboxes and for those of its executions. */
+/** The tenancy of the caller's organisation, for its sandboxes and those of its executions. */
 export function tenancyOf({ quota }: Caller): Tenancy {
   return {
     sharedPool: quota?.sharedPool ?? true,

@@ -6,7 +6,7 @@ import type { Wakeups } from '../requests/wakeups.ts';
 import { LIVE } from './row.ts';
 import { stopSandboxes } from './stop.ts';
 
-// An heir may tell of a sandbox before it is on record as its heir: it says so when it has taken all over. A second each.
+// A new owner may report a sandbox's end before its takeover is recorded; each redelivery waits a second.
 const MAX_DELIVERIES = 60;
 
 export type Dependencies = {
@@ -18,8 +18,8 @@ export type Dependencies = {
 };
 
 /**
- * Puts on record what executors tell of sandboxes that ended by themselves. What another executor has taken over is not for
- * the one before to end.
+ * Records the ends of sandboxes that their executors report. A report of an executor that no longer owns the sandbox does not
+ * count.
  */
 export function consumeEnded({ db, events, wakeups, wakeRelay }: Dependencies): AsyncDisposable {
   return events.consumeDurable(SANDBOX_ENDED, {
@@ -38,7 +38,7 @@ export function consumeEnded({ db, events, wakeups, wakeRelay }: Dependencies): 
         );
         const stopped = failed.length > 0 ? failed : await stopSandboxes(tx, held, reason);
         if (stopped.length === 0 && delivery < MAX_DELIVERIES && (await isLive(tx, sandboxId, organizationId)))
-          throw new Error(`the sandbox is not known to be with ${executorId}`);
+          throw new Error(`the sandbox is not recorded as owned by ${executorId}`);
       });
       wakeups.publish(sandboxId);
       wakeRelay();

@@ -36,7 +36,7 @@ type SandboxRecords = Pick<
 
 export function createSandboxRecords(dependencies: Dependencies): SandboxRecords {
   const { db, catalog, wakeups, wakeRelay } = dependencies;
-  /** What the first call with a request id came to. */
+  /** The sandbox of the first call with a request id, once it runs. */
   const repeated = (caller: Caller, id: string, sha256: Buffer, signal: AbortSignal) =>
     wakeups.until(id, signal, async () => {
       const row = await findSandbox(db, caller.organizationId, id);
@@ -79,7 +79,7 @@ export function createSandboxRecords(dependencies: Dependencies): SandboxRecords
     },
 
     async markExecutorLost({ executorId }) {
-      // The empty id is that of sandboxes which have no executor yet.
+      // Sandboxes without an executor have the empty id.
       if (!executorId) throw invalidField('executorId', 'is required');
       const lost = { sql: 'executor_id = $1', values: [executorId] };
       const rows = await db.transaction((tx) => stopSandboxes(tx, lost, 'HOST_LOST'));
@@ -196,7 +196,7 @@ async function insertSandbox(
 
 const noSandbox = () => new DrydockError('SANDBOX_NOT_FOUND', 'no such sandbox');
 
-/** What has not even the shape of an id is answered like an id of somebody else, and never reaches SQL. */
+/** A malformed id is answered like an unknown one, and never reaches SQL. Errors: SANDBOX_NOT_FOUND. */
 function checkSandboxId(id: string): void {
   if (!isId('sbx', id)) throw noSandbox();
 }

@@ -1,7 +1,7 @@
 import type { AppliedLimits } from '#proto/drydock/internal/v1/spec.ts';
 import type { Sandbox, Sandbox_State, Sandbox_StopReason } from '#proto/drydock/v1/sandbox.ts';
 
-/** A sandbox may be stopped from any of these, and from STOPPED it goes nowhere. */
+/** The states from which a sandbox may be stopped. STOPPED is final. */
 export const LIVE: Sandbox_State[] = ['PENDING', 'RUNNING', 'PAUSED'];
 
 export type SandboxRow = {

@@ -72,7 +72,7 @@ test('what began on an executor that is back by now under its old id is not lost
   expect(await recordOf(begun)).toEqual([...RUNS, gone]);
 });
 
-describe('of an heir that is gone soon after', () => {
+describe('of a new owner that is lost soon after', () => {
   const minutesAgo = (minutes: number) => new Date(Date.now() - minutes * 60_000);
   /** Three sandboxes that have run for a while. */
   const three = async (call: Call, executorId: string) => {
@@ -138,7 +138,7 @@ test('an executor whose sandbox was taken over does not end it, its heir does, a
   await expect.poll(() => recordOf(taken)).toEqual(['STOPPED', 'EXPIRED', heir]);
 });
 
-test('a sandbox that ended before it ran has failed to start, whoever held it', async () => {
+test('a sandbox that ended before it ran has failed to start, on any executor', async () => {
   const call = someone();
   const { id } = (await insertSandbox(call)).sandbox!;
   await end(call, id, newId('ins'));

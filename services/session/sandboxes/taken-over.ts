@@ -14,18 +14,18 @@ export type Dependencies = {
 };
 
 /**
- * Puts on record what an executor took over from one that is gone, in whatever order such news come. Repetition changes
- * nothing. Of what had stopped, which the heir may not know, it is told again.
+ * Records the sandboxes that an executor took over from a dead one, in any order of events. Repetition changes nothing. The
+ * new owner is sent the events of those that had stopped, which it may not know.
  */
-export function consumeInherited({ db, events, wakeRelay }: Dependencies): AsyncDisposable {
+export function consumeTakeovers({ db, events, wakeRelay }: Dependencies): AsyncDisposable {
   return events.consumeDurable(SANDBOXES_INHERITED, {
     durable: 'session-inherited',
     async handle({ executorId, heirExecutorId, sandboxIds, lostTime }) {
-      // The empty id is that of sandboxes which have no executor yet.
+      // Sandboxes without an executor have the empty id.
       if (!executorId || !heirExecutorId || !lostTime) return;
       const ids = sandboxIds.filter((id) => isId('sbx', id));
       await db.transaction(async (tx) => {
-        // One after the other: what one moves, the next may have to move on.
+        // One takeover at a time: the next may have to move the same sandboxes.
         await tx.query(`select pg_advisory_xact_lock(hashtext('drydock.inherited'))`);
         await apply(tx, { executorId, heirExecutorId, sandboxIds: ids, lostTime });
       });
@@ -34,14 +34,14 @@ export function consumeInherited({ db, events, wakeRelay }: Dependencies): Async
   });
 }
 
-type Inheritance = { executorId: string; heirExecutorId: string; sandboxIds: string[]; lostTime: Date };
+type Takeover = { executorId: string; heirExecutorId: string; sandboxIds: string[]; lostTime: Date };
 
-async function apply(tx: Queryable, inheritance: Inheritance): Promise<void> {
-  await keep(tx, inheritance);
-  for (let next: Inheritance | undefined = inheritance; next; next = await ofHeir(tx, next)) await move(tx, next);
+async function apply(tx: Queryable, takeover: Takeover): Promise<void> {
+  await keep(tx, takeover);
+  for (let next: Takeover | undefined = takeover; next; next = await takeoverOf(tx, next)) await move(tx, next);
 }
 
-async function move(tx: Queryable, { executorId, heirExecutorId, sandboxIds, lostTime }: Inheritance): Promise<void> {
+async function move(tx: Queryable, { executorId, heirExecutorId, sandboxIds, lostTime }: Takeover): Promise<void> {
   const moved = await tx.query<SandboxRow>(
     `update sandboxes set executor_id = $2, inherit_time = $5
      where executor_id = $1 and state <> 'STOPPED' and state = any($4) and id = any($3) returning *`,
@@ -58,7 +58,7 @@ async function move(tx: Queryable, { executorId, heirExecutorId, sandboxIds, los
   await stopSandboxes(tx, lost, 'HOST_LOST');
 }
 
-async function keep(tx: Queryable, { executorId, heirExecutorId, sandboxIds, lostTime }: Inheritance): Promise<void> {
+async function keep(tx: Queryable, { executorId, heirExecutorId, sandboxIds, lostTime }: Takeover): Promise<void> {
   await tx.query(
     `insert into inheritances (executor_id, heir_executor_id, sandbox_ids, lost_time) values ($1, $2, $3, $4)
      on conflict (executor_id) do update set heir_executor_id = $2, sandbox_ids = $3, lost_time = $4
@@ -67,9 +67,9 @@ async function keep(tx: Queryable, { executorId, heirExecutorId, sandboxIds, los
   );
 }
 
-/** What was inherited of the heir, where it was gone later and that is known already. */
-async function ofHeir(tx: Queryable, { heirExecutorId, lostTime }: Inheritance): Promise<Inheritance | undefined> {
-  const [row] = await tx.query<Inheritance>(
+/** The takeover of the new owner itself, if it died later and that event came first. */
+async function takeoverOf(tx: Queryable, { heirExecutorId, lostTime }: Takeover): Promise<Takeover | undefined> {
+  const [row] = await tx.query<Takeover>(
     `select executor_id as "executorId", heir_executor_id as "heirExecutorId", sandbox_ids as "sandboxIds",
        lost_time as "lostTime" from inheritances where executor_id = $1 and lost_time > $2`,
     [heirExecutorId, lostTime],

@@ -15,7 +15,7 @@ const EXECUTION_ONLY = ['wallTime', 'cpuTime', 'outputBytes', 'stackBytes', 'fil
 
 export type CheckedSandbox = { template: Template; limits: AppliedLimits; lifetimeMs: number };
 
-/** A checked request: what it becomes, but for ids. */
+/** A validated request, before ids are assigned. */
 export function checkSandbox(request: CreateSandboxRequest, catalog: Catalog): CheckedSandbox {
   const template = findTemplate(catalog, request.template);
   const check = checkFields();
@@ -29,7 +29,7 @@ export function checkSandbox(request: CreateSandboxRequest, catalog: Catalog): C
   return { template, limits, lifetimeMs };
 }
 
-/** What an update asks for: absent is left as it is. */
+/** The fields that an update changes; absent ones keep their values. */
 export function checkChange(request: UpdateSandboxRequest): { lifetimeMs?: number; metadata?: Record<string, string> } {
   const { lifetime, metadata } = request;
   const check = checkFields();

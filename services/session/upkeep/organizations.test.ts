@@ -28,7 +28,7 @@ const statesOf = async (call: Call) => {
   return [...sandboxes, ...executions].map(({ state }) => state);
 };
 
-test('what an organisation had ends with it, whoever holds it is told, and others keep theirs', async () => {
+test('what an organisation had ends with it, its holders are told, and others keep theirs', async () => {
   const [call, other] = [someone(), someone()];
   const pending = (await insertSandbox(call)).sandbox!.id;
   const running = (await insertSandbox(call)).sandbox!.id;

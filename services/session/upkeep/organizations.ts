@@ -12,10 +12,10 @@ export type Dependencies = EndDependencies & {
 };
 
 const BATCH = 100;
-// Longer than a token lives: whoever has not heard that it was revoked lets calls in until then.
+// Longer than the lifetime of a token: a gateway that missed the revocation admits calls until then.
 const LAST_CALLS = '20 minutes';
 
-/** Puts on record that organisations were deleted, so that `endOrganizations` has something to do, and calls `deleted`. */
+/** Marks deleted organisations for `endOrganizations`, and calls `deleted`. */
 export function consumeOrganizationDeleted(db: Database, events: Events, deleted: () => void): AsyncDisposable {
   return events.consumeDurable(ORGANIZATION_DELETED, {
     durable: 'session',
@@ -32,14 +32,13 @@ export function consumeOrganizationDeleted(db: Database, events: Events, deleted
 }
 
 /**
- * Ends what organisations that were deleted have: their webhooks, sandboxes and executions, and for 20 minutes what calls
- * still write that were let in before. Replicas share the work: a row that one has locked is skipped by the others. `signal`
- * leaves the rest to the next time.
+ * Ends the webhooks, sandboxes and executions of deleted organisations, and for 20 minutes those that calls admitted earlier
+ * still make. Replicas share the work: each skips the rows that another has locked. An abort leaves the rest to the next run.
  */
 export async function endOrganizations(dependencies: Dependencies, signal: AbortSignal): Promise<void> {
   const { db, wakeups, wakeRelay } = dependencies;
   if ((await db.query('select 1 from tenants where ending_since is not null limit 1')).length === 0) return;
-  // First, so that they are not told of the executions.
+  // First, so that the ends of executions make no deliveries.
   await inBatches(db, signal, deleteWebhooks, () => {});
   const live = { sql: `id in (${idsOf('sandboxes', `state <> 'STOPPED'`)})`, values: [] };
   const stop = (tx: Queryable) => stopSandboxes(tx, live, 'DELETED');
@@ -58,7 +57,7 @@ export async function endOrganizations(dependencies: Dependencies, signal: Abort
   if (!signal.aborted) await forgetEnded(db);
 }
 
-/** Does a batch after the other, each in a transaction and with `done` after its commit, until one is not full or `signal`. */
+/** Runs batches, each in a transaction with `done` after its commit, until one is not full or `signal` is aborted. */
 async function inBatches<T>(
   db: Database,
   signal: AbortSignal,
@@ -86,7 +85,7 @@ function idsOf(table: string, state: string): string {
     where ending_since is not null limit ${BATCH}`;
 }
 
-/** The sweep removes them with their deliveries. */
+/** The sweep deletes their rows and deliveries. */
 async function deleteWebhooks(tx: Queryable): Promise<unknown[]> {
   const rows = await tx.query<{ id: string }>(
     `update webhooks set delete_time = now(), request_id = null

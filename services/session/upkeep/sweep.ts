@@ -13,12 +13,12 @@ export type Dependencies = EndDependencies & {
 const BATCH = 100;
 const START_LIMIT = '60 s';
 const OVERDUE_GRACE = '60 s';
-// As long as JetStream keeps what news of them may still come.
+// As long as JetStream keeps events of them.
 const INHERITANCES_KEPT = '24 hours';
 
 const LOST = { ...internalError('the execution was lost with its host; run it again'), retriable: true };
 
-/** Overdue runs. Not so an expired lease of the queue: the next ticket takes that execution again. */
+/** Overdue runs, except those of the queue whose lease has expired: the next ticket takes these again. */
 const ABANDONED = {
   sql: `id in (
     select id from executions where state = 'RUNNING' and deadline < now() - interval '${OVERDUE_GRACE}'
@@ -29,8 +29,8 @@ const ABANDONED = {
 };
 
 /**
- * Ends what is over: sandboxes past their deadline, sandboxes that never started, executions that nobody completed; and
- * forgets what ended longer ago than it is kept. Replicas share the work: a row that one has locked is skipped by the others.
+ * Ends sandboxes past their deadline, sandboxes that never started and executions that were never completed; deletes rows whose
+ * retention is over. Replicas share the work: each skips the rows that another has locked.
  */
 export async function sweep(dependencies: Dependencies, retentionMs: number): Promise<void> {
   const { db } = dependencies;
@@ -73,7 +73,7 @@ async function stopOverdue({ db, wakeups, wakeRelay }: Dependencies, overdue: st
   } while (stopped.length === BATCH);
 }
 
-/** Their deliveries first, some at a time: there may be as many as there are executions. */
+/** In batches, and their deliveries first: there may be as many as there are executions. */
 async function forgetDeletedWebhooks(db: Database): Promise<void> {
   let forgotten: unknown[];
   do {

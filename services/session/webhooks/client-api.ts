@@ -114,7 +114,7 @@ async function redeliverWebhook(
 
 const noDelivery = () => new DrydockError('DELIVERY_NOT_FOUND', 'the webhook has no such delivery');
 
-/** Where it leads is for whoever sends to judge, at the time: a name may have another address by then. */
+/** The sender checks the address when it connects: a name may resolve to another one by then. */
 function checkUrl(check: FieldChecks, text: string): void {
   check.string('url', text, { required: true, maxLength: MAX_URL_LENGTH });
   if (!text) return;

@@ -96,7 +96,7 @@ describe('a delivery', () => {
       expect(waits).toHaveLength(32);
       expect(Math.min(...waits)).toBeGreaterThanOrEqual(5);
       expect(Math.max(...waits)).toBeLessThanOrEqual(ceiling);
-      // Spread over the whole range: so many that stay in its lower part are not to be expected.
+      // Spread over the whole range: that all of them stay in its lower part is not to be expected.
       expect(Math.max(...waits)).toBeGreaterThan(ceiling / 3);
       expect(Math.min(...waits)).toBeLessThan(ceiling * 0.75);
     }

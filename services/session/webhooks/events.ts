@@ -22,7 +22,7 @@ export function openEventPrinter(descriptors: Uint8Array): PrintEvent {
   };
 }
 
-/** What a delivery tells; nothing where its execution has been forgotten. */
+/** The event of a delivery; undefined if retention has deleted its execution. */
 export async function readEvent(
   db: Queryable,
   deliveryId: string,
@@ -38,7 +38,7 @@ export async function readEvent(
   return row && { id: deliveryId, type: 'execution.finished', execution: shortened(toExecution(row)) };
 }
 
-/** A hundred test cases with all their output are more than a receiver wants to be sent unasked. */
+/** Limits the output of test cases, of which there may be a hundred. */
 function shortened(execution: Execution): Execution {
   return {
     ...execution,
@@ -61,7 +61,7 @@ function withOutput<T extends Outputs>(from: T, bytes: number): T {
   };
 }
 
-/** Cut where a character ends. */
+/** Cut at the end of a character. */
 function beginning(text: string, bytes: number): string {
   return new TextDecoder().decode(Buffer.from(text).subarray(0, bytes), { stream: true });
 }

@@ -8,7 +8,7 @@ import { signedHeaders } from './secrets.ts';
 
 const LEASE = '60 s';
 const MAX_LEASES = 1000;
-/** A receiver that answers slowly holds up so many deliveries of its organisation, and nobody else's. */
+/** Concurrent deliveries of an organisation: a slow receiver delays its own organisation alone. */
 const MAX_UNDER_WAY = 4;
 const MAX_ERROR_LENGTH = 500;
 
@@ -51,7 +51,7 @@ export function createWebhookLeases({ db, print }: Dependencies): Rpc<WebhookDel
   };
 }
 
-/** One at a time over all replicas, so that counting what an organisation has under way and taking more are one step. */
+/** Under one lock for all replicas, so that counting an organisation's leases and taking more are one step. */
 function lease(db: Database, max: number): Promise<Lease[]> {
   return db.transaction(async (tx) => {
     await tx.query(`select pg_advisory_xact_lock(hashtext('drydock.webhooks.lease'))`);
@@ -87,7 +87,7 @@ function lease(db: Database, max: number): Promise<Lease[]> {
   });
 }
 
-/** A last attempt that nobody finished: its sender was lost. */
+/** Fails deliveries whose last attempt's lease has expired: their sender was lost. */
 async function endLost(tx: Queryable): Promise<void> {
   await tx.query(
     `update webhook_deliveries set state = 'FAILED', lease_expire = null, last_attempt_time = now(),

@@ -48,7 +48,7 @@ export function toDelivery(row: DeliveryRow): WebhookDelivery {
   };
 }
 
-/** What is no id is answered like an id of somebody else, and never reaches SQL. Errors: WEBHOOK_NOT_FOUND. */
+/** A malformed id is answered like an unknown one, and never reaches SQL. Errors: WEBHOOK_NOT_FOUND. */
 export async function findWebhook(
   db: Queryable,
   organizationId: string,

@@ -1,12 +1,12 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Queryable } from '#libs/postgres/database.ts';
 
-/** How long a secret signs beside the one that came after it. */
+/** How long a secret goes on signing after its successor was made. */
 const OLD_SECRET_LIFE = '24 hours';
 /** The current secret and those before it. */
 const MAX_SECRETS = 3;
 
-/** Makes a secret the current one, and answers with it and when the one before it expires. The caller holds the webhook's lock. */
+/** Makes a new current secret; returns it and the expiry of the one before it. The caller holds the webhook's lock. */
 export async function writeNewSecret(
   tx: Queryable,
   webhookId: string,
@@ -27,7 +27,7 @@ export async function writeNewSecret(
   return { secret, oldExpireTime: old?.expire_time };
 }
 
-/** Headers that say who sends a body and when, with a signature by each secret that lives. */
+/** The headers of a delivery: its id, the time, and a signature by each live secret. */
 export async function signedHeaders(
   db: Queryable,
   webhookId: string,
