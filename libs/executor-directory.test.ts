@@ -5,7 +5,7 @@ import { watchExecutors } from '#libs/executor-directory.ts';
 import { connectEvents, type Events } from '#libs/nats/events.ts';
 import { BYTES, EXECUTOR_ANNOUNCED, EXECUTORS_DISCOVER } from '#libs/nats/subjects.ts';
 import { ExecutorAnnounced } from '#proto/drydock/internal/v1/events.ts';
-import { type Nats, startNats } from '../test/nats.ts';
+import { type Nats, startNats } from '../test/support/nats.ts';
 
 const log = pino({ level: 'silent' });
 const ADDRESS = '127.0.0.1:7004';

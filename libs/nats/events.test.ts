@@ -3,8 +3,8 @@ import { newId } from '#libs/ids.ts';
 import { createLogger } from '#libs/log.ts';
 import { connectEvents, type Events } from '#libs/nats/events.ts';
 import { BYTES } from '#libs/nats/subjects.ts';
-import { type Nats, startNats } from '../../test/nats.ts';
-import { type Api, observeApi } from '../../test/nats-api.ts';
+import { type Nats, startNats } from '../../test/support/nats.ts';
+import { type Api, observeApi } from '../../test/support/nats-api.ts';
 
 let nats: Nats;
 let events: Events & AsyncDisposable;

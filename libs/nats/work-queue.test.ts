@@ -4,8 +4,8 @@ import { createLogger } from '#libs/log.ts';
 import { connectEvents, type Events } from '#libs/nats/events.ts';
 import { BYTES, type WorkSubjects, workEvent } from '#libs/nats/subjects.ts';
 import { openWorkQueue, type WorkQueue } from '#libs/nats/work-queue.ts';
-import { type Nats, startNats } from '../../test/nats.ts';
-import { type Api, observeApi } from '../../test/nats-api.ts';
+import { type Nats, startNats } from '../../test/support/nats.ts';
+import { type Api, observeApi } from '../../test/support/nats-api.ts';
 
 const { signal } = new AbortController();
 

@@ -5,7 +5,7 @@ import pg from 'pg';
 import pino from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { checkMigrated, migrate, openDatabase } from '#libs/postgres/database.ts';
-import { type Postgres, startPostgres } from '../../test/postgres.ts';
+import { type Postgres, startPostgres } from '../../test/support/postgres.ts';
 
 const log = pino({ level: 'silent' });
 let postgres: Postgres;

@@ -7,8 +7,8 @@ import { API_KEY_REVOKED } from '#libs/nats/subjects.ts';
 import { type Database, openDatabase } from '#libs/postgres/database.ts';
 import { relayOutbox, writeOutbox } from '#libs/postgres/outbox.ts';
 import { ApiKeyRevoked } from '#proto/drydock/internal/v1/events.ts';
-import { type Nats, startNats } from '../../test/nats.ts';
-import { type Postgres, startPostgres } from '../../test/postgres.ts';
+import { type Nats, startNats } from '../../test/support/nats.ts';
+import { type Postgres, startPostgres } from '../../test/support/postgres.ts';
 
 const log = pino({ level: 'silent' });
 const { stream } = API_KEY_REVOKED;

@@ -13,7 +13,7 @@ import {
   CreateOrganizationRequest,
   UpdateOrganizationRequest,
 } from '#proto/drydock/v1/auth.ts';
-import { type Postgres, startPostgres } from '../../test/postgres.ts';
+import { type Postgres, startPostgres } from '../../test/support/postgres.ts';
 import { createAuth, SCOPES } from './auth.ts';
 import { createCredentials } from './credentials.ts';
 import { hashSecret } from './secrets.ts';

@@ -10,9 +10,9 @@ import { API_KEY_REVOKED } from '#libs/nats/subjects.ts';
 import { type ApiKeyHolder, CredentialServiceDefinition } from '#proto/drydock/internal/v1/auth.ts';
 import type { ApiKeyRevoked } from '#proto/drydock/internal/v1/events.ts';
 import { AuthServiceDefinition, CreateApiKeyRequest } from '#proto/drydock/v1/auth.ts';
-import { type Nats, startNats } from '../../test/nats.ts';
-import { type Postgres, startPostgres } from '../../test/postgres.ts';
-import { startService } from '../../test/service-process.ts';
+import { type Nats, startNats } from '../../test/support/nats.ts';
+import { type Postgres, startPostgres } from '../../test/support/postgres.ts';
+import { startService } from '../../test/support/service-process.ts';
 import { hashSecret } from './secrets.ts';
 
 const log = pino({ level: 'silent' });

@@ -5,9 +5,9 @@ import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { createClient } from '#libs/grpc/client.ts';
 import { CredentialServiceDefinition } from '#proto/drydock/internal/v1/auth.ts';
-import { startNats } from '../../test/nats.ts';
-import { startPostgres } from '../../test/postgres.ts';
-import { startService } from '../../test/service-process.ts';
+import { startNats } from '../../test/support/nats.ts';
+import { startPostgres } from '../../test/support/postgres.ts';
+import { startService } from '../../test/support/service-process.ts';
 import { createAuthentication } from './authentication.ts';
 
 const BOOTSTRAP = join(import.meta.dirname, '../auth/bootstrap.ts');

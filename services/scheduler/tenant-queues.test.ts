@@ -5,7 +5,7 @@ import { connectEvents, type Events } from '#libs/nats/events.ts';
 import { EXECUTION_QUEUE, workEvent } from '#libs/nats/subjects.ts';
 import { openWorkQueue, type Work, type WorkQueue } from '#libs/nats/work-queue.ts';
 import type { ExecutionQueued } from '#proto/drydock/internal/v1/events.ts';
-import { type Nats, startNats } from '../../test/nats.ts';
+import { type Nats, startNats } from '../../test/support/nats.ts';
 import type { Attempts } from './attempts.ts';
 import { createFairQueue } from './fair-queue.ts';
 import { startTenantQueues } from './tenant-queues.ts';

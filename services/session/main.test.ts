@@ -9,9 +9,9 @@ import type { SandboxChanged, SandboxEnded } from '#proto/drydock/internal/v1/ev
 import { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
 import { CreateSandboxRequest, SandboxServiceDefinition } from '#proto/drydock/v1/sandbox.ts';
 import { TemplateServiceDefinition } from '#proto/drydock/v1/template.ts';
-import { type Nats, startNats } from '../../test/nats.ts';
-import { type Postgres, startPostgres } from '../../test/postgres.ts';
-import { startService } from '../../test/service-process.ts';
+import { type Nats, startNats } from '../../test/support/nats.ts';
+import { type Postgres, startPostgres } from '../../test/support/postgres.ts';
+import { startService } from '../../test/support/service-process.ts';
 
 const log = pino({ level: 'silent' });
 let postgres: Postgres;

@@ -3,7 +3,7 @@ import { createClient } from '#libs/grpc/client.ts';
 import { readTls } from '#libs/grpc/tls.ts';
 import { ProcessServiceDefinition, StartProcessRequest } from '#proto/drydock/v1/process.ts';
 import type { Platform } from '../../deploy/local/platform.ts';
-import { collect, connectGrpc } from '../api.ts';
+import { collect, connectGrpc } from '../support/api.ts';
 
 const WARM_FLOOR = 3;
 // Looking keeps the executor from its work.

@@ -3,7 +3,7 @@ import { ensureEngine } from '../../deploy/local/engine.ts';
 import { generate } from '../../deploy/local/generate.ts';
 import type { Platform, PlatformOptions } from '../../deploy/local/platform.ts';
 import { ensureSystemPackages } from '../../deploy/local/system-packages.ts';
-import { startTestPlatform } from '../platform.ts';
+import { startTestPlatform } from '../support/platform.ts';
 
 /** Where what was built is kept. */
 export const DATA_DIRECTORY = process.env.DRYDOCK_DATA_DIR || '/var/lib/drydock';

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { ResourceLimits } from '#proto/drydock/v1/resources.ts';
-import { connectGrpc, connectHttp } from '../api.ts';
+import { connectGrpc, connectHttp } from '../support/api.ts';
 import { openExecutor } from './direct.ts';
 import { openEngineBaselines } from './engine-baselines.ts';
 import { prepareMachine, startBenchPlatform } from './machine.ts';

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { type Execution, SubmitExecutionRequest } from '#proto/drydock/v1/execution.ts';
 import type { Platform } from '../../deploy/local/platform.ts';
-import { connectGrpc } from '../api.ts';
+import { connectGrpc } from '../support/api.ts';
 import { prepareMachine, startBenchPlatform } from './machine.ts';
 import { type Measured, measure, summarize } from './measure.ts';
 import type { Aim } from './ratios.ts';

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Execution } from '#proto/drydock/v1/execution.ts';
 import type { Platform } from '../../deploy/local/platform.ts';
 import { tableOf } from '../bench/report.ts';
-import { startTestPlatform } from '../platform.ts';
+import { startTestPlatform } from '../support/platform.ts';
 import { newTenant, type Tenant } from './patient-tenant.ts';
 
 const FLOOD = Number(process.env.CHAOS_FLOOD ?? 200);

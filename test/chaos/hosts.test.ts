@@ -6,7 +6,7 @@ import { ensureImages } from '../../deploy/images/build.ts';
 import { startEngine } from '../../deploy/local/engine.ts';
 import type { Platform } from '../../deploy/local/platform.ts';
 import { tableOf } from '../bench/report.ts';
-import { startTestPlatform } from '../platform.ts';
+import { startTestPlatform } from '../support/platform.ts';
 import { newTenant } from './patient-tenant.ts';
 
 const EXECUTIONS = 120;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Platform } from '../../deploy/local/platform.ts';
 import { tableOf } from '../bench/report.ts';
-import { startTestPlatform } from '../platform.ts';
+import { startTestPlatform } from '../support/platform.ts';
 import { newTenant, type Tenant } from './patient-tenant.ts';
 
 const ORGANIZATIONS = 20;

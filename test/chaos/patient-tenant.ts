@@ -2,7 +2,7 @@ import { hasReason } from '#libs/errors.ts';
 import type { Quota } from '#proto/drydock/v1/auth.ts';
 import { type Execution, SubmitExecutionRequest } from '#proto/drydock/v1/execution.ts';
 import type { Platform } from '../../deploy/local/platform.ts';
-import { connectGrpc } from '../api.ts';
+import { connectGrpc } from '../support/api.ts';
 
 const RETRY_MS = 100;
 

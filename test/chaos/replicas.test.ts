@@ -4,7 +4,7 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Platform, startPlatform } from '../../deploy/local/platform.ts';
-import { platformPorts, startTestPlatform } from '../platform.ts';
+import { platformPorts, startTestPlatform } from '../support/platform.ts';
 import { newTenant, type Tenant } from './patient-tenant.ts';
 
 const TENANTS = 4;

@@ -1,9 +1,9 @@
 import { Command, Option } from 'commander';
 import { DrydockError } from '#libs/errors.ts';
 import { type Isolation, RunCodeRequest } from '#proto/drydock/v1/execution.ts';
-import { connectGrpc } from '../api.ts';
 import { prepareMachine, startBenchPlatform } from '../bench/machine.ts';
 import { tableOf } from '../bench/report.ts';
+import { connectGrpc } from '../support/api.ts';
 import { type Judgement, judgements } from './judgements.ts';
 
 const command = new Command('npm run verdicts --')

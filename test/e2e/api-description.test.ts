@@ -5,7 +5,7 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv } from 'ajv';
 import { execa } from 'execa';
 import { describe, expect, inject, test } from 'vitest';
-import { pathWithGrpcurl } from '../transcript.ts';
+import { pathWithGrpcurl } from '../support/transcript.ts';
 
 const platform = inject('platform');
 

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { connectGrpc, connectHttp } from '../api.ts';
-import { connectWire, framed, httpRequest, refusalOf, type Wire } from '../refusals.ts';
-import { pathWithGrpcurl } from '../transcript.ts';
+import { connectGrpc, connectHttp } from '../support/api.ts';
+import { pathWithGrpcurl } from '../support/transcript.ts';
+import { connectWire, framed, httpRequest, refusalOf, type Wire } from '../support/wire.ts';
 import { createOwner, type Ids, type Owner, UNKNOWN_IDS } from './authorization/belongings.ts';
 import { keysWithOnly, keysWithout, WRONG, wrongCredentials } from './authorization/credentials.ts';
 import { MADE_NAME } from './authorization/rows.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, inject, test } from 'vitest';
-import { CALLS } from '../refusals.ts';
-import { tenantOfFile } from '../tenants.ts';
+import { tenantOfFile } from '../support/tenants.ts';
+import { CALLS } from '../support/wire.ts';
 
 const MiB = 1024 * 1024;
 

@@ -1,6 +1,6 @@
 import { describe, expect, inject, test } from 'vitest';
-import { CALLS, framed, messageOf, refusalOf } from '../refusals.ts';
-import { tenantOfFile } from '../tenants.ts';
+import { tenantOfFile } from '../support/tenants.ts';
+import { CALLS, framed, messageOf, refusalOf } from '../support/wire.ts';
 
 const platform = inject('platform');
 const { tenant, wire } = await tenantOfFile(platform, 3);

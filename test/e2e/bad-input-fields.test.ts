@@ -1,8 +1,8 @@
 import type { JsonObject } from '@bufbuild/protobuf';
 import { afterEach, describe, expect, inject, test } from 'vitest';
-import { CALLS } from '../refusals.ts';
-import { type Case, expectRefused, INVALID, notFound } from '../refused.ts';
-import { tenantOfFile } from '../tenants.ts';
+import { type Case, expectRefused, INVALID, notFound } from '../support/refusal-cases.ts';
+import { tenantOfFile } from '../support/tenants.ts';
+import { CALLS } from '../support/wire.ts';
 
 const MiB = 1024 * 1024;
 

@@ -3,8 +3,8 @@ import { type ClientRequest, type OutgoingHttpHeaders, request } from 'node:http
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, expect, inject, test } from 'vitest';
-import { CALLS, connectWire, framed, messageOf, type Refusal, refusalOf, refusalOfJson } from '../refusals.ts';
-import { tenantOfFile } from '../tenants.ts';
+import { tenantOfFile } from '../support/tenants.ts';
+import { CALLS, connectWire, framed, messageOf, type Refusal, refusalOf, refusalOfJson } from '../support/wire.ts';
 
 const MiB = 1024 * 1024;
 

@@ -1,8 +1,8 @@
 import type { JsonObject } from '@bufbuild/protobuf';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { CALLS, type PublicCall } from '../refusals.ts';
-import { type Case, expectRefused, INVALID, notFound, type Wrong } from '../refused.ts';
-import { tenantOfFile } from '../tenants.ts';
+import { type Case, expectRefused, INVALID, notFound, type Wrong } from '../support/refusal-cases.ts';
+import { tenantOfFile } from '../support/tenants.ts';
+import { CALLS, type PublicCall } from '../support/wire.ts';
 
 const platform = inject('platform');
 const { tenant, wire } = await tenantOfFile(platform, 1);

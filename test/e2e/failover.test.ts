@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Platform } from '../../deploy/local/platform.ts';
-import { connectGrpc, textOf } from '../api.ts';
-import { startTestPlatform } from '../platform.ts';
-import { CALLS, connectWire, type Wire } from '../refusals.ts';
+import { connectGrpc, textOf } from '../support/api.ts';
+import { startTestPlatform } from '../support/platform.ts';
+import { CALLS, connectWire, type Wire } from '../support/wire.ts';
 
 const MAX_SANDBOXES = 4;
 const EXECUTORS = ['executor-1', 'executor-2'] as const;

@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, inject, test } from 'vitest';
 import { readCatalog } from '#libs/catalog/catalog.ts';
 import { ROOT } from '../../deploy/local/root.ts';
-import { connectGrpc, connectHttp } from '../api.ts';
 import { corpus, excesses, type Program } from '../corpus/corpus.ts';
+import { connectGrpc, connectHttp } from '../support/api.ts';
 
 const platform = inject('platform');
 const grpc = connectGrpc(platform, platform.apiKey);

@@ -4,8 +4,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { WriteFileRequest } from '#proto/drydock/v1/file.ts';
-import { CALLS, framed, messageOf } from '../refusals.ts';
-import { tenantOfFile } from '../tenants.ts';
+import { tenantOfFile } from '../support/tenants.ts';
+import { CALLS, framed, messageOf } from '../support/wire.ts';
 
 // Every process of the sandbox's user, by its command line.
 const PROCESSES = `

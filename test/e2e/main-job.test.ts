@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, inject, test } from 'vitest';
-import { connectGrpc, connectHttp } from '../api.ts';
+import { connectGrpc, connectHttp } from '../support/api.ts';
 
 const platform = inject('platform');
 const grpc = connectGrpc(platform, platform.apiKey);

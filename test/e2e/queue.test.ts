@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, inject, test } from 'vitest';
 import { type Execution, SubmitExecutionRequest } from '#proto/drydock/v1/execution.ts';
-import { connectGrpc, connectHttp } from '../api.ts';
+import { connectGrpc, connectHttp } from '../support/api.ts';
 
 const platform = inject('platform');
 const grpc = connectGrpc(platform, platform.apiKey);

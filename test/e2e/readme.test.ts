@@ -4,7 +4,7 @@ import { execa } from 'execa';
 import { expect, inject, test } from 'vitest';
 import { readCatalog } from '#libs/catalog/catalog.ts';
 import { ROOT } from '../../deploy/local/root.ts';
-import { commandsOf, languageCommands, transcribe, withTranscript } from '../transcript.ts';
+import { commandsOf, languageCommands, transcribe, withTranscript } from '../support/transcript.ts';
 
 const README = join(ROOT, 'README.md');
 const IMAGES = join(ROOT, 'deploy/images/README.md');

@@ -3,8 +3,8 @@ import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import type { Readable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { CALLS, framed, messageOf } from '../refusals.ts';
-import { tenantOfFile } from '../tenants.ts';
+import { tenantOfFile } from '../support/tenants.ts';
+import { CALLS, framed, messageOf } from '../support/wire.ts';
 
 const MiB = 1024 * 1024;
 const OUTPUT = ['bash', '-c', 'yes 0123456789abcde | head -c 1073741824'];

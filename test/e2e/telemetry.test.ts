@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { Platform } from '../../deploy/local/platform.ts';
-import { connectGrpc } from '../api.ts';
-import { startTestPlatform } from '../platform.ts';
-import { CALLS, connectWire, type PublicCall, type Wire } from '../refusals.ts';
-import { type Span, startTraceCollector } from '../trace-collector.ts';
+import { connectGrpc } from '../support/api.ts';
+import { startTestPlatform } from '../support/platform.ts';
+import { type Span, startTraceCollector } from '../support/trace-collector.ts';
+import { CALLS, connectWire, type PublicCall, type Wire } from '../support/wire.ts';
 
 const SECRET = `secret-${randomBytes(16).toString('hex')}`;
 

@@ -1,8 +1,8 @@
 import Docker from 'dockerode';
 import { afterAll, describe, expect, inject, test } from 'vitest';
 import { UpdateOrganizationRequest } from '#proto/drydock/v1/auth.ts';
-import { connectGrpc, connectHttp } from '../api.ts';
-import { createTenant } from '../tenants.ts';
+import { connectGrpc, connectHttp } from '../support/api.ts';
+import { createTenant } from '../support/tenants.ts';
 
 const platform = inject('platform');
 const operator = connectGrpc(platform, platform.apiKey);

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, inject, test } from 'vitest';
-import { connectGrpc } from '../api.ts';
 import { judgements } from '../corpus/judgements.ts';
+import { connectGrpc } from '../support/api.ts';
 
 const platform = inject('platform');
 const api = connectGrpc(platform, platform.apiKey);

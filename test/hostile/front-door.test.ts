@@ -3,11 +3,11 @@ import Table from 'cli-table3';
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Platform } from '../../deploy/local/platform.ts';
-import { confine, type MemoryCgroup } from '../memory-cgroup.ts';
-import { platformPorts, startTestPlatform } from '../platform.ts';
-import { freePort } from '../ports.ts';
-import { type ServiceProcess, startService } from '../service-process.ts';
-import { createTenant, type Tenant } from '../tenants.ts';
+import { confine, type MemoryCgroup } from '../support/memory-cgroup.ts';
+import { platformPorts, startTestPlatform } from '../support/platform.ts';
+import { freePort } from '../support/ports.ts';
+import { type ServiceProcess, startService } from '../support/service-process.ts';
+import { createTenant, type Tenant } from '../support/tenants.ts';
 import { OF_A_TENANT, OF_NOBODY } from './front-door/attacks.ts';
 
 const MiB = 1024 * 1024;

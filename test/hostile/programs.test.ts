@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { connectGrpc } from '../api.ts';
+import { connectGrpc } from '../support/api.ts';
 
 const platform = inject('platform');
 const api = connectGrpc(platform, platform.apiKey);

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ensureArchive } from '../../deploy/images/build.ts';
 import { resolvedCatalog } from '../../deploy/images/resolved-catalog.ts';
 import { BUILD, ROOT } from '../../deploy/local/root.ts';
-import { engineSocket } from './executor/under-test.ts';
+import { engineSocket } from './executor/backend-under-test.ts';
 
 const BASE = 'debian:bookworm-slim';
 const AUTHORITIES = '/usr/local/share/ca-certificates';

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { execa } from 'execa';
 import { expect, test } from 'vitest';
-import { connectHttp } from '../api.ts';
-import { freePort } from '../ports.ts';
-import { startPostgres } from '../postgres.ts';
-import { startService } from '../service-process.ts';
+import { connectHttp } from '../support/api.ts';
+import { freePort } from '../support/ports.ts';
+import { startPostgres } from '../support/postgres.ts';
+import { startService } from '../support/service-process.ts';
 
 test('without NATS a key and its token end within seconds, also at a gateway that starts later', async () => {
   await using stack = new AsyncDisposableStack();

@@ -5,12 +5,12 @@ import { createClient } from '#libs/grpc/client.ts';
 import { openDatabase } from '#libs/postgres/database.ts';
 import { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
 import { Execution } from '#proto/drydock/v1/execution.ts';
-import { connectHttp } from '../api.ts';
-import { type Nats, startNats } from '../nats.ts';
-import { freePort } from '../ports.ts';
-import { type Postgres, startPostgres } from '../postgres.ts';
-import { startService } from '../service-process.ts';
-import { type Receiver, readVerify, startReceiver } from '../webhook-receiver.ts';
+import { connectHttp } from '../support/api.ts';
+import { type Nats, startNats } from '../support/nats.ts';
+import { freePort } from '../support/ports.ts';
+import { type Postgres, startPostgres } from '../support/postgres.ts';
+import { startService } from '../support/service-process.ts';
+import { type Receiver, readVerify, startReceiver } from '../support/webhook-receiver.ts';
 
 const log = pino({ level: 'silent' });
 let postgres: Postgres;

@@ -10,11 +10,11 @@ import { newId } from '#libs/ids.ts';
 import type { AppliedLimits } from '#proto/drydock/internal/v1/spec.ts';
 import { LINK } from '../../deploy/dev-cluster/addresses.ts';
 import { createAuthority } from '../../deploy/local/authority.ts';
-import { connectCluster } from '../cluster.ts';
+import { KUBECONFIG } from '../integration/executor/backend-under-test.ts';
 import { clusterVariables } from '../integration/executor/cluster.ts';
 import { MiB, startExecutor, type TestExecutor } from '../integration/executor/fixture.ts';
-import { KUBECONFIG } from '../integration/executor/under-test.ts';
-import { accountOf, adminConfig, askBeforePods } from '../rights.ts';
+import { connectCluster } from '../support/cluster.ts';
+import { accountOf, adminConfig, askBeforePods } from '../support/rights.ts';
 
 const PREFIX = 'drydock-weather';
 /** Where a sandbox of the fixture's organisation is made. */

@@ -4,10 +4,10 @@ import { connectEvents } from '#libs/nats/events.ts';
 import { SANDBOX_ENDED } from '#libs/nats/subjects.ts';
 import type { SandboxEnded } from '#proto/drydock/internal/v1/events.ts';
 import type { Verdict } from '#proto/drydock/v1/execution.ts';
-import { textOf } from '../api.ts';
-import { connectCluster } from '../cluster.ts';
 import { CALLER, executionOf, python, startExecutor, type TestExecutor } from '../integration/executor/fixture.ts';
-import { keepOtherNode } from '../other-node.ts';
+import { textOf } from '../support/api.ts';
+import { connectCluster } from '../support/cluster.ts';
+import { keepOtherNode } from '../support/other-node.ts';
 
 const FLOOR = 2;
 // Kubernetes takes a node for lost after 50 s of silence, and its pods are given up 5 s later.

@@ -1,7 +1,7 @@
 import type { V1PodSpec } from '@kubernetes/client-node';
 import { expect, test } from 'vitest';
 import { SERVICES } from '../../deploy/dev-cluster/addresses.ts';
-import { connectCluster, type Namespace } from '../cluster.ts';
+import { connectCluster, type Namespace } from '../support/cluster.ts';
 
 const image = process.env.PYTHON_IMAGE!;
 const EVERYTHING = { podSelector: {}, policyTypes: ['Ingress', 'Egress'] };

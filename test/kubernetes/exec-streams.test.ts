@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest';
+import { KUBECONFIG } from '../integration/executor/backend-under-test.ts';
 import { observeCluster } from '../integration/executor/cluster.ts';
 import { python, startExecutor } from '../integration/executor/fixture.ts';
-import { KUBECONFIG } from '../integration/executor/under-test.ts';
 
 const WITHIN = { timeout: 20_000, interval: 50 };
 const LASTING_MS = 10_000;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { connectCluster } from '../cluster.ts';
 import { MiB, python, startExecutor, type TestExecutor } from '../integration/executor/fixture.ts';
+import { connectCluster } from '../support/cluster.ts';
 
 let executor: TestExecutor;
 let sandboxId: string;

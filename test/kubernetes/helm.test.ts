@@ -12,10 +12,19 @@ import {
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { ResourceLimits } from '#proto/drydock/v1/resources.ts';
 import { LINK } from '../../deploy/dev-cluster/addresses.ts';
-import { collect, connectGrpc, connectHttp, type Endpoints, startedId } from '../api.ts';
-import { openChart, smallPlatform } from '../chart.ts';
-import { connectCluster } from '../cluster.ts';
-import { accountOf, adminConfig, apply, attemptsOf, bindingOf, executorIn, namespaceOf, rulesOf } from '../rights.ts';
+import { collect, connectGrpc, connectHttp, type Endpoints, startedId } from '../support/api.ts';
+import { openChart, smallPlatform } from '../support/chart.ts';
+import { connectCluster } from '../support/cluster.ts';
+import {
+  accountOf,
+  adminConfig,
+  apply,
+  attemptsOf,
+  bindingOf,
+  executorIn,
+  namespaceOf,
+  rulesOf,
+} from '../support/rights.ts';
 
 const RELEASE = 'drydock';
 const NAMESPACE = 'drydock-helm';

@@ -5,11 +5,11 @@ import { connectEvents } from '#libs/nats/events.ts';
 import { SANDBOX_ENDED, SANDBOXES_INHERITED } from '#libs/nats/subjects.ts';
 import type { SandboxEnded, SandboxesInherited } from '#proto/drydock/internal/v1/events.ts';
 import type { SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
-import { collect, startedId, textOf } from '../api.ts';
-import { connectCluster } from '../cluster.ts';
 import { POOL_NAMESPACE } from '../integration/executor/cluster.ts';
 import { CALLER, python, startExecutor, type TestExecutor } from '../integration/executor/fixture.ts';
-import { adminConfig } from '../rights.ts';
+import { collect, startedId, textOf } from '../support/api.ts';
+import { connectCluster } from '../support/cluster.ts';
+import { adminConfig } from '../support/rights.ts';
 
 // An executor is gone after 8 s of silence.
 const WITHIN = { timeout: 40_000, interval: 100 };

@@ -1,8 +1,8 @@
 import type { CoreV1Api, V1Pod } from '@kubernetes/client-node';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { connectCluster } from '../cluster.ts';
 import { POOL_NAMESPACE } from '../integration/executor/cluster.ts';
 import { LIMITS, MiB, python, startExecutor, type TestExecutor } from '../integration/executor/fixture.ts';
+import { connectCluster } from '../support/cluster.ts';
 
 const ECONNREFUSED = 111;
 const WITHIN = { timeout: 30_000, interval: 100 };

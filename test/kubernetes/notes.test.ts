@@ -1,9 +1,9 @@
 import { rm } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { connectCluster } from '../cluster.ts';
 import { POOL_NAMESPACE } from '../integration/executor/cluster.ts';
 import { CALLER, python, startExecutor, type TestExecutor } from '../integration/executor/fixture.ts';
-import { askBeforePods } from '../rights.ts';
+import { connectCluster } from '../support/cluster.ts';
+import { askBeforePods } from '../support/rights.ts';
 
 const WITHIN = { timeout: 20_000, interval: 100 };
 

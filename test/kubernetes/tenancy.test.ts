@@ -6,10 +6,10 @@ import { connectEvents } from '#libs/nats/events.ts';
 import { ORGANIZATION_DELETED } from '#libs/nats/subjects.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import { namespaceOf as namespaceIn, USED_ANNOTATION } from '../../services/executor/backends/kubernetes/namespace.ts';
-import { connectCluster } from '../cluster.ts';
 import { namespaceOf, POOL_NAMESPACE } from '../integration/executor/cluster.ts';
 import { CALLER, startExecutor, type TestExecutor } from '../integration/executor/fixture.ts';
-import { adminConfig } from '../rights.ts';
+import { connectCluster } from '../support/cluster.ts';
+import { adminConfig } from '../support/rights.ts';
 
 const WITHIN = { timeout: 30_000, interval: 100 };
 // What is kept is looked after every minute.

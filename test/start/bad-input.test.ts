@@ -3,7 +3,7 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { listen } from '../ports.ts';
+import { listen } from '../support/ports.ts';
 import { environmentOf, follow, leftBehind, type Run, run } from './start-process.ts';
 
 let directory: string;

@@ -4,7 +4,7 @@ import { execa } from 'execa';
 import { onTestFinished } from 'vitest';
 import { answers } from '../../deploy/local/engine.ts';
 import { ROOT } from '../../deploy/local/root.ts';
-import { freePorts } from '../ports.ts';
+import { freePorts } from '../support/ports.ts';
 
 export const MACHINES_ENGINE = '/var/run/docker.sock';
 export const READY = 'ready; Ctrl-C stops everything';

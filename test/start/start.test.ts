@@ -3,8 +3,8 @@ import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { answers } from '../../deploy/local/engine.ts';
-import { listen } from '../ports.ts';
-import { pathWithGrpcurl } from '../transcript.ts';
+import { listen } from '../support/ports.ts';
+import { pathWithGrpcurl } from '../support/transcript.ts';
 import { apiKeyOf, environmentOf, leftBehind, lineOf, MACHINES_ENGINE, READY, run } from './start-process.ts';
 
 const SECOND_START_MS = 20_000;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { newId } from '#libs/ids.ts';
-import { readVerify } from '../../../test/webhook-receiver.ts';
+import { readVerify } from '../../../test/support/webhook-receiver.ts';
 import { someone } from '../records-fixture.ts';
 import { eventOf, urlOf, useWebhooks } from './webhooks-fixture.ts';
 

@@ -1,5 +1,5 @@
-import { type Endpoints, startedId } from '../../api.ts';
-import { createTenant, type Tenant } from '../../tenants.ts';
+import { type Endpoints, startedId } from '../../support/api.ts';
+import { createTenant, type Tenant } from '../../support/tenants.ts';
 
 /** Of one of everything, by the fields of requests that name it. */
 export type Ids = {

@@ -1,8 +1,8 @@
 import { decodeJwt, decodeProtectedHeader, generateKeyPair, SignJWT, UnsecuredJWT } from 'jose';
 import { expect, vi } from 'vitest';
 import type { Scope } from '../../../services/gateway/owners.ts';
-import { type connectGrpc, connectHttp, type Endpoints } from '../../api.ts';
-import { createTenant, type Tenant } from '../../tenants.ts';
+import { type connectGrpc, connectHttp, type Endpoints } from '../../support/api.ts';
+import { createTenant, type Tenant } from '../../support/tenants.ts';
 
 /** Longer than it takes to use a key that ends by then. */
 const SHORT_MS = 5_000;

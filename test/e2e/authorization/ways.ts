@@ -7,7 +7,7 @@ import { readContract } from '../../../services/gateway/contract.ts';
 import { readDescriptors } from '../../../services/gateway/descriptors.ts';
 import { type Binding, isRaw, readBindings } from '../../../services/gateway/http/bindings.ts';
 import { PUBLIC_METHODS, type PublicMethod, type Scope } from '../../../services/gateway/owners.ts';
-import { httpRequest, messageOf, type Refusal, type Wire } from '../../refusals.ts';
+import { httpRequest, messageOf, type Refusal, type Wire } from '../../support/wire.ts';
 import { type Ids, UNKNOWN_IDS } from './belongings.ts';
 import { ROWS, type Row } from './rows.ts';
 

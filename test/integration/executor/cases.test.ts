@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ResourceUsage } from '#proto/drydock/v1/resources.ts';
+import { ISOLATIONS, NEEDS_ENGINE } from './backend-under-test.ts';
 import { CALLER, executionOf, MiB, startExecutor, type TestExecutor } from './fixture.ts';
-import { ISOLATIONS, NEEDS_ENGINE } from './under-test.ts';
 
 let executor: TestExecutor;
 

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { engineSocket } from './backend-under-test.ts';
 import { type Container, connectEngine } from './engine.ts';
 import { startExecutor, type TestExecutor } from './fixture.ts';
-import { engineSocket } from './under-test.ts';
 
 const ORDINARY_PROFILE = join(import.meta.dirname, '../../../.build/seccomp.json');
 const POOL = { floor: 0, ceiling: 0 };

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ISOLATIONS } from './backend-under-test.ts';
 import { startExecutor, type TestExecutor } from './fixture.ts';
-import { ISOLATIONS } from './under-test.ts';
 
 let executor: TestExecutor;
 

@@ -2,9 +2,9 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newId } from '#libs/ids.ts';
+import { NEEDS_ENGINE, observe } from './backend-under-test.ts';
 import type { Observed } from './engine.ts';
 import { CALLER, MiB, python, STRANGER, specOf, startExecutor, type TestExecutor } from './fixture.ts';
-import { NEEDS_ENGINE, observe } from './under-test.ts';
 
 let observed: Observed;
 let executor: TestExecutor;

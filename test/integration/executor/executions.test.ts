@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Verdict } from '#proto/drydock/v1/execution.ts';
-import { textOf } from '../../api.ts';
+import { textOf } from '../../support/api.ts';
+import { NEEDS_ENGINE, VERDICT_WITHIN_MS } from './backend-under-test.ts';
 import { CALLER, executionOf, MiB, type Program, startExecutor, type TestExecutor } from './fixture.ts';
-import { NEEDS_ENGINE, VERDICT_WITHIN_MS } from './under-test.ts';
 
 // Each waits 5 s at most for its turn, and a pod takes seconds: there as many as run at one time.
 const AT_ONCE = NEEDS_ENGINE ? 4 : 12;

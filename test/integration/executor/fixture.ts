@@ -17,10 +17,10 @@ import {
 import type { SourceFile, Verdict } from '#proto/drydock/v1/execution.ts';
 import { FileServiceDefinition, WriteFileRequest } from '#proto/drydock/v1/file.ts';
 import { ProcessServiceDefinition, StartProcessRequest } from '#proto/drydock/v1/process.ts';
-import { collect, type Finished } from '../../api.ts';
-import { type Nats, startNats } from '../../nats.ts';
-import { freePort } from '../../ports.ts';
-import { below, pythonImage, variables as variablesUnderTest } from './under-test.ts';
+import { collect, type Finished } from '../../support/api.ts';
+import { type Nats, startNats } from '../../support/nats.ts';
+import { freePort } from '../../support/ports.ts';
+import { below, pythonImage, variables as variablesUnderTest } from './backend-under-test.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
 const STOP_TIMEOUT_MS = 30_000;

@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { engineSocket } from './backend-under-test.ts';
 import { type Container, connectEngine } from './engine.ts';
 import { LIMITS, MiB, python, startExecutor, type TestExecutor } from './fixture.ts';
-import { engineSocket } from './under-test.ts';
 
 let executor: TestExecutor;
 let sandboxId: string;

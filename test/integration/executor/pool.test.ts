@@ -4,8 +4,8 @@ import { createLogger } from '#libs/log.ts';
 import { connectEvents } from '#libs/nats/events.ts';
 import { EXECUTOR_ANNOUNCED } from '#libs/nats/subjects.ts';
 import type { ExecutorAnnounced } from '#proto/drydock/internal/v1/events.ts';
+import { NEEDS_ENGINE } from './backend-under-test.ts';
 import { CALLER, STRANGER, startExecutor, type TestExecutor } from './fixture.ts';
-import { NEEDS_ENGINE } from './under-test.ts';
 
 let executor: TestExecutor;
 

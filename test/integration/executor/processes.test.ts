@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { StartProcessResponse } from '#proto/drydock/v1/process.ts';
-import { collect, textOf } from '../../api.ts';
+import { collect, textOf } from '../../support/api.ts';
 import { CALLER, MiB, python, STRANGER, startExecutor, type TestExecutor } from './fixture.ts';
 
 let executor: TestExecutor;

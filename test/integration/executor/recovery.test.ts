@@ -6,10 +6,10 @@ import { connectEvents, type Events } from '#libs/nats/events.ts';
 import { EXECUTOR_ANNOUNCED, SANDBOX_CHANGED, SANDBOX_ENDED } from '#libs/nats/subjects.ts';
 import { type ExecutorAnnounced, SandboxChanged, type SandboxEnded } from '#proto/drydock/internal/v1/events.ts';
 import type { StartProcessResponse } from '#proto/drydock/v1/process.ts';
-import { collect, textOf } from '../../api.ts';
+import { collect, textOf } from '../../support/api.ts';
+import { NEEDS_ENGINE, observe, pythonImage } from './backend-under-test.ts';
 import type { Observed } from './engine.ts';
 import { CALLER, MiB, python, startExecutor, type TestExecutor } from './fixture.ts';
-import { NEEDS_ENGINE, observe, pythonImage } from './under-test.ts';
 
 let observed: Observed;
 let executor: TestExecutor;

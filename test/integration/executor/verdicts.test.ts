@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { millisecondsOf } from '#libs/catalog/limits.ts';
 import type { Verdict } from '#proto/drydock/v1/execution.ts';
+import { ISOLATIONS, VERDICT_WITHIN_MS } from './backend-under-test.ts';
 import { MiB, type Program, startExecutor, type TestExecutor } from './fixture.ts';
-import { ISOLATIONS, VERDICT_WITHIN_MS } from './under-test.ts';
 
 let executor: TestExecutor;
 

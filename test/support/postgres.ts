@@ -3,7 +3,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import * as local from '../deploy/local/postgres.ts';
+import * as local from '../../deploy/local/postgres.ts';
 import { freePort } from './ports.ts';
 
 export type Postgres = {

@@ -1,6 +1,6 @@
 import { afterAll, expect, vi } from 'vitest';
 import { connectGrpc, connectHttp, type Endpoints } from './api.ts';
-import { connectWire } from './refusals.ts';
+import { connectWire } from './wire.ts';
 
 /** An organisation of its own, with the secret of its first key and clients that use it. */
 export async function createTenant(platform: Endpoints & { apiKey: string }, concurrentSandboxes = 10) {

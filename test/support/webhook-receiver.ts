@@ -4,7 +4,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 
-const README = join(import.meta.dirname, '../services/session/README.md');
+const README = join(import.meta.dirname, '../../services/session/README.md');
 
 type Verify = (headers: IncomingHttpHeaders, body: Uint8Array, secret: string) => boolean;
 

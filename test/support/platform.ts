@@ -1,6 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { ensureImages } from '../deploy/images/build.ts';
-import { type Platform, type PlatformOptions, type Ports, startPlatform } from '../deploy/local/platform.ts';
+import { ensureImages } from '../../deploy/images/build.ts';
+import { type Platform, type PlatformOptions, type Ports, startPlatform } from '../../deploy/local/platform.ts';
 import { freePort } from './ports.ts';
 
 const EXECUTORS = 2;

@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { BUILD, ROOT } from '../deploy/local/root.ts';
+import { BUILD, ROOT } from '../../deploy/local/root.ts';
+import { corpus } from '../corpus/corpus.ts';
 import type { Endpoints } from './api.ts';
-import { corpus } from './corpus/corpus.ts';
 
 const GRPCURL = 'github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3';
-const BEGIN = '<!-- transcript: written by test/transcript.ts -->';
+const BEGIN = '<!-- transcript: written by test/support/transcript.ts -->';
 const END = '<!-- end of transcript -->';
 const PROMPT = '$ ';
 /** Printed after each command, so that its output is told from the next one's. */

@@ -1,6 +1,6 @@
 import type { JsonObject } from '@bufbuild/protobuf';
 import { expect } from 'vitest';
-import type { PublicCall, Wire } from './refusals.ts';
+import type { PublicCall, Wire } from './wire.ts';
 
 /** How a call is refused; `status` is that of HTTP. */
 export type Wrong = { status: number; code: number; reason: string };
