@@ -66,18 +66,9 @@ await run(log, async (shutdown) => {
   await using life = await followLife(dataDirectory, sandboxes.list().length > 0, log);
   using _session = followSession(events, sandboxes, life.missedSince, log);
   await using _deletions = followDeletions({ ...held, events, log }, life.missedSince);
-  const { advertisedAddress: address } = config;
-  const state = {
-    sandboxes,
-    cellHosts,
-    capacity,
-    slots,
-    pool,
-    executorId,
-    cluster: backend.cluster?.id ?? '',
-    address,
-  };
-  await using heartbeat = createHeartbeat({ ...state, events, maxSandboxes, leaving, log });
+  const identity = { executorId, cluster: backend.cluster?.id ?? '', address: config.advertisedAddress, maxSandboxes };
+  const parts = { sandboxes, cellHosts, capacity, slots, pool };
+  await using heartbeat = createHeartbeat({ ...identity, ...parts, events, leaving, log });
   const executor = createExecutor({ sandboxes, cellHosts, instances, slots, backend, drain, log });
   await using server = await startServer({
     address: config.address,
