@@ -45,7 +45,7 @@ const MODULES: Module[] = [
   { name: 'pause', programs: [] },
 ];
 
-/** Not of the cluster, but of whoever installs into one. */
+/** Not of the cluster, but of an operator who installs into one. */
 const HELM: Module = { name: 'helm', programs: [], settings: versionOfHelm };
 
 /**

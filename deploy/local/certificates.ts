@@ -17,7 +17,7 @@ export async function ensureCertificates(directory: string): Promise<void> {
     await writeFile(join(directory, `${service}.pem`), certificate);
     await writeFile(join(directory, `${service}-key.pem`), key, { mode: 0o600 });
   }
-  // Last: whoever finds it finds everything. The authority's own key is not kept, so nobody can make more.
+  // Last: where it exists, everything exists. The authority's own key is not kept, so nobody can make more.
   await writeFile(join(directory, 'ca.pem'), authority.certificate);
 }
 

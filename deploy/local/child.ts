@@ -16,7 +16,7 @@ export type ChildOptions = {
   command: string;
   args: string[];
   environment?: Record<string, string>;
-  /** Whom it runs as; default: whoever starts it. */
+  /** The user that it runs as. Default: the user of this process. */
   user?: { uid: number; gid: number } | undefined;
   workingDirectory?: string;
   /** Runs it in the mount, network and PID namespaces of this process. */
@@ -108,7 +108,7 @@ export function intoNamespacesOf(pid: number): string[] {
   return [`--target=${pid}`, '--mount', '--net', '--pid', '--'];
 }
 
-/** The first child of a process; nothing where it has none, or is gone. */
+/** The first child of a process; undefined if it has none, or has ended. */
 export function childOf(pid: number): number | undefined {
   try {
     return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ')[0]) || undefined;
@@ -122,7 +122,7 @@ export async function endLeftovers(runDirectory: string): Promise<void> {
   for (const file of pidFiles(runDirectory)) await endLeftover(file);
 }
 
-/** Kills everything that runs, and leaves the rest to whoever starts next. */
+/** Kills everything that runs, and leaves the rest to the next start. */
 export function killChildren(runDirectory: string): void {
   for (const file of pidFiles(runDirectory)) {
     const left = leftoverOf(readFileSync(file, 'utf8'));

@@ -120,7 +120,7 @@ async function hashOf(patterns: string[]): Promise<string> {
   return hash.digest('hex');
 }
 
-/** Generated files whose source is gone must not stay. */
+/** Generated files whose source was deleted must not stay. */
 async function replaceDirectory(directory: string, make: () => Promise<unknown>): Promise<void> {
   await rm(join(ROOT, directory), { recursive: true, force: true });
   await make();

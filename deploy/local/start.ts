@@ -77,7 +77,7 @@ async function serve(options: Options): Promise<void> {
   const settings = readSettings(process.env, options.executors);
   const runDirectory = join(settings.dataDirectory, 'run');
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => end(runDirectory));
-  // Whoever read it has gone, as a terminal that is closed.
+  // Its reader has closed it, as a terminal does.
   process.stdout.on('error', () => stop.abort());
   await checkDataDirectory(settings.dataDirectory);
   await using lock = await tryLockFile(join(runDirectory, 'lock'));
@@ -101,7 +101,7 @@ function end(runDirectory: string): void {
   stop.abort();
 }
 
-/** Whoever stops a start makes it fail, which is none. */
+/** Notes why the start cannot go on. Stopping it makes it fail too, and is no failure. */
 function fail(error: unknown): void {
   if (!stop.signal.aborted) problems.failure = error;
   stop.abort();

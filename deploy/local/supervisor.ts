@@ -50,7 +50,7 @@ export function createSupervisor({
   };
   return {
     onExit(process, reason) {
-      // While it is being started, whoever waits for that is told.
+      // While it is being started, the one that waits for it hears of its end.
       if (stop.signal.aborted || restarts.has(process)) return;
       const restarting = revive(process, reason)
         .catch((error) => {

@@ -10,6 +10,7 @@ import { ensureImages } from '../images/build.ts';
 import { contractLines } from './contract.ts';
 import { fuzz, lineOf } from './fuzz-targets.ts';
 import { generate } from './generate.ts';
+import { checkHouse } from './house.ts';
 import { raiseKernelLimits } from './kernel-limits.ts';
 import { ROOT } from './root.ts';
 import { addCounts, type Counts, countsLine, stageLine } from './stage-counts.ts';
@@ -53,6 +54,7 @@ const STAGES: Stage[] = [
     tool('depcruise', ['--config', '.dependency-cruiser.cjs', 'services', 'libs', 'deploy', 'test']),
   ),
   check('layout', checkLayout),
+  check('house', () => checkHouse(say)),
   check('types', () => tool('tsc', ['--noEmit'])),
   check('buf lint', () => tool('buf', ['lint'])),
   check('buf breaking', checkBreaking),

@@ -19,7 +19,7 @@ export type Authenticate = (authorizations: readonly string[]) => Promise<Caller
 
 export type Authentication = {
   authenticate: Authenticate;
-  /** Asks auth anew about whoever belongs to the organisation: it has another quota. */
+  /** Asks auth anew about every caller of the organisation: its quota has changed. */
   forget(organizationId: string): void;
 };
 

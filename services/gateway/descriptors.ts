@@ -12,7 +12,7 @@ export function readDescriptors(bytes: Uint8Array): Descriptors {
   return { set, registry: createFileRegistry(set) };
 }
 
-/** The FileDescriptorSet of the public API and of health alone: what is internal is nobody's business. */
+/** The FileDescriptorSet of the public API and of health alone. Internal services are not described to callers. */
 export function publicFiles({ set, registry }: Descriptors): Uint8Array {
   const names = new Set<string>();
   const add = (file: DescFile) => {

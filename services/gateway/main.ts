@@ -35,6 +35,7 @@ import { sendWebhooks } from './webhooks/sender.ts';
 
 const log = createLogger('gateway');
 
+// Over 70 lines: the wiring of the service, in the order in which its parts are made.
 await run(log, async (shutdown) => {
   const config = loadConfig(process.env);
   const { authAddress, sessionAddress, schedulerAddress } = config;

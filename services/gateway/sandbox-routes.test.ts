@@ -42,7 +42,7 @@ test('a sandbox that another executor took over is found there, without asking',
   expect(asked).toEqual(['s']);
 });
 
-test('what nobody asked for is not kept, nor what another organisation is told of', async () => {
+test('events of sandboxes that no caller asked for are not kept, nor those of another organisation', async () => {
   const { routes, asked, tell } = routesOver({ at: 'one' });
   tell({ sandboxId: 's', executorId: 'two', state: 'RUNNING' });
   expect(await routes.find(caller, 's')).toBe('one');

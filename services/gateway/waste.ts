@@ -5,7 +5,7 @@ const BURST_BYTES = 80 * 1024;
 /** Each byte of use may have one beside it that frames it. */
 const READ_PER_USED = 2;
 const BYTES_PER_SECOND = 16 * 1024;
-/** An answer of so many bytes brings one of acknowledgement. */
+/** Bytes of an answer for each byte of acknowledgement that they bring. */
 const WRITTEN_PER_BYTE = 16;
 const CHECK_MS = 50;
 

@@ -80,7 +80,7 @@ export async function answerStream(
     if (last === undefined) response.destroy();
     else await writer.end(last);
   } finally {
-    // Not awaited: what feeds a client that is gone ends by its signal.
+    // Not awaited: the signal of a client that left ends its source.
     void iterator.return?.()?.catch(() => {});
   }
 }

@@ -160,7 +160,7 @@ function createApp(): FastifyInstance {
   });
   // Node answers other expectations itself, without a body.
   app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
-  // Bodies are read by whoever knows how: whole, or piece by piece.
+  // The route of a request decides how its body is read: whole, or piece by piece.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
   return app;

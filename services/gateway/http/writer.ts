@@ -4,7 +4,7 @@ import type { ServerResponse } from 'node:http';
 const PIECE_BYTES = 64 * 1024;
 
 export type Writer = {
-  /** Resolves when more may be written. Throws when the client is gone. */
+  /** Resolves when more may be written. Throws if the client has left. */
   write(data: Uint8Array | string): Promise<void>;
   /** Writes the last bytes, and resolves when the client's connection has taken them. */
   end(data?: Uint8Array | string): Promise<void>;

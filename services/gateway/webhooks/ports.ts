@@ -1,7 +1,7 @@
 /** The first and the last port of a range. */
 export type PortRange = readonly [first: number, last: number];
 
-/** Where web servers listen. Others are those of mail, databases and the like, and whoever may try all of them scans ports. */
+/** Where web servers listen. Others are those of mail, databases and the like, and a caller who may try all of them scans ports. */
 export const WEB_PORTS = '80,443,8080,8443';
 
 /** Reads a port such as `443` or a range such as `8000-8999`; throws where it is none. */

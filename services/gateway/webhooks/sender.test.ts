@@ -7,7 +7,7 @@ import { type Dependencies, sendWebhooks } from './sender.ts';
 
 const log = pino({ level: 'silent' });
 
-/** What session would have: so many deliveries, each leased once. */
+/** A number of deliveries as session has them, each leased once. */
 function session(count: number) {
   let next = 0;
   const asked: number[] = [];
