@@ -27,7 +27,7 @@ export function loadConfig(variables: Environment) {
       burst: env.integer('GATEWAY_CALLS_BURST', 4_000, { min: 1, max: 1_000_000 }),
     },
     /** Bytes of requests and answers under way: of the process, and what one organisation or connection may have of them. */
-    inFlight: shared(env.integer('GATEWAY_BYTES_IN_FLIGHT', 96 * MiB, { min: 64 * MiB, max: 64 * 1024 * MiB })),
+    inFlight: shared(env.integer('GATEWAY_BYTES_IN_FLIGHT', 64 * MiB, { min: 52 * MiB, max: 64 * 1024 * MiB })),
     webhooks: {
       /** Deliveries that are sent at one time. */
       concurrency: env.integer('GATEWAY_WEBHOOK_CONCURRENCY', 32, { min: 1, max: 1_000 }),

@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import Table from 'cli-table3';
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Platform } from '../../deploy/local/platform.ts';
-import { confine, type MemoryCgroup } from '../support/memory-cgroup.ts';
+import { MALLOC, type Platform } from '../../deploy/local/platform.ts';
+import { createMemoryCgroup, type MemoryCgroup } from '../support/memory-cgroup.ts';
 import { platformPorts, startTestPlatform } from '../support/platform.ts';
 import { freePort } from '../support/ports.ts';
 import { type ServiceProcess, startService } from '../support/service-process.ts';
@@ -32,7 +32,8 @@ beforeAll(async () => {
   platform = await startTestPlatform({ executors: 1, ports: platformPortsOf });
   Object.assign(ports, { grpc: await freePort(), http: await freePort() });
   const at = (port: number) => `127.0.0.1:${port}`;
-  gateway = startService('gateway', {
+  memory = await createMemoryCgroup(`drydock-front-door-${process.pid}`, MEMORY_BYTES);
+  const variables = {
     GATEWAY_ADDRESS: at(ports.grpc),
     GATEWAY_HTTP_ADDRESS: at(ports.http),
     GATEWAY_METRICS_ADDRESS: at(0),
@@ -41,9 +42,11 @@ beforeAll(async () => {
     SCHEDULER_ADDRESS: at(platformPortsOf.scheduler),
     NATS_URL: platform.natsUrl,
     TLS_DIR: platform.tlsDirectory,
-  });
+    ...MALLOC,
+  };
+  // From the start: Node takes the size of its heap from the group.
+  gateway = startService('gateway', variables, memory.enter);
   await gateway.listening;
-  memory = await confine(gateway.pid, MEMORY_BYTES);
   const endpoints = {
     gatewayAddress: at(ports.grpc),
     httpUrl: `http://${at(ports.http)}`,

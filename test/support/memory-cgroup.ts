@@ -10,23 +10,22 @@ const VERSION_1 = {
 const VERSION_2 = { root: '/sys/fs/cgroup', limit: 'memory.max', peak: 'memory.peak' };
 
 export type MemoryCgroup = AsyncDisposable & {
+  /** A command that executes its further arguments inside. */
+  enter: readonly string[];
   /** The most bytes that the process had since the last reset. */
   peakBytes(): Promise<number>;
   /** Version 2 knows it since Linux 6.12 only; before, the peak is that of the whole life. */
   resetPeak(): Promise<void>;
 };
 
-/**
- * Moves a process into a memory control group of its own, of either version. Needs root. Disposing removes the group, when the
- * process has ended.
- */
-export async function confine(pid: number, bytes: number): Promise<MemoryCgroup> {
+/** Makes a memory control group, of either version. Needs root. Disposing removes it, when what ran in it has ended. */
+export async function createMemoryCgroup(name: string, bytes: number): Promise<MemoryCgroup> {
   const { root, limit, peak } = existsSync(VERSION_1.root) ? VERSION_1 : VERSION_2;
-  const group = join(root, `drydock-test-${pid}`);
+  const group = join(root, name);
   await mkdir(group);
   await writeFile(join(group, limit), String(bytes));
-  await writeFile(join(group, 'cgroup.procs'), String(pid));
   return {
+    enter: ['sh', '-c', 'echo $$ >"$0" && exec "$@"', join(group, 'cgroup.procs')],
     peakBytes: async () => Number(await readFile(join(group, peak), 'utf8')),
     resetPeak: () => writeFile(join(group, peak), '0').catch(ignoreReadOnly),
     [Symbol.asyncDispose]: () => rmdir(group),

@@ -6,7 +6,6 @@ import { createInterface } from 'node:readline';
 const root = join(import.meta.dirname, '../..');
 
 export type ServiceProcess = {
-  pid: number;
   /** Port of its gRPC server, once it listens. */
   listening: Promise<number>;
   /** Resolves at the first log line with this message. */
@@ -17,9 +16,18 @@ export type ServiceProcess = {
   kill(): Promise<void>;
 } & AsyncDisposable;
 
-/** Starts a service as `npm start` does: a process of its own, configured by its environment. */
-export function startService(name: string, environment: Record<string, string>): ServiceProcess {
-  const child = spawn(process.execPath, [join(root, 'services', name, 'main.ts')], {
+/**
+ * Starts a service as `npm start` does: a process of its own, configured by its environment. `before` is a command that
+ * executes what its last arguments are.
+ */
+export function startService(
+  name: string,
+  environment: Record<string, string>,
+  before: readonly string[] = [],
+): ServiceProcess {
+  const node = [process.execPath, '--max-semi-space-size=8', join(root, 'services', name, 'main.ts')];
+  const [command, ...args] = [...before, ...node];
+  const child = spawn(command!, args, {
     cwd: root,
     env: { PATH: process.env.PATH ?? '', ...environment },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -54,7 +62,6 @@ export function startService(name: string, environment: Record<string, string>):
     return (await exited)[0];
   };
   return {
-    pid: child.pid!,
     listening,
     logged: async (message) => void (await line(message)),
     stop,

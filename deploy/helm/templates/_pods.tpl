@@ -118,6 +118,10 @@ command: [/usr/local/bin/node, --max-semi-space-size=8, /app/services/{{ $servic
 env:
   - {name: LOG_LEVEL, value: {{ $root.Values.logLevel }}}
   - {name: TLS_DIR, value: /etc/drydock/tls}
+  # Large buffers go back to the system when they are freed.
+  - {name: MALLOC_MMAP_THRESHOLD_, value: "262144"}
+  - {name: MALLOC_TRIM_THRESHOLD_, value: "1048576"}
+  - {name: MALLOC_ARENA_MAX, value: "2"}
   {{- include "drydock.natsUrl" $root | nindent 2 }}
   - {name: {{ upper $service }}_ADDRESS, value: "0.0.0.0:{{ $port }}"}
   - {name: {{ upper $service }}_METRICS_ADDRESS, value: "0.0.0.0:9100"}
