@@ -21,7 +21,7 @@ test.each([
   [-(2 ** 53 - 1), -9_007_199_255],
   [1_500_000, 1],
 ])('a time of %d microseconds is told with a part of a second that is not negative', async (micros, seconds) => {
-  const sandbox = { instance: { link }, ended: new AbortController() } as unknown as Sandbox;
+  const sandbox = { instance: { link }, lifetime: new AbortController() } as unknown as Sandbox;
   const files = createFiles({ get: () => sandbox } as Partial<Sandboxes> as Sandboxes);
   const call: Call = {
     signal: new AbortController().signal,
