@@ -10,7 +10,11 @@ export type Answer = (stream: ServerHttp2Stream) => void | Promise<void>;
 export async function startHostileAgent() {
   const sockets = new Set<Socket>();
   let closed = false;
-  const agent: { answer: Answer; sessions: Set<ServerHttp2Session> } = { answer: () => {}, sessions: new Set() };
+  const agent: { answer: Answer; calls: number; sessions: Set<ServerHttp2Session> } = {
+    answer: () => {},
+    calls: 0,
+    sessions: new Set(),
+  };
 
   const dial = (path: string): void => {
     if (closed) return;
@@ -25,6 +29,7 @@ export async function startHostileAgent() {
     session.on('error', () => {});
     session.on('stream', (stream: ServerHttp2Stream) => {
       stream.on('error', () => {});
+      agent.calls += 1;
       void (async () => agent.answer(stream))().catch(() => stream.destroy());
     });
     agent.sessions.add(session);

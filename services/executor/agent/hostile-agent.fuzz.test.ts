@@ -100,6 +100,8 @@ async function drain(answer: Promise<unknown> | AsyncIterable<unknown>): Promise
 
 /** How a call ended against an answer: its error, or nothing. It fails where the error has no type, or comes too late. */
 async function endOf({ name, make }: Call, answer: Answer, deadlineMs = DEADLINE_MS): Promise<unknown> {
+  await reachAgent();
+  const callsBefore = link.agent.calls;
   link.agent.answer = answer;
   const began = performance.now();
   const signal = AbortSignal.timeout(deadlineMs);
@@ -108,12 +110,28 @@ async function endOf({ name, make }: Call, answer: Answer, deadlineMs = DEADLINE
     (reason: unknown) => reason,
   );
   expect(performance.now() - began, name).toBeLessThan(deadlineMs + LATE_MS);
+  expect(link.agent.calls, `${name} did not reach the agent`).toBeGreaterThan(callsBefore);
   if (error === undefined || (signal.aborted && isAbort(error, signal))) return undefined;
   expect(error, `${name} ended with ${String(error)}`).toBeInstanceOf(DrydockError);
   const ended = AbortSignal.abort(error);
   const told = (await fromAgent(error, ended)) as DrydockError;
   expect(Object.keys(STATUS_OF), name).toContain(told.reason);
   return told;
+}
+
+/** Waits until the connection is there, which the call before may have broken: the agent answers as it should, once. */
+async function reachAgent(): Promise<void> {
+  link.agent.answer = (stream) => {
+    respond(stream);
+    stream.end(frameOf(new Uint8Array()));
+  };
+  const ping = () => link.control.ping({}, { deadlineMs: DEADLINE_MS });
+  const reached = () =>
+    ping().then(
+      () => true,
+      () => false,
+    );
+  await expect.poll(reached, { timeout: PATIENT_MS, interval: 10 }).toBe(true);
 }
 
 const isAbort = (error: unknown, signal: AbortSignal) =>
