@@ -186,6 +186,22 @@ describe('a client that sends slowly', () => {
     socket.end('\x16\x03\x01 hello\r\n\r\n');
     expect(await text(socket)).toMatch(/^HTTP\/1\.1 400 .*MALFORMED_REQUEST/s);
   });
+
+  const credential = `Authorization: Bearer ${tenant.secret}`;
+  test.each([
+    ['without a Host', [credential], /^HTTP\/1\.1 400 .*the Host header is missing/s],
+    [
+      'that expects what nobody meets',
+      ['Host: a', credential, 'Expect: x'],
+      /^HTTP\/1\.1 400 .*cannot meet 'Expect: x'/s,
+    ],
+    ['with two credentials', ['Host: a', credential, credential], /^HTTP\/1\.1 401 .*CREDENTIAL_INVALID/s],
+  ])('a request %s is told so in JSON', async (_, headers, answer) => {
+    const { hostname, port } = new URL(platform.httpUrl);
+    const socket = connect(Number(port), hostname);
+    socket.write(`${['GET /v1/templates HTTP/1.1', ...headers, 'Connection: close'].join('\r\n')}\r\n\r\n`);
+    expect(await text(socket)).toMatch(answer);
+  });
 });
 
 test('an empty file is not too small', async () => {
