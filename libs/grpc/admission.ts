@@ -1,4 +1,4 @@
-import { constants, type Http2Session, type ServerHttp2Stream } from 'node:http2';
+import { constants } from 'node:http2';
 import {
   type Metadata as RawMetadata,
   ServerInterceptingCall,
@@ -8,7 +8,6 @@ import {
 } from '@grpc/grpc-js';
 import { Metadata } from 'nice-grpc-common';
 import { DrydockError } from '#libs/errors.ts';
-import { type Allowance, createAllowance } from '#libs/grpc/allowance.ts';
 import { type Patience, watchArrival } from '#libs/grpc/arrival.ts';
 import { startCallSpan } from '#libs/grpc/call-span.ts';
 import { encodingOf, explainOwnStatus, streamOf } from '#libs/grpc/interceptors.ts';
@@ -19,14 +18,13 @@ import { handlerOf } from '#libs/grpc/serving.ts';
 import { statusOf } from '#libs/grpc/status.ts';
 import type { Logger } from '#libs/log.ts';
 
-/** Calls of one connection that its client may cancel before they are answered. */
-const RESETS = { burst: 300, perSecond: 100 };
-
 export type AdmissionOptions = {
   log: Logger;
   patience: Required<Patience>;
   /** Hears of the peer of every call. */
   onCall: (peer: string) => void;
+  /** Hears of the peer of every call that its client cancelled before it was answered. */
+  onReset: (peer: string) => void;
   /** Hears of the bytes of requests that a peer sends. */
   onUse: (peer: string, bytes: number) => void;
 };
@@ -53,6 +51,10 @@ function intercepted(
   const stream = streamOf(call);
   const peer = call.getPeer();
   options.onCall(peer);
+  if (stream.destroyed) {
+    options.onReset(peer);
+    return new ServerInterceptingCall(call);
+  }
   const observation = observeCall(method.path, {}, options.log);
   const gone = new AbortController();
   let refused = false;
@@ -68,7 +70,7 @@ function intercepted(
   const open = new DisposableStack();
   open.use(observation);
   stream.once('close', () => {
-    countReset(stream);
+    if (stream.rstCode === constants.NGHTTP2_CANCEL && !stream.headersSent) options.onReset(peer);
     arrival.end();
     gone.abort();
     open.dispose();
@@ -95,16 +97,6 @@ function intercepted(
           .build(),
       ),
   });
-}
-
-const resets = new WeakMap<Http2Session, Allowance>();
-
-/** Beginning a call costs the server more than cancelling it costs the client. */
-function countReset({ session, rstCode, writableFinished }: ServerHttp2Stream): void {
-  if (!session || rstCode !== constants.NGHTTP2_CANCEL || writableFinished) return;
-  const allowance = resets.get(session) ?? createAllowance(RESETS);
-  resets.set(session, allowance);
-  if (!allowance.take()) session.destroy();
 }
 
 /** Compressed, a message of some KiB is many MiB, and nothing has counted them. */

@@ -249,3 +249,23 @@ test('an answer that nobody takes is given up', async () => {
   await over.promise;
   session.destroy();
 });
+
+test('calls that are cancelled one after the other end their connection', async () => {
+  const never = Promise.withResolvers<Uint8Array>();
+  let begun = 0;
+  await using served = await serve({
+    statFile: () => {
+      begun += 1;
+      return never.promise;
+    },
+  });
+  const session = await connected(served.port);
+  for (let calls = 0; !session.destroyed && calls < 1_000; calls++) {
+    const { stream } = await call(session, STAT);
+    stream.end(framed(file));
+    await expect.poll(() => begun > calls || session.destroyed, { interval: 1 }).toBe(true);
+    stream.close(constants.NGHTTP2_CANCEL);
+  }
+  expect(session.destroyed).toBe(true);
+  never.resolve(new Uint8Array());
+});

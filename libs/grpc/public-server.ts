@@ -7,6 +7,7 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { createAdmission } from '#libs/grpc/admission.ts';
+import { type Allowance, createAllowance } from '#libs/grpc/allowance.ts';
 import type { Patience } from '#libs/grpc/arrival.ts';
 import { openMethods } from '#libs/grpc/open-methods.ts';
 import type { PublicMethod } from '#libs/grpc/public-method.ts';
@@ -17,6 +18,9 @@ import type { Logger } from '#libs/log.ts';
 const MAX_STREAMS = 1_000;
 const MAX_HEADER_BYTES = 16 * 1024;
 const DRAIN_MS = 10_000;
+
+/** Calls of one connection that its client may cancel unanswered: beginning one costs the server more than its client. */
+const RESETS = { burst: 300, perSecond: 100 };
 
 const PATIENCE: Required<Patience> = {
   firstCallMs: 10_000,
@@ -36,6 +40,9 @@ export type PublicServerOptions = {
   patience?: Patience;
 };
 
+/** Between its acceptance and its end, by its peer. `firstCall` ends it if no call comes. */
+type Connection = { socket: Socket; firstCall: NodeJS.Timeout; resets: Allowance };
+
 export type PublicServer = {
   /** Serves a connection that was accepted elsewhere, and begins with the HTTP/2 preface. */
   inject(socket: Socket): void;
@@ -51,13 +58,17 @@ export function createPublicServer(options: PublicServerOptions): PublicServer {
   const patience = { ...PATIENCE, ...options.patience };
   const open = openMethods(options.methods, options.descriptors);
   const methods = [...options.methods, ...open.methods];
-  /** Connections that have not made a call yet, by their peer. */
-  const newcomers = new Map<string, NodeJS.Timeout>();
-  const welcome = (peer: string) => {
-    clearTimeout(newcomers.get(peer));
-    newcomers.delete(peer);
-  };
-  const admission = createAdmission(methods, { log, patience, onUse, onCall: welcome });
+  const connections = new Map<string, Connection>();
+  const admission = createAdmission(methods, {
+    log,
+    patience,
+    onUse,
+    onCall: (peer) => clearTimeout(connections.get(peer)?.firstCall),
+    onReset(peer) {
+      const connection = connections.get(peer);
+      if (connection && !connection.resets.take()) connection.socket.destroy();
+    },
+  });
 
   const server = new Server({
     'grpc.max_receive_message_length': MAX_PUBLIC_MESSAGE_BYTES,
@@ -76,11 +87,12 @@ export function createPublicServer(options: PublicServerOptions): PublicServer {
   return {
     inject(socket) {
       const peer = `${socket.remoteAddress}:${socket.remotePort}`;
-      newcomers.set(
-        peer,
-        setTimeout(() => socket.destroy(), patience.firstCallMs),
-      );
-      socket.once('close', () => welcome(peer));
+      const firstCall = setTimeout(() => socket.destroy(), patience.firstCallMs);
+      connections.set(peer, { socket, firstCall, resets: createAllowance(RESETS) });
+      socket.once('close', () => {
+        clearTimeout(firstCall);
+        connections.delete(peer);
+      });
       injector.injectConnection(socket);
     },
     async [Symbol.asyncDispose]() {
