@@ -137,10 +137,10 @@ describe.each([
       notFound('TEMPLATE_NOT_FOUND'),
     ],
     ['a template without a command', call, { template: 'python' }, 'language', /template and command/],
-    ['a language with a template', call, run({ template: 'python' }), 'language', /without template/],
+    ['a language with a template', call, run({ template: 'python' }), 'language', /cannot be combined with template/],
     ['no source and no files', call, { language: 'python' }, 'source', /set source or files/],
     ['an empty source', call, { language: 'python', source: '' }, 'source', /set source or files/],
-    ['source and files', call, run({ files: [{ name: 'a.py', text: '' }] }), 'source', /without files/],
+    ['source and files', call, run({ files: [{ name: 'a.py', text: '' }] }), 'source', /cannot be combined with files/],
     ['a source of more than 10 MiB', call, run({ source: '#'.repeat(10 * MiB + 1) }), 'source', /10 MiB/],
     [
       'files of more than 10 MiB together',
@@ -171,7 +171,13 @@ describe.each([
       'entrypoint',
       /not among the files/,
     ],
-    ['a name twice', call, files({ name: 'a.py', text: '' }, { name: 'a.py', text: '' }), 'files[1].name', /twice/],
+    [
+      'a name twice',
+      call,
+      files({ name: 'a.py', text: '' }, { name: 'a.py', text: '' }),
+      'files[1].name',
+      /is a duplicate/,
+    ],
     [
       'a file that is a directory',
       call,
@@ -213,7 +219,7 @@ describe.each([
       call,
       run({ compileLimits: { memoryBytes: 64 * MiB } }),
       'compileLimits.memoryBytes',
-      /that of the run/,
+      /the run.s limit applies/,
     ],
     ['a request id of 129', call, run({ requestId: 'x'.repeat(129) }), 'requestId', /128 characters/],
   ])('%s', async (name, call, request, field, says, wrong) => {

@@ -63,7 +63,7 @@ describe('a sandbox refuses', () => {
       CALLS.startProcess,
       inSandbox({ command, terminal: { rows: 1, columns: 1 }, stdin: 'YQ==' }),
       'stdin',
-      /without/,
+      /cannot be combined with/,
     ],
     [
       'a program that is not there',

@@ -148,7 +148,7 @@ function checkStart(request: StartProcessRequest): void {
   if (directory) check.violation('workingDirectory', directory);
   if (stdin.length > MAX_INPUT_BYTES) check.violation('stdin', 'is larger than 1 MiB');
   if (stdin.length > 0 && (openStdin || terminal))
-    check.violation('stdin', 'cannot be combined with open_stdin and terminal');
+    check.violation('stdin', 'cannot be combined with openStdin and terminal');
   if (terminal && !isTerminal(terminal))
     check.violation('terminal', `needs columns and rows from 1 to ${MAX_TERMINAL}`);
   check.string('requestId', request.requestId, { maxLength: 128 });
