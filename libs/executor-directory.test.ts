@@ -67,10 +67,8 @@ test('an executor that falls silent is lost, once, with what it announced last',
   await using theirs = await connected('executor');
   const lost: string[] = [];
   let now = 0;
-  using directory = watchExecutors(ours, {
-    onLost: ({ executorId, cluster }) => lost.push(`${executorId} of ${cluster}`),
-    now: () => now,
-  });
+  using directory = watchExecutors(ours, () => now);
+  using _lost = directory.onLost(({ executorId, cluster }) => lost.push(`${executorId} of ${cluster}`));
   await roundTrip(ours);
   announce(theirs, 'two', 'a cluster');
   await expect.poll(() => directory.list().map(({ executorId }) => executorId)).toEqual(['two']);

@@ -11,20 +11,19 @@ export type ExecutorDirectory = {
   list(): ExecutorAnnounced[];
   /** host:port of an executor. An unknown one is discovered, which takes up to a second; undefined if it does not answer. */
   addressOf(executorId: string): Promise<string | undefined>;
+  /** Hears, until disposed, of the last heartbeat of each executor that is lost. */
+  onLost(listener: (executor: ExecutorAnnounced) => void): Disposable;
+  /** Hears of every heartbeat until disposed. */
+  onAnnounced(listener: () => void): Disposable;
 };
 
 /**
- * Lists executors by their heartbeats. An executor that is silent for 6 s is lost: it leaves the list, and `onLost` is called
- * with its last heartbeat. `onAnnounced` is called after every heartbeat. While NATS is away no executor is declared lost.
+ * Lists executors by their heartbeats. An executor that is silent for 6 s is lost, and leaves the list. While NATS is away no
+ * executor is declared lost.
  */
-export function watchExecutors(
-  events: Events,
-  {
-    onLost = () => {},
-    onAnnounced = () => {},
-    now = Date.now,
-  }: { onLost?: (executor: ExecutorAnnounced) => void; onAnnounced?: () => void; now?: () => number } = {},
-): ExecutorDirectory & Disposable {
+export function watchExecutors(events: Events, now: () => number = Date.now): ExecutorDirectory & Disposable {
+  const lost = new Set<(executor: ExecutorAnnounced) => void>();
+  const heartbeats = new Set<() => void>();
   const seen = new Map<string, { announced: ExecutorAnnounced; at: number }>();
   const awaited = new Map<string, { answer: Promise<string | undefined>; settle: (address?: string) => void }>();
   const discover = () => events.publish(EXECUTORS_DISCOVER, undefined);
@@ -45,7 +44,7 @@ export function watchExecutors(
   const subscription = events.subscribe(EXECUTOR_ANNOUNCED, (announced) => {
     seen.set(announced.executorId, { announced, at: now() });
     awaited.get(announced.executorId)?.settle(announced.address);
-    onAnnounced();
+    for (const listener of heartbeats) listener();
   });
   const connected = events.onConnect(() => {
     for (const entry of seen.values()) entry.at = now();
@@ -56,12 +55,14 @@ export function watchExecutors(
     for (const [id, { announced, at }] of seen)
       if (now() - at > LOST_AFTER_MS) {
         seen.delete(id);
-        onLost(announced);
+        for (const listener of lost) listener(announced);
       }
   }, CHECK_MS);
   return {
     list: () => [...seen.values()].map(({ announced }) => announced),
     addressOf: async (executorId) => seen.get(executorId)?.announced.address ?? waitFor(executorId),
+    onLost: (listener) => listening(lost, listener),
+    onAnnounced: (listener) => listening(heartbeats, listener),
     [Symbol.dispose]() {
       clearInterval(check);
       for (const { settle } of awaited.values()) settle();
@@ -69,4 +70,9 @@ export function watchExecutors(
       subscription[Symbol.dispose]();
     },
   };
+}
+
+function listening<T>(listeners: Set<T>, listener: T): Disposable {
+  listeners.add(listener);
+  return { [Symbol.dispose]: () => void listeners.delete(listener) };
 }

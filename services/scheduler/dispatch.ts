@@ -1,3 +1,4 @@
+import type { ExecutorDirectory } from '#libs/executor-directory.ts';
 import type { CallOptions } from '#libs/grpc/rpc.ts';
 import type { Logger } from '#libs/log.ts';
 import type { ExecutorAnnounced } from '#proto/drydock/internal/v1/events.ts';
@@ -6,7 +7,7 @@ import type { ExecutionSpec } from '#proto/drydock/internal/v1/spec.ts';
 import type { Executors } from './executors.ts';
 import { place } from './placement.ts';
 
-export type Dependencies = { executors: Executors; directory: () => ExecutorAnnounced[]; log: Logger };
+export type Dependencies = { executors: Executors; directory: Pick<ExecutorDirectory, 'list'>; log: Logger };
 
 /**
  * Runs an execution on one executor: each candidate is tried until one has sent its first event, and `placed` is called then.
@@ -26,7 +27,7 @@ export async function* dispatch(
     const rest = events[Symbol.asyncIterator]();
     return { first: await orAbortReason(rest.next(), alive, options.signal), rest, executor, alive };
   };
-  const { first, rest, executor, alive } = await place(directory(), demand, log, begin, options.signal);
+  const { first, rest, executor, alive } = await place(directory.list(), demand, log, begin, options.signal);
   placed();
   try {
     if (first.done) return;

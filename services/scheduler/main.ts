@@ -28,10 +28,12 @@ await run(log, async (shutdown) => {
   using session = createClient(RecordServiceDefinition, config.sessionAddress, { name: 'session', tls });
   using executors = connectExecutors(tls);
   using cancellations = watchCancellations(events);
-  const dependencies = { session, executors, cancellations, log, directory: () => directory.list() };
+  using directory = watchExecutors(events);
+  const dependencies = { session, executors, cancellations, directory, log };
   const scheduler = createScheduler(dependencies);
-  using directory = watchExecutors(events, { onLost: scheduler.executorLost, onAnnounced: () => queue.offer() });
+  using _lost = directory.onLost(scheduler.executorLost);
   await using queue = startQueue({ ...dependencies, events, work: openWorkQueue(events, EXECUTION_QUEUE) });
+  using _slots = directory.onAnnounced(queue.offer);
   const allow = { allow: ['gateway'] as const };
   await using server = await startServer({
     address: config.address,

@@ -32,7 +32,7 @@ export function startQueue(dependencies: Dependencies): Queue {
   // Tickets with a slot that no heartbeat counts yet.
   let granted = 0;
   const fairQueue = createFairQueue(() => {
-    if (freeSlots(directory()) - granted <= 0) return false;
+    if (freeSlots(directory.list()) - granted <= 0) return false;
     granted += 1;
     return true;
   });

@@ -1,8 +1,8 @@
 import { DrydockError, hasReason } from '#libs/errors.ts';
+import type { ExecutorDirectory } from '#libs/executor-directory.ts';
 import type { CallOptions, Client, Rpc } from '#libs/grpc/rpc.ts';
 import { callerOf } from '#libs/grpc/server.ts';
 import type { Logger } from '#libs/log.ts';
-import type { ExecutorAnnounced } from '#proto/drydock/internal/v1/events.ts';
 import type { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
 import type { SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
 import type { Sandbox, SandboxServiceDefinition } from '#proto/drydock/v1/sandbox.ts';
@@ -17,7 +17,7 @@ export type Dependencies = {
   session: Client<RecordServiceDefinition>;
   executors: Executors;
   /** Every executor that is alive. */
-  directory: () => ExecutorAnnounced[];
+  directory: Pick<ExecutorDirectory, 'list'>;
   log: Logger;
 };
 
@@ -27,7 +27,7 @@ type Sandboxes = Pick<Rpc<SandboxServiceDefinition>, 'createSandbox' | 'updateSa
 export function createSandboxes(dependencies: Dependencies): Sandboxes {
   const { session, executors, directory, log } = dependencies;
   const executorOf = (executorId: string): ExecutorClient | undefined => {
-    const found = directory().find((executor) => executor.executorId === executorId);
+    const found = directory.list().find((executor) => executor.executorId === executorId);
     return found && executors.at(found.address);
   };
 
@@ -79,7 +79,7 @@ function start(dependencies: Dependencies, spec: SandboxSpec, options: CallOptio
   const { sandboxId } = spec;
   const own = spec.tenancy?.sharedPool === false ? { ownPoolOf: spec.organizationId } : {};
   const demand = { template: spec.template, memoryBytes: spec.limits?.memoryBytes ?? 0, ...own };
-  return place(directory(), demand, log, async ({ address, executorId }) => {
+  return place(directory.list(), demand, log, async ({ address, executorId }) => {
     const executor = executors.at(address);
     await executor.claimSandbox({ spec }, { ...options, deadlineMs: CLAIM_DEADLINE_MS });
     try {
