@@ -86,7 +86,7 @@ export function createPublicServer(options: PublicServerOptions): PublicServer {
 
   return {
     inject(socket) {
-      const peer = `${socket.remoteAddress}:${socket.remotePort}`;
+      const peer = peerOf(socket);
       const firstCall = setTimeout(() => socket.destroy(), patience.firstCallMs);
       connections.set(peer, { socket, firstCall, resets: createAllowance(RESETS) });
       socket.once('close', () => {
@@ -107,6 +107,11 @@ export function createPublicServer(options: PublicServerOptions): PublicServer {
       injector.destroy();
     },
   };
+}
+
+/** How a connection is named everywhere: `address:port` of its other end. */
+export function peerOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress}:${remotePort}`;
 }
 
 function bind(methods: readonly PublicMethod[], handlerOf: (method: PublicMethod) => UntypedHandleCall) {

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { peerOf } from '#libs/grpc/public-server.ts';
 
 /** Bytes that a connection may waste at once; a read brings 64 KiB, of which the use is seen only afterwards. */
 const BURST_BYTES = 80 * 1024;
@@ -42,7 +43,7 @@ export function createWaste(now: () => number = performance.now.bind(performance
   timer.unref();
   return {
     watch(socket) {
-      const peer = `${socket.remoteAddress}:${socket.remotePort}`;
+      const peer = peerOf(socket);
       accounts.set(peer, { socket, balance: BURST_BYTES, read: 0, written: 0, at: now() });
       socket.once('close', () => accounts.delete(peer));
     },

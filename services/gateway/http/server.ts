@@ -4,7 +4,7 @@ import { context, propagation, type Span, SpanKind, SpanStatusCode, trace } from
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { Metadata } from 'nice-grpc-common';
 import { DrydockError } from '#libs/errors.ts';
-import type { PublicServer } from '#libs/grpc/public-server.ts';
+import { type PublicServer, peerOf } from '#libs/grpc/public-server.ts';
 import type { Logger } from '#libs/log.ts';
 import { durationHistogram, splitAddress } from '#libs/telemetry.ts';
 import type { Contract } from '../contract.ts';
@@ -231,10 +231,6 @@ function createAnswer(options: HttpOptions, route: (verb: string, path: string) 
       }
     });
   };
-}
-
-function peerOf({ remoteAddress, remotePort }: IncomingMessage['socket']): string {
-  return `${remoteAddress}:${remotePort}`;
 }
 
 /** About what the request line and the headers took. */
