@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { DrydockError } from '#libs/errors.ts';
 import type { Logger } from '#libs/log.ts';
+import { isUnreachable } from '#libs/postgres/unreachable.ts';
 
 const CONNECT_TIMEOUT_MS = 2_000;
 const STATEMENT_TIMEOUT_MS = 10_000;
@@ -115,14 +116,8 @@ function isOutdated(error: unknown): boolean {
   return error instanceof pg.DatabaseError && /cached plan must not change/.test(error.message);
 }
 
-// Class 08: connection; 53: out of resources; 57: shut down or cancelled by the operator.
-const AWAY = /^(08|53|57)/;
-
 function explain(error: unknown): unknown {
-  const code = (error as { code?: string }).code ?? '';
-  const lost = /ECONN|ENOENT|EPIPE|ETIMEDOUT|ENOTFOUND/.test(code) || AWAY.test(code);
-  const timedOut = error instanceof Error && /timeout|connection (terminated|error)/i.test(error.message);
-  if (!lost && !timedOut) return error;
+  if (!isUnreachable(error)) return error;
   return new DrydockError('SERVICE_UNAVAILABLE', 'the database cannot be reached; try again', {
     retryAfterMs: RETRY_AFTER_MS,
     cause: error,
@@ -134,8 +129,6 @@ const FILE_NAME = /^(\d{4})_[a-z0-9_]+\.sql$/;
 /** A schema that is older than this code: `migrate` has to run. */
 export class SchemaBehindError extends Error {
   override name = 'SchemaBehindError';
-  /** By which `untilReady` knows what may mend itself. */
-  readonly code = 'SCHEMA_BEHIND';
 }
 
 /**

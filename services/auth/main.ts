@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { untilReady } from '#libs/connection-errors.ts';
 import { service, startServer } from '#libs/grpc/server.ts';
 import { readTls } from '#libs/grpc/tls.ts';
 import { aborted, every, run } from '#libs/lifecycle.ts';
@@ -7,6 +6,7 @@ import { createLogger } from '#libs/log.ts';
 import { connectEvents } from '#libs/nats/events.ts';
 import { checkMigrated, migrate, openDatabase } from '#libs/postgres/database.ts';
 import { relayOutbox } from '#libs/postgres/outbox.ts';
+import { untilReady } from '#libs/postgres/until-ready.ts';
 import { startTelemetry } from '#libs/telemetry.ts';
 import { CredentialServiceDefinition } from '#proto/drydock/internal/v1/auth.ts';
 import { AuthServiceDefinition } from '#proto/drydock/v1/auth.ts';

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { readEnvironment } from '#libs/config.ts';
-import { untilReady } from '#libs/connection-errors.ts';
 import { run } from '#libs/lifecycle.ts';
 import { createLogger } from '#libs/log.ts';
 import { migrate } from '#libs/postgres/database.ts';
+import { untilReady } from '#libs/postgres/until-ready.ts';
 
 // For deployments whose replicas have DATABASE_MIGRATIONS=await: brings the schema to the newest version, and ends.
 const log = createLogger('auth-migrate');

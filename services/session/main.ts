@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readCatalog } from '#libs/catalog/catalog.ts';
-import { untilReady } from '#libs/connection-errors.ts';
 import { service, startServer } from '#libs/grpc/server.ts';
 import { readTls } from '#libs/grpc/tls.ts';
 import { aborted, every, run } from '#libs/lifecycle.ts';
@@ -11,6 +10,7 @@ import { EXECUTION_QUEUE, WEBHOOKS_DUE } from '#libs/nats/subjects.ts';
 import { openWorkQueue } from '#libs/nats/work-queue.ts';
 import { checkMigrated, migrate, openDatabase } from '#libs/postgres/database.ts';
 import { relayOutbox } from '#libs/postgres/outbox.ts';
+import { untilReady } from '#libs/postgres/until-ready.ts';
 import { startTelemetry } from '#libs/telemetry.ts';
 import { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
 import { WebhookDeliveryServiceDefinition } from '#proto/drydock/internal/v1/webhook.ts';
