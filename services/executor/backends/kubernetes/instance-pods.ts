@@ -63,16 +63,17 @@ async function submit({ api, namespaces, namespaceOf, placement }: InstancePods,
 }
 
 async function untilRunning(
-  { pods }: InstancePods,
+  own: InstancePods,
   { instanceId, template }: InstancePlan,
   signal: AbortSignal,
 ): Promise<void> {
   const name = nameOf(instanceId);
   const limit = AbortSignal.any([signal, AbortSignal.timeout(START_MS)]);
   const outcome = (pod: V1Pod | undefined) => pod && (isRunning(pod) ? 'running' : startFailureOf(pod));
-  const result = await pods.until(name, outcome, limit).catch((error) => {
+  const result = await own.pods.until(name, outcome, limit).catch(async (error) => {
     if (signal.aborted) throw error;
-    return lateBecause(template, pods.get(name));
+    // A watch that lags may not have told yet why it is late.
+    return lateBecause(template, await readPod(own, instanceId));
   });
   if (result !== 'running') throw result;
 }
@@ -149,8 +150,8 @@ export async function listInstances(own: InstancePods) {
 }
 
 /** The error of a pod that did not start in time. */
-function lateBecause(template: string, pod: V1Pod | undefined): DrydockError {
-  const why = pod && unschedulable(pod);
+function lateBecause(template: string, pod: V1Pod): DrydockError {
+  const why = unschedulable(pod);
   if (why)
     return new DrydockError('NO_CAPACITY', `the cluster has no room for a sandbox: ${why}`, { retryAfterMs: 2_000 });
   return new DrydockError('SANDBOX_START_FAILED', `template ${template}: its pod did not start in time`, {
