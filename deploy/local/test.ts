@@ -48,6 +48,16 @@ const say = (line: string) => process.stdout.write(`${line}\n`);
 /** Of vitest. All but the first run programs. */
 const PROJECTS = ['unit', 'integration', 'start', 'e2e', 'hostile', 'chaos', 'kubernetes'];
 
+/**
+ * The stages that run programs, after the others: what one row holds runs side by side, and the rows one after the other.
+ * A cluster waits for its pods more than it works. Its machine has one, which `start` starts too, and `fuzz` and `hostile`
+ * measure time.
+ */
+const SIDE_BY_SIDE: string[][][] = [
+  [['kubernetes'], ['agent', 'integration', 'e2e', 'chaos']],
+  [['fuzz', 'start', 'hostile']],
+];
+
 const STAGES: Stage[] = [
   check('format and lint', () => tool('biome', ['check', '--error-on-warnings'])),
   check('imports', () =>
@@ -98,9 +108,9 @@ const times = startTimes();
   const runsPrograms = (name: string) => PROJECTS.includes(name) && name !== 'unit';
   await using engine = wanted.some(({ name }) => runsPrograms(name)) ? await startTestEngine() : undefined;
   // Checks and builds side by side: what is fetched and unpacked waits for the disk and the network.
-  const [light, heavy] = [wanted.filter(({ name }) => isLight(name)), wanted.filter(({ name }) => !isLight(name))];
-  await Promise.all([prepare(engine?.socket), runAll(light)]);
-  await runAll(heavy);
+  await Promise.all([prepare(engine?.socket), runAll(wanted.filter(({ name }) => isLight(name)))]);
+  for (const lanes of SIDE_BY_SIDE)
+    await Promise.all(lanes.map((lane) => runAll(wanted.filter(({ name }) => lane.includes(name)))));
 }
 const [onDocker, onKubernetes] = [reports.get('integration'), reports.get('kubernetes')];
 if (onDocker && onKubernetes)
@@ -117,9 +127,9 @@ async function runAll(stages: Stage[]): Promise<void> {
   }
 }
 
-/** Whether a stage needs no engine, and does not measure time. */
+/** Whether a stage runs beside the builds: it needs none of them, and does not measure time. */
 function isLight(name: string): boolean {
-  return !['agent', 'fuzz', ...PROJECTS].includes(name) || name === 'unit';
+  return !SIDE_BY_SIDE.flat(2).includes(name);
 }
 
 /** Builds what the stages need and the caches lack: images beside the programs of a cluster, which are compiled. */
