@@ -2,7 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Template } from '#libs/catalog/catalog.ts';
+import type { DrydockError } from '#libs/errors.ts';
 import { createClient } from '#libs/grpc/client.ts';
 import { newId } from '#libs/ids.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
@@ -124,6 +126,11 @@ export async function startExecutor({ pool = { floor: 1, ceiling: 4 }, template,
     stop: () => end('SIGTERM'),
     async restart() {
       child = await launch(variables);
+      await Promise.all([
+        untilReached(() => clients.executor.destroySandbox({ sandboxId: newId('sbx') }, { caller: CALLER })),
+        untilReached(() => clients.processes.listProcesses({ sandboxId: newId('sbx') }, { caller: CALLER })),
+        untilReached(() => clients.files.statFile({ sandboxId: newId('sbx'), path: '/' }, { caller: CALLER })),
+      ]);
     },
     claim,
     /** A confirmed sandbox. */
@@ -315,6 +322,12 @@ async function launch(variables: Record<string, string>): Promise<ChildProcess> 
     });
   });
   return child;
+}
+
+/** Until a client, which waits longer after each vain attempt, has found the executor that is back. Any answer will do. */
+async function untilReached(call: () => Promise<unknown>): Promise<void> {
+  const away = (error: unknown) => (error as DrydockError).reason === 'SERVICE_UNAVAILABLE';
+  while (await call().then(() => false, away)) await pause(20);
 }
 
 export type { Nats };
