@@ -7,6 +7,9 @@ const ROOT = join(import.meta.dirname, '../..');
 const DATA_PATH = /^.{1,60}$/;
 const DATA_PATH_WORDS = 'at most 60 characters, for the sockets below it';
 const SLOTS_PER_CORE = 2;
+// It is in names of certificates and in subjects of events.
+const EXECUTOR_ID = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+const EXECUTOR_ID_WORDS = '1 to 63 lower-case letters, digits and inner dashes';
 // The name of a namespace is this prefix and the id of an organisation.
 const NAMESPACE_PREFIX = /^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/;
 const NAMESPACE_PREFIX_WORDS = '1 to 32 lower-case letters, digits and inner dashes';
@@ -16,7 +19,7 @@ export function loadConfig(variables: Environment) {
   const backend = env.oneOf('EXECUTOR_BACKEND', ['docker', 'kubernetes'], 'docker');
   const address = env.string('EXECUTOR_ADDRESS', '127.0.0.1:7004');
   const config = {
-    id: env.string('EXECUTOR_ID', hostname()),
+    id: env.matching('EXECUTOR_ID', EXECUTOR_ID, EXECUTOR_ID_WORDS, hostname()),
     address,
     advertisedAddress: env.string('EXECUTOR_ADVERTISED_ADDRESS', address),
     metricsAddress: env.string('EXECUTOR_METRICS_ADDRESS', '127.0.0.1:9104'),

@@ -42,7 +42,8 @@ await run(log, async (shutdown) => {
   await using backend = await openBackend(config, log);
   using drain = drainOnSignal(log);
   const leaving = AbortSignal.any([shutdown, drain.begun]);
-  await using events = connectEvents({ url: config.natsUrl, name: `executor-${executorId}`, log });
+  const name = `executor-${executorId}`;
+  await using events = connectEvents({ url: config.natsUrl, name, service: 'executor', tls, log });
 
   const capacity = createCapacity({ maxSandboxes, memoryBytes });
   const instances = createInstances({ backend, dataDirectory, streams, log });
