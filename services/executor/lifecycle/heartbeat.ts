@@ -57,7 +57,7 @@ function stateOf(dependencies: Dependencies): ExecutorAnnounced {
   const { sandboxes, cellHosts, capacity, slots, pool } = dependencies;
   // Idle cell hosts are evicted when capacity is needed, so theirs is announced as free.
   const [idle, used] = cellHosts.idleAndUsed();
-  const idleBytes = idle.reduce((sum, { reservation }) => sum + reservation.memoryBytes, 0);
+  const idleBytes = idle.reduce((sum, { reservation }) => sum + reservation.share.memoryBytes, 0);
   return {
     executorId: dependencies.executorId,
     address: dependencies.address,
