@@ -3,7 +3,7 @@ import pino from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { watchExecutors } from '#libs/executor-directory.ts';
 import { connectEvents, type Events } from '#libs/nats/events.ts';
-import { BYTES, EXECUTOR_ANNOUNCED, EXECUTORS_DISCOVER } from '#libs/nats/subjects.ts';
+import { BYTES, EXECUTORS_DISCOVER, executorAnnounced } from '#libs/nats/subjects.ts';
 import { ExecutorAnnounced } from '#proto/drydock/internal/v1/events.ts';
 import { type Nats, startNats } from '../test/support/nats.ts';
 
@@ -35,7 +35,7 @@ async function roundTrip(events: Events): Promise<void> {
 }
 
 const announce = (events: Events, executorId: string, cluster = '') =>
-  events.publish(EXECUTOR_ANNOUNCED, { ...NOBODY, executorId, address: ADDRESS, cluster });
+  events.publish(executorAnnounced(executorId), { ...NOBODY, executorId, address: ADDRESS, cluster });
 const NOBODY = ExecutorAnnounced.create();
 
 test('an executor that was not heard of yet is asked for, once however many wait for it', async () => {

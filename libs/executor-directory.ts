@@ -1,5 +1,5 @@
 import type { Events } from '#libs/nats/events.ts';
-import { EXECUTOR_ANNOUNCED, EXECUTORS_DISCOVER } from '#libs/nats/subjects.ts';
+import { ANY, EXECUTORS_DISCOVER, executorAnnounced } from '#libs/nats/subjects.ts';
 import type { ExecutorAnnounced } from '#proto/drydock/internal/v1/events.ts';
 
 const LOST_AFTER_MS = 6_000;
@@ -41,7 +41,7 @@ export function watchExecutors(events: Events, now: () => number = Date.now): Ex
     discover();
     return answer;
   };
-  const subscription = events.subscribe(EXECUTOR_ANNOUNCED, (announced) => {
+  const subscription = events.subscribe(executorAnnounced(ANY), (announced) => {
     seen.set(announced.executorId, { announced, at: now() });
     awaited.get(announced.executorId)?.settle(announced.address);
     for (const listener of heartbeats) listener();

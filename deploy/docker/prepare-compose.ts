@@ -5,11 +5,13 @@ import { resolvedCatalog } from '../images/resolved-catalog.ts';
 import { ensureCertificates } from '../local/certificates.ts';
 import { describeUse } from '../local/first-program.ts';
 import { generate } from '../local/generate.ts';
+import { natsConfig } from '../local/nats-config.ts';
 import { keepSecret } from '../local/postgres.ts';
 import { BUILD } from '../local/root.ts';
 
 /** Whom the images run as. */
 const IMAGE_USER = 1000;
+const EXECUTOR_ID = 'compose-1';
 const NAMES = ['service', 'postgresql', 'nats'];
 
 /** Makes what containers of `compose.yaml` find on the machine, and answers with the variables that it asks for. */
@@ -19,15 +21,15 @@ export async function prepareCompose(options: {
   imageOf: (name: string) => string;
 }): Promise<Record<string, string>> {
   const home = resolve(options.home);
-  await ensureCertificates(join(home, 'tls'));
+  await ensureCertificates(join(home, 'tls'), [EXECUTOR_ID]);
   const secret = (name: string, prefix?: string) => keepSecret(join(home, name), prefix);
-  const natsPassword = await secret('nats-password');
-  const lines = [
-    'listen: "0.0.0.0:4222"',
-    'jetstream { store_dir: "/var/lib/nats" }',
-    `authorization { user: drydock, password: ${JSON.stringify(natsPassword)} }`,
-  ];
-  await writeFile(join(home, 'nats.conf'), `${lines.join('\n')}\n`, { mode: 0o600 });
+  const nats = natsConfig({
+    listen: '0.0.0.0:4222',
+    storeDirectory: '/var/lib/nats',
+    tls: { ca: '/tls/ca.pem', certificate: '/tls/nats.pem', key: '/tls/nats-key.pem' },
+    executorIds: [EXECUTOR_ID],
+  });
+  await writeFile(join(home, 'nats.conf'), nats, { mode: 0o600 });
   for (const name of ['postgresql', 'nats', 'executor'])
     await mkdir(join(home, name), { recursive: true, mode: 0o700 });
   const user = process.getuid?.() === 0 ? [IMAGE_USER, IMAGE_USER] : [process.getuid?.(), process.getgid?.()];
@@ -37,7 +39,7 @@ export async function prepareCompose(options: {
     DRYDOCK_BUILD: BUILD,
     DRYDOCK_USER: user.join(':'),
     DOCKER_SOCKET: options.dockerSocket,
-    NATS_PASSWORD: natsPassword,
+    DRYDOCK_EXECUTOR_ID: EXECUTOR_ID,
     POSTGRES_PASSWORD: await secret('postgres-password'),
     OPERATOR_API_KEY: await secret('api-key', 'dk_'),
     ...Object.fromEntries(NAMES.map((name) => [`DRYDOCK_${name.toUpperCase()}_IMAGE`, options.imageOf(name)])),
@@ -46,7 +48,7 @@ export async function prepareCompose(options: {
 
 /** What the containers read and write; the executor is root. */
 async function giveTo(id: number, home: string): Promise<void> {
-  const certificates = (await readdir(join(home, 'tls'))).map((name) => join('tls', name));
+  const certificates = (await readdir(join(home, 'tls'), { recursive: true })).map((name) => join('tls', name));
   for (const name of ['tls', ...certificates, 'nats.conf', 'postgresql', 'nats']) await chown(join(home, name), id, id);
 }
 

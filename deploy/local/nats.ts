@@ -2,31 +2,39 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { type Child, startChild, until } from './child.ts';
-import { keepSecret } from './postgres.ts';
+import { natsConfig } from './nats-config.ts';
 
 const READY_MS = 10_000;
-const USER = 'drydock';
 
 export type Nats = Child & { url: string };
 
-/** NATS with JetStream, its data below a directory, on the loopback interface alone and with a password. */
+/**
+ * NATS with JetStream, its data below a directory, on the loopback interface alone. It lets in the services and the executors
+ * that are named, by their certificates.
+ */
 export async function startNats(options: {
   dataDirectory: string;
   runDirectory: string;
+  tlsDirectory: string;
+  executorIds: readonly string[];
   port: number;
   onLine?: (line: string) => void;
   onExit?: (reason: string) => void;
 }): Promise<Nats> {
-  const { dataDirectory, runDirectory, port } = options;
-  const password = await keepSecret(join(dataDirectory, 'nats-password'));
+  const { dataDirectory, runDirectory, tlsDirectory, executorIds, port } = options;
   const config = join(dataDirectory, 'nats.conf');
   await mkdir(dataDirectory, { recursive: true });
-  const lines = [
-    `listen: "127.0.0.1:${port}"`,
-    `jetstream { store_dir: ${JSON.stringify(join(dataDirectory, 'nats'))} }`,
-    `authorization { user: ${USER}, password: ${JSON.stringify(password)} }`,
-  ];
-  await writeFile(config, `${lines.join('\n')}\n`, { mode: 0o600 });
+  const text = natsConfig({
+    listen: `127.0.0.1:${port}`,
+    storeDirectory: join(dataDirectory, 'nats'),
+    tls: {
+      ca: join(tlsDirectory, 'ca.pem'),
+      certificate: join(tlsDirectory, 'nats.pem'),
+      key: join(tlsDirectory, 'nats-key.pem'),
+    },
+    executorIds,
+  });
+  await writeFile(config, text, { mode: 0o600 });
   const child = await startChild({
     name: 'nats-server',
     runDirectory,
@@ -39,7 +47,7 @@ export async function startNats(options: {
     await child.stop();
     throw error;
   });
-  return { ...child, url: `nats://${USER}:${password}@127.0.0.1:${port}` };
+  return { ...child, url: `tls://127.0.0.1:${port}` };
 }
 
 function greets(port: number): Promise<boolean> {

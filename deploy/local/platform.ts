@@ -3,7 +3,7 @@ import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { resolvedCatalog } from '../images/resolved-catalog.ts';
-import { ensureCertificates } from './certificates.ts';
+import { directoryOfExecutor, ensureCertificates } from './certificates.ts';
 import { type Child, startChild, until } from './child.ts';
 import { startNats } from './nats.ts';
 import { keepSecret, startPostgres } from './postgres.ts';
@@ -63,7 +63,7 @@ export type Platform = AsyncDisposable & {
   databaseUrl: string;
   natsUrl: string;
   tlsDirectory: string;
-  executorAddresses: string[];
+  executors: { id: string; address: string }[];
   /** Where each process's metrics are. */
   metricsUrls: ReadonlyMap<string, string>;
   /** Processes by name: `postgres`, `nats`, `gateway`, `auth`, `session`, `scheduler`, `executor-1` … */
@@ -92,14 +92,16 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   await chmod(dataDirectory, 0o755);
   const runDirectory = join(dataDirectory, 'run');
   const tlsDirectory = join(dataDirectory, 'tls');
-  await ensureCertificates(tlsDirectory);
+  await ensureCertificates(tlsDirectory, executorIds(options));
   const group: ProcessGroup = { processes: new Map(), starters: new Map() };
   let backend: SandboxBackend | undefined;
   started.defer(async () => {
     for (const name of inOrder(group.processes.keys())) await group.processes.get(name)!.stop();
     if (backend) await removeSandboxes(backend, executorIds(options));
   });
-  const { databaseUrl, natsUrl } = await step('PostgreSQL and NATS', () => startStores(options, runDirectory, group));
+  const { databaseUrl, natsUrl } = await step('PostgreSQL and NATS', () =>
+    startStores(options, { runDirectory, tlsDirectory }, group),
+  );
   backend = await expectedBackend;
   const shared = {
     NATS_URL: natsUrl,
@@ -122,7 +124,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     databaseUrl,
     natsUrl,
     tlsDirectory,
-    executorAddresses: ports.executors.map(({ port }) => `127.0.0.1:${port}`),
+    executors: executorIds(options).map((id, index) => ({ id, address: `127.0.0.1:${ports.executors[index]!.port}` })),
     metricsUrls: new Map(services.map(({ name, metricsPort }) => [name, `http://127.0.0.1:${metricsPort}/metrics`])),
     processes: group.processes,
     async kill(name) {
@@ -145,7 +147,11 @@ function begin({ starters }: ProcessGroup, name: string, start: () => Promise<vo
 }
 
 /** Starts those of PostgreSQL and NATS that are not given. */
-async function startStores(options: PlatformOptions, runDirectory: string, group: ProcessGroup) {
+async function startStores(
+  options: PlatformOptions,
+  { runDirectory, tlsDirectory }: { runDirectory: string; tlsDirectory: string },
+  group: ProcessGroup,
+) {
   const { dataDirectory, ports } = options;
   let { databaseUrl = '', natsUrl = '' } = options;
   const postgres = async () => {
@@ -155,8 +161,8 @@ async function startStores(options: PlatformOptions, runDirectory: string, group
     databaseUrl = child.url;
   };
   const nats = async () => {
-    const own = { dataDirectory, runDirectory, port: ports.nats, ...listeners(options, 'nats') };
-    const child = await startNats(own);
+    const own = { dataDirectory, runDirectory, tlsDirectory, executorIds: executorIds(options), port: ports.nats };
+    const child = await startNats({ ...own, ...listeners(options, 'nats') });
     group.processes.set('nats', child);
     natsUrl = child.url;
   };
@@ -225,6 +231,7 @@ function servicesOf(options: PlatformOptions, backend: SandboxBackend, { ofAll, 
     environment: {
       ...environment,
       EXECUTOR_ID: executorIds(options)[index]!,
+      TLS_DIR: directoryOfExecutor(ofAll.TLS_DIR!, executorIds(options)[index]!),
       EXECUTOR_ADDRESS: at(port),
       EXECUTOR_METRICS_ADDRESS: at(metrics),
       EXECUTOR_DATA_DIR: join(dataDirectory, `executor-${index + 1}`),

@@ -14,12 +14,12 @@ import {
   methodPath,
 } from '#libs/grpc/rpc.ts';
 import { fromCallError } from '#libs/grpc/status.ts';
-import type { ServiceName, TlsFiles } from '#libs/grpc/tls.ts';
+import type { TlsFiles } from '#libs/grpc/tls.ts';
 import { Caller } from '#proto/drydock/internal/v1/caller.ts';
 
 export type ClientOptions = {
-  /** Who is called: with `tls`, its certificate must bear this name. */
-  name?: ServiceName;
+  /** Who is called, a service or `nameOfExecutor`: with `tls`, its certificate must bear this name. */
+  name?: string;
   tls?: TlsFiles | undefined;
   /** Metadata of every call. */
   metadata?: Record<string, string>;

@@ -3,6 +3,9 @@ import { join } from 'node:path';
 
 export type ServiceName = 'auth' | 'session' | 'scheduler' | 'executor' | 'gateway';
 
+/** The name in the certificate of an executor, to those who call it and at NATS: no executor can pass for another. */
+export const nameOfExecutor = (executorId: string) => `${executorId}.executor`;
+
 /** Certificate and key of a service, and the authority that it trusts; all PEM. */
 export type TlsFiles = { ca: Buffer; certificate: Buffer; key: Buffer };
 

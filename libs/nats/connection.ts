@@ -1,4 +1,5 @@
-import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { connect, errors, type NatsConnection } from '@nats-io/transport-node';
+import type { TlsFiles } from '#libs/grpc/tls.ts';
 import { pause } from '#libs/lifecycle.ts';
 import type { Logger } from '#libs/log.ts';
 
@@ -17,8 +18,10 @@ export type Connection = AsyncDisposable & {
   disposed: AbortSignal;
 };
 
-/** Connects in the background, and again whenever the connection is lost. `url` may carry user and password. */
-export function openConnection(options: { url: string; name: string; log: Logger }): Connection {
+export type ConnectionOptions = { url: string; name: string; log: Logger; tls?: TlsFiles | undefined };
+
+/** Connects in the background, and again whenever the connection is lost. */
+export function openConnection(options: ConnectionOptions): Connection {
   const stop = new AbortController();
   const listeners = new Set<() => void>();
   let connection: NatsConnection | undefined;
@@ -59,34 +62,82 @@ export function openConnection(options: { url: string; name: string; log: Logger
   };
 }
 
-async function connectUntil(
-  { url, name, log }: { url: string; name: string; log: Logger },
-  signal: AbortSignal,
-): Promise<NatsConnection | undefined> {
-  const { username, password, host } = new URL(url);
-  const account = username ? { user: decodeURIComponent(username), pass: decodeURIComponent(password) } : {};
-  for (let tries = 0; !signal.aborted; tries++) {
+async function connectUntil(options: ConnectionOptions, signal: AbortSignal): Promise<NatsConnection | undefined> {
+  const overTls = options.url.startsWith('tls:');
+  let told = '';
+  while (!signal.aborted) {
     try {
-      return await connect({
-        servers: host,
-        name,
-        ...account,
-        timeout: CONNECT_TIMEOUT_MS,
-        maxReconnectAttempts: -1,
-        reconnectTimeWait: RETRY_MS,
-      });
+      return await connect(optionsOf(options));
     } catch (error) {
-      if (tries === 0) log.warn({ err: error }, 'waiting for NATS');
+      const advice = adviceOn(error, overTls);
+      if (told !== advice) options.log.warn({ err: error }, advice);
+      told = advice;
       await pause(RETRY_MS, signal);
     }
   }
   return undefined;
 }
 
+function optionsOf({ url, name, tls }: ConnectionOptions) {
+  const { protocol, username, password, host } = new URL(url);
+  const credential = tls && {
+    ca: tls.ca.toString(),
+    cert: tls.certificate.toString(),
+    key: tls.key.toString(),
+  };
+  return {
+    servers: host,
+    name,
+    ...(username ? { user: decodeURIComponent(username), pass: decodeURIComponent(password) } : {}),
+    ...(protocol === 'tls:' ? { tls: credential ?? {} } : {}),
+    inboxPrefix: `_INBOX.${name}`,
+    timeout: CONNECT_TIMEOUT_MS,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: RETRY_MS,
+    // Who is refused today may be let in tomorrow: the server has other users then.
+    ignoreAuthErrorAbort: true,
+  };
+}
+
+const REFUSED =
+  'NATS refuses this service: check whose certificate TLS_DIR has, or user and password in NATS_URL, and that the server has that user';
+const FORBIDDEN =
+  'NATS forbids what this service does: check that the certificate in TLS_DIR, or the user in NATS_URL, is of this service and no other';
+const UNTRUSTED =
+  'NATS and this service do not trust each other: check that NATS_URL begins with tls:// where the server wants TLS, and that one authority signed the certificates of both';
+
+function adviceOn(error: unknown, overTls: boolean): string {
+  if (error instanceof errors.AuthorizationError) return REFUSED;
+  const codes = [error, error instanceof Error ? error.cause : undefined].map(
+    (each) => (each as { code?: string })?.code,
+  );
+  // A server that does not trust a certificate ends the connection without a word, after the client's own handshake is over.
+  if (overTls && error instanceof errors.TimeoutError) return UNTRUSTED;
+  return codes.some((code) => code && TLS_CODES.test(code)) ? UNTRUSTED : 'waiting for NATS';
+}
+
+/** Node's codes of handshakes that failed. */
+const TLS_CODES = /^(ERR_SSL|ERR_TLS|CERT_|UNABLE_TO|SELF_SIGNED|DEPTH_ZERO)/;
+
+/** What is forbidden is tried again and again; it is told once on each connection. */
+const MAX_TOLD = 100;
+
 async function watchStatus(connection: NatsConnection, log: Logger, setUp: (up: boolean) => void): Promise<void> {
-  for await (const { type } of connection.status()) {
+  const told = new Set<string>();
+  for await (const status of connection.status()) {
+    const { type } = status;
     if (type === 'disconnect') log.warn('NATS went away');
     if (type === 'reconnect') log.info('NATS is back');
     if (type === 'disconnect' || type === 'reconnect') setUp(type === 'reconnect');
+    if (type === 'error') tell(status.error, told, log);
   }
+}
+
+function tell(error: Error, told: Set<string>, log: Logger): void {
+  const forbidden = error instanceof errors.PermissionViolationError;
+  const advice = forbidden ? FORBIDDEN : adviceOn(error, false);
+  const key = forbidden ? `${error.operation} ${error.subject}` : advice;
+  if (told.has(key) || told.size >= MAX_TOLD) return;
+  told.add(key);
+  log.error({ err: error }, advice);
 }

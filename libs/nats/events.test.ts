@@ -28,7 +28,7 @@ beforeEach(async () => {
 
 const event = () => ({
   subject: `test.${stream}.a`,
-  stream: { name: stream, subjects: [`test.${stream}.>`], maxAgeMs: 60_000 },
+  stream: { name: stream, owner: 'auth' as const, subjects: [`test.${stream}.>`], maxAgeMs: 60_000 },
   codec: BYTES,
 });
 const publish = (messageId = newId('evt')) => events.publishDurable(event(), Buffer.from('x'), messageId);
@@ -70,4 +70,12 @@ test('no stream is made while NATS does not say whether there is one', async () 
   api.heal();
   await publish();
   expect(asked('STREAM.CREATE')).toHaveLength(1);
+});
+
+test('a consumer that is given up while it starts ends, at whatever moment', async () => {
+  await publish();
+  for (let turns = 0; turns < 30; turns++) {
+    await using _ = events.consumeDurable(event(), { durable: `given-up-${turns}`, handle: async () => {} });
+    for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+  }
 });

@@ -8,13 +8,24 @@ import {
   StorageType,
 } from '@nats-io/jetstream';
 import { type NatsConnection, RequestError } from '@nats-io/transport-node';
+import type { ServiceName } from '#libs/grpc/tls.ts';
 import type { Stream } from '#libs/nats/subjects.ts';
 
-/** JetStream's manager, once the stream exists: it is made if NATS has none, and an existing one is left as it is. */
-export async function managerOf(connection: NatsConnection, stream: Stream): Promise<JetStreamManager> {
+/**
+ * JetStream's manager, once the stream exists: `service`, if it is its owner or nobody in particular, makes it if NATS has none.
+ * An existing one is left as it is.
+ */
+export async function managerOf(
+  connection: NatsConnection,
+  stream: Stream,
+  service: ServiceName | undefined,
+): Promise<JetStreamManager> {
   const manager = await jetstreamManager(connection, { checkAPI: false });
   const existing = await manager.streams.info(stream.name).catch(missingStream);
-  if (!existing) await manager.streams.add(configOf(stream));
+  if (existing) return manager;
+  if (service && service !== stream.owner)
+    throw new Error(`${stream.owner} has not made the stream ${stream.name} yet`);
+  await manager.streams.add(configOf(stream));
   return manager;
 }
 

@@ -1,6 +1,6 @@
 import { AckPolicy, type Consumer, DeliverPolicy, type JsMsg, jetstream } from '@nats-io/jetstream';
 import type { Events } from '#libs/nats/events.ts';
-import { managerOf, missingConsumer } from '#libs/nats/streams.ts';
+import { missingConsumer } from '#libs/nats/streams.ts';
 import { type Codec, tokenOf, type WorkSubjects, workEvent } from '#libs/nats/subjects.ts';
 
 const FETCH_MS = 5_000;
@@ -33,13 +33,13 @@ export type WorkQueue<T> = {
 };
 
 /** A JetStream work queue with one durable consumer for each last token of its subjects. */
-export function openWorkQueue<T>(events: Pick<Events, 'connection'>, queue: WorkSubjects<T>): WorkQueue<T> {
+export function openWorkQueue<T>(events: Pick<Events, 'connection' | 'manager'>, queue: WorkSubjects<T>): WorkQueue<T> {
   const { stream, codec, ackWaitMs } = queue;
   const { name } = stream;
   const subjectOf = (token: string) => workEvent(queue, token).subject;
   const known = new Map<string, { concurrency: number; consumer: Consumer }>();
 
-  const manager = () => managerOf(events.connection(), stream);
+  const manager = () => events.manager(stream);
 
   /** Makes the consumer, or changes its limit of unacknowledged messages. */
   const consumerOf = async (token: string, wanted: number | undefined): Promise<Consumer> => {

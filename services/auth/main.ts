@@ -27,7 +27,7 @@ await run(log, async (shutdown) => {
 
   // Released in reverse order: calls drain first, what they need goes last.
   await using db = openDatabase(config.databaseUrl, 'auth', log);
-  await using events = connectEvents({ url: config.natsUrl, name: 'auth', log });
+  await using events = connectEvents({ url: config.natsUrl, name: 'auth', service: 'auth', tls, log });
   await untilReady(log, shutdown, () =>
     config.migrations === 'run'
       ? migrate(config.databaseUrl, 'auth', MIGRATIONS, log)

@@ -17,6 +17,7 @@ import { loadConfig } from './config.ts';
 import { createCellHosts } from './executions/cell-hosts.ts';
 import { createSlots } from './executions/slots.ts';
 import { createCapacity } from './instances/capacity.ts';
+import { warnOfFewProcesses } from './instances/host-processes.ts';
 import { createInstances } from './instances/instances.ts';
 import { createPool } from './instances/pool.ts';
 import { drainOnSignal, untilEmpty } from './lifecycle/drain.ts';
@@ -35,16 +36,18 @@ const log = createLogger('executor');
 // Each part starts after all that it needs; they stop in reverse order: calls drain first, NATS closes late.
 await run(log, async (shutdown) => {
   const config = loadConfig(process.env);
-  const { id: executorId, dataDirectory, maxSandboxes, memoryBytes, streams, leaseIdleMs: idleMs } = config;
+  const { id: executorId, dataDirectory, maxSandboxes, memoryBytes, processes, streams, leaseIdleMs: idleMs } = config;
   const tls = readTls(config.tlsDirectory, 'executor');
   const catalog = readCatalog(config.catalogFile);
+  warnOfFewProcesses(config, catalog, log);
   await using _lock = await lockDirectory(dataDirectory, 'another executor');
   await using backend = await openBackend(config, log);
   using drain = drainOnSignal(log);
   const leaving = AbortSignal.any([shutdown, drain.begun]);
-  await using events = connectEvents({ url: config.natsUrl, name: `executor-${executorId}`, log });
+  const name = `executor-${executorId}`;
+  await using events = connectEvents({ url: config.natsUrl, name, service: 'executor', tls, log });
 
-  const capacity = createCapacity({ maxSandboxes, memoryBytes });
+  const capacity = createCapacity({ maxSandboxes, memoryBytes, processes });
   const instances = createInstances({ backend, dataDirectory, streams, log });
   const claims = await openClaims(dataDirectory, backend);
   const pool = createPool({ catalog, instances, capacity, log });

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { createClient } from '#libs/grpc/client.ts';
 import type { CallOptions, Definition } from '#libs/grpc/rpc.ts';
-import type { ServiceName, TlsFiles } from '#libs/grpc/tls.ts';
+import type { TlsFiles } from '#libs/grpc/tls.ts';
 
 const MAX_CONNECTIONS = 1_000;
 
@@ -15,8 +15,8 @@ export type ByteClient = Record<
 >;
 
 export type Connections = {
-  /** A client of one service at one address; it is kept for the next call. */
-  to(name: ServiceName, address: string, service: Definition): ByteClient;
+  /** A client of one service at one address, whose certificate must bear `name`; it is kept for the next call. */
+  to(name: string, address: string, service: Definition): ByteClient;
 };
 
 export function openConnections(tls: TlsFiles | undefined): Connections & Disposable {
@@ -26,7 +26,7 @@ export function openConnections(tls: TlsFiles | undefined): Connections & Dispos
   });
   return {
     to(name, address, service) {
-      const key = `${address} ${service.fullName}`;
+      const key = `${name} ${address} ${service.fullName}`;
       let client = clients.get(key);
       if (!client) {
         client = createClient(inBytes(service), address, { name, tls }) as unknown as ByteClient & Disposable;

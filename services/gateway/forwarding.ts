@@ -1,6 +1,7 @@
 import { DrydockError, hasReason } from '#libs/errors.ts';
 import type { ExecutorDirectory } from '#libs/executor-directory.ts';
 import type { CallOptions } from '#libs/grpc/rpc.ts';
+import { nameOfExecutor } from '#libs/grpc/tls.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import type { ByteClient, Connections } from './connections.ts';
 import type { Contract } from './contract.ts';
@@ -84,7 +85,7 @@ async function findTarget(
   if (owner !== 'executor') return { client: connections.to(owner, addresses[owner], service) };
   const executorId = await routes.find(caller, sandboxId);
   const address = await directory.addressOf(executorId);
-  if (address) return { client: connections.to('executor', address, service), executorId };
+  if (address) return { client: connections.to(nameOfExecutor(executorId), address, service), executorId };
   routes.doubt(caller, sandboxId);
   throw new DrydockError('SERVICE_UNAVAILABLE', "the sandbox's executor cannot be reached; try again", {
     retryAfterMs: RETRY_AFTER_MS,

@@ -44,7 +44,7 @@ await run(log, async (shutdown) => {
   const contract = readContract(descriptors);
 
   // Released in reverse order: calls drain first, what they need goes last.
-  await using events = connectEvents({ url: config.natsUrl, name: 'gateway', log });
+  await using events = connectEvents({ url: config.natsUrl, name: 'gateway', service: 'gateway', tls, log });
   using credentials = createClient(CredentialServiceDefinition, authAddress, { name: 'auth', tls });
   using records = createClient(RecordServiceDefinition, sessionAddress, { name: 'session', tls });
   using templates = createClient(TemplateServiceDefinition, sessionAddress, { name: 'session', tls });

@@ -23,7 +23,7 @@ export async function* dispatch(
   const begin = async (executor: ExecutorAnnounced) => {
     const alive = executors.alive(executor.executorId);
     const signal = AbortSignal.any([options.signal, alive]);
-    const events = executors.at(executor.address).runExecution({ spec, streamOutput }, { ...options, signal });
+    const events = executors.at(executor).runExecution({ spec, streamOutput }, { ...options, signal });
     const rest = events[Symbol.asyncIterator]();
     return { first: await orAbortReason(rest.next(), alive, options.signal), rest, executor, alive };
   };

@@ -1,7 +1,8 @@
 import { DrydockError } from '#libs/errors.ts';
 import { createClient } from '#libs/grpc/client.ts';
 import type { Client } from '#libs/grpc/rpc.ts';
-import type { TlsFiles } from '#libs/grpc/tls.ts';
+import { nameOfExecutor, type TlsFiles } from '#libs/grpc/tls.ts';
+import type { ExecutorAnnounced } from '#proto/drydock/internal/v1/events.ts';
 import {
   ExecutorServiceDefinition as definition,
   type ExecutorServiceDefinition,
@@ -10,8 +11,8 @@ import {
 export type ExecutorClient = Client<ExecutorServiceDefinition>;
 
 export type Executors = {
-  /** The client of an address; its connection is reused. */
-  at(address: string): ExecutorClient;
+  /** The client of an executor, whose certificate must name it; its connection is reused. */
+  at(executor: Pick<ExecutorAnnounced, 'executorId' | 'address'>): ExecutorClient;
   /** Aborted with SERVICE_UNAVAILABLE when the executor is lost: a call to a dead host may hang for ever. */
   alive(executorId: string): AbortSignal;
   /** Aborts the calls to an executor that is lost. */
@@ -22,11 +23,12 @@ export function connectExecutors(tls: TlsFiles | undefined): Executors & Disposa
   const clients = new Map<string, ExecutorClient & Disposable>();
   const lives = new Map<string, AbortController>();
   return {
-    at(address) {
-      let client = clients.get(address);
+    at({ executorId, address }) {
+      const key = `${executorId} ${address}`;
+      let client = clients.get(key);
       if (!client) {
-        client = createClient(definition, address, { name: 'executor', tls });
-        clients.set(address, client);
+        client = createClient(definition, address, { name: nameOfExecutor(executorId), tls });
+        clients.set(key, client);
       }
       return client;
     },

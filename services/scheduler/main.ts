@@ -24,7 +24,7 @@ await run(log, async (shutdown) => {
   const tls = readTls(config.tlsDirectory, 'scheduler');
 
   // Released in reverse order: calls drain first, what they need goes last.
-  await using events = connectEvents({ url: config.natsUrl, name: 'scheduler', log });
+  await using events = connectEvents({ url: config.natsUrl, name: 'scheduler', service: 'scheduler', tls, log });
   using session = createClient(RecordServiceDefinition, config.sessionAddress, { name: 'session', tls });
   using executors = connectExecutors(tls);
   using cancellations = watchCancellations(events);

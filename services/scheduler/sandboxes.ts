@@ -28,7 +28,7 @@ export function createSandboxes(dependencies: Dependencies): Sandboxes {
   const { session, executors, directory, log } = dependencies;
   const executorOf = (executorId: string): ExecutorClient | undefined => {
     const found = directory.list().find((executor) => executor.executorId === executorId);
-    return found && executors.at(found.address);
+    return found && executors.at(found);
   };
 
   return {
@@ -79,8 +79,9 @@ function start(dependencies: Dependencies, spec: SandboxSpec, options: CallOptio
   const { sandboxId } = spec;
   const own = spec.tenancy?.sharedPool === false ? { ownPoolOf: spec.organizationId } : {};
   const demand = { template: spec.template, memoryBytes: spec.limits?.memoryBytes ?? 0, ...own };
-  return place(directory.list(), demand, log, async ({ address, executorId }) => {
-    const executor = executors.at(address);
+  return place(directory.list(), demand, log, async (candidate) => {
+    const { executorId } = candidate;
+    const executor = executors.at(candidate);
     await executor.claimSandbox({ spec }, { ...options, deadlineMs: CLAIM_DEADLINE_MS });
     try {
       const { sandbox } = await session.markSandboxRunning({ sandboxId, executorId }, options);

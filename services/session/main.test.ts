@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createClient } from '#libs/grpc/client.ts';
 import { newId } from '#libs/ids.ts';
 import { connectEvents } from '#libs/nats/events.ts';
-import { SANDBOX_CHANGED, SANDBOX_ENDED } from '#libs/nats/subjects.ts';
+import { SANDBOX_CHANGED, sandboxEnded } from '#libs/nats/subjects.ts';
 import { AppliedQuota } from '#proto/drydock/internal/v1/caller.ts';
 import type { SandboxChanged, SandboxEnded } from '#proto/drydock/internal/v1/events.ts';
 import { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
@@ -65,7 +65,7 @@ test('two replicas start before database and NATS, share their work, and survive
     reason: 'OUT_OF_MEMORY',
   };
   await expect.poll(events.connected).toBe(true);
-  await events.publishDurable(SANDBOX_ENDED, ended, newId('evt'));
+  await events.publishDurable(sandboxEnded('e1'), ended, newId('evt'));
   await expect
     .poll(() => sandboxes.getSandbox({ sandboxId }, { caller }), { timeout: 10_000 })
     .toMatchObject({ sandbox: { state: 'STOPPED', stopReason: 'OUT_OF_MEMORY' } });
@@ -80,7 +80,7 @@ test('two replicas start before database and NATS, share their work, and survive
   const again = { ...request, requestId: 'again' };
   const { sandbox: early } = await records.insertSandbox({ request: again }, { caller });
   const endedEarly = { ...ended, sandboxId: early!.id };
-  await events.publishDurable(SANDBOX_ENDED, endedEarly, newId('evt'));
+  await events.publishDurable(sandboxEnded('e1'), endedEarly, newId('evt'));
   await expect
     .poll(() => sandboxes.getSandbox({ sandboxId: early!.id }, { caller }), { timeout: 10_000 })
     .toMatchObject({ sandbox: { state: 'STOPPED', stopReason: 'FAILED_TO_START' } });

@@ -52,7 +52,7 @@ await run(log, async (shutdown) => {
 
   // Released in reverse order: calls drain first, what they need goes last.
   await using db = openDatabase(config.databaseUrl, 'session', log);
-  await using events = connectEvents({ url: config.natsUrl, name: 'session', log });
+  await using events = connectEvents({ url: config.natsUrl, name: 'session', service: 'session', tls, log });
   await untilReady(log, shutdown, () =>
     config.migrations === 'run'
       ? migrate(config.databaseUrl, 'session', MIGRATIONS, log)

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { createClient } from '#libs/grpc/client.ts';
-import { readTls } from '#libs/grpc/tls.ts';
+import { nameOfExecutor, readTls } from '#libs/grpc/tls.ts';
 import { ProcessServiceDefinition, StartProcessRequest } from '#proto/drydock/v1/process.ts';
 import type { Platform } from '../../deploy/local/platform.ts';
 import { collect, connectGrpc } from '../support/api.ts';
@@ -23,7 +23,8 @@ export async function openExecutor(platform: Platform, sandboxId: string) {
     quota: undefined,
   };
   const tls = readTls(platform.tlsDirectory, 'gateway');
-  const processes = createClient(ProcessServiceDefinition, platform.executorAddresses[0]!, { name: 'executor', tls });
+  const [{ id, address }] = platform.executors as [Platform['executors'][number]];
+  const processes = createClient(ProcessServiceDefinition, address, { name: nameOfExecutor(id), tls });
   return {
     command: (words: readonly string[]) =>
       collect(processes.startProcess(StartProcessRequest.create({ sandboxId, command: [...words] }), { caller })),

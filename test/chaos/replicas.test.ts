@@ -1,7 +1,5 @@
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { jetstreamManager } from '@nats-io/jetstream';
-import { connect } from '@nats-io/transport-node';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Platform, startPlatform } from '../../deploy/local/platform.ts';
 import { platformPorts, startTestPlatform } from '../support/platform.ts';
@@ -67,20 +65,15 @@ test('what waits is run though NATS has lost everything that it had', async () =
   using tenant = await newTenant(first, { concurrentExecutions: 8 });
   for (const executor of ['executor-1', 'executor-2']) await first.kill(executor);
   const ids = await submitAll(tenant, 'lost');
-  await loseEverything(first.natsUrl);
+  await loseEverything(first);
   for (const executor of ['executor-1', 'executor-2']) await first.restart(executor);
   const executions = await Promise.all(ids.map((id) => tenant.ended(id)));
   expect(executions.map(({ verdict, stdout }) => [verdict, stdout])).toEqual(expected);
 });
 
 /** As a NATS whose disk is gone. */
-async function loseEverything(url: string): Promise<void> {
-  const { host, username, password } = new URL(url);
-  const connection = await connect({ servers: host, user: username, pass: password });
-  try {
-    const manager = await jetstreamManager(connection, { checkAPI: false });
-    for await (const { config } of manager.streams.list()) await manager.streams.delete(config.name);
-  } finally {
-    await connection.close();
-  }
+async function loseEverything({ kill, restart, tlsDirectory }: Platform): Promise<void> {
+  await kill('nats');
+  await rm(join(dirname(tlsDirectory), 'nats'), { recursive: true });
+  await restart('nats');
 }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createLogger } from '#libs/log.ts';
 import { connectEvents } from '#libs/nats/events.ts';
-import { SANDBOX_ENDED } from '#libs/nats/subjects.ts';
+import { ANY, sandboxEnded } from '#libs/nats/subjects.ts';
 import type { SandboxEnded } from '#proto/drydock/internal/v1/events.ts';
 import type { Verdict } from '#proto/drydock/v1/execution.ts';
 import { CALLER, executionOf, python, startExecutor, type TestExecutor } from '../integration/executor/fixture.ts';
@@ -120,7 +120,7 @@ test('a pod that is evicted or deleted by somebody else is a sandbox that has en
 test('sandboxes of a lost node have stopped, and nothing of them is left when it comes back', async () => {
   await using events = connectEvents({ url: executor.nats.url, name: 'test', log: createLogger('test') });
   const ended: SandboxEnded[] = [];
-  using _heard = events.subscribe(SANDBOX_ENDED, (event) => void ended.push(event));
+  using _heard = events.subscribe(sandboxEnded(ANY), (event) => void ended.push(event));
   const lost = await claimed();
   await using _other = await keepOtherNode();
   await cluster.stop('kubelet', 'SIGKILL');

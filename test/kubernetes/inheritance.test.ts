@@ -2,7 +2,7 @@ import { CoordinationV1Api } from '@kubernetes/client-node';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createLogger } from '#libs/log.ts';
 import { connectEvents } from '#libs/nats/events.ts';
-import { SANDBOX_ENDED, SANDBOXES_INHERITED } from '#libs/nats/subjects.ts';
+import { ANY, sandboxEnded, sandboxesInherited } from '#libs/nats/subjects.ts';
 import type { SandboxEnded, SandboxesInherited } from '#proto/drydock/internal/v1/events.ts';
 import type { SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
 import { POOL_NAMESPACE } from '../integration/executor/cluster.ts';
@@ -27,8 +27,8 @@ beforeAll(async () => {
   first = await startExecutor({ pool: POOL });
   second = await startExecutor({ pool: POOL, environment: { NATS_URL: first.nats.url } });
   events = connectEvents({ url: first.nats.url, name: 'test', log: createLogger('test') });
-  events.subscribe(SANDBOXES_INHERITED, (event) => inherited.push(event));
-  events.subscribe(SANDBOX_ENDED, (event) => ended.push(event));
+  events.subscribe(sandboxesInherited(ANY), (event) => inherited.push(event));
+  events.subscribe(sandboxEnded(ANY), (event) => ended.push(event));
   await vi.waitUntil(() => events.connected(), WITHIN);
 });
 afterAll(async () => {

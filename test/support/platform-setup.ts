@@ -8,7 +8,6 @@ declare module 'vitest' {
       httpUrl: string;
       apiKey: string;
       tlsDirectory: string;
-      executorAddresses: string[];
       /** Where each process's metrics are, by its name. */
       metricsUrls: Record<string, string>;
     };
@@ -18,13 +17,12 @@ declare module 'vitest' {
 /** One platform with two executors for every file of a project. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const platform = await startTestPlatform();
-  const { gatewayAddress, httpUrl, apiKey, tlsDirectory, executorAddresses } = platform;
+  const { gatewayAddress, httpUrl, apiKey, tlsDirectory } = platform;
   project.provide('platform', {
     gatewayAddress,
     httpUrl,
     apiKey,
     tlsDirectory,
-    executorAddresses,
     metricsUrls: Object.fromEntries(platform.metricsUrls),
   });
   return async () => {

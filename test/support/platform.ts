@@ -24,7 +24,7 @@ export async function startTestPlatform(
       dataDirectory,
       backend: { kind: 'docker', sockets: [dockerSocket] },
       ports: await platformPorts(options.executors ?? EXECUTORS),
-      name: dataDirectory.split('-').at(-1)!,
+      name: dataDirectory.split('-').at(-1)!.toLowerCase(),
       onLine,
       ...options,
     });

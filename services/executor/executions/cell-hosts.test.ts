@@ -55,7 +55,7 @@ beforeEach(() => {
     },
   } as Partial<Instances> as Instances;
   const pool = { take: () => undefined } as Partial<Pool> as Pool;
-  const capacity = createCapacity({ maxSandboxes: 3, memoryBytes: 1024 * MiB });
+  const capacity = createCapacity({ maxSandboxes: 3, memoryBytes: 1024 * MiB, processes: 10_000 });
   cellHosts = createCellHosts({ instances, pool, capacity, catalog, idleMs: MINUTE, log: createLogger('test') });
   capacity.reclaimFrom(cellHosts.evict);
 });

@@ -148,7 +148,7 @@ async function reuse(host: CellHost, { limits }: Wanted): Promise<CellHost> {
   const { idleSince } = host;
   host.idleSince = undefined;
   try {
-    await host.reservation.resize(limits.memoryBytes);
+    await host.reservation.resize(limits);
     return host;
   } catch (error) {
     host.idleSince = idleSince;
@@ -158,7 +158,7 @@ async function reuse(host: CellHost, { limits }: Wanted): Promise<CellHost> {
 
 async function begin(state: State, template: Template, { tenant, limits }: Wanted, signal: AbortSignal) {
   const { instances, pool, capacity, hosts } = state;
-  const reservation = await capacity.reserve(limits.memoryBytes);
+  const reservation = await capacity.reserve(limits);
   try {
     const warm = pool.take(template.id, 'cells', tenant);
     const order = { template, limits: template.limits, purpose: 'cells', tenant } as const;

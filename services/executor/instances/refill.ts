@@ -1,7 +1,7 @@
 import { hasReason } from '#libs/errors.ts';
 import { every } from '#libs/lifecycle.ts';
 import type { Logger } from '#libs/log.ts';
-import type { Capacity } from './capacity.ts';
+import type { Capacity, Share } from './capacity.ts';
 import type { Instances } from './instances.ts';
 import { isIdle, recordCreationMs, targetOf, type WarmSet } from './warm-set.ts';
 
@@ -56,8 +56,8 @@ export function startRefill(dependencies: RefillDependencies): Refill {
 /** The set that lacks most, among those that may get another instance now. */
 function nextOf({ warmSets, instances, capacity, draining }: RefillDependencies): WarmSet | undefined {
   if (draining.aborted || instances.isBusy()) return undefined;
-  const reserved = reservedMemory(warmSets);
-  const fits = ({ template, tenant }: WarmSet) => capacity.fits(template.limits.memoryBytes, tenant ? reserved : []);
+  const reserved = reservedShares(warmSets);
+  const fits = ({ template, tenant }: WarmSet) => capacity.fits(template.limits, tenant ? reserved : []);
   const missing = (set: WarmSet) => missingOf(set, instances);
   return [...warmSets]
     .filter((set) => missing(set) > 0 && fits(set))
@@ -71,11 +71,11 @@ function missingOf(set: WarmSet, instances: Instances): number {
   return (cannotHaveCells ? 0 : targetOf(set, Date.now())) - set.warm.length - set.creating;
 }
 
-/** Bytes of each instance reserved for an organisation. The catalogue bounds the shared ones; only capacity bounds these. */
-function reservedMemory(warmSets: Set<WarmSet>): number[] {
+/** What each instance reserved for an organisation may use. The catalogue bounds the shared ones; only capacity bounds these. */
+function reservedShares(warmSets: Set<WarmSet>): Share[] {
   return [...warmSets]
     .filter(({ tenant }) => tenant !== null)
-    .flatMap(({ template, warm, creating }) => Array(warm.length + creating).fill(template.limits.memoryBytes));
+    .flatMap(({ template, warm, creating }) => Array(warm.length + creating).fill(template.limits));
 }
 
 async function createOne(dependencies: RefillDependencies, set: WarmSet, signal: AbortSignal): Promise<void> {

@@ -1,7 +1,7 @@
 import { every } from '#libs/lifecycle.ts';
 import type { Logger } from '#libs/log.ts';
 import type { Events } from '#libs/nats/events.ts';
-import { EXECUTOR_ANNOUNCED, EXECUTORS_DISCOVER } from '#libs/nats/subjects.ts';
+import { EXECUTORS_DISCOVER, executorAnnounced } from '#libs/nats/subjects.ts';
 import type { ExecutorAnnounced } from '#proto/drydock/internal/v1/events.ts';
 import type { CellHosts } from '../executions/cell-hosts.ts';
 import type { Slots } from '../executions/slots.ts';
@@ -39,8 +39,8 @@ export type Heartbeat = AsyncDisposable & {
  * lost, with all its sandboxes. Hence it is created before the server and ends after it.
  */
 export function createHeartbeat(dependencies: Dependencies): Heartbeat {
-  const { events, leaving, log } = dependencies;
-  const publish = () => events.publish(EXECUTOR_ANNOUNCED, stateOf(dependencies));
+  const { events, leaving, log, executorId } = dependencies;
+  const publish = () => events.publish(executorAnnounced(executorId), stateOf(dependencies));
   const parts = new AsyncDisposableStack();
   return {
     start() {
@@ -57,7 +57,7 @@ function stateOf(dependencies: Dependencies): ExecutorAnnounced {
   const { sandboxes, cellHosts, capacity, slots, pool } = dependencies;
   // Idle cell hosts are evicted when capacity is needed, so theirs is announced as free.
   const [idle, used] = cellHosts.idleAndUsed();
-  const idleBytes = idle.reduce((sum, { reservation }) => sum + reservation.memoryBytes, 0);
+  const idleBytes = idle.reduce((sum, { reservation }) => sum + reservation.share.memoryBytes, 0);
   return {
     executorId: dependencies.executorId,
     address: dependencies.address,

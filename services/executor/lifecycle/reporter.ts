@@ -2,7 +2,7 @@ import { newId } from '#libs/ids.ts';
 import { every } from '#libs/lifecycle.ts';
 import type { Logger } from '#libs/log.ts';
 import type { Events } from '#libs/nats/events.ts';
-import { SANDBOX_ENDED, SANDBOXES_INHERITED } from '#libs/nats/subjects.ts';
+import { sandboxEnded, sandboxesInherited } from '#libs/nats/subjects.ts';
 import type { SandboxEnded } from '#proto/drydock/internal/v1/events.ts';
 import type { EndedReason, Takeover } from '../backends/backend.ts';
 import type { Claim } from '../backends/claim.ts';
@@ -25,7 +25,7 @@ export function createReporter(events: Events, executorId: string, log: Logger):
   let publishSoon = () => {};
   const publish = async (): Promise<void> => {
     for (let next = waiting[0]; next && events.connected(); next = waiting[0]) {
-      await events.publishDurable(SANDBOX_ENDED, next.event, next.id);
+      await events.publishDurable(sandboxEnded(executorId), next.event, next.id);
       waiting.shift();
     }
   };
@@ -42,7 +42,7 @@ export function createReporter(events: Events, executorId: string, log: Logger):
     },
     async reportTakeover({ executorId: lost, lostTime }, sandboxIds) {
       const event = { executorId: lost, heirExecutorId: executorId, sandboxIds, lostTime };
-      await events.publishDurable(SANDBOXES_INHERITED, event, newId('evt'));
+      await events.publishDurable(sandboxesInherited(executorId), event, newId('evt'));
     },
   };
 }

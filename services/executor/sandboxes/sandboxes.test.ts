@@ -72,7 +72,7 @@ beforeEach(async () => {
     take: () => warm.shift(),
     giveBack: (instance) => void warm.unshift(instance),
   } as Partial<Pool> as Pool;
-  const capacity = createCapacity({ maxSandboxes: 3, memoryBytes: 1024 * MiB });
+  const capacity = createCapacity({ maxSandboxes: 3, memoryBytes: 1024 * MiB, processes: 10_000 });
   const claims = await openClaims(directory, {});
   sandboxes = createSandboxes({ backend, instances, pool, claims, capacity, catalog, log });
 });

@@ -164,7 +164,7 @@ async function claimOnce({ catalog, capacity, claiming, held }: State, spec: Che
   const template = catalog.templates.get(spec.template);
   if (!template) throw new DrydockError('SANDBOX_START_FAILED', `this executor has no template ${spec.template}`);
   const startedAt = performance.now();
-  const reservation = await capacity.reserve(spec.limits.memoryBytes);
+  const reservation = await capacity.reserve(spec.limits);
   try {
     const sandbox = toSandbox(await claiming.claim(template, spec, signal), reservation);
     held.set(spec.sandboxId, sandbox);
@@ -181,7 +181,7 @@ async function claimOnce({ catalog, capacity, claiming, held }: State, spec: Che
 async function adopt(state: State, instance: Instance, claim: Claim): Promise<void> {
   const { capacity, moved, held, log } = state;
   moved.delete(claim.sandboxId);
-  const reservation = capacity.occupy(claim.limits.memoryBytes);
+  const reservation = capacity.occupy(claim.limits);
   const sandbox = toSandbox({ instance, claim, warm: false }, reservation);
   held.set(claim.sandboxId, sandbox);
   await write(state, sandbox).catch((error) =>

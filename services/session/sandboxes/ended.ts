@@ -1,6 +1,6 @@
 import { isId } from '#libs/ids.ts';
 import type { Events } from '#libs/nats/events.ts';
-import { SANDBOX_ENDED } from '#libs/nats/subjects.ts';
+import { ANY, sandboxEnded } from '#libs/nats/subjects.ts';
 import type { Database, Queryable } from '#libs/postgres/database.ts';
 import type { Wakeups } from '../requests/wakeups.ts';
 import { LIVE } from './row.ts';
@@ -22,7 +22,7 @@ export type Dependencies = {
  * count.
  */
 export function consumeEnded({ db, events, wakeups, wakeRelay }: Dependencies): AsyncDisposable {
-  return events.consumeDurable(SANDBOX_ENDED, {
+  return events.consumeDurable(sandboxEnded(ANY), {
     durable: 'session',
     async handle({ sandboxId, organizationId, executorId, reason }, delivery) {
       if (!isId('sbx', sandboxId)) return;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Call } from '#libs/grpc/rpc.ts';
 import { newId } from '#libs/ids.ts';
-import { SANDBOX_ENDED, SANDBOXES_INHERITED } from '#libs/nats/subjects.ts';
+import { sandboxEnded, sandboxesInherited } from '#libs/nats/subjects.ts';
 import type { Sandbox_StopReason } from '#proto/drydock/v1/sandbox.ts';
 import { someone, useRecords } from '../records-fixture.ts';
 
@@ -13,9 +13,9 @@ beforeAll(() => {
 afterAll(() => consumers[Symbol.asyncDispose]());
 
 const inherit = (executorId: string, heirExecutorId: string, sandboxIds: string[], lostTime = new Date()) =>
-  publish(SANDBOXES_INHERITED, { executorId, heirExecutorId, sandboxIds, lostTime });
+  publish(sandboxesInherited(heirExecutorId), { executorId, heirExecutorId, sandboxIds, lostTime });
 const end = (call: Call, sandboxId: string, executorId: string, reason: Sandbox_StopReason = 'OUT_OF_MEMORY') =>
-  publish(SANDBOX_ENDED, { sandboxId, organizationId: call.caller!.organizationId, executorId, reason });
+  publish(sandboxEnded(executorId), { sandboxId, organizationId: call.caller!.organizationId, executorId, reason });
 /** A sandbox that runs on an executor. */
 async function running(call: Call, executorId: string): Promise<string> {
   const { id } = (await insertSandbox(call)).sandbox!;

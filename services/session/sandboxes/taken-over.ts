@@ -1,6 +1,6 @@
 import { isId } from '#libs/ids.ts';
 import type { Events } from '#libs/nats/events.ts';
-import { SANDBOXES_INHERITED } from '#libs/nats/subjects.ts';
+import { ANY, sandboxesInherited } from '#libs/nats/subjects.ts';
 import type { Database, Queryable } from '#libs/postgres/database.ts';
 import { publishChanges } from './changed-event.ts';
 import { LIVE, type SandboxRow } from './row.ts';
@@ -18,7 +18,7 @@ export type Dependencies = {
  * new owner is sent the events of those that had stopped, which it may not know.
  */
 export function consumeTakeovers({ db, events, wakeRelay }: Dependencies): AsyncDisposable {
-  return events.consumeDurable(SANDBOXES_INHERITED, {
+  return events.consumeDurable(sandboxesInherited(ANY), {
     durable: 'session-inherited',
     async handle({ executorId, heirExecutorId, sandboxIds, lostTime }) {
       // Sandboxes without an executor have the empty id.

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newId } from '#libs/ids.ts';
 import { createLogger } from '#libs/log.ts';
 import { connectEvents } from '#libs/nats/events.ts';
-import { EXECUTOR_ANNOUNCED } from '#libs/nats/subjects.ts';
+import { ANY, executorAnnounced } from '#libs/nats/subjects.ts';
 import type { ExecutorAnnounced } from '#proto/drydock/internal/v1/events.ts';
 import { NEEDS_ENGINE } from './backend-under-test.ts';
 import { CALLER, STRANGER, startExecutor, type TestExecutor } from './fixture.ts';
@@ -20,7 +20,7 @@ const warm = () => executor.metric('executor_warm_sandboxes{');
 async function announced(): Promise<ExecutorAnnounced> {
   await using events = connectEvents({ url: executor.nats.url, name: 'test', log: createLogger('test') });
   return await new Promise((resolve) => {
-    events.subscribe(EXECUTOR_ANNOUNCED, resolve);
+    events.subscribe(executorAnnounced(ANY), resolve);
   });
 }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createLogger } from '#libs/log.ts';
 import { connectEvents, type Events } from '#libs/nats/events.ts';
-import { EXECUTOR_ANNOUNCED, SANDBOX_CHANGED, SANDBOX_ENDED } from '#libs/nats/subjects.ts';
+import { ANY, executorAnnounced, SANDBOX_CHANGED, sandboxEnded } from '#libs/nats/subjects.ts';
 import { type ExecutorAnnounced, SandboxChanged, type SandboxEnded } from '#proto/drydock/internal/v1/events.ts';
 import type { StartProcessResponse } from '#proto/drydock/v1/process.ts';
 import { collect, textOf } from '../../support/api.ts';
@@ -25,7 +25,7 @@ beforeEach(async () => {
     log: createLogger('test'),
   });
   ended = [];
-  events.consumeDurable(SANDBOX_ENDED, { durable: 'test', handle: async (event) => ended.push(event) });
+  events.consumeDurable(sandboxEnded(ANY), { durable: 'test', handle: async (event) => ended.push(event) });
 });
 
 afterEach(async () => {
@@ -236,7 +236,7 @@ test('a claim that nobody confirms is destroyed after 30 s', async () => {
 
 test('it announces itself, and that it drains', async () => {
   const heard: ExecutorAnnounced[] = [];
-  events.subscribe(EXECUTOR_ANNOUNCED, (heartbeat) => heard.push(heartbeat));
+  events.subscribe(executorAnnounced(ANY), (heartbeat) => heard.push(heartbeat));
   await settled();
   await expect.poll(() => heard.length, { timeout: 5_000 }).toBeGreaterThan(0);
   const before = heard.at(-1)!;
