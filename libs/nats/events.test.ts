@@ -1,3 +1,4 @@
+import pino from 'pino';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { newId } from '#libs/ids.ts';
 import { createLogger } from '#libs/log.ts';
@@ -70,6 +71,20 @@ test('no stream is made while NATS does not say whether there is one', async () 
   api.heal();
   await publish();
   expect(asked('STREAM.CREATE')).toHaveLength(1);
+});
+
+test('a wrong password is told with what to do about it, and is not logged', async () => {
+  await using guarded = await startNats('--user', 'drydock', '--pass', 'the-right-one');
+  const { host } = new URL(guarded.url);
+  const lines: string[] = [];
+  const log = pino({}, { write: (line) => void lines.push(line) });
+  const connectWith = (password: string) =>
+    connectEvents({ url: `nats://drydock:${password}@${host}`, name: 'test', log });
+  await using _refused = connectWith('a-wrong-one');
+  await expect.poll(() => lines).toEqual([expect.stringContaining('check whose certificate TLS_DIR has, or user and')]);
+  expect(lines.join('')).not.toMatch(/the-right-one|a-wrong-one/);
+  await using right = connectWith('the-right-one');
+  await expect.poll(right.connected).toBe(true);
 });
 
 test('a consumer that is given up while it starts ends, at whatever moment', async () => {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { Platform } from '../../deploy/local/platform.ts';
-import { connectGrpc } from '../support/api.ts';
+import { connectGrpc, connectHttp } from '../support/api.ts';
 import { startTestPlatform } from '../support/platform.ts';
 import { type Span, startTraceCollector } from '../support/trace-collector.ts';
 import { CALLS, connectWire, type PublicCall, type Wire } from '../support/wire.ts';
@@ -113,6 +113,18 @@ describe('with a collector of traces', () => {
         spanId: expect.stringMatching(/^[0-9a-f]{16}$/),
         msg: expect.any(String),
       });
+  });
+
+  test('NATS forbids no service what it does', async () => {
+    const submission = { language: 'python', source: 'print(1)' };
+    const { body } = await connectHttp(platform, platform.apiKey)('POST', '/v1/executions', submission);
+    const ended = await connectHttp(platform, platform.apiKey)('GET', `/v1/executions/${body.id}?wait=60s`);
+    expect(ended.body).toMatchObject({ verdict: 'ACCEPTED' });
+    const brief = await wire.http(CALLS.createSandbox, { template: 'python', lifetime: '1s' });
+    expect(brief.code).toBe(0);
+    await traced('grpc', CALLS.getTemplate, { templateId: 'python' });
+    const refusals = observed.entries().filter(({ msg }) => /NATS|event refused|consumer interrupted/.test(`${msg}`));
+    expect(refusals.filter(({ msg }) => msg !== 'waiting for NATS')).toEqual([]);
   });
 
   test('no secret is logged or exported', async () => {

@@ -207,8 +207,8 @@ describe('services', () => {
     got.length = 0;
     const ended = SandboxEnded.create({ sandboxId, organizationId, executorId: 'one', reason: 'HOST_LOST' });
     await executor.publishDurable(sandboxEnded('one'), ended, newId('evt'));
-    await using _ended = session.consumeDurable(sandboxEnded(ANY), { durable: 'session', handle });
-    await using _inherited = session.consumeDurable(sandboxesInherited(ANY), { durable: 'session-inherited', handle });
+    await using _ended = session.consumeDurable(sandboxEnded(ANY), { durable: 'session-ended', handle });
+    await using _inherited = session.consumeDurable(sandboxesInherited(ANY), { durable: 'session-taken-over', handle });
     await expect.poll(() => got).toEqual([ended]);
 
     const tickets = openWorkQueue(scheduler, EXECUTION_QUEUE);
@@ -232,7 +232,7 @@ describe('services', () => {
     const heard: unknown[] = [];
     using _heard = gateway.subscribe(executorAnnounced(ANY), (event) => void heard.push(event));
     await using _ended = session.consumeDurable(sandboxEnded(ANY), {
-      durable: 'session',
+      durable: 'session-ended',
       handle: async (event) => void heard.push(event),
     });
     const changed = SandboxChanged.create({ sandboxId: newId('sbx'), organizationId: newId('org'), executorId: 'two' });

@@ -1,17 +1,21 @@
+import { X509Certificate } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import {
   AppsV1Api,
   CoreV1Api,
   type KubeConfig,
   loadYaml,
+  type V1ConfigMap,
   type V1Deployment,
   type V1ObjectMeta,
   type V1Pod,
   type V1PodSpec,
+  type V1Secret,
 } from '@kubernetes/client-node';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { ResourceLimits } from '#proto/drydock/v1/resources.ts';
 import { LINK } from '../../deploy/dev-cluster/addresses.ts';
+import { natsConfig } from '../../deploy/local/nats-config.ts';
 import { collect, connectGrpc, connectHttp, type Endpoints, startedId } from '../support/api.ts';
 import { openChart, smallPlatform } from '../support/chart.ts';
 import { connectCluster } from '../support/cluster.ts';
@@ -156,11 +160,67 @@ describe('before anything is installed', () => {
         expect(resources?.limits).toHaveProperty('memory');
       }
       const secrets = spec.volumes?.flatMap(({ secret }) => secret?.secretName ?? []) ?? [];
-      const own = { postgresql: ['drydock-postgresql'], nats: [], database: [] }[name] ?? [`drydock-${name}-tls`];
+      const own = { postgresql: ['drydock-postgresql'], executor: [], database: [] }[name] ?? [`drydock-${name}-tls`];
       expect(secrets).toEqual(own);
+      if (name === 'executor') expectOwnDirectory(spec);
     }
   });
+
+  test.each([
+    [{ executor: { replicas: 3, autoscaling: { enabled: false, maxReplicas: 2 } } }, 3],
+    [{ executor: { replicas: 2, autoscaling: { enabled: true, maxReplicas: 4 } } }, 4],
+  ])(
+    'NATS has the users that it has elsewhere, and one for each executor that may come: %j',
+    async (more, executors) => {
+      const documents = await chart.render({ ...values, ...more });
+      const map = documents.find((each) => /^kind: ConfigMap$/m.test(each) && each.includes('nats.conf'))!;
+      const found = JSON.parse(loadYaml<V1ConfigMap>(map).data!['nats.conf']!);
+      const of = (file: string) => `/etc/drydock/tls/${file}.pem`;
+      const wanted = natsConfig({
+        listen: '0.0.0.0:4222',
+        storeDirectory: '/var/lib/nats',
+        tls: { ca: of('ca'), certificate: of('nats'), key: of('nats-key') },
+        executorIds: Array.from({ length: executors }, (_, n) => `drydock-executor-${n}`),
+      });
+      const sorted = (config: ReturnType<typeof JSON.parse>) => ({
+        ...config,
+        authorization: {
+          users: config.authorization.users.toSorted((a: { user: string }, b: { user: string }) =>
+            a.user < b.user ? -1 : 1,
+          ),
+        },
+      });
+      expect(sorted(found)).toEqual({ ...sorted(JSON.parse(wanted)), http: '0.0.0.0:8222' });
+    },
+  );
+
+  test('each executor has a certificate that names it, and the others’ names are nobody’s', async () => {
+    const documents = await chart.render({ ...values, executor: { ...values.executor, replicas: 2 } });
+    const secrets = documents.filter((each) => /^kind: Secret$/m.test(each)).map((each) => loadYaml<V1Secret>(each));
+    const namesOf = (part: string) => {
+      const { data } = secrets.find(({ metadata }) => metadata!.name === `drydock-${part}-tls`)!;
+      return new X509Certificate(Buffer.from(data!['tls.crt']!, 'base64')).subjectAltName;
+    };
+    expect(namesOf('executor-0')).toBe('DNS:drydock-executor-0.executor');
+    expect(namesOf('executor-1')).toBe('DNS:drydock-executor-1.executor');
+    expect(namesOf('gateway')).toBe('DNS:gateway');
+    expect(namesOf('nats')).toBe('DNS:drydock-nats');
+  });
 });
+
+/** Of a volume with the certificates of all executors, a container sees the directory that bears its pod's name. */
+function expectOwnDirectory({ containers: [container], volumes = [] }: V1PodSpec): void {
+  const mount = container!.volumeMounts?.find(({ name }) => name === 'tls');
+  expect(mount?.subPathExpr).toBe('$(EXECUTOR_ID)');
+  expect(container!.env?.find(({ name }) => name === 'EXECUTOR_ID')?.valueFrom?.fieldRef?.fieldPath).toBe(
+    'metadata.name',
+  );
+  const sources = volumes.find(({ name }) => name === 'tls')?.projected?.sources ?? [];
+  for (const [n, { secret }] of sources.entries()) {
+    expect(secret?.name).toBe(`drydock-executor-${n}-tls`);
+    for (const { path } of secret?.items ?? []) expect(path).toMatch(new RegExp(`^drydock-executor-${n}/`));
+  }
+}
 
 describe('installed', () => {
   let endpoints: Endpoints;

@@ -15,14 +15,14 @@ export type Nats = {
   stop(): Promise<void>;
 } & AsyncDisposable;
 
-/** A NATS server with JetStream of its own on a free port. Disposing ends it and removes its data. */
-export async function startNats(): Promise<Nats> {
+/** A NATS server with JetStream of its own on a free port. Disposing ends it and removes its data. `args` are more of its options. */
+export async function startNats(...args: string[]): Promise<Nats> {
   const port = await freePort();
   const directory = await mkdtemp(join(tmpdir(), 'drydock-nats-'));
   let child: ChildProcess | undefined;
 
   const start = async () => {
-    const started = spawn('nats-server', ['-js', '-a', '127.0.0.1', '-p', String(port), '-sd', directory], {
+    const started = spawn('nats-server', ['-js', '-a', '127.0.0.1', '-p', String(port), '-sd', directory, ...args], {
       stdio: 'ignore',
     });
     const failed = new Promise<never>((_, reject) => {

@@ -35,8 +35,17 @@ helm.sh/chart: drydock-{{ (index . 0).Chart.Version }}
 {{ .Values.sandboxes.namespacePrefix }}-sandboxes
 {{- end }}
 
+{{/* (list . "gateway"); of executors (list . "executor-0"), and so on. */}}
 {{- define "drydock.secretOfTls" -}}
-{{ index (index . 0).Values.tls.existingSecrets (index . 1) | default (printf "%s-tls" (include "drydock.name" .)) }}
+{{- $existing := (index . 0).Values.tls.existingSecrets -}}
+{{- $part := index . 1 -}}
+{{- if not $existing -}}
+{{ include "drydock.name" . }}-tls
+{{- else if hasPrefix "executor-" $part -}}
+{{ $existing.executor }}-{{ trimPrefix "executor-" $part }}
+{{- else -}}
+{{ get $existing $part | required (printf "tls.existingSecrets.%s is needed too, for the bundled server" $part) }}
+{{- end -}}
 {{- end }}
 
 {{- define "drydock.secretOfOperatorKey" -}}

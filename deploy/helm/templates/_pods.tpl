@@ -22,15 +22,15 @@ labels:
   {{- with $root.Values.podLabels }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-{{- if has (index . 1) (list "auth" "session" "scheduler" "executor" "gateway") }}
+{{- if eq (index . 1) "nats" }}
+annotations:
+  # It reads neither its users nor its certificate again.
+  drydock.dev/config: {{ include "drydock.natsConfig" $root | sha256sum | trunc 16 | quote }}
+  {{- include "drydock.certificateAnnotation" . | nindent 2 }}
+{{- else if has (index . 1) (list "auth" "session" "scheduler" "executor" "gateway") }}
 annotations:
   # Who has other certificates, or another catalogue, starts anew with them.
-  {{- if $root.Values.tls.existingSecrets }}
-  drydock.dev/certificate: {{ index $root.Values.tls.existingSecrets (index . 1) }}
-  {{- else }}
-  {{- include "drydock.makeTls" $root }}
-  drydock.dev/certificate: {{ index $root.Values.made.tls (index . 1) "tls.crt" | sha256sum | trunc 16 | quote }}
-  {{- end }}
+  {{- include "drydock.certificateAnnotation" . | nindent 2 }}
   {{- if include "drydock.hasCatalog" . }}
   drydock.dev/catalog: {{ sha256sum $root.Values.sandboxes.catalog | trunc 16 | quote }}
   {{- end }}
@@ -38,6 +38,18 @@ annotations:
   {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- end }}
+{{- end }}
+
+{{/* (list . "gateway"); executors' are made together. */}}
+{{- define "drydock.certificateAnnotation" -}}
+{{- $root := index . 0 -}}
+{{- if $root.Values.tls.existingSecrets -}}
+drydock.dev/certificate: {{ get $root.Values.tls.existingSecrets (index . 1) }}
+{{- else -}}
+{{- include "drydock.makeTls" $root -}}
+{{- $part := eq (index . 1) "executor" | ternary "executor-0" (index . 1) -}}
+drydock.dev/certificate: {{ index $root.Values.made.tls $part "tls.crt" | sha256sum | trunc 16 | quote }}
+{{- end -}}
 {{- end }}
 
 {{/* Not empty where a service reads a catalogue that is not the image's: (list . "gateway") */}}
@@ -86,11 +98,14 @@ topologySpreadConstraints:
   valueFrom: {secretKeyRef: {name: {{ index . 1 }}, key: {{ index . 2 }}}}
 {{- end }}
 
+{{/* (list . "gateway") */}}
 {{- define "drydock.natsUrl" -}}
-{{- if .Values.nats.bundled }}
-{{- include "drydock.fromSecret" (list "NATS_URL" (include "drydock.name" (list . "nats")) "url") }}
+{{- $nats := (index . 0).Values.nats -}}
+{{- if $nats.bundled -}}
+- {name: NATS_URL, value: "tls://{{ include "drydock.name" (list (index . 0) "nats") }}:4222"}
 {{- else }}
-{{- include "drydock.fromSecret" (list "NATS_URL" .Values.nats.external.existingSecret .Values.nats.external.key) }}
+{{- $key := get $nats.external.keys (index . 1) | default $nats.external.key -}}
+{{- include "drydock.fromSecret" (list "NATS_URL" $nats.external.existingSecret $key) }}
 {{- end }}
 {{- end }}
 
@@ -122,7 +137,7 @@ env:
   - {name: MALLOC_MMAP_THRESHOLD_, value: "262144"}
   - {name: MALLOC_TRIM_THRESHOLD_, value: "1048576"}
   - {name: MALLOC_ARENA_MAX, value: "2"}
-  {{- include "drydock.natsUrl" $root | nindent 2 }}
+  {{- include "drydock.natsUrl" . | nindent 2 }}
   - {name: {{ upper $service }}_ADDRESS, value: "0.0.0.0:{{ $port }}"}
   - {name: {{ upper $service }}_METRICS_ADDRESS, value: "0.0.0.0:9100"}
   {{- if has $service (list "auth" "session") }}
@@ -163,7 +178,7 @@ livenessProbe:
 resources: {{- toYaml $values.resources | nindent 2 }}
 securityContext: {{- include "drydock.containerSecurity" . | nindent 2 }}
 volumeMounts:
-  - {name: tls, mountPath: /etc/drydock/tls, readOnly: true}
+  - {name: tls, mountPath: /etc/drydock/tls, readOnly: true{{ if eq $service "executor" }}, subPathExpr: $(EXECUTOR_ID){{ end }}}
   - {name: tmp, mountPath: /tmp}
   {{- if include "drydock.hasCatalog" . }}
   - {name: catalog, mountPath: /etc/drydock/catalog, readOnly: true}
@@ -177,20 +192,41 @@ volumeMounts:
 {{- define "drydock.volumes" -}}
 {{- $root := index . 0 -}}
 {{- $service := index . 1 -}}
-- name: tls
-  secret:
-    secretName: {{ include "drydock.secretOfTls" . }}
-    defaultMode: 0440
-    items:
-      - {key: ca.crt, path: ca.pem}
-      - {key: tls.crt, path: {{ $service }}.pem}
-      - {key: tls.key, path: {{ $service }}-key.pem}
+{{ include "drydock.tlsVolume" . }}
 - name: tmp
   emptyDir: {sizeLimit: 64Mi}
 {{- if include "drydock.hasCatalog" . }}
 - name: catalog
   configMap: {name: {{ include "drydock.name" (list $root "catalog") }}}
 {{- end }}
+{{- end }}
+
+{{/* The certificate of a part: (list . "gateway"). Of executors a directory each; the container of one is given its own. */}}
+{{- define "drydock.tlsVolume" -}}
+{{- $root := index . 0 -}}
+{{- $part := index . 1 -}}
+- name: tls
+  {{- if eq $part "executor" }}
+  projected:
+    defaultMode: 0440
+    sources:
+      {{- range $n, $id := include "drydock.executorIds" $root | fromJsonArray }}
+      - secret:
+          name: {{ include "drydock.secretOfTls" (list $root (printf "executor-%d" $n)) }}
+          items:
+            - {key: ca.crt, path: {{ $id }}/ca.pem}
+            - {key: tls.crt, path: {{ $id }}/executor.pem}
+            - {key: tls.key, path: {{ $id }}/executor-key.pem}
+      {{- end }}
+  {{- else }}
+  secret:
+    secretName: {{ include "drydock.secretOfTls" . }}
+    defaultMode: 0440
+    items:
+      - {key: ca.crt, path: ca.pem}
+      - {key: tls.crt, path: {{ $part }}.pem}
+      - {key: tls.key, path: {{ $part }}-key.pem}
+  {{- end }}
 {{- end }}
 
 {{- define "drydock.port" -}}

@@ -27,7 +27,7 @@ export type Capacity = {
   reclaimFrom(evict: () => Promise<boolean>): Disposable;
 };
 
-/** `processes` are what all sandboxes together may have: the host has so many process ids, and all programs share them. */
+/** `processes` are what all sandboxes together may have: process ids of a host are few, and all of its programs share them. */
 export function createCapacity(limits: Share & { maxSandboxes: number }): Capacity {
   const reservations = new Set<{ share: Share }>();
   const evictors = new Set<() => Promise<boolean>>();

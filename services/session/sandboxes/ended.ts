@@ -23,7 +23,7 @@ export type Dependencies = {
  */
 export function consumeEnded({ db, events, wakeups, wakeRelay }: Dependencies): AsyncDisposable {
   return events.consumeDurable(sandboxEnded(ANY), {
-    durable: 'session',
+    durable: 'session-ended',
     async handle({ sandboxId, organizationId, executorId, reason }, delivery) {
       if (!isId('sbx', sandboxId)) return;
       await db.transaction(async (tx) => {

@@ -19,7 +19,7 @@ export type Dependencies = {
  */
 export function consumeTakeovers({ db, events, wakeRelay }: Dependencies): AsyncDisposable {
   return events.consumeDurable(sandboxesInherited(ANY), {
-    durable: 'session-inherited',
+    durable: 'session-taken-over',
     async handle({ executorId, heirExecutorId, sandboxIds, lostTime }) {
       // Sandboxes without an executor have the empty id.
       if (!executorId || !heirExecutorId || !lostTime) return;
