@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { parseCatalog } from '#libs/catalog/catalog.ts';
 import { createLogger } from '#libs/log.ts';
 import type { Backend, Cluster, Takeover } from '../backends/backend.ts';
@@ -214,4 +214,53 @@ test('a sandbox whose template has left the catalogue is quarantined', async () 
   await inventory.adopt();
   expect(destroyed).toEqual([]);
   expect(quarantine.ids()).toEqual(['ins_1']);
+});
+
+describe('an instance that does not end', () => {
+  let ended: PromiseWithResolvers<void>;
+  let asked: string[];
+  beforeEach(async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    ended = Promise.withResolvers();
+    asked = [];
+    const { destroyUnknown } = dependencies.instances;
+    dependencies.instances.destroyUnknown = async (id) => {
+      asked.push(id);
+      if (id === 'ins_stuck') await ended.promise;
+      await destroyUnknown(id);
+    };
+    for (const id of ['ins_stuck', 'ins_ours', 'ins_nobodys']) exists(id);
+    await claims.write('ins_stuck', claimOf('sbx_stuck', { confirmed: false }));
+    await claims.write('ins_ours', claimOf('sbx_ours'));
+  });
+  afterEach(() => vi.useRealTimers());
+
+  test('keeps an executor from nothing for longer than 2 s, and is asked to end once', async () => {
+    const starting = inventory.adopt();
+    await vi.waitFor(() => expect(asked).toHaveLength(2));
+    await vi.advanceTimersByTimeAsync(2_000);
+    await starting;
+    expect(adopted).toMatchObject([{ sandboxId: 'sbx_ours' }]);
+    expect(destroyed).toEqual(['ins_nobodys']);
+    const reconciling = inventory.reconcile();
+    await vi.advanceTimersByTimeAsync(2_000);
+    await reconciling;
+    expect(asked.filter((id) => id === 'ins_stuck')).toHaveLength(1);
+    expect(await claims.list()).toContain('ins_stuck');
+
+    ended.resolve();
+    await vi.waitFor(async () => expect(await claims.list()).toEqual(['ins_ours']));
+    expect(reported).toEqual(['sbx_stuck']);
+  });
+
+  test('and whose sandbox has another one by then is not reported as its end', async () => {
+    const starting = inventory.adopt();
+    await vi.waitFor(() => expect(asked).toHaveLength(2));
+    await vi.advanceTimersByTimeAsync(2_000);
+    await starting;
+    adopted.push(claimOf('sbx_stuck'));
+    ended.resolve();
+    await vi.waitFor(async () => expect(await claims.list()).toEqual(['ins_ours']));
+    expect(reported).toEqual([]);
+  });
 });
