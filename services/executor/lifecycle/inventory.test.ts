@@ -6,6 +6,7 @@ import { parseCatalog } from '#libs/catalog/catalog.ts';
 import { createLogger } from '#libs/log.ts';
 import type { Backend, Cluster, Takeover } from '../backends/backend.ts';
 import type { Claim } from '../backends/claim.ts';
+import { type Capacity, createCapacity } from '../instances/capacity.ts';
 import type { Instance, Instances } from '../instances/instances.ts';
 import { type Claims, openClaims } from '../sandboxes/claims.ts';
 import { createQuarantine, type Quarantine } from '../sandboxes/quarantine.ts';
@@ -31,6 +32,7 @@ const catalog = parseCatalog({
 
 let directory: string;
 let claims: Claims;
+let capacity: Capacity;
 let quarantine: Quarantine;
 let existing: Awaited<ReturnType<Backend['list']>>;
 let known: Set<string>;
@@ -49,7 +51,8 @@ beforeEach(async () => {
   [existing, known, adopted, destroyed, reported, logged, takenOver] = [[], new Set(), [], [], [], [], []];
   takeovers = [];
   const log = Object.assign(createLogger('test'), { error: (_: object, message: string) => void logged.push(message) });
-  quarantine = createQuarantine(log);
+  capacity = createCapacity({ maxSandboxes: 10, memoryBytes: 1_024 * MiB });
+  quarantine = createQuarantine({ capacity, largestBytes: 512 * MiB, log });
   const backend = {
     list: async () => existing,
     cluster: { takeOver: async () => takeovers } as Partial<Cluster> as Cluster,
@@ -206,6 +209,23 @@ test('a sandbox that cannot be adopted is quarantined until its deadline, and re
   await inventory.reconcile();
   expect(destroyed).toEqual(['ins_1']);
   expect(reported).toEqual(['sbx_1']);
+});
+
+test('what is quarantined takes capacity until it is adopted or ended', async () => {
+  const free = () => capacity.freeMemoryBytes() / MiB;
+  for (const id of ['ins_damaged', 'ins_1']) exists(id);
+  for (const id of ['ins_damaged', 'ins_without']) await writeFile(fileOf(id), '');
+  await claims.write('ins_1', claimOf('sbx_1', { template: 'gone' }));
+  await inventory.adopt();
+  await inventory.reconcile();
+  expect(quarantine.ids().toSorted()).toEqual(['ins_1', 'ins_damaged', 'ins_without']);
+  expect(free()).toBe(1_024 - 512 - 256);
+  await claims.write('ins_1', claimOf('sbx_1'));
+  await inventory.reconcile();
+  expect(free()).toBe(1_024 - 512);
+  await claims.write('ins_damaged', claimOf('sbx_2', { confirmed: false }));
+  await inventory.reconcile();
+  expect(free()).toBe(1_024);
 });
 
 test('a sandbox whose template has left the catalogue is quarantined', async () => {

@@ -130,7 +130,7 @@ async function settle(state: State, instanceId: string, existing: Existing | und
     }
     if (claim && !kept) await claims.write(instanceId, claim);
   } catch (error) {
-    return quarantine.keep(instanceId, error, claim?.sandboxId);
+    return quarantine.keep(instanceId, error, { claim, exists: existing !== undefined });
   }
   await end(state, instanceId, claim);
 }
@@ -164,7 +164,7 @@ async function end(state: State, instanceId: string, claim: Claim | undefined): 
   let over = ending.get(instanceId);
   if (!over) {
     over = endOnce(state, instanceId, claim)
-      .catch((error) => quarantine.keep(instanceId, error, claim?.sandboxId))
+      .catch((error) => quarantine.keep(instanceId, error, { claim, exists: false }))
       .finally(() => ending.delete(instanceId));
     ending.set(instanceId, over);
   }
