@@ -6,6 +6,8 @@ root=$1
 echo 'user:x:1000:1000:user:/home/user:/bin/bash' >>"$root/etc/passwd"
 echo 'user:x:1000:' >>"$root/etc/group"
 echo 'user:!::0:99999:7:::' >>"$root/etc/shadow"
+# A root without the package `passwd` has none before that.
+chmod 0640 "$root/etc/shadow"
 # The root is read-only in a sandbox, so whatever is mounted needs its directory here.
 mkdir -p "$root/home/user" "$root/run/drydock"
 chown 1000:1000 "$root/home/user"

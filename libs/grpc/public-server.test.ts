@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { type ClientHttp2Session, connect, constants } from 'node:http2';
+import { type ClientHttp2Session, type ClientSessionOptions, connect, constants } from 'node:http2';
 import { type AddressInfo, createServer, Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import pino from 'pino';
@@ -17,11 +17,12 @@ const log = pino({ level: 'silent' });
 const descriptors = readFileSync('.build/descriptors.binpb');
 
 type Answer = AdmittedCall['answer'];
+type Admit = (call: Parameters<PublicMethod['admit']>[0]) => Promise<void>;
 
 /** A server whose methods of files answer as given; everybody may call, unless `admit` throws. */
 async function serve(
   answers: Partial<Record<keyof FileServiceDefinition['methods'], Answer>>,
-  { patience, ...hooks }: { patience?: Patience; admit?: () => Promise<void>; arrived?: (bytes: number) => void } = {},
+  { patience, ...hooks }: { patience?: Patience; admit?: Admit; arrived?: (bytes: number) => void } = {},
 ) {
   const over: string[] = [];
   const methods = Object.entries(answers).map(([key, answer]): PublicMethod => {
@@ -31,8 +32,8 @@ async function serve(
       path: methodPath(FileServiceDefinition, method as never),
       requestStream,
       responseStream,
-      async admit() {
-        await hooks.admit?.();
+      async admit(call) {
+        await hooks.admit?.(call);
         return {
           arrived: hooks.arrived ?? (() => {}),
           passedOn() {},
@@ -84,7 +85,9 @@ async function call(session: ClientHttp2Session, path: string, headers: Record<s
 }
 
 async function connected(port: number) {
-  const session = connect(`http://127.0.0.1:${port}`);
+  // What Node’s client would not send, others do.
+  const lenient: ClientSessionOptions & { strictSingleValueFields: boolean } = { strictSingleValueFields: false };
+  const session = connect(`http://127.0.0.1:${port}`, lenient);
   session.on('error', () => {});
   await once(session, 'connect');
   return session;
@@ -184,6 +187,25 @@ test('a call for whose bytes there is no room is refused while they arrive', asy
     details: { retryAfterMs: 1_000 },
   });
   await expect.poll(() => served.over).toEqual(['statFile']);
+});
+
+test('every authorization header of a call is seen, though Node keeps the first alone', async () => {
+  const seen: unknown[] = [];
+  await using served = await serve(
+    { statFile: async () => new Uint8Array() },
+    { admit: async ({ metadata }) => void seen.push(metadata.get('authorization')) },
+  );
+  const session = await connected(served.port);
+  for (const authorization of [['Bearer a'], ['Bearer a', 'Bearer b', '']]) {
+    const stream = session.request([
+      ...[':method', 'POST', ':path', STAT, 'content-type', 'application/grpc', 'te', 'trailers'],
+      ...authorization.flatMap((value) => ['authorization', value]),
+    ]);
+    stream.resume().end(framed(file));
+    await once(stream, 'close');
+  }
+  expect(seen).toEqual(['Bearer a', 'Bearer a, Bearer b, ']);
+  session.destroy();
 });
 
 test.each<[string, (stream: { write(bytes: Buffer): void }) => void]>([

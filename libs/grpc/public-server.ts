@@ -11,6 +11,7 @@ import { type Allowance, createAllowance } from '#libs/grpc/allowance.ts';
 import type { Patience } from '#libs/grpc/arrival.ts';
 import { openMethods } from '#libs/grpc/open-methods.ts';
 import type { PublicMethod } from '#libs/grpc/public-method.ts';
+import { keepRepeatedCredentials } from '#libs/grpc/repeated-headers.ts';
 import { MAX_MESSAGE_BYTES, MAX_PUBLIC_MESSAGE_BYTES } from '#libs/grpc/rpc.ts';
 import type { Logger } from '#libs/log.ts';
 
@@ -83,6 +84,7 @@ export function createPublicServer(options: PublicServerOptions): PublicServer {
   const { definition, implementation } = bind(methods, admission.handlerOf);
   server.addService(definition, implementation);
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  keepRepeatedCredentials(server);
 
   return {
     inject(socket) {

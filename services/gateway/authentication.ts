@@ -14,8 +14,11 @@ const AUTH_DEADLINE_MS = 5_000;
 const RETRY_MS = 1_000;
 const MAX_CREDENTIAL_LENGTH = 8_192;
 
-/** Who sends a call, by the values of its `Authorization` headers. Errors: CREDENTIAL_INVALID, SERVICE_UNAVAILABLE. */
-export type Authenticate = (authorizations: readonly string[]) => Promise<Caller>;
+/**
+ * Who sends a call, by its `Authorization` header; several are joined by commas. Errors: CREDENTIAL_INVALID,
+ * SERVICE_UNAVAILABLE.
+ */
+export type Authenticate = (authorization: string | undefined) => Promise<Caller>;
 
 export type Authentication = {
   authenticate: Authenticate;
@@ -77,8 +80,8 @@ export function createAuthentication(dependencies: Dependencies): Authentication
   };
 
   return {
-    async authenticate(authorizations) {
-      const credential = readBearer(authorizations);
+    async authenticate(authorization) {
+      const credential = readBearer(authorization);
       const sha256 = createHash('sha256').update(credential).digest();
       const key = sha256.toString('base64');
       const caller = known.get(key);
@@ -105,12 +108,12 @@ const revocationsUnknown = () =>
     retryAfterMs: RETRY_MS,
   });
 
-function readBearer([authorization, ...more]: readonly string[]): string {
-  // Another part of the way may look at the other one.
-  if (more.length > 0)
-    throw new DrydockError('CREDENTIAL_INVALID', 'there are several Authorization headers; send one');
+function readBearer(authorization: string | undefined): string {
   if (!authorization)
     throw new DrydockError('CREDENTIAL_INVALID', 'no credential; send `Authorization: Bearer <API key or token>`');
+  // No credential has a comma in it. Another part of the way may look at the other header.
+  if (authorization.includes(','))
+    throw new DrydockError('CREDENTIAL_INVALID', 'there are several Authorization headers; send one');
   const [, credential] = /^Bearer +(\S+) *$/i.exec(authorization) ?? [];
   if (!credential || credential.length > MAX_CREDENTIAL_LENGTH)
     throw new DrydockError('CREDENTIAL_INVALID', 'the Authorization header is not `Bearer <API key or token>`');

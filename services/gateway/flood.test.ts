@@ -32,7 +32,7 @@ test('a right key that nobody has asked about before is admitted behind 10,000 w
   // The connection is there before the flood comes.
   await credentials.getKeySet({});
   const { authenticate } = createAuthentication({ credentials, revocationsKnown: () => true });
-  const wrong = Array.from({ length: WRONG }, () => authenticate([`Bearer ${newKey()}`]).catch(({ reason }) => reason));
-  expect(await authenticate([`Bearer ${right}`])).toMatchObject({ scopes: expect.arrayContaining(['operator']) });
+  const wrong = Array.from({ length: WRONG }, () => authenticate(`Bearer ${newKey()}`).catch(({ reason }) => reason));
+  expect(await authenticate(`Bearer ${right}`)).toMatchObject({ scopes: expect.arrayContaining(['operator']) });
   expect(new Set(await Promise.all(wrong))).toEqual(new Set(['CREDENTIAL_INVALID']));
 });

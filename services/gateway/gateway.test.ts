@@ -16,8 +16,7 @@ const contract = readContract(readDescriptors(readFileSync('.build/descriptors.b
 /** A gateway for which a credential is the id of its key. */
 function createTestGateway() {
   return createGateway({
-    authenticate: async ([apiKeyId]) =>
-      Caller.create({ organizationId: 'org_1', apiKeyId: apiKeyId!, scopes: ['keys'] }),
+    authenticate: async (apiKeyId) => Caller.create({ organizationId: 'org_1', apiKeyId: apiKeyId!, scopes: ['keys'] }),
     revocations: {
       begin({ apiKeyId }) {
         if (apiKeyId === 'revoked') throw new DrydockError('CREDENTIAL_INVALID', 'the API key was revoked');

@@ -36,7 +36,7 @@ export function createGateway(dependencies: Dependencies): Gateway {
   const { authenticate, revocations, rateLimit, inFlight, contract, forward } = dependencies;
   return {
     async admit({ scope }, { metadata, peer, signal }) {
-      const caller = await authenticate(metadata.getAll('authorization').map(String));
+      const caller = await authenticate(metadata.get('authorization'));
       using parts = new DisposableStack();
       // First: a credential that was revoked spends nothing of what the organisation may do.
       const live = parts.use(revocations.begin(caller));

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Platform } from '../../deploy/local/platform.ts';
-import { connectGrpc, textOf } from '../support/api.ts';
+import { connectGrpc, connectHttp, textOf } from '../support/api.ts';
 import { startTestPlatform } from '../support/platform.ts';
 import { CALLS, connectWire, type Wire } from '../support/wire.ts';
 
@@ -10,6 +10,7 @@ const COUNT = 'import time\nfor i in range(120): print(i, flush=True); time.slee
 const COUNTED = Array.from({ length: 120 }, (_, i) => `${i}\n`).join('');
 /** What “fails fast” is, on a machine that is busy with other things. */
 const FAST_MS = 4_000;
+const UNSEEN = { displayName: 'unseen', scopes: ['sandboxes'], requestId: '', expireTime: undefined };
 const create = { template: 'python', lifetime: '600s' };
 
 let platform: Platform;
@@ -160,6 +161,39 @@ describe('while a part of the platform is killed and comes back', () => {
     disconnect();
     connect();
     expect(await said(id)).toBe('yes\n');
+  });
+
+  test('without auth what it has admitted goes on, what was revoked stays refused, and an unknown key has to wait', async () => {
+    const make = async () => {
+      const fields = {
+        displayName: 'of failover',
+        scopes: ['sandboxes', 'keys'],
+        requestId: '',
+        expireTime: undefined,
+      };
+      const { apiKey, secret } = await api.auth.createApiKey(fields);
+      const exchange = async () => (await connectHttp(platform, secret)('POST', '/v1/tokens:exchange', {})).body.token;
+      return { id: apiKey!.id, key: secret, token: await exchange(), unused: await exchange() };
+    };
+    const ask = (credential: string) => connectHttp(platform, credential)('GET', '/v1/sandboxes');
+    const statuses = (credentials: string[]) => Promise.all(credentials.map(async (each) => (await ask(each)).status));
+    const [good, revoked, unseen] = [await make(), await make(), (await api.auth.createApiKey(UNSEEN)).secret];
+    await api.auth.revokeApiKey({ apiKeyId: revoked.id, revokeDescendants: false });
+    const refused = [revoked.key, revoked.token, revoked.unused];
+    await expect.poll(() => statuses(refused), { timeout: 5_000 }).toEqual([401, 401, 401]);
+    const admitted = [good.key, good.token];
+    expect(await statuses(admitted)).toEqual([200, 200]);
+
+    await platform.kill('auth');
+    expect(await statuses([...admitted, good.unused])).toEqual([200, 200, 200]);
+    expect(await statuses([...refused, `${good.token}x`])).toEqual([401, 401, 401, 401]);
+    const { status, body, headers } = await ask(unseen);
+    expect({ status, ...body.details[0] }).toMatchObject({ status: 503, reason: 'SERVICE_UNAVAILABLE' });
+    expect(headers.get('retry-after')).toBe('1');
+
+    await platform.restart('auth');
+    await expect.poll(() => statuses([unseen]), { timeout: 15_000 }).toEqual([200]);
+    expect(await statuses([...admitted, ...refused])).toEqual([200, 200, 401, 401, 401]);
   });
 
   test.each(['scheduler', 'session', 'postgres'])(

@@ -9,7 +9,7 @@ import { POOL_NAMESPACE } from '../integration/executor/cluster.ts';
 import { CALLER, python, startExecutor, type TestExecutor } from '../integration/executor/fixture.ts';
 import { collect, startedId, textOf } from '../support/api.ts';
 import { connectCluster } from '../support/cluster.ts';
-import { adminConfig } from '../support/rights.ts';
+import { adminConfig, askBeforePods } from '../support/rights.ts';
 
 // An executor is gone after 8 s of silence.
 const WITHIN = { timeout: 40_000, interval: 100 };
@@ -146,6 +146,38 @@ test('a pod that does not end keeps nobody from what else was left', async () =>
   await expect.poll(() => second.engine.list(), WITHIN).not.toContain(held);
   await second.destroy(sandboxId);
   await first.restart();
+});
+
+test('a sandbox whose claim could not be noted before it was taken over is reported as lost by whom it was claimed', async () => {
+  await expect.poll(() => first.metric('executor_warm_sandboxes{'), WITHIN).toBe(1);
+  const { sandboxId } = await first.claim();
+  const instance = await first.instanceOf(sandboxId);
+  const pod = { namespace: POOL_NAMESPACE, name: first.engine.nameOf(instance) };
+  {
+    await using _refused = await askBeforePods('pods.inheritance.test', 'UPDATE', {
+      objectSelector: { matchLabels: { 'drydock.dev/instance': instance } },
+      // Nobody listens there.
+      clientConfig: { url: 'https://127.0.0.1:1/' },
+    });
+    const isRefused = () =>
+      core.patchNamespacedPod({ ...pod, body: [], dryRun: 'All' }).then(
+        () => false,
+        () => true,
+      );
+    await expect.poll(isRefused, WITHIN).toBe(true);
+    await first.executor.confirmSandbox({ sandboxId }, { caller: CALLER });
+    first.process().kill('SIGSTOP');
+  }
+  ended.length = 0;
+  inherited.length = 0;
+  await expect.poll(() => inherited.map(({ executorId }) => executorId), WITHIN).toContain(first.id);
+  expect(inherited.flatMap(({ sandboxIds }) => sandboxIds)).not.toContain(sandboxId);
+  await expect.poll(() => second.engine.list(), WITHIN).not.toContain(instance);
+  first.process().kill('SIGCONT');
+  const lost = { sandboxId, organizationId: CALLER.organizationId, executorId: first.id, reason: 'HOST_LOST' };
+  await expect.poll(() => ended, WITHIN).toContainEqual(lost);
+  await expect(first.command(sandboxId, ['true'])).rejects.toMatchObject({ reason: 'SERVICE_UNAVAILABLE' });
+  await expect.poll(leases, WITHIN).toEqual(expect.arrayContaining([first.id, second.id]));
 });
 
 test('an executor that leaves nothing behind leaves no lease either', async () => {

@@ -79,3 +79,28 @@ test('a pod on which nothing can be noted keeps no other from it', async () => {
   await expect.poll(() => podsOf(refused), WITHIN).toHaveLength(1);
   await executor.destroy(refused);
 });
+
+test('a pod that does not end keeps no executor from starting', async () => {
+  await expect.poll(warm, WITHIN).toBe(1);
+  const [held] = await executor.engine.list();
+  const pod = { namespace: POOL_NAMESPACE, name: executor.engine.nameOf(held!) };
+  const hold = (value: string[]) =>
+    core.patchNamespacedPod({ ...pod, body: [{ op: 'add', path: '/metadata/finalizers', value }] });
+  await hold(['test.drydock.dev/held']);
+  await executor.kill();
+  try {
+    // An executor waits for 30 s until a pod that it deletes is gone.
+    const began = performance.now();
+    await executor.restart();
+    expect(performance.now() - began).toBeLessThan(25_000);
+    expect((await core.readNamespacedPod(pod)).metadata!.deletionTimestamp).toBeDefined();
+  } finally {
+    await hold([]);
+  }
+  const gone = () =>
+    core.readNamespacedPod(pod).then(
+      () => false,
+      ({ code }) => code === 404,
+    );
+  await expect.poll(gone, WITHIN).toBe(true);
+});

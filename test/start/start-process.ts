@@ -28,9 +28,12 @@ export function run(script: string, args: string[], environment: Record<string, 
   return follow(['sh', 'deploy/local/bootstrap.sh', script, ...args], environment);
 }
 
-/** Runs a command in the checkout, in a process group of its own, and reads what it prints. */
-export function follow([command = '', ...args]: string[], environment: Record<string, string>) {
-  const running = execa(command, args, {
+/**
+ * Runs a command in the checkout, in a process group of its own, and reads what it prints. It is interrupted when the tests are
+ * killed, and can then end what it has started.
+ */
+export function follow(command: string[], environment: Record<string, string>) {
+  const running = execa('setpriv', ['--pdeathsig', 'INT', '--', ...command], {
     cwd: ROOT,
     env: environment,
     detached: true,

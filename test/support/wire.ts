@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { Agent, type IncomingMessage, request } from 'node:http';
-import { type ClientHttp2Stream, connect, type OutgoingHttpHeaders } from 'node:http2';
+import { Agent, type IncomingMessage, type OutgoingHttpHeader, request } from 'node:http';
+import { type ClientHttp2Stream, type ClientSessionOptions, connect, type OutgoingHttpHeaders } from 'node:http2';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { createFileRegistry, fromBinary, fromJson, type JsonObject, toBinary } from '@bufbuild/protobuf';
@@ -16,6 +16,12 @@ const MAX_SESSION_MB = 1_000;
 const registry = createFileRegistry(
   fromBinary(FileDescriptorSetSchema, readFileSync(join(BUILD, 'descriptors.binpb'))),
 );
+
+/** Of a caller; several to send all of them. */
+export type Credential = string | readonly string[] | undefined;
+
+/** Node knows the option, its types do not yet. */
+type LenientOptions = ClientSessionOptions & { strictSingleValueFields: boolean };
 
 /** What an error says, on either transport. */
 export type Refusal = {
@@ -63,21 +69,29 @@ export const CALLS = {
   removeFile: { grpc: 'drydock.v1.FileService/RemoveFile', http: ['DELETE', '/v1/sandboxes/{sandboxId}/files/{path}'] },
 } satisfies Record<string, PublicCall>;
 
-/** Calls of the public API as bytes on the wire, so that anything can be sent, also what no client would; of nobody without a credential. */
-export function connectWire({ gatewayAddress, httpUrl }: Endpoints, credential: string | undefined) {
-  const session = connect(`http://${gatewayAddress}`, { maxSessionMemory: MAX_SESSION_MB });
+/**
+ * Calls of the public API as bytes on the wire, so that anything can be sent, also what no client would: of nobody without a
+ * credential, and with a header for each of several.
+ */
+export function connectWire({ gatewayAddress, httpUrl }: Endpoints, credential: Credential) {
+  const lenient: LenientOptions = { maxSessionMemory: MAX_SESSION_MB, strictSingleValueFields: false };
+  const session = connect(`http://${gatewayAddress}`, lenient);
   session.on('error', () => {});
-  const authorization = credential === undefined ? {} : { authorization: `Bearer ${credential}` };
+  const credentials = [credential ?? []].flat();
+  const authorization: Record<string, string[]> =
+    credentials.length > 0 ? { authorization: credentials.map((each) => `Bearer ${each}`) } : {};
   /** A gRPC call whose messages are still to be sent. */
   const open = (method: string, headers: OutgoingHttpHeaders = {}): ClientHttp2Stream =>
-    session.request({
-      ':method': 'POST',
-      ':path': `/${method}`,
-      'content-type': 'application/grpc',
-      te: 'trailers',
-      ...authorization,
-      ...headers,
-    });
+    session.request(
+      listed({
+        ':method': 'POST',
+        ':path': `/${method}`,
+        'content-type': 'application/grpc',
+        te: 'trailers',
+        ...authorization,
+        ...headers,
+      }),
+    );
   const grpcBytes = async (method: string, message: Uint8Array, headers?: OutgoingHttpHeaders): Promise<Refusal> => {
     const stream = open(method, headers);
     stream.end(framed(message));
@@ -120,6 +134,13 @@ export function connectWire({ gatewayAddress, httpUrl }: Endpoints, credential: 
       agent.destroy();
     },
   };
+}
+
+/** Names and values in turn, a name for each of several values. */
+function listed(headers: Record<string, OutgoingHttpHeader | undefined>): string[] {
+  return Object.entries(headers).flatMap(([name, values]) =>
+    [values ?? []].flat().flatMap((each) => [name, `${each}`]),
+  );
 }
 
 export type Wire = ReturnType<typeof connectWire>;

@@ -14,6 +14,7 @@ import {
   ControlServiceDefinition,
   FilesystemServiceDefinition,
   ListDirectoryResponse,
+  ListResponse,
   OpenCell,
   ProcessServiceDefinition,
   StartRequest,
@@ -186,10 +187,27 @@ describe('an answer that', () => {
       respond(stream);
       stream.end(frameOf(bytes));
     };
-    const before = process.memoryUsage().heapUsed;
-    for (const name of ['ListDirectory', 'List', 'ProbeNetwork'])
+    for (const name of ['ListDirectory', 'List', 'ProbeNetwork']) {
+      const before = process.memoryUsage().heapUsed;
       expect(await endOf(call(name), answer, PATIENT_MS)).toMatchObject({ reason: 'INTERNAL' });
-    expect(process.memoryUsage().heapUsed - before).toBeLessThan(250 * MiB);
+      expect(process.memoryUsage().heapUsed - before, name).toBeLessThan(50 * MiB);
+    }
+  });
+
+  test('has as many processes and words as an agent’s can have is taken', async () => {
+    const process = {
+      processId: 'prc_1',
+      pid: 1,
+      command: Array(500).fill('a'),
+      startUnixMicroseconds: 1,
+      detached: true,
+    };
+    const list = ListResponse.fromPartial({ processes: Array(1_000).fill(process) });
+    link.agent.answer = (stream) => {
+      respond(stream);
+      stream.end(frameOf(ListResponse.encode(list).finish()));
+    };
+    expect((await link.processes.list({}, { deadlineMs: PATIENT_MS })).processes).toHaveLength(1_000);
   });
 
   test('is as large as an agent’s can be is taken', async () => {

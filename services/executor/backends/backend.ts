@@ -58,7 +58,10 @@ export function takenOver(): DrydockError {
 export type Watcher = {
   /** An instance ended without `destroy`. May be called twice for one instance. */
   ended(instanceId: string, reason: EndedReason): void;
-  /** Another executor has taken an instance over. */
+  /**
+   * Another executor has taken an instance over. If the claim was not yet on the instance, the other executor destroys it, and
+   * `ended` follows.
+   */
   takenOver(instanceId: string): void;
   /** Events may have been missed, or another executor was lost: reconcile. */
   changed(): void;

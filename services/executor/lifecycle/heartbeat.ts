@@ -7,6 +7,7 @@ import type { CellHosts } from '../executions/cell-hosts.ts';
 import type { Slots } from '../executions/slots.ts';
 import type { Capacity } from '../instances/capacity.ts';
 import type { Pool } from '../instances/pool.ts';
+import type { Quarantine } from '../sandboxes/quarantine.ts';
 import type { Sandboxes } from '../sandboxes/sandboxes.ts';
 
 const INTERVAL_MS = 1_000;
@@ -14,6 +15,7 @@ const INTERVAL_MS = 1_000;
 export type Dependencies = {
   events: Events;
   sandboxes: Sandboxes;
+  quarantine: Quarantine;
   cellHosts: CellHosts;
   capacity: Capacity;
   slots: Slots;
@@ -54,7 +56,7 @@ export function createHeartbeat(dependencies: Dependencies): Heartbeat {
 }
 
 function stateOf(dependencies: Dependencies): ExecutorAnnounced {
-  const { sandboxes, cellHosts, capacity, slots, pool } = dependencies;
+  const { sandboxes, quarantine, cellHosts, capacity, slots, pool } = dependencies;
   // Idle cell hosts are evicted when capacity is needed, so theirs is announced as free.
   const [idle, used] = cellHosts.idleAndUsed();
   const idleBytes = idle.reduce((sum, { reservation }) => sum + reservation.share.memoryBytes, 0);
@@ -62,7 +64,7 @@ function stateOf(dependencies: Dependencies): ExecutorAnnounced {
     executorId: dependencies.executorId,
     address: dependencies.address,
     capacity: dependencies.maxSandboxes,
-    sandboxes: sandboxes.list().length + used.length,
+    sandboxes: sandboxes.list().length + quarantine.ids().length + used.length,
     freeMemoryBytes: Math.max(0, capacity.freeMemoryBytes() + idleBytes),
     warm: Object.fromEntries(pool.sizes('sandbox')),
     ownWarm: pool.ownWarm(),

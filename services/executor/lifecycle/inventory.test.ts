@@ -1,11 +1,12 @@
 import { mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { parseCatalog } from '#libs/catalog/catalog.ts';
 import { createLogger } from '#libs/log.ts';
 import type { Backend, Cluster, Takeover } from '../backends/backend.ts';
 import type { Claim } from '../backends/claim.ts';
+import { type Capacity, createCapacity } from '../instances/capacity.ts';
 import type { Instance, Instances } from '../instances/instances.ts';
 import { type Claims, openClaims } from '../sandboxes/claims.ts';
 import { createQuarantine, type Quarantine } from '../sandboxes/quarantine.ts';
@@ -31,6 +32,7 @@ const catalog = parseCatalog({
 
 let directory: string;
 let claims: Claims;
+let capacity: Capacity;
 let quarantine: Quarantine;
 let existing: Awaited<ReturnType<Backend['list']>>;
 let known: Set<string>;
@@ -49,7 +51,8 @@ beforeEach(async () => {
   [existing, known, adopted, destroyed, reported, logged, takenOver] = [[], new Set(), [], [], [], [], []];
   takeovers = [];
   const log = Object.assign(createLogger('test'), { error: (_: object, message: string) => void logged.push(message) });
-  quarantine = createQuarantine(log);
+  capacity = createCapacity({ maxSandboxes: 10, memoryBytes: 1_024 * MiB });
+  quarantine = createQuarantine({ capacity, largestBytes: 512 * MiB, log });
   const backend = {
     list: async () => existing,
     cluster: { takeOver: async () => takeovers } as Partial<Cluster> as Cluster,
@@ -208,10 +211,76 @@ test('a sandbox that cannot be adopted is quarantined until its deadline, and re
   expect(reported).toEqual(['sbx_1']);
 });
 
+test('what is quarantined takes capacity until it is adopted or ended', async () => {
+  const free = () => capacity.freeMemoryBytes() / MiB;
+  for (const id of ['ins_damaged', 'ins_1']) exists(id);
+  for (const id of ['ins_damaged', 'ins_without']) await writeFile(fileOf(id), '');
+  await claims.write('ins_1', claimOf('sbx_1', { template: 'gone' }));
+  await inventory.adopt();
+  await inventory.reconcile();
+  expect(quarantine.ids().toSorted()).toEqual(['ins_1', 'ins_damaged', 'ins_without']);
+  expect(free()).toBe(1_024 - 512 - 256);
+  await claims.write('ins_1', claimOf('sbx_1'));
+  await inventory.reconcile();
+  expect(free()).toBe(1_024 - 512);
+  await claims.write('ins_damaged', claimOf('sbx_2', { confirmed: false }));
+  await inventory.reconcile();
+  expect(free()).toBe(1_024);
+});
+
 test('a sandbox whose template has left the catalogue is quarantined', async () => {
   exists('ins_1');
   await claims.write('ins_1', claimOf('sbx_1', { template: 'gone' }));
   await inventory.adopt();
   expect(destroyed).toEqual([]);
   expect(quarantine.ids()).toEqual(['ins_1']);
+});
+
+describe('an instance that does not end', () => {
+  let ended: PromiseWithResolvers<void>;
+  let asked: string[];
+  beforeEach(async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    ended = Promise.withResolvers();
+    asked = [];
+    const { destroyUnknown } = dependencies.instances;
+    dependencies.instances.destroyUnknown = async (id) => {
+      asked.push(id);
+      if (id === 'ins_stuck') await ended.promise;
+      await destroyUnknown(id);
+    };
+    for (const id of ['ins_stuck', 'ins_ours', 'ins_nobodys']) exists(id);
+    await claims.write('ins_stuck', claimOf('sbx_stuck', { confirmed: false }));
+    await claims.write('ins_ours', claimOf('sbx_ours'));
+  });
+  afterEach(() => vi.useRealTimers());
+
+  test('keeps an executor from nothing for longer than 2 s, and is asked to end once', async () => {
+    const starting = inventory.adopt();
+    await vi.waitFor(() => expect(asked).toHaveLength(2));
+    await vi.advanceTimersByTimeAsync(2_000);
+    await starting;
+    expect(adopted).toMatchObject([{ sandboxId: 'sbx_ours' }]);
+    expect(destroyed).toEqual(['ins_nobodys']);
+    const reconciling = inventory.reconcile();
+    await vi.advanceTimersByTimeAsync(2_000);
+    await reconciling;
+    expect(asked.filter((id) => id === 'ins_stuck')).toHaveLength(1);
+    expect(await claims.list()).toContain('ins_stuck');
+
+    ended.resolve();
+    await vi.waitFor(async () => expect(await claims.list()).toEqual(['ins_ours']));
+    expect(reported).toEqual(['sbx_stuck']);
+  });
+
+  test('and whose sandbox has another one by then is not reported as its end', async () => {
+    const starting = inventory.adopt();
+    await vi.waitFor(() => expect(asked).toHaveLength(2));
+    await vi.advanceTimersByTimeAsync(2_000);
+    await starting;
+    adopted.push(claimOf('sbx_stuck'));
+    ended.resolve();
+    await vi.waitFor(async () => expect(await claims.list()).toEqual(['ins_ours']));
+    expect(reported).toEqual([]);
+  });
 });

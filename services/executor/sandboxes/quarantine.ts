@@ -1,9 +1,14 @@
 import type { Logger } from '#libs/log.ts';
+import type { Claim } from '../backends/claim.ts';
+import type { Capacity, Reservation } from '../instances/capacity.ts';
 
-/** Instances that have a claim, or may have one, and cannot be adopted yet. They run on, unusable. */
+/** Instances that have a claim, or may have one, and cannot be adopted yet. They run on, unusable, and take capacity. */
 export type Quarantine = {
-  /** Adds an instance, with its sandbox if that is known. Logs a cause that is new. */
-  keep(instanceId: string, cause: unknown, sandboxId?: string): void;
+  /**
+   * Adds an instance, with its claim if that can be read: without one it takes the memory of the largest template. `exists` is
+   * false if there is the claim alone. Logs a cause that is new.
+   */
+  keep(instanceId: string, cause: unknown, found: { claim: Claim | undefined; exists: boolean }): void;
   /** Removes an instance that was adopted or destroyed. */
   release(instanceId: string): void;
   ids(): string[];
@@ -11,19 +16,35 @@ export type Quarantine = {
   sandboxIds(): string[];
 };
 
-export function createQuarantine(log: Logger): Quarantine {
-  const kept = new Map<string, { message: string; sandboxId: string | undefined }>();
+export type Dependencies = {
+  capacity: Pick<Capacity, 'occupy'>;
+  /** Memory of an instance whose claim cannot be read. */
+  largestBytes: number;
+  log: Logger;
+};
+
+type Kept = { message: string; sandboxId: string | undefined; reservation: Reservation | undefined };
+
+export function createQuarantine({ capacity, largestBytes, log }: Dependencies): Quarantine {
+  const kept = new Map<string, Kept>();
+  const release = (instanceId: string) => {
+    kept.get(instanceId)?.reservation?.[Symbol.dispose]();
+    kept.delete(instanceId);
+  };
   return {
-    keep(instanceId, cause, sandboxId) {
+    keep(instanceId, cause, { claim, exists }) {
       const message = String(cause);
+      const sandboxId = claim?.sandboxId;
       if (kept.get(instanceId)?.message !== message)
         log.error(
           { err: cause, instanceId, sandboxId },
           'sandbox quarantined, retrying every 30 s: mend the cause, or destroy its instance and remove its claim',
         );
-      kept.set(instanceId, { message, sandboxId });
+      release(instanceId);
+      const reservation = exists ? capacity.occupy(claim?.limits.memoryBytes ?? largestBytes) : undefined;
+      kept.set(instanceId, { message, sandboxId, reservation });
     },
-    release: (instanceId) => void kept.delete(instanceId),
+    release,
     ids: () => [...kept.keys()],
     sandboxIds: () => [...kept.values()].flatMap(({ sandboxId }) => sandboxId ?? []),
   };

@@ -3,6 +3,7 @@ import { expect, vi } from 'vitest';
 import type { Scope } from '../../../services/gateway/owners.ts';
 import { type connectGrpc, connectHttp, type Endpoints } from '../../support/api.ts';
 import { createTenant, type Tenant } from '../../support/tenants.ts';
+import type { Credential } from '../../support/wire.ts';
 
 /** Longer than it takes to use a key that ends by then. */
 const SHORT_MS = 5_000;
@@ -24,6 +25,9 @@ export const WRONG = [
   'the token of a revoked key',
   'the key of a deleted organisation',
   'the token of a deleted organisation',
+  'a right key and a wrong one',
+  'a wrong key and a right one',
+  'a right key twice',
 ] as const;
 
 type Platform = Endpoints & { apiKey: string };
@@ -31,12 +35,12 @@ type Api = ReturnType<typeof connectGrpc>;
 /** A key, and a token that stands for it. */
 type Pair = { key: string; token: string };
 
-/** Credentials that nobody may do anything with; those that were the tenant's have opened something before. */
+/** Credentials that nobody may do anything with; those that were the tenant's have opened something before. Of two at once, one or both are right. */
 export async function wrongCredentials(
   platform: Platform,
   operator: Api,
   { api }: Tenant,
-): Promise<Record<(typeof WRONG)[number], string | undefined>> {
+): Promise<Record<(typeof WRONG)[number], Credential>> {
   const status = async (credential: string) => (await connectHttp(platform, credential)('GET', '/v1/languages')).status;
   const make = async (expireTime?: Date) => {
     const { apiKey, secret } = await createKey(api, [...SCOPES], expireTime);
@@ -66,6 +70,9 @@ export async function wrongCredentials(
     'the token of a revoked key': revoked.token,
     'the key of a deleted organisation': ended.key,
     'the token of a deleted organisation': ended.token,
+    'a right key and a wrong one': [live.key, revoked.key],
+    'a wrong key and a right one': [revoked.key, live.key],
+    'a right key twice': [live.key, live.key],
   };
 }
 

@@ -110,6 +110,7 @@ test.each([
   ['list the link', 'os.listdir("/run/drydock/link")'],
   ['reach the link', 'socket.socket(socket.AF_UNIX).connect("/run/drydock/link/agent.sock")'],
   ['replace the agent', 'open("/run/drydock/agent", "wb")'],
+  ['read the shadow file', 'open("/etc/shadow").read()'],
   ['write to the hosts file', 'open("/etc/hosts", "a")'],
   ['write to the root', 'open("/x", "w")'],
   ['kill the agent', 'os.kill(1, 9)'],

@@ -131,8 +131,7 @@ func TestCellWithAFlood(t *testing.T) {
 	s := sandboxtest.New(t, sandboxtest.Options{Cells: true, Memory: 96 << 20})
 	c := s.OpenCell()
 	c.Begin(&pb.StartRequest{Command: []string{"head", "-c", "268435456", "/dev/zero"}})
-	// There is no reader for a while.
-	time.Sleep(300 * time.Millisecond)
+	s.UntilBlocked("head")
 	usage, err := s.Control.GetUsage(s.Context(time.Second), &pb.GetUsageRequest{})
 	sandboxtest.Must(t, err)
 	if usage.Usage.MemoryBytes > 64<<20 {

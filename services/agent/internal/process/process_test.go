@@ -129,7 +129,7 @@ func TestReaderWhoStopsStopsTheProgramAndLosesNothing(t *testing.T) {
 	ctx := s.Context(30 * time.Second)
 	stream, err := s.Process.Start(ctx, &pb.StartRequest{ProcessId: sandboxtest.NewID(), Command: []string{"head", "-c", "30000000", "/dev/zero"}})
 	sandboxtest.Must(t, err)
-	time.Sleep(300 * time.Millisecond)
+	s.UntilBlocked("head")
 	if infos, err := s.Process.List(ctx, &pb.ListRequest{}); err != nil || infos.Processes[0].Exited != nil {
 		t.Fatalf("it ran on: %v %v", infos, err)
 	}

@@ -1,4 +1,11 @@
-import { CoordinationV1Api, CoreV1Api, KubeConfig, type V1Service, VersionApi } from '@kubernetes/client-node';
+import {
+  CoordinationV1Api,
+  CoreV1Api,
+  KubeConfig,
+  type V1Pod,
+  type V1Service,
+  VersionApi,
+} from '@kubernetes/client-node';
 import { DrydockError } from '#libs/errors.ts';
 import type { Logger } from '#libs/log.ts';
 import type { Backend, Cluster, Watcher } from '../backend.ts';
@@ -15,7 +22,7 @@ import {
 } from './instance-pods.ts';
 import { sharedNamespaceOf } from './namespace.ts';
 import { openNamespaces } from './namespaces.ts';
-import { createNotes, type Notes, writeOn } from './notes.ts';
+import { createNotes, type Notes, noteOn, writeOn } from './notes.ts';
 import { joinPeers, type Peers } from './peers.ts';
 import { EXECUTOR_LABEL, nameOf, resourcesFor } from './pod.ts';
 import { endOf } from './pod-state.ts';
@@ -136,15 +143,24 @@ function clusterOf(parts: Parts, isolated: boolean): Cluster {
 
 function watch(parts: Parts, watcher: Watcher): AsyncDisposable {
   const { pods, peers, namespaceOf, deleting } = parts;
+  /** Taken over without a claim on them: the new owner destroys those. */
+  const unclaimed = new Set<string>();
+  const takenOver = (pod: V1Pod, instanceId: string) => {
+    namespaceOf.delete(instanceId);
+    if (!noteOn(pod)) unclaimed.add(instanceId);
+    watcher.takenOver(instanceId);
+  };
   const subscriptions = new AsyncDisposableStack();
   subscriptions.use(
     pods.onChange((pod, isDeleted) => {
       const instanceId = instanceOf(pod);
-      if (!namespaceOf.has(instanceId)) return;
+      const isHeld = namespaceOf.has(instanceId);
+      if (isHeld && !isOwn(parts, pod)) takenOver(pod, instanceId);
+      if (noteOn(pod)) unclaimed.delete(instanceId);
+      if (isDeleted) namespaceOf.delete(instanceId);
+      if (isDeleted && unclaimed.delete(instanceId)) return watcher.ended(instanceId, 'HOST_LOST');
       const reason = endOf(pod, isDeleted);
-      if (!isOwn(parts, pod) || isDeleted) namespaceOf.delete(instanceId);
-      if (!isOwn(parts, pod)) watcher.takenOver(instanceId);
-      else if (reason && !deleting.has(instanceId)) watcher.ended(instanceId, reason);
+      if (isHeld && isOwn(parts, pod) && reason && !deleting.has(instanceId)) watcher.ended(instanceId, reason);
     }),
   );
   subscriptions.use(pods.onResumed(() => watcher.changed()));
