@@ -1,27 +1,34 @@
 import { Command } from 'commander';
+import { prepareCluster } from '../dev-cluster/cluster.ts';
 import { ensureImages } from '../images/build.ts';
 import { generate } from './generate.ts';
+import { raiseKernelLimits } from './kernel-limits.ts';
 import { addCounts, type Counts, countsLine, stageLine } from './stage-counts.ts';
 import { ensureSystemPackages } from './system-packages.ts';
-import { IMAGES, startTestEngine } from './test-engine.ts';
+import { DATA_DIRECTORY, IMAGES, startTestEngine } from './test-engine.ts';
 import { runVitest } from './vitest-stage.ts';
 
 /** Each with the vitest project that it is of, and its files; without, all of them. */
 const SUITES: { name: string; project: string; files?: string[] }[] = [
   { name: 'authorization', project: 'e2e', files: ['test/e2e/authorization.test.ts'] },
   { name: 'hostile', project: 'hostile' },
+  { name: 'hostile on Kubernetes', project: 'kubernetes', files: ['test/kubernetes/hostile.test.ts'] },
 ];
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
 new Command('npm run security')
   .description(
-    'Runs the authorization matrix and the hostile suite, on a platform that it starts, and prints their tables and counts.',
+    'Runs the authorization matrix and the hostile suite, on a platform, an engine and a cluster that it starts, and prints their tables and counts.',
   )
   .parse();
 
 await ensureSystemPackages(say);
 await generate(say);
+await raiseKernelLimits();
+await prepareCluster(DATA_DIRECTORY, say);
+// Not only in the cheapest place.
+process.env.HOSTILE_PROGRAMS = 'all';
 const total: Counts = { passed: 0, failed: 0, skipped: 0 };
 {
   await using engine = await startTestEngine();

@@ -1,0 +1,78 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { engineSocket, KUBECONFIG } from '../integration/executor/backend-under-test.ts';
+
+type HostProcess = { pid: number; parent: number; started: string; threads: number; command: string };
+
+/** Processes of the host at one time, by id. */
+export type ProcessTable = ReadonlyMap<number, HostProcess>;
+
+const KERNEL = 2;
+const INIT = 1;
+const MACHINES_OWN = '/var/run/docker.sock';
+const SHIM = 'containerd-shim';
+
+/** Words in the command lines of what runs instances for the tests: the engine, its shims, or a node of a cluster. */
+const RUNTIME: readonly string[] = KUBECONFIG
+  ? ['/cluster/', '/run/drydock-cluster']
+  : engineSocket() === MACHINES_OWN
+    ? ['dockerd', 'containerd']
+    : [`${dirname(engineSocket())}/`];
+
+export async function readProcesses(): Promise<ProcessTable> {
+  const ids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const read = await Promise.all(ids.map((id) => readProcess(Number(id)).catch(orEnded)));
+  return new Map(read.filter((each) => each !== undefined).map((each) => [each.pid, each]));
+}
+
+async function readProcess(pid: number): Promise<HostProcess | undefined> {
+  const [stat, command] = await Promise.all([
+    readFile(`/proc/${pid}/stat`, 'utf8'),
+    readFile(`/proc/${pid}/cmdline`, 'utf8'),
+  ]);
+  // The name before it may have any character.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const parent = Number(fields[1]);
+  if (pid === KERNEL || (parent === KERNEL && command === '')) return undefined;
+  return { pid, parent, started: fields[19]!, threads: Number(fields[17]), command: command.replaceAll('\0', ' ') };
+}
+
+type Own = {
+  own: HostProcess[];
+  /** Of these, what was not there before. */
+  newOwn: string[];
+  /** How many others were not there before. */
+  newOthers: number;
+};
+
+/**
+ * Processes that came from this test or from no one known: those below it, below what runs instances, below the kernel, and those
+ * without a parent that were not there before. All others are below processes that were there before and are someone else's.
+ */
+export function ownOf(now: ProcessTable, before: ProcessTable): Own {
+  const isNew = ({ pid, started }: HostProcess) => before.get(pid)?.started !== started;
+  const isOwn = (start: HostProcess): boolean => {
+    for (let each: HostProcess | undefined = start; each; each = now.get(each.parent)) {
+      const { pid, parent, command } = each;
+      if (pid === process.pid || pid === process.ppid) return true;
+      if (RUNTIME.some((word) => command.includes(word))) return true;
+      if (parent === KERNEL) return true;
+      if (parent === INIT) return isNew(each) && !command.includes(SHIM);
+    }
+    return false;
+  };
+  const all = [...now.values()];
+  const own = all.filter(isOwn);
+  const newOwn = own.filter(isNew).map(({ pid, command }) => `${pid} ${command.slice(0, 100)}`);
+  return { own, newOwn, newOthers: all.filter(isNew).length - newOwn.length };
+}
+
+export async function descriptorsOf(processes: readonly HostProcess[]): Promise<number> {
+  const counts = processes.map(async ({ pid }) => (await readdir(`/proc/${pid}/fd`).catch(orEnded))?.length ?? 0);
+  return (await Promise.all(counts)).reduce((total, each) => total + each, 0);
+}
+
+/** A process may end while it is read. */
+function orEnded(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT' && error.code !== 'ESRCH') throw error;
+}

@@ -1,0 +1,84 @@
+import type { AppliedLimits } from '#proto/drydock/internal/v1/spec.ts';
+import type { Verdict } from '#proto/drydock/v1/execution.ts';
+import { PRELUDE } from './prelude.ts';
+
+/** What stops a hostile program, as the table says it. */
+export type Limit =
+  | 'processes'
+  | 'memory'
+  | 'disk'
+  | 'CPU time'
+  | 'wall time'
+  | 'output'
+  | 'descriptors'
+  | 'file size'
+  | 'queued signals'
+  | 'locked memory'
+  | 'arguments'
+  | 'capabilities'
+  | 'seccomp filter'
+  | 'read-only mounts'
+  | 'file rights'
+  | 'user namespace'
+  | 'PID namespace'
+  | 'network namespace'
+  | 'IPC namespace'
+  | 'end of the program'
+  | 'compiler’s limits';
+
+/** Where a program runs: how, and on what. */
+export const PLACES = ['cell', 'sandbox', 'live', 'pod', 'live pod', 'gVisor', 'live gVisor'] as const;
+export type Place = (typeof PLACES)[number];
+
+/** How a program may end, and what it may print. */
+export type Ending = {
+  /** Any of these. A live sandbox limits neither time nor output: there its caller leaves, and the verdict is the one it would be. */
+  ends?: readonly Verdict[];
+  /** All of its standard output, but for the last line's end. */
+  says?: RegExp;
+};
+
+export type Program = Ending & {
+  name: string;
+  stoppedBy: Limit;
+  /** Python, which has the names of the prelude. */
+  source: string;
+  /** Options of the compiler: the source is C++ then, compiled before it is run. */
+  compiler?: readonly string[];
+  limits?: Partial<AppliedLimits>;
+  /** What is otherwise in some places, and why. Without `ends` and `says`, it is not run there. */
+  elsewhere?: Partial<Record<Place, Ending & { because: string }>>;
+};
+
+/** Errors by which a kernel refuses what it would be harmful to do. */
+const REFUSAL = 'E(PERM|ACCES|NOSYS|ROFS|NOENT|SRCH|AFNOSUPPORT|PROTONOSUPPORT|NODEV|NXIO|OPNOTSUPP)';
+export const REFUSED = new RegExp(`^(refused ${REFUSAL}\\n?)+$`);
+
+/** A program that attempts these, each of which is to be refused, and which then ends well. */
+export function refused(name: string, stoppedBy: Limit, ...attempts: string[]): Program {
+  return { name, stoppedBy, source: attempts.map((attempt) => `attempt(lambda: ${attempt})`).join('\n') };
+}
+
+/** A program that repeats this until it is refused, says after how many times, and ends well. */
+export function exhausting(name: string, stoppedBy: Limit, attempt: string, prepared = ''): Program {
+  return { name, stoppedBy, source: `${prepared}\nexhaust(lambda: ${attempt})`, says: EXHAUSTED };
+}
+
+/** Errors by which a limit is told, after some that went well. */
+const EXHAUSTED = /^\d+, then E(AGAIN|MFILE|NFILE|NOSPC|NOMEM|DQUOT|NOBUFS|TOOMANYREFS|PERM|MLINK)$/;
+
+/** The whole source of a program. */
+export function sourceOf({ source, compiler }: Program): string {
+  return compiler ? source : `${PRELUDE}\n${source}\n`;
+}
+
+/** What is to come of a program in a place; undefined where it is not run there, for the reason that its exception gives. */
+export function expectedIn(
+  { ends = ['ACCEPTED'], says, elsewhere }: Program,
+  place: Place,
+): Required<Ending> | undefined {
+  const exception = elsewhere?.[place];
+  if (exception && !exception.ends && !exception.says) return undefined;
+  const expected = { ends, says: says ?? (ends.includes('ACCEPTED') ? REFUSED : /^/), ...exception };
+  return { ends: expected.ends, says: expected.says };
+}

@@ -1,0 +1,152 @@
+import Table from 'cli-table3';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { newId } from '#libs/ids.ts';
+import type { TestExecutor } from '../integration/executor/fixture.ts';
+import { QUANTITIES, readHost, settledSince, TOLERANCES } from './host-meter.ts';
+import { type Lane, type Outcome, openLane } from './lanes.ts';
+import { startNeighbour } from './neighbour.ts';
+import { ALL_PROGRAMS, FEW_CALLS, FEW_PROGRAMS } from './programs/all.ts';
+import { CALLS, type Call } from './programs/calls.ts';
+import { expectedIn, type Place, type Program } from './programs/program.ts';
+
+/** `npm run security` runs every program in every place; `npm test` each in its cheapest, and some in every other. */
+const RUNS_ALL = process.env.HOSTILE_PROGRAMS === 'all';
+const CHEAPEST: Place = 'cell';
+/** Places that run a program at one time. */
+const LANES = 4;
+
+/** The programs of each place, and with what its executor is started. */
+export type Run = { places: readonly Place[]; start: () => Promise<TestExecutor> };
+
+/** Runs hostile programs in each place, one after the other in each of a few lanes, beside a neighbour that must not notice. */
+export function hostilePrograms(title: string, runs: readonly Run[]): void {
+  const results: Results = new Map();
+  const summaries: string[] = [];
+  for (const run of runs) {
+    describe(`${title}: ${run.places.join(', ')}`, () => {
+      let scene: Scene;
+      beforeAll(async () => {
+        scene = await setUp(run);
+      });
+      afterAll(() => scene?.[Symbol.asyncDispose]());
+
+      describe.each(run.places)('in a %s', (place) => {
+        test.concurrent.for(programsOf(place))('$name', async (program, { expect }) => {
+          const outcome = await scene.attempt(place, (lane) => lane.run(program));
+          note(results, program, place, outcome);
+          const { ends, says } = expectedIn(program, place)!;
+          const told = `${outcome.stdout.slice(0, 500)} ${outcome.stderr.slice(-1000)}`;
+          expect.soft(ends, told).toContain(outcome.verdict);
+          if (outcome.verdict === 'ACCEPTED') expect.soft(outcome.stdout.trimEnd(), told).toMatch(says);
+          expect(outcome.next, told).toBe('fine');
+        });
+
+        test.concurrent.for(callsOf(place))('$name', async (call, { expect }) => {
+          const { next, ...outcome } = await scene.attempt(place, (lane) => lane.call!(call));
+          note(results, call, place, outcome);
+          expect.soft(outcome.stdout).toMatch(call.answers);
+          expect(next, outcome.stdout).toBe('fine');
+        });
+      });
+
+      test('no neighbour notices', () => {
+        summaries.push(`${run.places.join(', ')}: ${scene.neighbour.summary()}`);
+        expect(scene.neighbour.affected).toEqual([]);
+      });
+
+      test('the host is as it was', async () => {
+        const { before } = scene;
+        const { after, grown, judged, newOwn, settings } = await settledSince(before);
+        for (const name of QUANTITIES) {
+          const bound = judged.includes(name)
+            ? `may grow by ${TOLERANCES[name]}`
+            : 'not judged: others started programs';
+          summaries.push(`  ${name}: ${before.reading[name]} before, ${after[name]} after, ${bound}`);
+        }
+        expect(grown, newOwn.join('\n')).toEqual([]);
+        expect(settings).toEqual(before.settings);
+      });
+    });
+  }
+  afterAll(() =>
+    print(
+      runs.flatMap(({ places }) => places),
+      results,
+      summaries,
+    ),
+  );
+}
+
+type Attempted = Outcome & {
+  /** `fine`, or what was in the way of the next program. */
+  next: string;
+};
+type Attack = Program | Call;
+type Results = Map<Attack, Map<Place, string>>;
+type Scene = Awaited<ReturnType<typeof setUp>>;
+
+/** An executor with a neighbour, and lanes in each place that have run an ordinary program. */
+async function setUp({ places, start }: Run) {
+  await using started = new AsyncDisposableStack();
+  const executor = started.use(await start());
+  const neighbour = started.use(await startNeighbour(executor));
+  const open = async (place: Place) => started.use(await openLane(executor, place, newId('org')));
+  const lanes = new Map<Place, Lane[]>();
+  for (const place of places) {
+    const opened = await Promise.all(Array.from({ length: LANES }, () => open(place)));
+    await Promise.all(opened.map((lane) => lane.next()));
+    lanes.set(place, opened);
+  }
+  const before = await readHost();
+  const kept = started.move();
+  return {
+    neighbour,
+    before,
+    async attempt(place: Place, attack: (lane: Lane) => Promise<Outcome>): Promise<Attempted> {
+      const free = lanes.get(place)!;
+      // One that was harmed is not used again.
+      const lane = free.pop() ?? (await open(place));
+      const outcome = await attack(lane);
+      try {
+        await lane.next();
+        free.push(lane);
+        return { ...outcome, next: 'fine' };
+      } catch (error) {
+        return { ...outcome, next: String(error) };
+      }
+    },
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  };
+}
+
+function programsOf(place: Place): Program[] {
+  const programs = RUNS_ALL || place === CHEAPEST ? ALL_PROGRAMS : FEW_PROGRAMS;
+  return programs.filter((program) => expectedIn(program, place));
+}
+
+/** A live sandbox on this host is the cheapest place for calls. */
+function callsOf(place: Place): Call[] {
+  if (!place.startsWith('live')) return [];
+  return RUNS_ALL || place === 'live' ? CALLS : FEW_CALLS;
+}
+
+function note(results: Results, program: Attack, place: Place, { verdict, stdout }: Outcome): void {
+  const row = results.get(program) ?? new Map<Place, string>();
+  const codes = [...new Set(stdout.match(/\bE[A-Z0-9]{3,}\b|^[A-Z_]{8,}$/g))];
+  row.set(place, verdict === 'ACCEPTED' ? codes.slice(0, 3).join(' ') || 'harmless' : verdict);
+  results.set(program, row);
+}
+
+function print(places: Place[], results: Results, summaries: string[]): void {
+  const table = new Table({ head: ['program', 'stopped by', ...places], style: { head: [], border: [] } });
+  for (const [{ name, stoppedBy }, row] of results)
+    table.push([name, stoppedBy, ...places.map((place) => row.get(place) ?? '')]);
+  const programs = RUNS_ALL ? ALL_PROGRAMS : [...results.keys()].filter((each) => 'source' in each);
+  const exceptions = programs.flatMap(({ name, elsewhere = {} }) =>
+    places.flatMap((place) => (elsewhere[place] ? [`${place}: ${name}: ${elsewhere[place].because}`] : [])),
+  );
+  const counts = places.map((place) => `${[...results.values()].filter((row) => row.has(place)).length} in ${place}`);
+  process.stdout.write(
+    `${[table.toString(), `hostile programs: ${counts.join(', ')}`, ...summaries, ...exceptions].join('\n')}\n`,
+  );
+}
