@@ -18,7 +18,7 @@ import { createCellHosts } from './executions/cell-hosts.ts';
 import { createSlots } from './executions/slots.ts';
 import { createCapacity } from './instances/capacity.ts';
 import { createInstances } from './instances/instances.ts';
-import { createPool } from './instances/pool.ts';
+import { createPool, mostWarm } from './instances/pool.ts';
 import { drainOnSignal, untilEmpty } from './lifecycle/drain.ts';
 import { createHeartbeat } from './lifecycle/heartbeat.ts';
 import { createInventory } from './lifecycle/inventory.ts';
@@ -39,7 +39,7 @@ await run(log, async (shutdown) => {
   const tls = readTls(config.tlsDirectory, 'executor');
   const catalog = readCatalog(config.catalogFile);
   await using _lock = await lockDirectory(dataDirectory, 'another executor');
-  await using backend = await openBackend(config, log);
+  await using backend = await openBackend(config, maxSandboxes + mostWarm(catalog), log);
   using drain = drainOnSignal(log);
   const leaving = AbortSignal.any([shutdown, drain.begun]);
   await using events = connectEvents({ url: config.natsUrl, name: `executor-${executorId}`, log });
