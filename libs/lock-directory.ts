@@ -10,8 +10,14 @@ export async function lockDirectory(directory: string, another: string): Promise
   await mkdir(directory, { recursive: true, mode: 0o700 });
   // An existing directory keeps its mode in mkdir.
   await chmod(directory, 0o700);
-  const path = join(directory, 'held');
-  if (await answers(path)) throw new Error(`${another} holds ${directory}`);
+  const lock = await listenAlone(join(directory, 'held'));
+  if (!lock) throw new Error(`${another} holds ${directory}`);
+  return lock;
+}
+
+/** Listens on a unix socket until disposed, in place of one that has lost its process. Undefined if another process does. */
+export async function listenAlone(path: string): Promise<AsyncDisposable | undefined> {
+  if (await isHeld(path)) return undefined;
   await rm(path, { force: true });
   const server = createServer((socket) => socket.destroy()).unref();
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve));
@@ -22,7 +28,7 @@ export async function lockDirectory(directory: string, another: string): Promise
 const UNHELD = ['ECONNREFUSED', 'ENOENT'];
 
 /** Whether a process listens on the socket. Throws on any error that does not answer this, such as a full backlog. */
-function answers(path: string): Promise<boolean> {
+export function isHeld(path: string): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);
     socket.once('connect', () => {

@@ -2,6 +2,7 @@ import { availableParallelism, hostname, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { type Environment, readEnvironment } from '#libs/config.ts';
 import { processIdsOfHost } from './instances/host-processes.ts';
+import { FIRST_USER_ID, MAX_USER_ID, USER_IDS, type UserIds } from '#libs/user-ids.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 // The path of a unix socket has at most 107 bytes, of which 46 follow the data directory.
@@ -16,6 +17,9 @@ const EXECUTOR_ID_WORDS = '1 to 63 lower-case letters, digits and inner dashes';
 // The name of a namespace is this prefix and the id of an organisation.
 const NAMESPACE_PREFIX = /^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/;
 const NAMESPACE_PREFIX_WORDS = '1 to 32 lower-case letters, digits and inner dashes';
+
+// As many replicas as the chart allows.
+const MAX_INDEX = 999;
 
 export function loadConfig(variables: Environment) {
   const env = readEnvironment(variables);
@@ -39,6 +43,7 @@ export function loadConfig(variables: Environment) {
     networkIsolation: env.oneOf('KUBERNETES_NETWORK_ISOLATION', ['enforced', 'none'], 'enforced'),
     cpuOvercommit: env.integer('KUBERNETES_CPU_OVERCOMMIT', 1, { min: 1, max: 100 }),
     agentImage: backend === 'kubernetes' ? env.string('KUBERNETES_AGENT_IMAGE') : '',
+    userIds: userIdsFrom(env),
     dockerSocket: env.string('DOCKER_SOCKET', '/var/run/docker.sock'),
     agentBinary: env.string('AGENT_BINARY', join(ROOT, '.build/bin/drydock-agent')),
     seccompProfile: env.string('SECCOMP_PROFILE', join(ROOT, '.build/seccomp.json')),
@@ -69,4 +74,17 @@ export function loadConfig(variables: Environment) {
   };
   env.check();
   return config;
+}
+
+/** Of executors on one host or in one cluster each has an index, and so its own ids. */
+function userIdsFrom(env: ReturnType<typeof readEnvironment>): UserIds {
+  // 65,536 and below are a host's own users, and those of its services.
+  const lowest = env.integer('EXECUTOR_FIRST_USER_ID', FIRST_USER_ID, { min: 65_536, max: MAX_USER_ID });
+  const count = env.integer('EXECUTOR_USER_IDS', USER_IDS, {
+    min: 1,
+    max: MAX_USER_ID - lowest + 1,
+  });
+  const last = Math.floor((MAX_USER_ID - lowest + 1) / count) - 1;
+  const index = env.integer('EXECUTOR_INDEX', 0, { max: Math.max(0, Math.min(last, MAX_INDEX)) });
+  return { first: lowest + index * count, count };
 }

@@ -19,7 +19,7 @@ import { createSlots } from './executions/slots.ts';
 import { createCapacity } from './instances/capacity.ts';
 import { warnOfFewProcesses } from './instances/host-processes.ts';
 import { createInstances } from './instances/instances.ts';
-import { createPool } from './instances/pool.ts';
+import { createPool, mostWarm } from './instances/pool.ts';
 import { drainOnSignal, untilEmpty } from './lifecycle/drain.ts';
 import { createHeartbeat } from './lifecycle/heartbeat.ts';
 import { createInventory } from './lifecycle/inventory.ts';
@@ -41,7 +41,7 @@ await run(log, async (shutdown) => {
   const catalog = readCatalog(config.catalogFile);
   warnOfFewProcesses(config, catalog, log);
   await using _lock = await lockDirectory(dataDirectory, 'another executor');
-  await using backend = await openBackend(config, log);
+  await using backend = await openBackend(config, maxSandboxes + mostWarm(catalog), log);
   using drain = drainOnSignal(log);
   const leaving = AbortSignal.any([shutdown, drain.begun]);
   const name = `executor-${executorId}`;

@@ -95,9 +95,9 @@ test('an exit is told at once though a background child keeps the output open', 
 });
 
 describe('what a program is and may', () => {
-  test('it has uid 1000, no capability, no new privileges and a seccomp filter', async () => {
+  test('it has a user of its own, no capability, no new privileges and a seccomp filter', async () => {
     const { stdout } = await api.command(sandboxId, ['cat', '/proc/self/status']);
-    expect(stdout).toMatch(/^Uid:\s+1000\s+1000\s+1000\s+1000$/m);
+    expect(stdout).toMatch(/^Uid:\s+(2\d{9})(\s+\1){3}$/m);
     expect(stdout).toMatch(/^CapEff:\s+0{16}$/m);
     expect(stdout).toMatch(/^CapPrm:\s+0{16}$/m);
     expect(stdout).toMatch(/^NoNewPrivs:\s+1$/m);

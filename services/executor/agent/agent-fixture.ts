@@ -11,12 +11,13 @@ import type { StreamLimits } from './stream-limits.ts';
 const AGENT = join(import.meta.dirname, '../../../.build/bin/drydock-agent');
 const NAMESPACES = ['--pid', '--mount', '--ipc', '--fork'];
 export const STREAMS: StreamLimits = { processes: 256, inputs: 128, files: 192, watches: 16, tunnels: 128 };
+const [USER, OWNER] = ['71001', '71002'];
 // A home, and the /proc of the new namespace.
 const PREPARE = `set -e
 mount -t proc proc /proc
 mount -t tmpfs -o mode=755 tmpfs /home
 mkdir /home/user
-chown 1000:1000 /home/user
+chown ${USER}:${USER} /home/user
 exec "$@"`;
 
 /** Opens a link to an agent, which `dial` makes connect to a socket. */
@@ -66,7 +67,7 @@ export async function startTestAgent() {
 }
 
 const run = (socket: string) =>
-  execa('unshare', [...NAMESPACES, 'sh', '-c', PREPARE, 'sh', AGENT, 'serve', socket], { reject: false });
+  execa('unshare', [...NAMESPACES, 'sh', '-c', PREPARE, 'sh', AGENT, 'serve', socket, USER, OWNER], { reject: false });
 
 /** Ends the first process of the namespaces, and with it all others and `unshare`. */
 async function stop(unshare: ReturnType<typeof run>): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Logger } from '#libs/log.ts';
+import type { UserIds } from '#libs/user-ids.ts';
 import type { Backend } from './backend.ts';
 
 /** The part of the executor's configuration that concerns its backend. */
@@ -13,6 +14,7 @@ export type BackendConfig = {
   networkIsolation: 'enforced' | 'none';
   cpuOvercommit: number;
   agentImage: string;
+  userIds: UserIds;
   dockerSocket: string;
   agentBinary: string;
   seccompProfile: string;
@@ -20,8 +22,8 @@ export type BackendConfig = {
   cellSeccompProfile: string;
 };
 
-/** Opens the configured backend. Does not load the library of the other one, which takes tens of MiB. */
-export async function openBackend(config: BackendConfig, log: Logger): Promise<Backend> {
+/** Opens the configured backend for at most `maxInstances` at one time. Does not load the library of the other one, which takes tens of MiB. */
+export async function openBackend(config: BackendConfig, maxInstances: number, log: Logger): Promise<Backend> {
   if (config.backend === 'kubernetes') {
     const { createKubernetesBackend } = await import('./kubernetes/backend.ts');
     const { id: executorId, kubeconfig, namespacePrefix, agentImage, cpuOvercommit, networkIsolation } = config;
@@ -43,11 +45,13 @@ export async function openBackend(config: BackendConfig, log: Logger): Promise<B
       log,
     });
   }
-  const { createDockerBackend } = await import('./docker/backend.ts');
-  return createDockerBackend({
+  const { openDockerBackend } = await import('./docker/backend.ts');
+  return openDockerBackend({
     socket: config.dockerSocket,
     executorId: config.id,
     dataDirectory: config.dataDirectory,
+    userIds: config.userIds,
+    maxInstances,
     agentBinary: config.agentBinary,
     seccompProfile: config.seccompProfile,
     cellBinary: config.cellBinary,

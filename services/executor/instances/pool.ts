@@ -26,6 +26,11 @@ export type Pool = {
   forget(organizationId: string): Promise<void>;
 };
 
+/** The most shared warm instances of all templates. Those that are reserved are within the executor's capacity. */
+export function mostWarm(catalog: Catalog): number {
+  return [...catalog.templates.values()].reduce((sum, { pool }) => sum + pool.ceiling + (pool.cells?.ceiling ?? 0), 0);
+}
+
 export type PoolDependencies = { catalog: Catalog; instances: Instances; capacity: Capacity; log: Logger };
 
 /**

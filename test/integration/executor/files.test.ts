@@ -23,8 +23,8 @@ test('a file comes back as it went, with its parents made', async () => {
     type: 'FILE',
   });
   expect((await executor.readFile(sandboxId, '/home/user/deep/er/data.bin')).equals(data)).toBe(true);
-  const { stdout } = await executor.command(sandboxId, ['stat', '-c', '%u %s', 'deep/er/data.bin']);
-  expect(stdout).toBe(`1000 ${data.length}\n`);
+  const { stdout } = await executor.command(sandboxId, ['stat', '-c', '%U %G %s', 'deep/er/data.bin']);
+  expect(stdout).toBe(`user user ${data.length}\n`);
 });
 
 test('a part of a file', async () => {

@@ -19,6 +19,7 @@ import {
 import type { SourceFile, Verdict } from '#proto/drydock/v1/execution.ts';
 import { FileServiceDefinition, WriteFileRequest } from '#proto/drydock/v1/file.ts';
 import { ProcessServiceDefinition, StartProcessRequest } from '#proto/drydock/v1/process.ts';
+import { userIdsAt } from '../../../deploy/local/user-ids.ts';
 import { collect, type Finished } from '../../support/api.ts';
 import { type Nats, startNats } from '../../support/nats.ts';
 import { freePort } from '../../support/ports.ts';
@@ -88,6 +89,7 @@ export async function startExecutor({ pool = { floor: 1, ceiling: 4 }, template,
     EXECUTOR_ID: id,
     EXECUTOR_ADDRESS: address,
     EXECUTOR_METRICS_ADDRESS: `127.0.0.1:${metricsPort}`,
+    ...userIdsAt(port),
     EXECUTOR_DATA_DIR: join(directory, 'data'),
     CATALOG_FILE: join(directory, 'catalog.json'),
     NATS_URL: nats.url,
@@ -119,6 +121,7 @@ export async function startExecutor({ pool = { floor: 1, ceiling: 4 }, template,
     nats,
     address,
     dataDirectory: variables.EXECUTOR_DATA_DIR,
+    catalogFile: variables.CATALOG_FILE,
     process: () => child,
     /** Ends it as a crash would. */
     kill: () => end('SIGKILL'),

@@ -50,13 +50,20 @@ test('the engine was asked for a hardened container', () => {
   });
   expect(HostConfig.MaskedPaths).toContain('/proc/kcore');
   expect(Config).toMatchObject({ NetworkDisabled: true, User: '0:0' });
-  expect(Object.keys(Config.Labels).toSorted()).toEqual(['drydock.executor', 'drydock.instance', 'drydock.template']);
+  expect(Object.keys(Config.Labels).toSorted()).toEqual([
+    'drydock.executor',
+    'drydock.instance',
+    'drydock.template',
+    'drydock.user',
+  ]);
 });
 
-test('of the host there are three mounts, none of which can be written or is the engine’s socket', () => {
+test('of the host there are five mounts, none of which can be written or is the engine’s socket', () => {
   const binds = container.Mounts.filter(({ Type }) => Type === 'bind');
   expect(binds.map(({ Destination, RW }) => [Destination, RW]).toSorted()).toEqual([
+    ['/etc/group', false],
     ['/etc/hosts', false],
+    ['/etc/passwd', false],
     ['/run/drydock/agent', false],
     ['/run/drydock/link', false],
   ]);
@@ -87,14 +94,40 @@ print(*sorted(p for p in (m.split()[1] for m in open("/proc/self/mounts")) if os
   expect(writable).toBe('/dev/mqueue /dev/shm /home/user /tmp');
 });
 
-test('a program has uid 1000, no capability, no new privileges, a filter and no core', async () => {
+test('a program has its instance’s user, no capability, no new privileges, a filter and no core', async () => {
+  const user = container.Config.Labels['drydock.user'];
   const status = await inside('print(open("/proc/self/status").read())');
   for (const set of ['Inh', 'Prm', 'Eff', 'Amb']) expect(status).toMatch(new RegExp(`^Cap${set}:\\s+0{16}$`, 'm'));
-  expect(status).toMatch(/^Uid:\s+1000\s+1000\s+1000\s+1000$/m);
-  expect(status).toMatch(/^Groups:\s*(1000)?\s*$/m);
+  for (const kind of ['Uid', 'Gid']) expect(status).toMatch(new RegExp(`^${kind}:(\\s+${user}){4}$`, 'm'));
+  expect(status).toMatch(/^Groups:\s*$/m);
   expect(status).toMatch(/^NoNewPrivs:\s+1$/m);
   expect(status).toMatch(/^Seccomp:\s+2$/m);
   expect(await inside('print(open("/proc/self/limits").read())')).toMatch(/Max core file size\s+0\s+0/);
+});
+
+test('it is named `user`, whose home and files are its own', async () => {
+  const user = Number(container.Config.Labels['drydock.user']);
+  const names = `import getpass, grp, os, pwd
+me = pwd.getpwuid(os.getuid()); home = os.stat("/home/user")
+print(me.pw_name, me.pw_dir, grp.getgrgid(os.getgid()).gr_name, pwd.getpwnam("root").pw_uid, home.st_uid, home.st_gid)`;
+  expect(await inside(names)).toBe(`user /home/user user 0 ${user} ${user}`);
+  await executor.writeFile(sandboxId, 'written.txt', 'x');
+  expect(await inside('import os; print(os.stat("written.txt").st_uid)')).toBe(`${user}`);
+});
+
+test('each instance has a user and an owner that no other has, and gets them back only when it is gone', async () => {
+  const engine = connectEngine(engineSocket(), executor.id);
+  const others = await Promise.all([executor.sandbox(), executor.sandbox()]);
+  const users = async () => {
+    const containers = await Promise.all((await engine.list()).map((instanceId) => engine.inspect(instanceId)));
+    return containers.map(({ Config }) => [Number(Config.Labels['drydock.user']), ...Config.Entrypoint.slice(-2)]);
+  };
+  const before = await users();
+  for (const [user, ...given] of before) expect(given).toEqual([`${user}`, `${Number(user) + 1}`]);
+  expect(new Set(before.map(([user]) => user)).size).toBe(before.length);
+  await executor.destroy(others[0]!);
+  await executor.sandbox();
+  expect(new Set((await users()).map(([user]) => user)).size).toBe(before.length);
 });
 
 test('it sees no network, no engine and nobody else', async () => {

@@ -10,8 +10,12 @@ import (
 // kept are the capabilities needed to start programs as another user, and to end them.
 var kept = []uint{unix.CAP_SETUID, unix.CAP_SETGID, unix.CAP_KILL}
 
-// identify takes the ids that the namespace has been given.
+// identify takes the ids that the namespace has been given. Outside they are those that this process has already, so that the
+// kernel lets it be read and traced, unlike a process that changes its user.
 func identify() error {
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return fmt.Errorf("not dumpable: %w", err)
+	}
 	if _, _, number := unix.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0); number != 0 {
 		return fmt.Errorf("no groups: %w", number)
 	}

@@ -22,6 +22,9 @@ func main() {
 
 func run(agent *link) error {
 	unix.CloseOnExec(agent.socket)
+	if err := agent.send(wire.Message{Kind: wire.Made}); err != nil {
+		return err
+	}
 	request, err := agent.receive()
 	if err != nil {
 		return err

@@ -20,10 +20,13 @@ import (
 
 const usage = `drydock-agent runs as the first process of a sandbox.
 
-  drydock-agent serve SOCKET    dials out to a unix socket and serves gRPC on it, for ever
-  drydock-agent listen SOCKET   serves gRPC on a unix socket of its own; @NAME is an abstract one
-  drydock-agent connect SOCKET  pipes its standard streams to a listening agent
-  drydock-agent install FILE    copies itself, so that it can be executed there and not read
+  drydock-agent serve SOCKET [USER OWNER]   dials out to a unix socket and serves gRPC on it, for ever
+  drydock-agent listen SOCKET [USER OWNER]  serves gRPC on a unix socket of its own; @NAME is an abstract one
+  drydock-agent connect SOCKET              pipes its standard streams to a listening agent
+  drydock-agent install FILE                copies itself, so that it can be executed there and not read
+
+An agent that is root needs two ids that no other sandbox of the host has, from 1 to 2147483647: programs run as USER, and
+OWNER owns what the kernel makes for them. Of any other agent programs have its own user.
 `
 
 // Run is the command: it returns once its work is done or has failed. Arguments that it does not know end the process.
@@ -32,17 +35,22 @@ func Run(arguments []string) error {
 		fmt.Print(usage)
 		return nil
 	}
-	if len(arguments) != 2 {
+	if len(arguments) < 2 {
 		return refuse()
 	}
-	u := user.Current()
-	switch mode, target := arguments[0], arguments[1]; mode {
-	case "serve":
-		return serve(u, target, 0, func(server *grpc.Server) error { return link.Dial(server, target) })
-	case "listen":
+	mode, target, ids := arguments[0], arguments[1], arguments[2:]
+	switch mode {
+	case "serve", "listen":
+		u, err := user.Parse(ids)
+		if err != nil {
+			return err
+		}
+		if mode == "serve" {
+			return serve(u, target, 0, func(server *grpc.Server) error { return link.Dial(server, target) })
+		}
 		return serve(u, target, process.LostGrace, func(server *grpc.Server) error { return link.Listen(server, target, u) })
 	case "connect":
-		return link.ConnectStdio(target, u)
+		return link.ConnectStdio(target)
 	case "install":
 		if err := install(target); err != nil {
 			return err

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -21,8 +22,6 @@ import (
 )
 
 const (
-	// firstUserID is the id of a cell's first process outside. Nothing else has it, and root cannot be in a cell.
-	firstUserID = 64001
 	// How long the first process of a cell may take to answer. A fork is the longest that it does.
 	answerTimeout = 10 * time.Second
 	// When memory runs out, programs are chosen before it, and it before the agent: its end frees the cell's file systems.
@@ -56,33 +55,35 @@ type cell struct {
 }
 
 // newCell makes a cell as far as possible before its sizes are known.
-func newCell(processes *process.Table, program string, hidden []string) (*cell, error) {
+func newCell(u user.User, processes *process.Table, program string, hidden []string) (*cell, error) {
 	link, theirs, err := socketPair()
 	if err != nil {
 		return nil, fault.New(pb.Reason_CELL_UNAVAILABLE, "a socket for a cell: %v", err)
 	}
 	defer theirs.Close()
-	first, err := processes.StartInit(program, []string{"cell"}, attributes(theirs))
+	c := &cell{link: link}
+	// The owner of the namespaces is the user of the thread that makes them.
+	c.first, err = user.AsOwner(u, func() (*process.Init, error) {
+		return processes.StartInit(program, []string{"cell"}, attributes(theirs))
+	})
 	if err != nil {
-		_ = link.Close()
-		return nil, statusOf(fmt.Errorf("namespaces, with %s in them: %w", program, err))
+		err = fmt.Errorf("namespaces, with %s in them: %w", program, err)
+	} else {
+		err = c.begin(u, hidden)
 	}
-	c := &cell{first: first, link: link}
-	if err := c.begin(hidden); err != nil {
+	if err != nil {
 		c.close()
 		return nil, statusOf(err)
 	}
 	return c, nil
 }
 
-// begin gives the namespace its ids: one for the first process, and that of programs. Mapping root would take a capability.
-// Users come last: until then these files belong to the namespace's root.
-func (c *cell) begin(hidden []string) error {
-	for _, kind := range []string{"gid_map", "uid_map"} {
-		text := fmt.Sprintf("0 %d 1\n%d %d 1\n", firstUserID, user.ID, user.ID)
-		if err := os.WriteFile(fmt.Sprintf("/proc/%d/%s", c.first.PID, kind), []byte(text), 0); err != nil {
-			return err
-		}
+func (c *cell) begin(u user.User, hidden []string) error {
+	if _, _, err := c.answer(wire.Made); err != nil {
+		return err
+	}
+	if _, err := user.AsOwner(u, func() (any, error) { return nil, identify(c.first.PID, u) }); err != nil {
+		return err
 	}
 	if err := c.send(wire.Message{Kind: wire.Begin, Texts: hidden}, nil); err != nil {
 		return err
@@ -91,12 +92,42 @@ func (c *cell) begin(hidden []string) error {
 	return err
 }
 
+// identify gives the namespace of a first process its ids, as only its owner may: the owner is its root, and programs are who they
+// are in every cell. Mapping our root would take a capability.
+func identify(pid int, u user.User) error {
+	if err := raise(unix.CAP_SETUID, unix.CAP_SETGID); err != nil {
+		return err
+	}
+	ids := fmt.Sprintf("0 %d 1\n%d %d 1\n", u.Owner, user.InCells, u.ID)
+	for _, file := range []struct{ name, text string }{
+		{"oom_score_adj", strconv.Itoa(firstScore)}, {"gid_map", ids}, {"uid_map", ids},
+	} {
+		if err := os.WriteFile(fmt.Sprintf("/proc/%d/%s", pid, file.name), []byte(file.text), 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// raise makes capabilities of this thread effective that it has not lost with its user.
+func raise(capabilities ...uint) error {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var sets [2]unix.CapUserData
+	if err := unix.Capget(&header, &sets[0]); err != nil {
+		return err
+	}
+	for _, capability := range capabilities {
+		sets[capability/32].Effective |= 1 << (capability % 32)
+	}
+	return unix.Capset(&header, &sets[0])
+}
+
 func attributes(link *os.File) *spawn.Attributes {
 	return &spawn.Attributes{
-		Directory: "/", Environment: environment, Files: []uintptr{0, 1, 2, link.Fd()}, Score: firstScore,
+		Directory: "/", Environment: environment, Files: []uintptr{0, 1, 2, link.Fd()},
 		TimerSlack: spawn.OurTimerSlack,
 		Namespaces: namespaces, Capabilities: capabilities,
-		// It has the agent's user until it is a program, and an unmapped one afterwards.
+		// No process is of its user.
 		Share: true,
 	}
 }
@@ -243,7 +274,9 @@ func (c *cell) kill() { c.first.Kill() }
 
 // close ends the cell and waits until nothing of it is left.
 func (c *cell) close() {
-	c.kill()
 	_ = c.link.Close()
-	<-c.first.Gone
+	if c.first != nil {
+		c.kill()
+		<-c.first.Gone
+	}
 }

@@ -2,6 +2,7 @@ package cell_test
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -114,6 +115,24 @@ def call(x86, arm, *arguments):
 try: print('got', ` + expression + `)
 except OSError as error: print('refused', error.errno)`)})
 	return strings.TrimSpace(r.Stdout + r.Stderr)
+}
+
+func TestTheFirstProcessIsTheOwner(t *testing.T) {
+	s := sandboxtest.New(t, sandboxtest.Options{Cells: true})
+	c := s.OpenCell()
+	ids := strings.Repeat(fmt.Sprintf("\t%d", sandboxtest.OwnerID), 4) + "\n"
+	for _, first := range firstProcesses(s) {
+		status, err := os.ReadFile("/proc/" + first + "/status")
+		sandboxtest.Must(t, err)
+		score, err := os.ReadFile("/proc/" + first + "/oom_score_adj")
+		sandboxtest.Must(t, err)
+		if !strings.Contains(string(status), "Uid:"+ids+"Gid:"+ids) || string(score) != "900\n" {
+			t.Errorf("%s %s", status, score)
+		}
+	}
+	if r := c.Sh("id -u; id -g"); r.Stdout != "1000\n1000\n" {
+		t.Errorf("%+v", r)
+	}
 }
 
 func TestWhatACellForbids(t *testing.T) {

@@ -105,8 +105,8 @@ func TestACellThatEndsByItself(t *testing.T) {
 	s.CellWorks()
 }
 
-// killFirstProcesses ends the agent's children, as the kernel may for want of memory.
-func killFirstProcesses(s *sandboxtest.Sandbox) {
+// firstProcesses are the agent's children.
+func firstProcesses(s *sandboxtest.Sandbox) []string {
 	s.T.Helper()
 	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", s.PID, s.PID))
 	sandboxtest.Must(s.T, err)
@@ -116,14 +116,24 @@ func killFirstProcesses(s *sandboxtest.Sandbox) {
 		more, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/children", s.PID, task.Name()))
 		children = append(children, more...)
 	}
+	first := strings.Fields(string(children))
+	if len(first) == 0 {
+		s.T.Fatal("no first process of a cell")
+	}
+	return first
+}
+
+// killFirstProcesses ends them, as the kernel may for want of memory.
+func killFirstProcesses(s *sandboxtest.Sandbox) {
+	s.T.Helper()
 	killed := 0
-	for _, child := range strings.Fields(string(children)) {
-		if pid, err := strconv.Atoi(child); err == nil && syscall.Kill(pid, syscall.SIGKILL) == nil {
+	for _, first := range firstProcesses(s) {
+		if pid, err := strconv.Atoi(first); err == nil && syscall.Kill(pid, syscall.SIGKILL) == nil {
 			killed++
 		}
 	}
 	if killed == 0 {
-		s.T.Fatal("no first process of a cell")
+		s.T.Fatal("no first process of a cell could be ended")
 	}
 }
 

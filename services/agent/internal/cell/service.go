@@ -69,7 +69,7 @@ func (s *Service) make() (*cell, error) {
 		return nil, fault.New(pb.Reason_CELLS_UNSUPPORTED, "no cell: the agent may not change its user")
 	}
 	s.processes.LeaveToCells()
-	return newCell(s.processes, s.program, s.hidden)
+	return newCell(s.user, s.processes, s.program, s.hidden)
 }
 
 // open opens the cell made in advance, or a new one.

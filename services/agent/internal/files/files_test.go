@@ -76,7 +76,8 @@ func TestFilesGoThereAndBack(t *testing.T) {
 	if whole != piece+piece+piece || part != "abcdef0123" {
 		t.Errorf("%d bytes, %q", len(whole), part)
 	}
-	if owner := s.MustRun("stat", "-c", "%u:%g:%a", "deep/er", "deep/er/file").Stdout; owner != "1000:1000:755\n1000:1000:750\n" {
+	expected := fmt.Sprintf("%d:%[1]d:755\n%[1]d:%[1]d:750\n", sandboxtest.UserID)
+	if owner := s.MustRun("stat", "-c", "%u:%g:%a", "deep/er", "deep/er/file").Stdout; owner != expected {
 		t.Errorf("%q", owner)
 	}
 	// Written again without a mode, it keeps its mode.

@@ -2,6 +2,7 @@ package process_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -41,11 +42,20 @@ func TestStandardStreamsOpenByName(t *testing.T) {
 	}
 }
 
+func TestPipesAreTheOwnersSoThatTheirPagesAreTheSandboxs(t *testing.T) {
+	s := sandboxtest.New(t, sandboxtest.Options{})
+	r, err := s.Run(&pb.StartRequest{Command: []string{"stat", "-Lc", "%u:%a", "/proc/self/fd/0", "/proc/self/fd/1", "/proc/self/fd/2"}, Stdin: []byte("x")})
+	sandboxtest.Must(t, err)
+	if r.Stdout != strings.Repeat(fmt.Sprintf("%d:666\n", sandboxtest.OwnerID), 3) {
+		t.Errorf("%+v", r)
+	}
+}
+
 func TestProgramHasNoRights(t *testing.T) {
 	s := sandboxtest.New(t, sandboxtest.Options{})
 	r := s.MustRun("sh", "-c", "id; cat /proc/self/status; echo $HOME $USER $PATH $LANG $TERM; pwd; ls /proc/self/fd | wc -l")
 	for _, expected := range []string{
-		"uid=1000", "gid=1000", "CapPrm:\t0000000000000000", "CapEff:\t0000000000000000", "CapBnd:\t00000000000000e0",
+		fmt.Sprintf("uid=%d gid=%[1]d", sandboxtest.UserID), "CapPrm:\t0000000000000000", "CapEff:\t0000000000000000", "CapBnd:\t00000000000000e0",
 		"CapAmb:\t0000000000000000", "NoNewPrivs:\t1", "Groups:\t \n", "SigBlk:\t0000000000000000", "SigIgn:\t0000000000000000",
 		"/home/user user /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin C.UTF-8\n/home/user\n4\n",
 	} {
@@ -345,7 +355,7 @@ func TestTerminal(t *testing.T) {
 			break
 		}
 	}
-	for _, expected := range []string{"xterm-256color\r\n/dev/pts/", ":1000\r\n30 90\r\n", "40 100\r\n", "open\r\n"} {
+	for _, expected := range []string{"xterm-256color\r\n/dev/pts/", fmt.Sprintf(":%d\r\n30 90\r\n", sandboxtest.UserID), "40 100\r\n", "open\r\n"} {
 		if !strings.Contains(output.String(), expected) {
 			t.Errorf("no %q in %q", expected, output.String())
 		}

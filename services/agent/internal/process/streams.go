@@ -16,6 +16,15 @@ func (p *Process) openFiles(request *pb.StartRequest) (theirs, outputs []*os.Fil
 	if request.Terminal != nil {
 		return p.openTerminal(request.Terminal)
 	}
+	// A program may enlarge them, which the kernel charges to the user that made them.
+	_, err = user.AsOwner(p.user, func() (any, error) {
+		theirs, outputs, err = p.openPipes(request)
+		return nil, err
+	})
+	return theirs, outputs, err
+}
+
+func (p *Process) openPipes(request *pb.StartRequest) (theirs, outputs []*os.File, err error) {
 	var stdin *os.File
 	if request.OpenStdin || len(request.Stdin) > 0 {
 		var ours *os.File
@@ -73,7 +82,7 @@ func pipe(direction direction) (theirs *os.File, ours *os.File, err error) {
 	if direction == ourWriting {
 		fds[0], fds[1] = fds[1], fds[0]
 	}
-	// The agent owns it, but a program may open its end by name: /dev/stdin, /dev/stdout, /dev/stderr. gVisor refuses the mode.
+	// The program does not own it, but may open its end by name: /dev/stdin, /dev/stdout, /dev/stderr. gVisor refuses the mode.
 	err = syscall.Fchmod(fds[1], 0o666)
 	if errors.Is(err, syscall.EPERM) {
 		err = nil

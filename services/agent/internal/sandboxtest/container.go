@@ -1,6 +1,7 @@
 package sandboxtest
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -38,7 +39,7 @@ func (s *Sandbox) launchContainer(options Options) {
 		"run", "--detach", "--entrypoint", "/run/drydock/agent", "--network", "none", "--read-only", "--log-driver", "none",
 		"--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--security-opt", "seccomp=" + profile,
 		"--volume", s.binary + ":/run/drydock/agent:ro", "--volume", directory + ":/run/drydock/link:ro",
-		"--tmpfs", "/home/user:rw,nosuid,nodev,exec,uid=1000,gid=1000,mode=0755,size=64m", "--tmpfs", "/tmp:size=16m",
+		"--tmpfs", fmt.Sprintf("/home/user:rw,nosuid,nodev,exec,uid=%d,gid=%d,mode=0755,size=64m", UserID, UserID), "--tmpfs", "/tmp:size=16m",
 		"--user", strconv.Itoa(s.user) + ":" + strconv.Itoa(s.user),
 	}
 	if options.Cells {
@@ -57,7 +58,8 @@ func (s *Sandbox) launchContainer(options Options) {
 		processes = options.Processes
 	}
 	arguments = append(arguments, "--memory", strconv.FormatInt(memory, 10), "--memory-swap", strconv.FormatInt(memory, 10),
-		"--pids-limit", strconv.Itoa(processes), image, "serve", "/run/drydock/link/agent.sock")
+		"--pids-limit", strconv.Itoa(processes), image, "serve", "/run/drydock/link/agent.sock",
+		strconv.Itoa(UserID), strconv.Itoa(OwnerID))
 	id, err := docker(arguments...)
 	if err != nil {
 		t.Fatal(id)

@@ -34,6 +34,12 @@ const (
 	socketVariable = "DRYDOCK_TEST_SOCKET"
 )
 
+// UserID is the user of programs outside cells, and OwnerID that of what the agent makes for them.
+const (
+	UserID  = 71001
+	OwnerID = 71002
+)
+
 // Main is the TestMain of a package that makes sandboxes.
 func Main(m *testing.M) {
 	switch os.Getenv(stageVariable) {
@@ -45,7 +51,11 @@ func Main(m *testing.M) {
 		for _, name := range []string{stageVariable, modeVariable, userVariable, socketVariable} {
 			_ = os.Unsetenv(name)
 		}
-		fmt.Fprintln(os.Stderr, "agent:", agent.Run([]string{mode, socket}))
+		arguments := []string{mode, socket}
+		if mode != "connect" {
+			arguments = append(arguments, strconv.Itoa(UserID), strconv.Itoa(OwnerID))
+		}
+		fmt.Fprintln(os.Stderr, "agent:", agent.Run(arguments))
 		os.Exit(1)
 	}
 	code := m.Run()
@@ -65,7 +75,7 @@ func confine() error {
 		unix.Mount("proc", "/proc", "proc", 0, ""),
 		unix.Mount("tmpfs", "/home", "tmpfs", 0, "size=64m"),
 		os.Mkdir(user.Home, 0o755),
-		os.Chown(user.Home, user.ID, user.Group),
+		os.Chown(user.Home, UserID, UserID),
 		loopbackUp(),
 	}
 	if err := errors.Join(steps...); err != nil {
@@ -79,7 +89,7 @@ func confine() error {
 		}
 	}
 	if os.Getenv(userVariable) != "0" {
-		if err := errors.Join(syscall.Setgroups(nil), syscall.Setgid(user.Group), syscall.Setuid(user.ID)); err != nil {
+		if err := errors.Join(syscall.Setgroups(nil), syscall.Setgid(UserID), syscall.Setuid(UserID)); err != nil {
 			return err
 		}
 	}
@@ -148,7 +158,7 @@ func New(t testing.TB, options Options) *Sandbox {
 	s := &Sandbox{T: t, Socket: filepath.Join(directory, "agent.sock")}
 	mode := "serve"
 	if options.SameUser {
-		s.user = user.ID
+		s.user = UserID
 		Must(t, os.Chmod(directory, 0o777))
 	}
 	// Where another user can reach it.

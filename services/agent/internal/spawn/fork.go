@@ -134,13 +134,16 @@ func arrangeFiles(o *order) syscall.Errno {
 	return 0
 }
 
-// setScore sets the child's oom_score_adj. A child with memory of its own becomes dumpable first: only then the file belongs to
+// setScore sets the child's oom_score_adj, if there is one to set. A child with memory of its own becomes dumpable first: only then the file belongs to
 // its user.
 //
 //go:norace
 //go:nocheckptr
 //go:nosplit
 func setScore(o *order) {
+	if o.scoreBytes == 0 {
+		return
+	}
 	if o.flags&syscall.CLONE_VM == 0 {
 		_, _, _ = syscall.RawSyscall6(syscall.SYS_PRCTL, syscall.PR_SET_DUMPABLE, 1, 0, 0, 0, 0)
 	}

@@ -25,7 +25,7 @@ type Attributes struct {
 	// Credential is the program's identity, without supplementary groups; nil keeps the parent's.
 	Credential *Credential
 	Limits     Limits
-	// Score is its oom_score_adj: FirstChoice or less.
+	// Score is its oom_score_adj: FirstChoice or less; 0 keeps the parent's.
 	Score int
 	// Share lets the child use its parent's memory until it is a program, which is quicker by a third. Only for callers that know
 	// that no other process could stop the child, and that may write their own oom_score_adj.
@@ -142,7 +142,9 @@ func newOrder(program string, arguments []string, a *Attributes) (*order, error)
 	if a.Proc != 0 {
 		scoreFile = "self/oom_score_adj"
 	}
-	o.scoreBytes = uintptr(len(score))
+	if a.Score != 0 {
+		o.scoreBytes = uintptr(len(score))
+	}
 	for _, text := range []struct {
 		to   **byte
 		from string

@@ -1,12 +1,14 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Docker from 'dockerode';
 import type { SandboxLimits } from '#libs/catalog/catalog.ts';
 import { DrydockError } from '#libs/errors.ts';
 import type { Logger } from '#libs/log.ts';
+import type { UserIds } from '#libs/user-ids.ts';
 import type { Backend, InstancePlan } from '../backend.ts';
 import { listen } from '../unix-socket.ts';
+import { accountsOf } from '../user-ids.ts';
 import { type ControlGroup, openControlGroup } from './cgroup.ts';
 import {
   containerFor,
@@ -18,6 +20,8 @@ import {
   updateFor,
 } from './container.ts';
 import { watchEngine } from './events.ts';
+import { type InstanceUsers, openInstanceUsers } from './instance-users.ts';
+import { lockUserIds } from './lock-user-ids.ts';
 
 const HOSTS = '127.0.0.1 localhost sandbox\n::1 localhost sandbox\n';
 
@@ -25,6 +29,10 @@ export type DockerOptions = {
   socket: string;
   executorId: string;
   dataDirectory: string;
+  /** Of this host, and of this executor alone. */
+  userIds: UserIds;
+  /** The most instances at one time. */
+  maxInstances: number;
   agentBinary: string;
   seccompProfile: string;
   /** The program that creates cells, and its seccomp profile. */
@@ -38,17 +46,24 @@ type Engine = {
   dataDirectory: string;
   /** Control groups by instance; undefined if this host cannot reach the files of one. */
   groups: Map<string, ControlGroup | undefined>;
+  users: InstanceUsers;
+  /** Instances whose containers may not exist yet. */
+  creating: Set<string>;
   log: Logger;
 };
 
-/** Instances as containers of one Docker engine on this host. */
-export function createDockerBackend(options: DockerOptions): Backend {
+/** Instances as containers of one Docker engine on this host. Throws if the ids of users cannot be this executor's alone. */
+export async function openDockerBackend(options: DockerOptions): Promise<Backend> {
   const { executorId, dataDirectory, log } = options;
   const docker = new Docker({ socketPath: options.socket });
-  const engine: Engine = { docker, dataDirectory, groups: new Map(), log };
+  await using opened = new AsyncDisposableStack();
+  opened.use(await lockUserIds(options.userIds));
+  const users = await openInstanceUsers(docker, options);
+  const engine: Engine = { docker, dataDirectory, groups: new Map(), users, creating: new Set(), log };
   const host = prepareHostFiles(options);
   const label = `${EXECUTOR_LABEL}=${executorId}`;
   let appArmor: boolean | undefined;
+  const held = opened.move();
   return {
     capabilities: { hostsCells: true, changesLimits: true, measuresPeak: true, isOneHost: true },
     async link(instanceId, accept) {
@@ -57,10 +72,12 @@ export function createDockerBackend(options: DockerOptions): Backend {
       return listen(join(directory, SOCKET_NAME), accept);
     },
     async create(plan, signal) {
-      const linkDirectory = linkDirectoryOf(engine, plan.instanceId);
+      const user = users.take(plan.instanceId);
+      engine.creating.add(plan.instanceId);
       try {
         appArmor ??= await hasAppArmor(docker);
-        const spec = containerFor(plan, executorId, { ...host, linkDirectory }, appArmor);
+        const own = await writeOwnFiles(engine, plan, user);
+        const spec = containerFor(plan, { executorId, user, host: { ...host, ...own }, hasAppArmor: appArmor });
         const container = await docker.createContainer({ ...spec, abortSignal: signal });
         await container.start({ abortSignal: signal });
         await groupOf(engine, plan.instanceId);
@@ -69,21 +86,17 @@ export function createDockerBackend(options: DockerOptions): Backend {
           log.warn({ err: cause }, 'failed to remove a container that did not start'),
         );
         throw startFailed(plan, error);
+      } finally {
+        engine.creating.delete(plan.instanceId);
       }
     },
     destroy: (instanceId) => destroy(engine, instanceId),
-    async list() {
-      const containers = await docker.listContainers({ all: true, filters: JSON.stringify({ label: [label] }) });
-      return containers.map(({ Labels, State }) => ({
-        instanceId: Labels[INSTANCE_LABEL] ?? '',
-        running: State === 'running' || State === 'paused',
-      }));
-    },
+    list: () => list(engine, label),
     setLimits: (instanceId, limits) => setLimits(engine, instanceId, limits),
     measurePeak: async (instanceId) => (await groupOf(engine, instanceId))?.measurePeak(),
     watch: (watcher) => watchEngine(docker, label, log, watcher),
     ping: async () => void (await docker.ping()),
-    async [Symbol.asyncDispose]() {},
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
 }
 
@@ -102,15 +115,33 @@ async function groupOf({ docker, groups }: Engine, instanceId: string): Promise<
 
 async function destroy(engine: Engine, instanceId: string): Promise<void> {
   engine.groups.delete(instanceId);
-  await engine.docker
+  const isRemoved = await engine.docker
     .getContainer(nameOf(instanceId))
     .remove({ force: true, v: true })
-    .catch((error) => {
-      // 404: there is none. 409: another call is removing it.
-      if (error.statusCode !== 404 && error.statusCode !== 409) throw error;
-    });
+    .then(
+      () => true,
+      (error) => {
+        // 404: there is none. 409: another call is removing it.
+        if (error.statusCode !== 404 && error.statusCode !== 409) throw error;
+        return error.statusCode === 404;
+      },
+    );
   // Last, because the container mounts it.
   await rm(linkDirectoryOf(engine, instanceId), { recursive: true, force: true });
+  if (isRemoved) engine.users.free(instanceId);
+}
+
+/** Every container of this executor. Frees the users of those that somebody else has removed. */
+async function list({ docker, users, creating }: Engine, label: string) {
+  const before = users.holders().filter((instanceId) => !creating.has(instanceId));
+  const containers = await docker.listContainers({ all: true, filters: JSON.stringify({ label: [label] }) });
+  const listed = containers.map(({ Labels, State }) => ({
+    instanceId: Labels[INSTANCE_LABEL] ?? '',
+    running: State === 'running' || State === 'paused',
+  }));
+  const existing = new Set(listed.map(({ instanceId }) => instanceId));
+  for (const instanceId of before) if (!existing.has(instanceId)) users.free(instanceId);
+  return listed;
 }
 
 async function setLimits(engine: Engine, instanceId: string, limits: SandboxLimits): Promise<boolean> {
@@ -126,9 +157,19 @@ async function setLimits(engine: Engine, instanceId: string, limits: SandboxLimi
   return true;
 }
 
+/** Files of one instance, beside the socket that its agent dials. */
+async function writeOwnFiles(engine: Engine, { instanceId, purpose }: InstancePlan, user: number) {
+  const linkDirectory = linkDirectoryOf(engine, instanceId);
+  const [passwdFile, groupFile] = [join(linkDirectory, 'passwd'), join(linkDirectory, 'group')];
+  const { passwd, group } = accountsOf(user);
+  if (purpose === 'sandbox')
+    await Promise.all([writeFile(passwdFile, passwd, { mode: 0o644 }), writeFile(groupFile, group, { mode: 0o644 })]);
+  return { linkDirectory, passwdFile, groupFile };
+}
+
 const linkDirectoryOf = ({ dataDirectory }: Engine, instanceId: string) => join(dataDirectory, 'links', instanceId);
 
-function prepareHostFiles(options: DockerOptions): Omit<HostFiles, 'linkDirectory'> {
+function prepareHostFiles(options: DockerOptions): Omit<HostFiles, 'linkDirectory' | 'passwdFile' | 'groupFile'> {
   const { dataDirectory, agentBinary, cellBinary } = options;
   const hostsFile = join(dataDirectory, 'hosts');
   writeFileSync(hostsFile, HOSTS, { mode: 0o644 });

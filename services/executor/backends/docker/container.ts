@@ -7,6 +7,8 @@ import { fileSystemSizes } from '../file-systems.ts';
 export const EXECUTOR_LABEL = 'drydock.executor';
 export const INSTANCE_LABEL = 'drydock.instance';
 export const TEMPLATE_LABEL = 'drydock.template';
+/** Its user on this host; the owner of what the agent makes for it has the next id. */
+export const USER_LABEL = 'drydock.user';
 
 /** Paths of the agent and its socket inside. */
 const AGENT_PATH = '/run/drydock/agent';
@@ -25,28 +27,33 @@ export type HostFiles = {
   hostsFile: string;
   /** Directory of the agent's socket, one for each instance. */
   linkDirectory: string;
+  /** `/etc/passwd` and `/etc/group` of a sandbox. */
+  passwdFile: string;
+  groupFile: string;
   /** Profiles as JSON. */
   seccompProfile: string;
   cellSeccompProfile: string;
 };
 
-/**
- * A hardened container for the engine's API. A test asserts everything here on a real container. `hasAppArmor`: the engine confines
- * containers with AppArmor.
- */
-export function containerFor(
-  plan: InstancePlan,
-  executorId: string,
-  host: HostFiles,
-  hasAppArmor: boolean,
-): ContainerCreateOptions {
+export type Placement = {
+  executorId: string;
+  /** On this host; no other instance has it or the next id. */
+  user: number;
+  host: HostFiles;
+  /** The engine confines containers with AppArmor. */
+  hasAppArmor: boolean;
+};
+
+/** A hardened container for the engine's API. A test asserts everything here on a real container. */
+// Over 70 lines: one table of plain data, as the API takes it.
+export function containerFor(plan: InstancePlan, placement: Placement): ContainerCreateOptions {
+  const { executorId, user, host, hasAppArmor } = placement;
   const { limits } = plan;
   const sizes = fileSystemSizes(limits);
-  const user = 'rw,nosuid,nodev,uid=1000,gid=1000,mode=0755';
   return {
     name: nameOf(plan.instanceId),
     Image: plan.image,
-    Entrypoint: [AGENT_PATH, 'serve', `${LINK_PATH}/${SOCKET_NAME}`],
+    Entrypoint: [AGENT_PATH, 'serve', `${LINK_PATH}/${SOCKET_NAME}`, String(user), String(user + 1)],
     Cmd: [],
     Env: [`PATH=${SEARCH_PATH}`],
     Hostname: 'sandbox',
@@ -63,6 +70,7 @@ export function containerFor(
       [EXECUTOR_LABEL]: executorId,
       [INSTANCE_LABEL]: plan.instanceId,
       [TEMPLATE_LABEL]: plan.template,
+      [USER_LABEL]: String(user),
     },
     HostConfig: {
       ...(plan.runtime ? { Runtime: plan.runtime } : {}),
@@ -79,10 +87,10 @@ export function containerFor(
         `${host.agentBinary}:${AGENT_PATH}:ro`,
         `${host.linkDirectory}:${LINK_PATH}:ro`,
         `${host.hostsFile}:/etc/hosts:ro`,
-        ...(plan.purpose === 'cells' ? [`${host.cellBinary}:${CELL_PATH}:ro`] : []),
+        ...(plan.purpose === 'cells' ? [`${host.cellBinary}:${CELL_PATH}:ro`] : accountsFrom(host)),
       ],
       Tmpfs: {
-        '/home/user': `${user},exec,size=${sizes.home}`,
+        '/home/user': `rw,nosuid,nodev,uid=${user},gid=${user},mode=0755,exec,size=${sizes.home}`,
         '/tmp': `rw,nosuid,nodev,exec,mode=1777,size=${sizes.tmp}`,
       },
       ShmSize: sizes.shm,
@@ -96,6 +104,11 @@ export function containerFor(
       AutoRemove: false,
     },
   };
+}
+
+/** Cells need none: there programs have the id that their image names `user`. */
+function accountsFrom({ passwdFile, groupFile }: HostFiles): string[] {
+  return [`${passwdFile}:/etc/passwd:ro`, `${groupFile}:/etc/group:ro`];
 }
 
 /**

@@ -11,13 +11,15 @@ import (
 	"drydock.dev/agent/internal/spawn"
 )
 
-// Kind of a message. The agent asks and the cell answers: Begin with Ready, Open with Opened, either with Failed if there can
+// Kind of a message. The cell says Made when it runs. Then the agent asks and the cell answers: Begin with Ready, Open with Opened, either with Failed if there can
 // be no cell; a step with Started or Refused and, at its end, with Ended; Sweep with Swept.
 type Kind uint32
 
 const (
+	// Made comes first: before it has its program, the process's files in /proc are not its user's.
+	Made Kind = iota + 1
 	// Begin comes once the namespace has its ids, with the directories that programs must find empty.
-	Begin Kind = iota + 1
+	Begin
 	Ready
 	// Failed and Refused come with the number and the text of an error.
 	Failed
