@@ -99,7 +99,8 @@ async function* tryCase(
   { spec, program, judge, streamOutput, signal }: Trial,
   given: CaseSpec,
 ): AsyncGenerator<RunExecutionResponse, Tried & { ended: StepEnd }> {
-  const step = { ...spec.run, limits: given.limits };
+  const command = given.command.length > 0 ? given.command : spec.run.command;
+  const step = { ...spec.run, command, limits: given.limits };
   const ended = yield* program.run(step, { stdin: given.stdin, streamOutput, signal });
   const failure = failureOf(step, ended);
   const judgement: Judgement = failure
