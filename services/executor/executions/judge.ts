@@ -34,9 +34,10 @@ export function createComparison({ comparison, floatTolerance }: ExecutionSpec):
 export async function openChecker(
   open: (signal: AbortSignal) => Promise<Workspace>,
   { files, compile, run }: CheckerSpec,
+  runs: number,
   signal: AbortSignal,
 ): Promise<Judge> {
-  const program = await openProgram(open, { files, compile }, signal);
+  const program = await openProgram(open, { files, compile, runs }, signal);
   let compiled: Promise<StepEnd | undefined> | undefined;
   return {
     async judge({ stdin, expectedOutput = '' }, output, signal) {

@@ -48,7 +48,6 @@ export async function* runStep(
     peakMemoryBytes: undefined,
   };
   try {
-    await workspace.clear(endings);
     const fits = await workspace.limit(limits);
     await using peak = fits ? await workspace.measurePeak() : undefined;
     if (!fits) found.lost = 'OUT_OF_MEMORY';
