@@ -3,6 +3,7 @@ import { applyLimits, COMPILE_TIMES, millisecondsOf, RUN_TIMES } from '#libs/cat
 import { planProgram } from '#libs/catalog/program.ts';
 import { DrydockError, invalidField } from '#libs/errors.ts';
 import { checkFields, type FieldChecks } from '#libs/field-checks.ts';
+import { firstCharacters } from '#libs/first-characters.ts';
 import {
   type AppliedLimits,
   type CaseSpec,
@@ -207,5 +208,8 @@ function checkArguments(check: FieldChecks, field: string, list: string[], max: 
 function findLanguage({ languages }: Catalog, name: string): Language {
   const language = languages.get(name);
   if (language) return language;
-  throw new DrydockError('LANGUAGE_NOT_FOUND', `unknown language '${name.slice(0, 64)}'; ListLanguages names them`);
+  throw new DrydockError(
+    'LANGUAGE_NOT_FOUND',
+    `unknown language '${firstCharacters(name, 64)}'; ListLanguages names them`,
+  );
 }

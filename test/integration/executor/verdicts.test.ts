@@ -128,6 +128,12 @@ for _ in range(4): threading.Thread(target=work).start()`,
     { stderrTruncated: true, stdoutTruncated: false },
   ],
   [
+    'OUTPUT_EXCEEDED',
+    'text that is cut within a character',
+    { source: 'import sys; sys.stdout.write("x" + "é" * 2000)', limits: { outputBytes: 1000 } },
+    { stdout: `x${'é'.repeat(499)}`, stdoutTruncated: true, stdoutInvalidUtf8: false },
+  ],
+  [
     'COMPILE_ERROR',
     'a compiler that refuses',
     { source: '', compile: ['python3', '-c', 'print("out"); raise SystemExit("no")'] },
