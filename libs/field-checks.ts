@@ -1,4 +1,5 @@
 import { type FieldViolation, invalidFields } from '#libs/errors.ts';
+import { firstCharacters } from './first-characters.ts';
 
 // Details travel in trailers, which clients accept up to 8 KiB of.
 const MAX_VIOLATIONS = 20;
@@ -21,7 +22,8 @@ export type FieldChecks = {
 export function checkFields(): FieldChecks {
   const violations: FieldViolation[] = [];
   const violation = (field: string, description: string) => {
-    if (violations.length < MAX_VIOLATIONS) violations.push({ field: field.slice(0, MAX_FIELD_LENGTH), description });
+    if (violations.length < MAX_VIOLATIONS)
+      violations.push({ field: firstCharacters(field, MAX_FIELD_LENGTH), description });
   };
   return {
     violation,
@@ -33,7 +35,7 @@ export function checkFields(): FieldChecks {
     updated(mask = [], set) {
       const paths = mask.length > 0 ? mask : Object.keys(set).filter((name) => set[name]);
       for (const path of paths)
-        if (!Object.hasOwn(set, path)) violation('updateMask', `cannot change '${path.slice(0, 64)}'`);
+        if (!Object.hasOwn(set, path)) violation('updateMask', `cannot change '${firstCharacters(path, 64)}'`);
       if (paths.length === 0) violation('updateMask', 'names nothing to change');
       return new Set(paths);
     },

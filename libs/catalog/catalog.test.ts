@@ -25,7 +25,7 @@ test('every problem is told at once', () => {
   delete json.languages[0].run;
   json.languages[1].run.push('{fiel}');
   json.languages[2].compilr = [];
-  json.languages[3].outOfMemory = '';
+  json.languages[3].displayName = '';
   expect(() => parseCatalog(json)).toThrow(
     [
       'bad catalogue catalogue',
@@ -33,9 +33,9 @@ test('every problem is told at once', () => {
       'templates[0].runtime: must be a text or null',
       'templates[1].pool.floor: must be a whole number',
       'languages[0].run: is required',
-      'languages[1].run[3]: {fiel} is none of {file}, {class}, {sources}, {siblings}, {others}, {options}, {arguments}',
+      'languages[1].run[5]: {fiel} is none of {file}, {class}, {sources}, {siblings}, {others}, {options}, {arguments}',
       'languages[2].compilr: is not known here',
-      'languages[3].outOfMemory: must be a text that is not empty',
+      'languages[3].displayName: must be a text that is not empty',
     ].join('\n  '),
   );
 });

@@ -52,7 +52,7 @@ const languages = list(
       extensions: list(matches(/^\.\w+$/, 'an ending such as .py')),
       run: list(word),
     },
-    { compile: list(word), environment, outOfMemory: text },
+    { compile: list(word), environment, heapFull: matches(/^SIG[A-Z]+$/, 'a signal such as SIGABRT') },
   ),
 );
 

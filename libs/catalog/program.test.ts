@@ -5,76 +5,111 @@ import { readCatalog } from './catalog.ts';
 import { planProgram } from './program.ts';
 
 const { languages } = readCatalog(join(import.meta.dirname, '../../deploy/images/catalog.json'));
+const limits = { memoryBytes: 512 << 20, stackBytes: 64 << 20 };
 
 test('a compiled program takes every source of its language, options before them', () => {
-  const plan = planProgram(languages.get('c')!, {
-    files: ['data.txt', 'add.c', 'main.c'],
-    entrypoint: 'main.c',
-    compilerOptions: ['-Wall'],
-    arguments: ['1', '{file}'],
-  });
+  const plan = planProgram(
+    languages.get('c')!,
+    {
+      files: ['data.txt', 'add.c', 'main.c'],
+      entrypoint: 'main.c',
+      compilerOptions: ['-Wall'],
+      arguments: ['1', '{file}'],
+    },
+    limits,
+  );
   expect(plan.compile).toEqual(['gcc', '-std=gnu17', '-O2', '-o', 'main.out', '-Wall', 'main.c', 'add.c', '-lm']);
   expect(plan.run).toEqual(['./main.out', '1', '{file}']);
 });
 
 test('an interpreted program has no compile step', () => {
-  const plan = planProgram(languages.get('python')!, {
-    files: ['app/start.py'],
-    entrypoint: 'app/start.py',
-    compilerOptions: [],
-    arguments: [],
-  });
+  const plan = planProgram(
+    languages.get('python')!,
+    {
+      files: ['app/start.py'],
+      entrypoint: 'app/start.py',
+      compilerOptions: [],
+      arguments: [],
+    },
+    limits,
+  );
   expect(plan).toEqual({ compile: undefined, run: ['python3', 'app/start.py'] });
 });
 
 test('Go compiles what is in the directory of the entry point; other packages come by import', () => {
-  const { compile } = planProgram(languages.get('go')!, {
-    files: ['go.mod', 'main.go', 'more.go', 'shapes/circle.go'],
-    entrypoint: 'main.go',
-    compilerOptions: [],
-    arguments: [],
-  });
+  const { compile } = planProgram(
+    languages.get('go')!,
+    {
+      files: ['go.mod', 'main.go', 'more.go', 'shapes/circle.go'],
+      entrypoint: 'main.go',
+      compilerOptions: [],
+      arguments: [],
+    },
+    limits,
+  );
   expect(compile).toEqual(['go', 'build', '-o', 'main.out', 'main.go', 'more.go']);
 });
 
 test('Fortran compiles the entry point last, after the others in the order of the request', () => {
-  const { compile } = planProgram(languages.get('fortran')!, {
-    files: ['units.f90', 'main.f90', 'notes.txt', 'shapes.f90'],
-    entrypoint: 'main.f90',
-    compilerOptions: ['-Wall'],
-    arguments: [],
-  });
+  const { compile } = planProgram(
+    languages.get('fortran')!,
+    {
+      files: ['units.f90', 'main.f90', 'notes.txt', 'shapes.f90'],
+      entrypoint: 'main.f90',
+      compilerOptions: ['-Wall'],
+      arguments: [],
+    },
+    limits,
+  );
   expect(compile?.slice(-4)).toEqual(['-Wall', 'units.f90', 'shapes.f90', 'main.f90']);
 });
 
 test('Java runs the class named like the entry point', () => {
-  const { compile, run } = planProgram(languages.get('java')!, {
-    files: ['shapes/Circle.java', 'src/Start.java'],
-    entrypoint: 'src/Start.java',
-    compilerOptions: [],
-    arguments: ['x'],
-  });
+  const { compile, run } = planProgram(
+    languages.get('java')!,
+    {
+      files: ['shapes/Circle.java', 'src/Start.java'],
+      entrypoint: 'src/Start.java',
+      compilerOptions: [],
+      arguments: ['x'],
+    },
+    limits,
+  );
   expect(compile?.slice(-2)).toEqual(['src/Start.java', 'shapes/Circle.java']);
   expect(run.slice(-2)).toEqual(['Start', 'x']);
+});
+
+test('a runtime is told its limits, within a word of the catalogue and never in an argument', () => {
+  const program = { files: ['Main.java'], entrypoint: 'Main.java', compilerOptions: [], arguments: ['{memoryMiB}'] };
+  const { run } = planProgram(languages.get('java')!, program, { memoryBytes: 1000 << 20, stackBytes: 2 ** 31 });
+  expect(run).toEqual(expect.arrayContaining(['-Xmx1100m', '-Xss1048576k', '{memoryMiB}']));
 });
 
 test('whatever the arguments are, each arrives whole, once and in order', () => {
   fc.assert(
     fc.property(fc.constantFrom(...languages.values()), fc.array(fc.string()), (language, words) => {
       const { sourceFile } = language;
-      const { run } = planProgram(language, {
-        files: [sourceFile],
-        entrypoint: sourceFile,
-        compilerOptions: [],
-        arguments: words,
-      });
+      const { run } = planProgram(
+        language,
+        {
+          files: [sourceFile],
+          entrypoint: sourceFile,
+          compilerOptions: [],
+          arguments: words,
+        },
+        limits,
+      );
       expect(run.slice(run.length - words.length)).toEqual(words);
-      const plain = planProgram(language, {
-        files: [sourceFile],
-        entrypoint: sourceFile,
-        compilerOptions: [],
-        arguments: [],
-      });
+      const plain = planProgram(
+        language,
+        {
+          files: [sourceFile],
+          entrypoint: sourceFile,
+          compilerOptions: [],
+          arguments: [],
+        },
+        limits,
+      );
       expect(run.slice(0, run.length - words.length)).toEqual(plain.run);
     }),
   );

@@ -30,11 +30,8 @@ export type Language = {
   readonly compile?: readonly string[];
   readonly run: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
-  /**
-   * What its runtime prints to standard error when it cannot allocate and ends the program itself, so that no process
-   * was killed for its memory. Absent where a failed allocation is the program's affair, or where none is seen to fail.
-   */
-  readonly outOfMemory?: string;
+  /** Signal by which its runtime ends a program that has filled the runtime's own heap; absent if the kernel decides. */
+  readonly heapFull?: string;
 };
 
 export type Catalog = {

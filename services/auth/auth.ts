@@ -1,5 +1,6 @@
 import { DrydockError } from '#libs/errors.ts';
 import { checkFields } from '#libs/field-checks.ts';
+import { firstCharacters } from '#libs/first-characters.ts';
 import type { Call, Rpc } from '#libs/grpc/rpc.ts';
 import { callerOf } from '#libs/grpc/server.ts';
 import { isId, newId } from '#libs/ids.ts';
@@ -164,7 +165,7 @@ async function createApiKey({ db }: Dependencies, request: CreateApiKeyRequest, 
   check.string('requestId', request.requestId, { maxLength: 128 });
   for (const scope of scopes)
     if (!caller.scopes.includes(scope))
-      check.violation('scopes', `'${scope.slice(0, 32)}' is not among the caller's own`);
+      check.violation('scopes', `'${firstCharacters(scope, 32)}' is not among the caller's own`);
   checkExpireTime(check, request.expireTime);
   check.done();
   const secret = newSecret();

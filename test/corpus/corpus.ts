@@ -80,16 +80,14 @@ export const EXCESSES: Record<string, { verdict: Verdict; limits: Limits }> = {
     verdict: 'MEMORY_EXCEEDED',
     limits: { cpuTime: 20, wallTime: 60, memoryBytes: 512 * 1024 * 1024 },
   },
-  // Asks for more than there can be, where the runtime has words for that.
-  'out-of-memory': {
-    verdict: 'MEMORY_EXCEEDED',
-    limits: { cpuTime: 20, wallTime: 60, memoryBytes: 512 * 1024 * 1024 },
-  },
   flood: { verdict: 'OUTPUT_EXCEEDED', limits: { cpuTime: 20, wallTime: 20, outputBytes: 64 * 1024 } },
 };
 
 /** Programs that fail with words; everything else is accepted. */
-const FAILING = ['compile-error', 'runtime-error'];
+const FAILING = ['compile-error', 'runtime-error', 'out-of-memory'];
+
+/** Programs that print nothing before they fail. `out-of-memory` asks for more at once than there can be, and uses none of it. */
+const SILENT = ['compile-error', 'out-of-memory'];
 
 /** A program is named after the signal that it ends itself by. */
 const SIGNAL = /^sig[a-z]+$/;
@@ -122,7 +120,7 @@ function describe(language: string, name: string, directory: string, names: stri
   if (!entrypoint) throw new Error(`${directory} has no file`);
   const input = INPUTS[name];
   const signal = SIGNAL.test(name) ? name.toUpperCase() : undefined;
-  const silent = EXCESSES[name] || signal || name === 'compile-error';
+  const silent = EXCESSES[name] || signal || SILENT.includes(name);
   return {
     language,
     name,

@@ -10,7 +10,7 @@ export type Judgement = {
   request: RunCodeRequest;
 };
 
-const ENDING = ['hello', 'compile-error', 'runtime-error'];
+const ENDING = ['hello', 'compile-error', 'runtime-error', 'out-of-memory'];
 const seconds = (seconds: number) => ({ seconds, nanos: 0 });
 
 /** Every language with every verdict that it is to be given, and what to ask for. */

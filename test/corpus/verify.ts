@@ -16,7 +16,7 @@ type Step = {
 const catalog = readCatalog(join(import.meta.dirname, '../../deploy/images/catalog.json'));
 
 /** A container as locked down as a sandbox, for the programs of one language one after the other. */
-async function startContainer(socket: string, language: Language, template: Template, memoryBytes?: number) {
+async function startContainer(socket: string, language: Language, template: Template, memoryBytes: number) {
   const docker = (args: string[], input = '') =>
     execa('docker', ['--host', `unix://${socket}`, ...args], {
       input,
@@ -24,11 +24,10 @@ async function startContainer(socket: string, language: Language, template: Temp
       reject: false,
     } as const);
   const { limits } = template;
-  const memory = memoryBytes ?? limits.memoryBytes;
   const locked = '--network none --read-only --user 1000 --cap-drop ALL --security-opt no-new-privileges'.split(' ');
   const limited = [
-    `--memory=${memory}`,
-    `--memory-swap=${memory}`,
+    `--memory=${memoryBytes}`,
+    `--memory-swap=${memoryBytes}`,
     `--cpus=${limits.cpus}`,
     `--pids-limit=${limits.processes}`,
   ];
@@ -69,17 +68,17 @@ async function startContainer(socket: string, language: Language, template: Temp
 
 type Container = Awaited<ReturnType<typeof startContainer>>;
 
-async function runProgram(container: Container, language: Language, program: Program) {
+async function runProgram(container: Container, language: Language, program: Program, memoryBytes: number) {
   await container.exec(['find', '/home/user', '/tmp', '-mindepth', '1', '-delete']);
   for (const { name, text } of program.files) {
     await container.exec(['sh', '-c', 'mkdir -p "$(dirname "$1")" && cat >"$1"', 'write', name], text);
   }
-  const plan = planProgram(language, {
-    files: program.files.map(({ name }) => name),
-    entrypoint: program.entrypoint,
-    compilerOptions: [],
-    arguments: [],
-  });
+  const files = program.files.map(({ name }) => name);
+  const plan = planProgram(
+    language,
+    { files, entrypoint: program.entrypoint, compilerOptions: [], arguments: [] },
+    { memoryBytes, stackBytes: memoryBytes / 8 },
+  );
   const compile = plan.compile && (await container.exec(plan.compile));
   if (compile?.exitCode) return { compile, run: undefined, correct: program.verdict === 'COMPILE_ERROR' };
   const run = await container.exec(plan.run, program.stdin);
@@ -104,9 +103,10 @@ for (const language of catalog.languages.values()) {
   );
   if (programs.length === 0 || (languages && !languages.includes(language.name))) continue;
   const template = catalog.templates.get(language.template)!;
-  await using container = await startContainer(dockerSocket, language, template, memory && memory * 2 ** 20);
+  const memoryBytes = memory ? memory * 2 ** 20 : template.limits.memoryBytes;
+  await using container = await startContainer(dockerSocket, language, template, memoryBytes);
   for (const program of programs) {
-    const { compile, run, correct } = await runProgram(container, language, program);
+    const { compile, run, correct } = await runProgram(container, language, program, memoryBytes);
     if (!correct) failures++;
     const times = `compile ${compile?.seconds.toFixed(2) ?? '–'} s, run ${run?.seconds.toFixed(2) ?? '–'} s`;
     process.stdout.write(`${correct ? 'ok  ' : 'FAIL'} ${language.name} ${program.name}: ${times}\n`);

@@ -1,18 +1,13 @@
-import { join } from 'node:path';
 import { afterAll, describe, expect, inject, test } from 'vitest';
-import { readCatalog } from '#libs/catalog/catalog.ts';
-import { ROOT } from '../../deploy/local/root.ts';
-import { corpus, excesses, type Program } from '../corpus/corpus.ts';
+import { corpus, type Program } from '../corpus/corpus.ts';
 import { connectGrpc, connectHttp } from '../support/api.ts';
 
 const platform = inject('platform');
 const grpc = connectGrpc(platform, platform.apiKey);
 const http = connectHttp(platform, platform.apiKey);
-const { languages } = readCatalog(join(ROOT, 'deploy/images/catalog.json'));
 afterAll(() => grpc[Symbol.dispose]());
 
 const hello = corpus.filter(({ name }) => name === 'hello');
-const starved = excesses.filter(({ name }) => name === 'out-of-memory');
 const failing = corpus.filter(({ verdict, signal }) => verdict !== 'ACCEPTED' && !signal);
 
 const run = ({ language, files, entrypoint, stdin }: Program, expectedOutput?: string) =>
@@ -50,14 +45,6 @@ describe.concurrent('a program that fails says so, with the words of its compile
     expect({ verdict, stdout }).toEqual({ verdict: program.verdict, stdout: program.expected });
     if (verdict === 'COMPILE_ERROR') expect(`${compile?.stdout}${compile?.stderr}`).toMatch(/harbour/i);
     else expect(stderr).not.toBe('');
-  });
-});
-
-describe.concurrent('a program whose runtime cannot allocate has used more memory than it may', () => {
-  test.each(starved)('$language', async (program) => {
-    const { verdict, stderr } = await run(program);
-    expect(stderr).toContain(languages.get(program.language)?.outOfMemory);
-    expect(verdict).toBe('MEMORY_EXCEEDED');
   });
 });
 

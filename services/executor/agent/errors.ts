@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { Status } from 'nice-grpc-common';
 import { ErrorInfo, RichClientError } from 'nice-grpc-error-details';
 import { DrydockError, type Reason } from '#libs/errors.ts';
+import { firstCharacters } from '#libs/first-characters.ts';
 import { ERROR_DOMAIN } from '#libs/grpc/status.ts';
 import type { Reason as AgentReason } from '#proto/drydock/agent/v1/agent.ts';
 
@@ -12,6 +13,7 @@ const PUBLIC: Readonly<Record<AgentReason, Reason>> = {
   INTERNAL: 'INTERNAL',
   SANDBOX_BOUND: 'INTERNAL',
   SANDBOX_FOR_CELLS: 'INTERNAL',
+  NOTHING_KEPT: 'INTERNAL',
   COMMAND_NOT_FOUND: 'COMMAND_NOT_FOUND',
   PROCESS_LIMIT_REACHED: 'NO_CAPACITY',
   PROCESS_NOT_FOUND: 'PROCESS_NOT_FOUND',
@@ -106,5 +108,5 @@ function messageOf(reason: Reason, cause: unknown): string {
   if (reason === 'INTERNAL') return 'internal error';
   const { details = '' } = cause as { details?: string };
   // biome-ignore lint/suspicious/noControlCharactersInRegex: removes them
-  return details.slice(0, MAX_MESSAGE).replace(/[\x00-\x1f\x7f]/g, '?');
+  return firstCharacters(details, MAX_MESSAGE).replace(/[\x00-\x1f\x7f]/g, '?');
 }

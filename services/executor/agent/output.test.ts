@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Output } from '#proto/drydock/v1/resources.ts';
-import { createOutput } from './output.ts';
+import { createOutput, firstOf } from './output.ts';
 
 function cut(bytes: Buffer, sizes: number[]): Output[] {
   const output = createOutput();
@@ -12,7 +12,7 @@ function cut(bytes: Buffer, sizes: number[]): Output[] {
     pieces.push(...output.push(at, chunk));
     at += chunk.length;
   }
-  return [...pieces, ...output.end()];
+  return [...pieces, ...output.end(false)];
 }
 
 test('text stays text wherever it is cut', () => {
@@ -38,4 +38,16 @@ test('any bytes come out whole, at their offsets', () => {
       expect(at).toBe(data.length);
     }),
   );
+});
+
+test('a stream that is joined or cut in the middle of a character is text but for that', () => {
+  const bytes = Buffer.from('😀é!字');
+  const output = createOutput();
+  const pieces = [...output.push(2, bytes.subarray(2, 9)), ...output.end(true)];
+  expect(pieces).toEqual([
+    { offset: 2, content: { $case: 'data', value: bytes.subarray(2, 4) } },
+    { offset: 4, content: { $case: 'text', value: 'é!' } },
+  ]);
+  expect(firstOf(bytes, 5).toString()).toBe('😀');
+  expect(firstOf(bytes, 99).toString()).toBe('😀é!字');
 });

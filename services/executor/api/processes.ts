@@ -120,8 +120,8 @@ async function* events(
           yield* outputs[event.$case].push(event.value.offset, event.value.data).map(wrap(event.$case));
           break;
         case 'exited':
-          yield* outputs.stdout.end().map(wrap('stdout'));
-          yield* outputs.stderr.end().map(wrap('stderr'));
+          yield* outputs.stdout.end(false).map(wrap('stdout'));
+          yield* outputs.stderr.end(false).map(wrap('stderr'));
           yield { event: { $case: 'exited', value: toExited(event.value) } };
       }
     }

@@ -3,14 +3,16 @@ import type { OpenCell } from '#proto/drydock/agent/v1/agent.ts';
 
 const SHM_CEILING_BYTES = 64 * 1024 * 1024;
 
-/** Bytes of each writable file system. They use the memory of the sandbox, and stay well below it together. */
+/**
+ * Bytes of the writable file systems: one for the home and /tmp together, and one for shared memory. They use the memory of the
+ * sandbox, and stay well below it together.
+ */
 export function fileSystemSizes({ memoryBytes, diskBytes }: SandboxLimits) {
-  const half = Math.floor(diskBytes / 2);
-  return { home: diskBytes - half, tmp: half, shm: Math.min(SHM_CEILING_BYTES, Math.floor(memoryBytes / 8)) };
+  return { disk: diskBytes, shm: Math.min(SHM_CEILING_BYTES, Math.floor(memoryBytes / 8)) };
 }
 
 /** Bytes of each writable file system of a cell, which has its own. */
 export function cellSizes(limits: SandboxLimits): OpenCell {
-  const { home, tmp, shm } = fileSystemSizes(limits);
-  return { homeBytes: home, temporaryBytes: tmp, sharedMemoryBytes: shm };
+  const { disk, shm } = fileSystemSizes(limits);
+  return { diskBytes: disk, sharedMemoryBytes: shm };
 }

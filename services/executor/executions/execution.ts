@@ -30,7 +30,11 @@ export async function* runExecution(
   const spec = checkSpec(unchecked);
   using _slot = await dependencies.slots.take(signal);
   // Both are opened before the first event: until then the scheduler may try another executor.
-  await using program = await openProgram(workspaceFor(dependencies, spec, spec), spec, signal);
+  await using program = await openProgram(
+    workspaceFor(dependencies, spec, spec),
+    { ...spec, runs: spec.cases.length },
+    signal,
+  );
   await using judge = await openJudge(dependencies, spec, signal);
 
   const result: Partial<Execution> = { isolation: program.isolation, startTime: new Date() };
@@ -90,7 +94,12 @@ function openJudge(dependencies: Dependencies, spec: CheckedSpec, signal: AbortS
   // The checker runs for the organisation of the execution, with its deadline and quota.
   const { organizationId, expireTime, tenancy } = spec.sandbox;
   const sandbox = { ...checker.sandbox!, organizationId, expireTime, tenancy };
-  return openChecker(workspaceFor(dependencies, { sandbox, run: run!, compile }, spec), checker, signal);
+  return openChecker(
+    workspaceFor(dependencies, { sandbox, run: run!, compile }, spec),
+    checker,
+    spec.cases.length,
+    signal,
+  );
 }
 
 type Trial = { spec: CheckedSpec; program: Program; judge: Judge; streamOutput: boolean; signal: AbortSignal };
@@ -99,7 +108,8 @@ async function* tryCase(
   { spec, program, judge, streamOutput, signal }: Trial,
   given: CaseSpec,
 ): AsyncGenerator<RunExecutionResponse, Tried & { ended: StepEnd }> {
-  const step = { ...spec.run, limits: given.limits };
+  const command = given.command.length > 0 ? given.command : spec.run.command;
+  const step = { ...spec.run, command, limits: given.limits };
   const ended = yield* program.run(step, { stdin: given.stdin, streamOutput, signal });
   const failure = failureOf(step, ended);
   const judgement: Judgement = failure

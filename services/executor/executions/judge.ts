@@ -1,5 +1,6 @@
 import type { CaseSpec, CheckerSpec, ExecutionSpec } from '#proto/drydock/internal/v1/spec.ts';
 import type { SourceFile, Verdict } from '#proto/drydock/v1/execution.ts';
+import { firstOf } from '../agent/output.ts';
 import { signalName } from '../agent/signals.ts';
 import { matches } from './comparison.ts';
 import { endOf, openProgram, succeeded } from './program.ts';
@@ -34,9 +35,10 @@ export function createComparison({ comparison, floatTolerance }: ExecutionSpec):
 export async function openChecker(
   open: (signal: AbortSignal) => Promise<Workspace>,
   { files, compile, run }: CheckerSpec,
+  runs: number,
   signal: AbortSignal,
 ): Promise<Judge> {
-  const program = await openProgram(open, { files, compile }, signal);
+  const program = await openProgram(open, { files, compile, runs }, signal);
   let compiled: Promise<StepEnd | undefined> | undefined;
   return {
     async judge({ stdin, expectedOutput = '' }, output, signal) {
@@ -82,5 +84,7 @@ function howItFailed(failure: Verdict, { exited }: StepEnd): string {
 
 /** The first KiB of a program's outputs. */
 function wordsOf({ stdout, stderr }: StepEnd): string {
-  return Buffer.concat([stdout, stderr]).subarray(0, MAX_MESSAGE_BYTES).toString().trim();
+  return firstOf(Buffer.concat([stdout, stderr]), MAX_MESSAGE_BYTES)
+    .toString()
+    .trim();
 }

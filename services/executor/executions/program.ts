@@ -7,10 +7,13 @@ import { runStep, type StepOptions } from './step.ts';
 import type { StepEnd } from './verdict.ts';
 import type { Workspace } from './workspaces/workspace.ts';
 
-/** Sources, and the step that compiles them, if any. */
-export type Sources = { files: SourceFile[]; compile: ExecutionStep | undefined };
+/** Sources, the step that compiles them, if any, and how many runs there may be. */
+export type Sources = { files: SourceFile[]; compile: ExecutionStep | undefined; runs: number };
 
-/** A program that is compiled once and run many times. If a run destroys its workspace, the next run opens and compiles anew. */
+/**
+ * A program that is compiled once and run many times. Each run finds what compiling made, and nothing of the compiler's or of another
+ * run. If a run destroys its workspace, the next run opens and compiles anew.
+ */
 export type Program = AsyncDisposable & {
   readonly isolation: Workspace['isolation'];
   /** The end of the compiler; undefined if there is no compile step. */
@@ -25,21 +28,28 @@ export type Program = AsyncDisposable & {
 /** Opens a workspace and writes the sources there. */
 export async function openProgram(
   open: (signal: AbortSignal) => Promise<Workspace>,
-  { files: sources, compile: compileStep }: Sources,
+  { files: sources, compile: compileStep, runs }: Sources,
   signal: AbortSignal,
 ): Promise<Program> {
   const begin = async (signal: AbortSignal): Promise<Workspace> => {
     const workspace = await open(signal);
     try {
       await workspace.write(sources, signal);
+      if (!compileStep && runs > 1) await workspace.keep(signal);
+      used = false;
       return workspace;
     } catch (error) {
       await workspace[Symbol.asyncDispose]();
       throw error;
     }
   };
-  const compile = async (signal: AbortSignal): Promise<StepEnd | undefined> =>
-    compileStep && endOf(runStep(workspace, compileStep, { signal }));
+  const compile = async (signal: AbortSignal): Promise<StepEnd | undefined> => {
+    if (!compileStep) return undefined;
+    const compiled = await endOf(runStep(workspace, compileStep, { signal }));
+    if (succeeded(compiled)) await workspace.keep(signal);
+    used = true;
+    return compiled;
+  };
   const beginAgain = async (signal: AbortSignal): Promise<void> => {
     await workspace[Symbol.asyncDispose]();
     workspace = await begin(signal);
@@ -48,21 +58,28 @@ export async function openProgram(
       throw new DrydockError('SANDBOX_START_FAILED', 'the program failed to compile a second time');
   };
 
-  let workspace = await begin(signal);
+  let used = false;
   let lost = false;
+  let workspace = await begin(signal);
   return {
     isolation: workspace.isolation,
     compile,
     async *run(step, { files = [], ...options }) {
+      let renewing = false;
       for (let again = lost; ; again = true) {
         if (again) await beginAgain(options.signal);
         try {
+          renewing = used;
+          if (used) await workspace.renew(options.signal);
+          renewing = false;
+          used = true;
           if (files.length > 0) await workspace.write(files, options.signal);
           const ended = yield* runStep(workspace, step, options);
           lost = ended.lost !== undefined;
           return ended;
         } catch (error) {
-          if (again || !hasCellEnded(error)) throw error;
+          // What could not be renewed is as good as lost, whatever the reason.
+          if (again || options.signal.aborted || !(renewing || hasCellEnded(error))) throw error;
         }
       }
     },

@@ -5,7 +5,7 @@ import type { CaseSpec } from '#proto/drydock/internal/v1/spec.ts';
 import { CaseResult, CompileResult, Execution } from '#proto/drydock/v1/execution.ts';
 import type { ResourceUsage } from '#proto/drydock/v1/resources.ts';
 import type { Duration } from '#proto/google/protobuf/duration.ts';
-import { unfinished } from '../agent/output.ts';
+import { firstOf } from '../agent/output.ts';
 import { signalName } from '../agent/signals.ts';
 import { toUsage } from '../agent/usage.ts';
 import type { Judgement } from './judge.ts';
@@ -39,7 +39,7 @@ export function toCompileResult(ended: StepEnd): CompileResult {
 
 export function toTried({ name }: CaseSpec, ended: StepEnd, judgement: Judgement): Tried {
   const outcome = toOutcome(ended);
-  const [stdout, stderr] = [shownOf(ended.stdout), shownOf(ended.stderr)];
+  const [stdout, stderr] = [firstOf(ended.stdout, SHOWN_BYTES), firstOf(ended.stderr, SHOWN_BYTES)];
   const result = CaseResult.create({
     ...outcome,
     ...judgement,
@@ -50,13 +50,6 @@ export function toTried({ name }: CaseSpec, ended: StepEnd, judgement: Judgement
     stderrTruncated: outcome.stderrTruncated || stderr.length < ended.stderr.length,
   });
   return { result, stdoutInvalidUtf8: !isUtf8(ended.stdout), stderrInvalidUtf8: !isUtf8(ended.stderr) };
-}
-
-/** The first 16 KiB of an output, cut on a character boundary. */
-function shownOf(output: Buffer): Buffer {
-  if (output.length <= SHOWN_BYTES) return output;
-  const shown = output.subarray(0, SHOWN_BYTES);
-  return shown.subarray(0, SHOWN_BYTES - unfinished(shown));
 }
 
 /** The execution of several cases: the end of the first case that was not accepted, and the usage of all. */

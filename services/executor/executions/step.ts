@@ -7,7 +7,7 @@ import type { RunExecutionResponse } from '#proto/drydock/internal/v1/executor.t
 import type { ExecutionStep } from '#proto/drydock/internal/v1/spec.ts';
 import type { Output } from '#proto/drydock/v1/resources.ts';
 import { endsSoon, hasCellEnded, noAnswer } from '../agent/errors.ts';
-import { createOutput } from '../agent/output.ts';
+import { createOutput, wholeCharacters } from '../agent/output.ts';
 import type { StepEnd } from './verdict.ts';
 import { PROGRAM_DIRECTORY, type StepEvent, type Workspace } from './workspaces/workspace.ts';
 
@@ -48,7 +48,6 @@ export async function* runStep(
     peakMemoryBytes: undefined,
   };
   try {
-    await workspace.clear(endings);
     const fits = await workspace.limit(limits);
     await using peak = fits ? await workspace.measurePeak() : undefined;
     if (!fits) found.lost = 'OUT_OF_MEMORY';
@@ -69,8 +68,12 @@ export async function* runStep(
     found.exited = undefined;
     found.lost = overdue.aborted ? 'OVERDUE' : await causeOf(workspace, error);
   }
-  if (streamOutput) for (const name of ['stdout', 'stderr'] as const) yield* pieces[name].end().map(wrap(name));
-  return { ...found, stdout: kept.stdout.bytes(), stderr: kept.stderr.bytes() };
+  const isCut = { stdout: found.exited?.stdoutTruncated ?? false, stderr: found.exited?.stderrTruncated ?? false };
+  if (streamOutput)
+    for (const name of ['stdout', 'stderr'] as const) yield* pieces[name].end(isCut[name]).map(wrap(name));
+  const outputOf = (name: 'stdout' | 'stderr') =>
+    isCut[name] ? wholeCharacters(kept[name].bytes()) : kept[name].bytes();
+  return { ...found, stdout: outputOf('stdout'), stderr: outputOf('stderr') };
 }
 
 function toAgentStart({ command, environment, limits }: ExecutionStep): StartRequest {

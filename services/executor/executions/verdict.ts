@@ -3,9 +3,7 @@ import type { Exited } from '#proto/drydock/agent/v1/agent.ts';
 import type { ExecutionStep } from '#proto/drydock/internal/v1/spec.ts';
 import type { Verdict } from '#proto/drydock/v1/execution.ts';
 import type { Duration } from '#proto/google/protobuf/duration.ts';
-
-// Where `outOfMemoryText` is searched for: a runtime writes it last, and earlier text may be the program's own.
-const TAIL_BYTES = 16 * 1024;
+import { signalName } from '../agent/signals.ts';
 
 /** The end of one step of an execution: by itself, at a limit, or with its whole sandbox. */
 export type StepEnd = {
@@ -21,11 +19,13 @@ export type StepEnd = {
 
 /**
  * The verdict a run earns whatever its output; undefined if the output decides. Limits come first, because they cause the rest;
- * then signal and exit code.
+ * then signal and exit code. Memory was exceeded if the kernel killed for it: a peak says nothing, since files that were only
+ * read count in it up to the limit and a page beyond, and neither does text, which any program can write. Or its runtime gave up
+ * because its own heap was full, by the signal that it uses for that, and a process did hold more than half of the memory.
  */
 export function failureOf(
-  { limits, outOfMemoryText }: Pick<ExecutionStep, 'limits' | 'outOfMemoryText'>,
-  { exited, lost, stderr, peakMemoryBytes = 0 }: StepEnd,
+  { limits, heapFullSignal }: Pick<ExecutionStep, 'limits' | 'heapFullSignal'>,
+  { exited, lost }: Pick<StepEnd, 'exited' | 'lost'>,
 ): Verdict | undefined {
   const { wallTime, cpuTime, memoryBytes } = limits!;
   const failed = exited?.signal !== 0 || exited.exitCode !== 0;
@@ -35,15 +35,12 @@ export function failureOf(
   if (exited && isOver(exited.wallNanoseconds, wallTime!)) return 'WALL_TIME_EXCEEDED';
   if (exited && isOver(exited.cpuNanoseconds, cpuTime!)) return 'CPU_TIME_EXCEEDED';
   if (lost === 'OUT_OF_MEMORY' || (exited && exited.oomKills > 0)) return 'MEMORY_EXCEEDED';
-  if (peakMemoryBytes > memoryBytes || (failed && ranOut(stderr, outOfMemoryText))) return 'MEMORY_EXCEEDED';
+  if (heapFullSignal && signalName(exited?.signal ?? 0) === heapFullSignal && exited!.residentBytes > memoryBytes / 2)
+    return 'MEMORY_EXCEEDED';
   if (exited?.limit === 'LIMIT_KIND_OUTPUT') return 'OUTPUT_EXCEEDED';
   return failed ? 'RUNTIME_ERROR' : undefined;
 }
 
 function isOver(nanoseconds: number, limit: Duration): boolean {
   return nanoseconds / 1e6 > millisecondsOf(limit);
-}
-
-function ranOut(stderr: Buffer, text: string): boolean {
-  return text !== '' && stderr.subarray(-TAIL_BYTES).includes(text);
 }

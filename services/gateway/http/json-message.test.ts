@@ -14,3 +14,16 @@ test.each(['{"environment": {"__proto__": "x"}}', '{"environment": {"\\u005f_pro
     );
   },
 );
+
+test.each([
+  ['{"limits": {"wallTime": 2}}', 'limits.wallTime: must be a text of seconds, such as "2s" or "0.5s"'],
+  [
+    '{"testCases": [{}, {"limits": {"cpuTime": "soon"}}]}',
+    'testCases[1].limits.cpuTime: must be a text of seconds, such as "2s" or "0.5s"',
+  ],
+  ['{"files": [{"data": 5}]}', 'files[0].data: must be a text in base64'],
+  ['{"isolation": "NONE"}', 'isolation: must be one of ISOLATION_UNSPECIFIED, CELL, SANDBOX'],
+  ['{"sauce": 1}', 'sauce: is unknown'],
+])('a field of another form is told the right one: %s', (body, message) => {
+  expect(() => messageFromJson(request, Buffer.from(body), '', [])).toThrow(message);
+});

@@ -6,13 +6,21 @@ import {
   type JsonObject,
   type JsonValue,
   mergeFromJson,
+  ScalarType,
   toBinary,
   toJson,
 } from '@bufbuild/protobuf';
 import { DrydockError } from '#libs/errors.ts';
+import { firstCharacters } from '#libs/first-characters.ts';
 import { scanJson } from './json-scan.ts';
 
 const MAX_DESCRIPTION_LENGTH = 200;
+/** What messages must be that are no objects in JSON. */
+const FORMS: Readonly<Record<string, string>> = {
+  'google.protobuf.Duration': 'must be a text of seconds, such as "2s" or "0.5s"',
+  'google.protobuf.Timestamp': 'must be a text such as "2026-01-31T12:00:00Z"',
+  'google.protobuf.FieldMask': 'must be a text of names with commas between them, such as "limits,metadata"',
+};
 /** A character may be escaped. */
 const MAY_NAME_PROTOTYPE = /__proto__|\\u/;
 
@@ -32,7 +40,8 @@ export function messageFromJson(
     try {
       mergeFromJson(descriptor, message, part);
     } catch (error) {
-      throw malformed(locate(descriptor, part), readable(error));
+      const { path, field } = locate(descriptor, part);
+      throw malformed(path, (field && formOf(field)) || readable(error));
     }
   }
   return toBinary(descriptor, message);
@@ -75,26 +84,40 @@ export function malformed(field: string, description: string): DrydockError {
   return new DrydockError('MALFORMED_REQUEST', `${field}: ${description}`, { fields: [{ field, description }] });
 }
 
-/** The field that cannot be read, by trying one after the other; as `limits.memoryBytes` or `files[2].name`. */
-function locate(descriptor: DescMessage, json: JsonValue): string {
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) return '';
+/** A path such as `limits.memoryBytes` or `files[2].name`, and the field that it leads to, if that is known. */
+type Place = { path: string; field?: DescField | undefined };
+
+/** The field that cannot be read, by trying one after the other. */
+function locate(descriptor: DescMessage, json: JsonValue): Place {
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) return { path: '' };
   for (const [key, value] of Object.entries(json)) {
     const field = fieldNamed(descriptor, key);
-    if (!field) return key;
+    if (!field) return { path: key };
     if (isReadable(descriptor, { [key]: value as JsonValue })) continue;
-    return key + locateInside(field, value as JsonValue);
+    const inside = locateInside(field, value as JsonValue);
+    return { path: key + inside.path, field: inside.path ? inside.field : field };
   }
-  return '';
+  return { path: '' };
 }
 
-function locateInside(field: DescField, value: JsonValue): string {
+function locateInside(field: DescField, value: JsonValue): Place {
   if (field.fieldKind === 'message') return dotted(locate(field.message, value));
-  if (field.fieldKind !== 'list' || field.listKind !== 'message' || !Array.isArray(value)) return '';
+  if (field.fieldKind !== 'list' || field.listKind !== 'message' || !Array.isArray(value)) return { path: '' };
   const index = value.findIndex((item) => !isReadable(field.message, item));
-  return index < 0 ? '' : `[${index}]${dotted(locate(field.message, value[index]!))}`;
+  if (index < 0) return { path: '' };
+  const { path, field: inner } = dotted(locate(field.message, value[index]!));
+  return { path: `[${index}]${path}`, field: path ? inner : field };
 }
 
-const dotted = (path: string) => (path ? `.${path}` : '');
+/** What a field of a type with a form of its own must be; undefined for others, about which the decoder says enough. */
+function formOf(field: DescField): string | undefined {
+  if (field.message) return FORMS[field.message.typeName];
+  if (field.enum) return `must be one of ${field.enum.values.map(({ name }) => name).join(', ')}`;
+  if (field.fieldKind === 'scalar' && field.scalar === ScalarType.BYTES) return 'must be a text in base64';
+  return undefined;
+}
+
+const dotted = ({ path, field }: Place): Place => ({ path: path ? `.${path}` : '', field });
 
 function isReadable(descriptor: DescMessage, json: JsonValue): boolean {
   try {
@@ -118,5 +141,5 @@ function readable(error: unknown): string {
 }
 
 function clipped(text: string): string {
-  return text.length > MAX_DESCRIPTION_LENGTH ? `${text.slice(0, MAX_DESCRIPTION_LENGTH)}…` : text;
+  return text.length > MAX_DESCRIPTION_LENGTH ? `${firstCharacters(text, MAX_DESCRIPTION_LENGTH)}…` : text;
 }

@@ -1,4 +1,5 @@
 import { DrydockError } from '#libs/errors.ts';
+import { firstCharacters } from '#libs/first-characters.ts';
 import type { Binding } from './bindings.ts';
 import { matchPath } from './path-template.ts';
 
@@ -9,7 +10,7 @@ export class RouteNotFound extends DrydockError {
   readonly allow: readonly string[];
 
   constructor(verb: string, path: string, allow: readonly string[]) {
-    const shown = path.length > 200 ? `${path.slice(0, 200)}…` : path;
+    const shown = path.length > 200 ? `${firstCharacters(path, 200)}…` : path;
     const message =
       allow.length > 0 ? `${shown} has no ${verb}, only ${allow.join(', ')}` : `no such route: ${verb} ${shown}`;
     super('ROUTE_NOT_FOUND', message);

@@ -3,6 +3,7 @@ import { applyLimits, COMPILE_TIMES, millisecondsOf, RUN_TIMES } from '#libs/cat
 import { planProgram } from '#libs/catalog/program.ts';
 import { DrydockError, invalidField } from '#libs/errors.ts';
 import { checkFields, type FieldChecks } from '#libs/field-checks.ts';
+import { firstCharacters } from '#libs/first-characters.ts';
 import {
   type AppliedLimits,
   type CaseSpec,
@@ -90,15 +91,13 @@ export function checkExecution(request: RunCodeRequest, catalog: Catalog): Check
   check.done();
 
   const names = files.map(({ name }) => name);
-  const { compile, run } = language
-    ? planProgram(language, {
-        files: names,
-        entrypoint,
-        compilerOptions: request.compilerOptions,
-        arguments: request.arguments,
-      })
-    : { compile: undefined, run: [...request.command, ...request.arguments] };
-  const environment = { ...language?.environment, ...request.environment };
+  const { compilerOptions, arguments: words } = request;
+  const plan = (limits: AppliedLimits) =>
+    language
+      ? planProgram(language, { files: names, entrypoint, compilerOptions, arguments: words }, limits)
+      : { compile: undefined, run: [...request.command, ...words] };
+  const { compile, run } = plan(limits);
+  for (const each of cases) if (each.limits !== limits) each.command = plan(each.limits!).run;
   return {
     language: language?.name ?? '',
     template,
@@ -106,8 +105,8 @@ export function checkExecution(request: RunCodeRequest, catalog: Catalog): Check
     lifetimeMs: runsMs + (compile ? millisecondsOf(compileLimits.wallTime!) : 0) + EXECUTION_MARGIN_MS,
     spec: {
       files,
-      compile: compile && stepOf(compile, environment, compileLimits),
-      run: stepOf(run, environment, limits, language),
+      compile: compile && stepOf(compile, { ...language?.environment }, compileLimits),
+      run: stepOf(run, { ...language?.environment, ...request.environment }, limits, language),
       cases,
       stopAtFirstFailure: request.stopAtFirstFailure,
       reportsCases: request.testCases.length > 0,
@@ -125,7 +124,7 @@ function stepOf(
   limits: AppliedLimits,
   language?: Language,
 ): ExecutionStep {
-  return { command, environment, limits, outOfMemoryText: language?.outOfMemory ?? '' };
+  return { command, environment, limits, heapFullSignal: language?.heapFull ?? '' };
 }
 
 /** The runs of the program: one for each test case, or one without test cases. */
@@ -138,7 +137,7 @@ function checkCases(
   const { testCases, stdin, expectedOutput } = request;
   if (testCases.length === 0) {
     if (Buffer.byteLength(stdin) > MAX_INPUT_BYTES) check.violation('stdin', 'is larger than 10 MiB');
-    return [{ name: '', stdin: Buffer.from(stdin), expectedOutput, limits }];
+    return [{ name: '', stdin: Buffer.from(stdin), expectedOutput, limits, command: [] }];
   }
   if (testCases.length > MAX_CASES) check.violation('testCases', `are more than ${MAX_CASES}`);
   if (stdin) check.violation('stdin', 'cannot be combined with testCases');
@@ -152,7 +151,7 @@ function checkCases(
     const field = `testCases[${index}]`;
     check.string(`${field}.name`, name, { maxLength: MAX_CASE_NAME });
     const applied = own ? applyOwn(check, `${field}.limits`, request, own, template, limits) : limits;
-    return { name, stdin: Buffer.from(stdin), expectedOutput, limits: applied };
+    return { name, stdin: Buffer.from(stdin), expectedOutput, limits: applied, command: [] };
   });
 }
 
@@ -187,12 +186,9 @@ function checkChecker(check: FieldChecks, checker: Checker, catalog: Catalog): C
   const limits = applyLimits('checker', checker.wallTime && times, template.limits, RUN_TIMES, check.violation);
   const compileLimits = applyLimits('checker', undefined, template.limits, COMPILE_TIMES, check.violation);
   const names = files.map(({ name }) => name);
-  const { compile, run } = planProgram(language, {
-    files: names,
-    entrypoint,
-    compilerOptions: [],
-    arguments: ['input', 'output', 'expected'],
-  });
+  const words = ['input', 'output', 'expected'];
+  const program = { files: names, entrypoint, compilerOptions: [], arguments: words };
+  const { compile, run } = planProgram(language, program, limits);
   const environment = { ...language.environment };
   return {
     sandbox: SandboxSpec.create({ template: template.id, limits }),
@@ -212,5 +208,8 @@ function checkArguments(check: FieldChecks, field: string, list: string[], max: 
 function findLanguage({ languages }: Catalog, name: string): Language {
   const language = languages.get(name);
   if (language) return language;
-  throw new DrydockError('LANGUAGE_NOT_FOUND', `unknown language '${name.slice(0, 64)}'; ListLanguages names them`);
+  throw new DrydockError(
+    'LANGUAGE_NOT_FOUND',
+    `unknown language '${firstCharacters(name, 64)}'; ListLanguages names them`,
+  );
 }

@@ -1,6 +1,7 @@
 import type { Catalog, Template } from '#libs/catalog/catalog.ts';
 import { DrydockError, invalidField } from '#libs/errors.ts';
 import type { FieldChecks } from '#libs/field-checks.ts';
+import { firstCharacters } from '#libs/first-characters.ts';
 import type { ResourceLimits } from '#proto/drydock/v1/resources.ts';
 
 export const KiB = 1024;
@@ -21,7 +22,7 @@ export function checkEnvironment(check: FieldChecks, environment: Record<string,
   for (const [name, value] of variables) {
     bytes += Buffer.byteLength(name) + Buffer.byteLength(value);
     if (!VARIABLE_NAME.test(name)) check.violation('environment', 'has a name that is not [A-Za-z_][A-Za-z0-9_]*');
-    if (value.includes('\0')) check.violation(`environment.${name.slice(0, 64)}`, 'contains a NUL character');
+    if (value.includes('\0')) check.violation(`environment.${firstCharacters(name, 64)}`, 'contains a NUL character');
   }
   if (bytes > MAX_ENVIRONMENT_BYTES) check.violation('environment', 'is larger than 32 KiB');
 }
@@ -41,5 +42,8 @@ export function findTemplate({ templates }: Catalog, id: string): Template {
   if (!id) throw invalidField('template', 'is required');
   const template = templates.get(id);
   if (template) return template;
-  throw new DrydockError('TEMPLATE_NOT_FOUND', `unknown template '${id.slice(0, 64)}'; ListTemplates names them`);
+  throw new DrydockError(
+    'TEMPLATE_NOT_FOUND',
+    `unknown template '${firstCharacters(id, 64)}'; ListTemplates names them`,
+  );
 }

@@ -1,6 +1,7 @@
 import type { Catalog, Template } from '#libs/catalog/catalog.ts';
 import { applyLimits, MAX_LIFETIME_MS, millisecondsOf, RUN_TIMES } from '#libs/catalog/limits.ts';
 import { checkFields, type FieldChecks } from '#libs/field-checks.ts';
+import { firstCharacters } from '#libs/first-characters.ts';
 import type { AppliedLimits } from '#proto/drydock/internal/v1/spec.ts';
 import type { CreateSandboxRequest, UpdateSandboxRequest } from '#proto/drydock/v1/sandbox.ts';
 import type { Duration } from '#proto/google/protobuf/duration.ts';
@@ -55,6 +56,6 @@ function checkMetadata(check: FieldChecks, metadata: Record<string, string>): vo
   if (labels.length > MAX_LABELS) check.violation('metadata', `has more than ${MAX_LABELS} labels`);
   for (const [key, value] of labels) {
     check.string('metadata', key, { required: true, maxLength: MAX_LABEL_KEY });
-    check.string(`metadata.${key.slice(0, MAX_LABEL_KEY)}`, value, { maxLength: MAX_LABEL_VALUE });
+    check.string(`metadata.${firstCharacters(key, MAX_LABEL_KEY)}`, value, { maxLength: MAX_LABEL_VALUE });
   }
 }

@@ -1,4 +1,5 @@
 import { invalidField } from '#libs/errors.ts';
+import { firstCharacters } from '#libs/first-characters.ts';
 import type { Rpc } from '#libs/grpc/rpc.ts';
 import { isId } from '#libs/ids.ts';
 import type { Database, Queryable } from '#libs/postgres/database.ts';
@@ -44,7 +45,7 @@ export function createWebhookLeases({ db, print }: Dependencies): Rpc<WebhookDel
          update webhook_deliveries set state = outcome.state, status_code = $3, error = $4, lease_expire = null,
            last_attempt_time = now(), next_attempt_time = case when outcome.state = 'PENDING' then now() + ${WAIT} end
          from outcome where id = $1 and attempts = $2 and lease_expire is not null`,
-        [deliveryId, attempt, statusCode, error.slice(0, MAX_ERROR_LENGTH)],
+        [deliveryId, attempt, statusCode, firstCharacters(error, MAX_ERROR_LENGTH)],
       );
       return {};
     },

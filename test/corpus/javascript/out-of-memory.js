@@ -1,2 +1,1 @@
-const kept = [];
-for (;;) kept.push(new Array(1_000_000).fill(kept.length));
+console.log(new ArrayBuffer(2 ** 43).byteLength);

@@ -1,2 +1,2 @@
-const kept: number[][] = [];
-for (;;) kept.push(new Array<number>(1_000_000).fill(kept.length));
+const kept: ArrayBuffer = new ArrayBuffer(2 ** 43);
+console.log(kept.byteLength);

@@ -112,6 +112,55 @@ print(sum(open(f"/proc/{p}/cmdline").read().count("main.py") for p in os.listdir
     expect(execution!.cases[1]!.stdout).toBe('1\n');
   });
 
+  test('a case finds nothing of an earlier one: files, changes of its program, shared memory', async () => {
+    const { execution } = await executor.run({
+      isolation,
+      source: `import ctypes, os
+seen = [p for p in ("left", "/home/user/left", "/tmp/left", "/dev/shm/left", "lib/left") if os.path.lexists(p)]
+print(seen, open("main.py").read().startswith("import"), open("lib/made").read(), os.stat("lib/made").st_mode & 0o777)
+libc = ctypes.CDLL(None, use_errno=True)
+print(libc.shmget(7, 4096, 0) >= 0, libc.semget(7, 1, 0) >= 0, libc.msgget(7, 0) >= 0)
+for made in (libc.shmget(7, 4096, 0o1600), libc.semget(7, 1, 0o1600), libc.msgget(7, 0o1600)): assert made >= 0
+for p in ("/home/user/left", "/tmp/left", "/dev/shm/left"): open(p, "w").close()
+os.symlink("/etc", "left")
+os.makedirs("lib/left/deep")
+os.chmod("lib/left", 0)
+os.remove("main.py")
+open("lib/made", "w").write("changed")
+os.chmod("/home/user", 0o500)`,
+      compile: [
+        'python3',
+        '-c',
+        `import os
+os.mkdir("lib")
+open("lib/made", "w").write("by compiling")
+os.chmod("lib/made", 0o640)
+for p in ("/home/user/left", "/tmp/left", "/dev/shm/left"): open(p, "w").close()`,
+      ],
+      cases: [{}, {}, {}],
+    });
+    for (const { stdout, stderr } of execution!.cases)
+      expect([stdout, stderr]).toEqual(['[] True by compiling 416\nFalse False False\n', '']);
+  });
+
+  test('a case of a program that is not compiled finds its files as they came', async () => {
+    const source = 'import os\nprint(os.listdir(), flush=True)\nos.remove("main.py"); open("left", "w").close()';
+    const { execution } = await executor.run({ isolation, source, cases: [{}, {}] });
+    expect(execution!.cases.map(({ stdout }) => stdout)).toEqual(["['main.py']\n", "['main.py']\n"]);
+  });
+
+  test('from the compiler to the program comes only what it made there, also without cases', async () => {
+    const { stdout, stderr } = await executor.run({
+      isolation,
+      source: 'import os\nprint(sorted(os.listdir()), os.listdir(".."), os.listdir("/tmp"), os.listdir("/dev/shm"))',
+      compile: ['sh', '-c', 'touch made ../left /tmp/left /dev/shm/left; sleep 60 &'],
+    });
+    expect([Buffer.from(stdout).toString(), Buffer.from(stderr).toString()]).toEqual([
+      "['made', 'main.py'] ['program'] [] []\n",
+      '',
+    ]);
+  });
+
   test('what is compiled is compiled once', async () => {
     const { execution, events } = await executor.run({
       isolation,

@@ -68,7 +68,6 @@ export type Program = {
   /** A Python program that judges, or what `compile` makes of one. */
   checker?: { source: string; limits?: Partial<AppliedLimits>; compile?: string[]; command?: string[] };
   compileLimits?: Partial<AppliedLimits>;
-  outOfMemoryText?: string;
   organizationId?: string;
 } & Partial<Omit<ExecutionSpec, 'compile' | 'cases' | 'checker'>>;
 
@@ -238,10 +237,10 @@ export function specOf(fields: Partial<SandboxSpec> = {}, limits: Partial<Applie
 }
 
 export function executionOf(program: Program): ExecutionSpec {
-  const { source, limits, compile, stdin, expectedOutput, cases, checker, outOfMemoryText = '', ...more } = program;
+  const { source, limits, compile, stdin, expectedOutput, cases, checker, ...more } = program;
   const { organizationId = CALLER.organizationId, compileLimits, ...fields } = more;
   const applied = { ...LIMITS, ...limits };
-  const alone = { name: '', stdin: stdin ?? Buffer.alloc(0), expectedOutput, limits: applied } as CaseSpec;
+  const alone = { name: '', stdin: stdin ?? Buffer.alloc(0), expectedOutput, limits: applied, command: [] } as CaseSpec;
   return ExecutionSpec.create({
     executionId: newId('exe'),
     sandbox: specOf({ organizationId }, applied),
@@ -250,9 +249,9 @@ export function executionOf(program: Program): ExecutionSpec {
       command: compile,
       environment: {},
       limits: { ...LIMITS, ...compileLimits },
-      outOfMemoryText: '',
+      heapFullSignal: '',
     },
-    run: { command: ['python3', 'main.py'], environment: {}, limits: applied, outOfMemoryText },
+    run: { command: ['python3', 'main.py'], environment: {}, limits: applied, heapFullSignal: '' },
     cases: cases ? cases.map((each) => caseOf(each, applied)) : [alone],
     reportsCases: cases !== undefined,
     checker: checker && checkerOf(checker, organizationId),
@@ -262,14 +261,20 @@ export function executionOf(program: Program): ExecutionSpec {
 }
 
 function caseOf({ name = '', stdin = '', expectedOutput, limits }: Case, applied: AppliedLimits): CaseSpec {
-  return { name, stdin: Buffer.from(stdin), expectedOutput, limits: { ...applied, ...limits } } as CaseSpec;
+  return {
+    name,
+    stdin: Buffer.from(stdin),
+    expectedOutput,
+    limits: { ...applied, ...limits },
+    command: [],
+  } as CaseSpec;
 }
 
 function checkerOf(
   { source, limits, compile, command = ['python3', 'check.py'] }: NonNullable<Program['checker']>,
   organizationId: string,
 ): CheckerSpec {
-  const step = { environment: {}, outOfMemoryText: '' };
+  const step = { environment: {}, heapFullSignal: '' };
   return CheckerSpec.create({
     sandbox: specOf({ organizationId }),
     files: [fileOf('check.py', source)],

@@ -13,7 +13,7 @@ import (
 
 const (
 	hostName = "sandbox"
-	owner    = "uid=1000,gid=1000"
+	home     = "/home/user"
 	nowhere  = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
 )
 
@@ -96,8 +96,8 @@ func mountOwn(sizes wire.Sizes) (program int, err error) {
 		bytes                    int64
 		optional                 bool
 	}{
-		{"/home/user", "tmpfs", "mode=0755," + owner, unix.MS_NOSUID | unix.MS_NODEV, sizes.Home, false},
-		{"/tmp", "tmpfs", "mode=1777", unix.MS_NOSUID | unix.MS_NODEV, sizes.Temporary, false},
+		// Room for the home and /tmp together.
+		{home, "tmpfs", "mode=0777", unix.MS_NOSUID | unix.MS_NODEV, sizes.Disk, false},
 		{"/dev/shm", "tmpfs", "mode=1777", nowhere, sizes.SharedMemory, true},
 		{"/dev/mqueue", "mqueue", "", nowhere, 0, true},
 	} {
@@ -110,11 +110,26 @@ func mountOwn(sizes wire.Sizes) (program int, err error) {
 			return 0, fmt.Errorf("an own %s: %w", own.directory, err)
 		}
 	}
+	if err := shareDisk(); err != nil {
+		return 0, fmt.Errorf("the home and /tmp: %w", err)
+	}
 	defer actAs(userID, groupID)()
 	if err := unix.Mkdir(wire.ProgramDirectory, 0o755); err != nil {
 		return 0, fmt.Errorf("%s: %w", wire.ProgramDirectory, err)
 	}
 	return unix.Open(wire.ProgramDirectory, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+}
+
+// shareDisk makes directories of one file system the home and /tmp. Nobody reaches the file system's own root afterwards.
+func shareDisk() error {
+	restore := actAs(userID, groupID)
+	err := unix.Mkdir(home+"/home", 0o755)
+	restore()
+	return errors.Join(
+		err, unix.Mkdir(home+"/tmp", 0o777), unix.Chmod(home+"/tmp", 0o777|unix.S_ISVTX),
+		unix.Mount(home+"/tmp", "/tmp", "", unix.MS_BIND, ""),
+		unix.Mount(home+"/home", home, "", unix.MS_BIND, ""),
+	)
 }
 
 func raiseLoopback() error {

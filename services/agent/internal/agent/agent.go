@@ -75,7 +75,7 @@ func serve(u user.User, socket string, grace time.Duration, serveOn func(*grpc.S
 	counters := cgroup.Open()
 	processes := process.NewTable(process.Options{User: u, Counters: counters, OwnScore: ownScore, Grace: grace})
 	server := link.NewServer()
-	pb.RegisterControlServiceServer(server, control.New(processes, counters))
+	pb.RegisterControlServiceServer(server, control.New(u, processes, counters))
 	pb.RegisterProcessServiceServer(server, process.NewService(processes))
 	pb.RegisterCellServiceServer(server, cell.New(u, processes, socket))
 	pb.RegisterFilesystemServiceServer(server, files.New(u))

@@ -171,7 +171,7 @@ func TestALimitOfAStepIsNotTheNextOnes(t *testing.T) {
 
 func TestCellRefusesRequestsOutOfOrder(t *testing.T) {
 	s := sandboxtest.New(t, sandboxtest.Options{Cells: true})
-	open := &pb.RunRequest{Request: &pb.RunRequest_Open{Open: &pb.OpenCell{HomeBytes: 1 << 20, TemporaryBytes: 1 << 20, SharedMemoryBytes: 1 << 20}}}
+	open := &pb.RunRequest{Request: &pb.RunRequest_Open{Open: &pb.OpenCell{DiskBytes: 1 << 20, SharedMemoryBytes: 1 << 20}}}
 	file := func(path string) *pb.RunRequest {
 		return &pb.RunRequest{Request: &pb.RunRequest_File{File: &pb.CellFile{Path: path, Data: []byte("x")}}}
 	}
@@ -183,7 +183,7 @@ func TestCellRefusesRequestsOutOfOrder(t *testing.T) {
 		code     codes.Code
 	}{
 		"nothing opened":       {[]*pb.RunRequest{file("a")}, codes.InvalidArgument},
-		"no size":              {[]*pb.RunRequest{{Request: &pb.RunRequest_Open{Open: &pb.OpenCell{HomeBytes: 1}}}}, codes.InvalidArgument},
+		"no size":              {[]*pb.RunRequest{{Request: &pb.RunRequest_Open{Open: &pb.OpenCell{DiskBytes: 1}}}}, codes.InvalidArgument},
 		"opened twice":         {[]*pb.RunRequest{open, open}, codes.InvalidArgument},
 		"a path that leaves":   {[]*pb.RunRequest{open, file("a/../../b")}, codes.InvalidArgument},
 		"an absolute path":     {[]*pb.RunRequest{open, file("/tmp/b")}, codes.InvalidArgument},
@@ -284,4 +284,65 @@ func TestNoCellsWhereTheyAreNotToBeHad(t *testing.T) {
 			t.Errorf("%s: after %v", name, took)
 		}
 	}
+}
+
+func TestARenewedCellHasWhatWasKeptAndNothingElse(t *testing.T) {
+	s := sandboxtest.New(t, sandboxtest.Options{Cells: true})
+	c := s.OpenCell()
+	c.File("lib/text", 0o640, "text\n")
+	r := c.Sh("printf '#!/bin/sh\necho made\n' > made; chmod 500 made; ln -s made link; mkdir none sealed; echo x > sealed/x; chmod 300 sealed; " +
+		"touch -d 2001-02-03 lib; mkfifo pipe; echo x > ../left; echo x > /tmp/left; echo x > /dev/shm/left; sleep 1000 &")
+	if r.Exited.GetExitCode() != 0 {
+		t.Fatalf("%+v", r)
+	}
+	c.Keep()
+	// What comes after it was kept is not there later either.
+	c.Sh("rm -r made lib; touch later")
+	look := "./made; ls -A . .. /tmp /dev/shm; cat lib/text; stat -c '%n %a %u' made lib/text none sealed; stat -c %y lib | cut -c1-10; readlink link; ls -d /proc/[0-9]* | wc -l; ls /proc/sysvipc >/dev/null && wc -l < /proc/sysvipc/shm"
+	want := "made\n.:\nlib\nlink\nmade\nnone\nsealed\n\n..:\nprogram\n\n/dev/shm:\n\n/tmp:\ntext\nmade 500 1000\nlib/text 640 1000\nnone 755 1000\nsealed 300 1000\n2001-02-03\nmade\n"
+	for range 3 {
+		c.Renew()
+		r := c.Sh(look)
+		if !strings.HasPrefix(r.Stdout, want) {
+			t.Fatalf("%q %q", r.Stdout, r.Stderr)
+		}
+		c.Sh("ipcmk -M 4096; rm -f made; echo bad > lib/text; touch left ../left /tmp/left /dev/shm/left; sleep 1000 &")
+	}
+	c.End()
+	s.CellWorks()
+}
+
+func TestACellIsRenewedOnlyWithWhatWasKept(t *testing.T) {
+	s := sandboxtest.New(t, sandboxtest.Options{Cells: true})
+	for name, test := range map[string]struct {
+		before string
+		renew  bool
+		code   codes.Code
+	}{
+		"nothing kept":     {"true", true, codes.FailedPrecondition},
+		"too many levels":  {"for i in $(seq 70); do mkdir d; cd d; done", false, codes.ResourceExhausted},
+		"too many entries": {"seq 20001 | xargs touch", false, codes.ResourceExhausted},
+	} {
+		c := s.OpenCell()
+		c.Sh(test.before)
+		request := &pb.RunRequest{Request: &pb.RunRequest_Keep{Keep: &pb.KeepRequest{}}}
+		if test.renew {
+			request = &pb.RunRequest{Request: &pb.RunRequest_Renew{Renew: &pb.RenewRequest{}}}
+		}
+		sandboxtest.Must(t, c.Stream.Send(request))
+		if _, err := c.Stream.Recv(); status.Code(err) != test.code {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	s.CellWorks()
+}
+
+func TestHomeAndTmpOfACellShareItsDisk(t *testing.T) {
+	s := sandboxtest.New(t, sandboxtest.Options{Cells: true})
+	c := s.OpenBigCell(16 << 20)
+	r := c.Sh("head -c 12M /dev/zero > /tmp/a && head -c 8M /dev/zero > b; wc -c < b; rm /tmp/a; head -c 15M /dev/zero > b && wc -c < b; stat -c %a /tmp")
+	if r.Stdout != "4194304\n15728640\n1777\n" {
+		t.Errorf("%+v", r)
+	}
+	c.End()
 }

@@ -222,10 +222,10 @@ func TestWhatACellShows(t *testing.T) {
 	}
 	// The writable file systems and their sizes.
 	r = c.Sh(`awk '$4 ~ /^rw/ && $2 !~ /^.dev.(pts|mqueue)/ { print $2, $3 }' /proc/mounts | sort; df -k --output=size /home/user /tmp /dev/shm | tail -n 3 | tr -d ' '`)
-	if r.Stdout != "/dev/shm tmpfs\n/home/user tmpfs\n/proc proc\n/tmp tmpfs\n65536\n16384\n16384\n" {
+	if r.Stdout != "/dev/shm tmpfs\n/home/user tmpfs\n/home/user tmpfs\n/proc proc\n/tmp tmpfs\n81920\n81920\n16384\n" {
 		t.Errorf("%q %s", r.Stdout, r.Stderr)
 	}
-	if r := c.Sh("touch /proc/self/comm; touch /etc/x /usr/x /var/tmp/x /run/x /x /dev/x /home/x; head -c 100000000 /dev/zero > /tmp/big; stat -c %s /tmp/big"); strings.Count(strings.ToLower(r.Stderr), "read-only")+strings.Count(strings.ToLower(r.Stderr), "denied") < 7 || r.Stdout != "16777216\n" {
+	if r := c.Sh("touch /proc/self/comm; touch /etc/x /usr/x /var/tmp/x /run/x /x /dev/x /home/x; head -c 100000000 /dev/zero > /tmp/big; stat -c %s /tmp/big"); strings.Count(strings.ToLower(r.Stderr), "read-only")+strings.Count(strings.ToLower(r.Stderr), "denied") < 7 || r.Stdout != "83886080\n" {
 		t.Errorf("%+v", r)
 	}
 	// Loopback works, and leads nowhere else.

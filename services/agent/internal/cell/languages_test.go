@@ -60,7 +60,7 @@ func TestLanguagesRunInACell(t *testing.T) {
 // openLanguageCell has room for the files of compilers.
 func openLanguageCell(s *sandboxtest.Sandbox, t *testing.T) *sandboxtest.Cell {
 	t.Helper()
-	c, err := s.TryCellOf(s.Context(120e9), &pb.OpenCell{HomeBytes: 64 << 20, TemporaryBytes: 256 << 20, SharedMemoryBytes: 16 << 20})
+	c, err := s.TryCellOf(s.Context(120e9), &pb.OpenCell{DiskBytes: 320 << 20, SharedMemoryBytes: 16 << 20})
 	sandboxtest.Must(t, err)
 	c.T = t
 	return c

@@ -14,6 +14,7 @@ import (
 	"drydock.dev/agent/internal/cell/wire"
 	"drydock.dev/agent/internal/fault"
 	"drydock.dev/agent/internal/process"
+	"drydock.dev/agent/internal/tree"
 	"drydock.dev/agent/internal/user"
 )
 
@@ -98,23 +99,19 @@ func (s *Service) Run(stream grpc.BidiStreamingServer[pb.RunRequest, pb.RunRespo
 		return err
 	}
 	open := request.GetOpen()
-	if open.GetHomeBytes() < 1 || open.GetTemporaryBytes() < 1 || open.GetSharedMemoryBytes() < 1 {
+	if open.GetDiskBytes() < 1 || open.GetSharedMemoryBytes() < 1 {
 		return fault.New(pb.Reason_INVALID_REQUEST, "the first request opens a cell with sizes of at least 1")
 	}
 	if err := s.enter(stream.Context()); err != nil {
 		return err
 	}
 	defer s.leave()
-	c, program, err := s.open(wire.Sizes{Home: open.HomeBytes, Temporary: open.TemporaryBytes, SharedMemory: open.SharedMemoryBytes})
-	if err != nil {
+	sizes := wire.Sizes{Disk: open.DiskBytes, SharedMemory: open.SharedMemoryBytes}
+	r := run{service: s, stream: stream, sizes: sizes}
+	if err := r.open(); err != nil {
 		return err
 	}
-	defer c.close()
-	r := run{cell: c, service: s, stream: stream, files: programFiles{user: s.user, directory: program}}
-	defer r.files.close()
-	if err := stream.Send(&pb.RunResponse{Event: &pb.RunResponse_Opened{Opened: &pb.CellOpened{}}}); err != nil {
-		return err
-	}
+	defer r.close()
 	return r.serve()
 }
 
@@ -175,10 +172,12 @@ func (s *Service) inUse() bool {
 
 // run is one call of Run.
 type run struct {
-	cell     *cell
 	service  *Service
 	stream   grpc.BidiStreamingServer[pb.RunRequest, pb.RunResponse]
+	sizes    wire.Sizes
+	cell     *cell
 	files    programFiles
+	kept     *tree.Tree
 	requests chan *pb.RunRequest
 	// next came while a step ran, and is answered after it.
 	next *pb.RunRequest
@@ -223,6 +222,10 @@ func (r *run) answer(request *pb.RunRequest) error {
 		return r.files.write(request.File)
 	case *pb.RunRequest_Start:
 		return r.step(request.Start)
+	case *pb.RunRequest_Keep:
+		return r.keep()
+	case *pb.RunRequest_Renew:
+		return r.renew()
 	case *pb.RunRequest_Input:
 		// It came too late for its step.
 		return nil

@@ -9,22 +9,26 @@ import (
 	"drydock.dev/agent/internal/cgroup"
 	"drydock.dev/agent/internal/fault"
 	"drydock.dev/agent/internal/process"
+	"drydock.dev/agent/internal/tree"
+	"drydock.dev/agent/internal/user"
 )
 
 // Service implements ControlService.
 type Service struct {
 	pb.UnimplementedControlServiceServer
+	user      user.User
 	processes *process.Table
 	counters  *cgroup.Counters
 
 	mutex     sync.Mutex
 	sandboxID string
 	bound     map[string]string
+	kept      *tree.Tree
 }
 
 // New makes the service of a sandbox with these processes and counters.
-func New(processes *process.Table, counters *cgroup.Counters) *Service {
-	return &Service{processes: processes, counters: counters}
+func New(u user.User, processes *process.Table, counters *cgroup.Counters) *Service {
+	return &Service{user: u, processes: processes, counters: counters}
 }
 
 func (s *Service) Bind(_ context.Context, request *pb.BindRequest) (*pb.BindResponse, error) {

@@ -19,6 +19,7 @@ var codeOf = map[pb.Reason]codes.Code{
 	pb.Reason_INTERNAL:               codes.Internal,
 	pb.Reason_SANDBOX_BOUND:          codes.FailedPrecondition,
 	pb.Reason_SANDBOX_FOR_CELLS:      codes.FailedPrecondition,
+	pb.Reason_NOTHING_KEPT:           codes.FailedPrecondition,
 	pb.Reason_COMMAND_NOT_FOUND:      codes.InvalidArgument,
 	pb.Reason_PROCESS_LIMIT_REACHED:  codes.ResourceExhausted,
 	pb.Reason_PROCESS_NOT_FOUND:      codes.NotFound,

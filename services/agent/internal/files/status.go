@@ -9,6 +9,7 @@ import (
 
 	pb "drydock.dev/agent/internal/agentv1"
 	"drydock.dev/agent/internal/fault"
+	"drydock.dev/agent/internal/tree"
 	"drydock.dev/agent/internal/user"
 )
 
@@ -27,6 +28,9 @@ func statusOf(err error) error {
 		return err
 	}
 	reason := pb.Reason_INTERNAL
+	if errors.Is(err, tree.ErrTooLarge) {
+		reason = pb.Reason_DISK_FULL
+	}
 	var number syscall.Errno
 	if errors.As(err, &number) {
 		reason = reasonOf(number)

@@ -153,6 +153,7 @@ func (p *Process) finish(ended WaitStatus, wall time.Duration, stillOpen bool) {
 		ExitCode: -1, WallNanoseconds: wall.Nanoseconds(),
 		CpuNanoseconds: after.CpuNanoseconds - p.before.CpuNanoseconds, PeakMemoryBytes: after.PeakMemoryBytes,
 		OomKills: after.OomKills - p.before.OomKills, OutputStillOpen: stillOpen,
+		ResidentBytes: ended.Usage.Maxrss << 10,
 	}
 	if after.CpuNanoseconds == 0 {
 		exited.CpuNanoseconds = ended.Usage.Utime.Nano() + ended.Usage.Stime.Nano()

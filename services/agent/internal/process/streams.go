@@ -6,6 +6,7 @@ import (
 	"syscall"
 
 	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
 
 	pb "drydock.dev/agent/internal/agentv1"
 	"drydock.dev/agent/internal/user"
@@ -57,9 +58,25 @@ func (p *Process) openTerminal(size *pb.TerminalSize) (theirs, outputs []*os.Fil
 	if err != nil {
 		return nil, nil, err
 	}
+	if controller, err = polled(controller); err != nil {
+		return theirs, nil, err
+	}
 	_ = resize(controller, size)
 	p.terminal, p.input = controller, &input{file: controller, terminal: true}
 	return theirs, []*os.File{controller}, nil
+}
+
+// polled lets the runtime poll a file, so that reading it can have a deadline: an open terminal never ends.
+func polled(blocking *os.File) (*os.File, error) {
+	defer blocking.Close()
+	fd, err := unix.FcntlInt(blocking.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err == nil {
+		err = unix.SetNonblock(fd, true)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), blocking.Name()), nil
 }
 
 func resize(terminal *os.File, size *pb.TerminalSize) error {

@@ -35,17 +35,17 @@ func (s *Sandbox) OpenCell() *Cell {
 	return c
 }
 
-// OpenBigCell opens one with this size of /tmp.
+// OpenBigCell opens one with a disk of this size.
 func (s *Sandbox) OpenBigCell(bytes int64) *Cell {
 	s.T.Helper()
-	c, err := s.TryCellOf(s.Context(60*time.Second), &pb.OpenCell{HomeBytes: 1 << 20, TemporaryBytes: bytes, SharedMemoryBytes: 1 << 20})
+	c, err := s.TryCellOf(s.Context(60*time.Second), &pb.OpenCell{DiskBytes: bytes, SharedMemoryBytes: 1 << 20})
 	Must(s.T, err)
 	return c
 }
 
 // TryCell opens one like OpenCell, and returns an error.
 func (s *Sandbox) TryCell(ctx context.Context) (*Cell, error) {
-	return s.TryCellOf(ctx, &pb.OpenCell{HomeBytes: 64 << 20, TemporaryBytes: 16 << 20, SharedMemoryBytes: 16 << 20})
+	return s.TryCellOf(ctx, &pb.OpenCell{DiskBytes: 80 << 20, SharedMemoryBytes: 16 << 20})
 }
 
 // TryCellOf opens one of these sizes.
@@ -180,4 +180,26 @@ func cellBinary(t testing.TB) string {
 	path, err := buildCell()
 	Must(t, err)
 	return path
+}
+
+// Keep keeps the program's directory.
+func (c *Cell) Keep() {
+	c.T.Helper()
+	Must(c.T, c.Stream.Send(&pb.RunRequest{Request: &pb.RunRequest_Keep{Keep: &pb.KeepRequest{}}}))
+	response, err := c.Stream.Recv()
+	Must(c.T, err)
+	if response.GetKept() == nil {
+		c.T.Fatalf("instead of kept: %v", response)
+	}
+}
+
+// Renew has a fresh cell with what was kept.
+func (c *Cell) Renew() {
+	c.T.Helper()
+	Must(c.T, c.Stream.Send(&pb.RunRequest{Request: &pb.RunRequest_Renew{Renew: &pb.RenewRequest{}}}))
+	response, err := c.Stream.Recv()
+	Must(c.T, err)
+	if response.GetOpened() == nil {
+		c.T.Fatalf("instead of opened: %v", response)
+	}
 }

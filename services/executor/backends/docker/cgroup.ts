@@ -56,8 +56,10 @@ function version1(paths: Map<string, string>): ControlGroup {
     async measurePeak() {
       const peak = memory('memory.max_usage_in_bytes');
       // Synchronous: the kernel answers sooner than a thread of the pool would start.
+      const pageCache = () => pageCacheOf(readFileSync(memory('memory.stat'), 'utf8'), 'total_cache', 'total_shmem');
       writeFileSync(peak, '0');
-      return { read: () => numberIn(async () => readFileSync(peak, 'utf8')), async [Symbol.asyncDispose]() {} };
+      const read = withoutEarlier(pageCache, async () => readFileSync(peak, 'utf8'));
+      return { read, async [Symbol.asyncDispose]() {} };
     },
   };
 }
@@ -80,20 +82,33 @@ function version2(directory: string): ControlGroup {
         await file.close();
         return undefined;
       }
-      const read = async () => {
+      const pageCache = () => pageCacheOf(readFileSync(join(directory, 'memory.stat'), 'utf8'), 'file', 'shmem');
+      const read = withoutEarlier(pageCache, async () => {
         const { bytesRead, buffer } = await file.read(Buffer.alloc(32), 0, 32, 0);
         return buffer.toString('latin1', 0, bytesRead);
-      };
-      return { read: () => numberIn(read), [Symbol.asyncDispose]: () => file.close() };
+      });
+      return { read, [Symbol.asyncDispose]: () => file.close() };
     },
   };
 }
 
-/** The number in a file; undefined if the control group was removed. */
-async function numberIn(read: () => Promise<string>): Promise<number | undefined> {
-  try {
-    return Number(await read());
-  } catch {
-    return undefined;
-  }
+/**
+ * The peak without the files that were in the page cache before: what earlier programs read stays charged to the group. Part of it
+ * may be dropped meanwhile, so that what is left at the end counts. Undefined if the control group was removed.
+ */
+function withoutEarlier(pageCache: () => number, peak: () => Promise<string>): () => Promise<number | undefined> {
+  const before = pageCache();
+  return async () => {
+    try {
+      return Number(await peak()) - Math.min(before, pageCache());
+    } catch {
+      return undefined;
+    }
+  };
+}
+
+/** Bytes of files in the page cache; those of file systems in memory are the program's own, and no cache. */
+export function pageCacheOf(stat: string, cache: string, shared: string): number {
+  const fields = new Map(stat.split('\n').map((line) => line.split(' ') as [string, string]));
+  return Math.max(0, Number(fields.get(cache) ?? 0) - Number(fields.get(shared) ?? 0));
 }

@@ -3,8 +3,8 @@ import type { Logger } from '#libs/log.ts';
 import type { StartRequest } from '#proto/drydock/agent/v1/agent.ts';
 import type { SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
 import type { SourceFile } from '#proto/drydock/v1/execution.ts';
-import { type Cell, openCell } from '../../agent/cell.ts';
-import { fromAgent, isSilence } from '../../agent/errors.ts';
+import { type Cell, type CellEvent, type CellRequest, openCell } from '../../agent/cell.ts';
+import { fromAgent, isSilence, noAnswer } from '../../agent/errors.ts';
 import type { Backend } from '../../backends/backend.ts';
 import { cellSizes } from '../../backends/file-systems.ts';
 import { tenantOf } from '../../backends/tenant.ts';
@@ -55,8 +55,8 @@ async function workspaceIn(host: CellHost, { limits }: SandboxSpec, dependencies
         throw await writeFailureOf(error, ended);
       }
     },
-    // The agent kills the processes of a step before it reports its end.
-    async clear() {},
+    keep: (signal) => ask(cell, { $case: 'keep', value: {} }, 'kept', signal, ended),
+    renew: (signal) => ask(cell, { $case: 'renew', value: {} }, 'opened', signal, ended),
     start: (command, stdin, signal) => start(cell, command, stdin, signal, ended),
     async [Symbol.asyncDispose]() {
       // Only the next user of the cell host waits for this. Released once: after that it may belong to another execution.
@@ -76,6 +76,24 @@ function discard(host: CellHost, { cellHosts, log }: Dependencies): void {
 
 function startFailed(cause: unknown): DrydockError {
   return new DrydockError('SANDBOX_START_FAILED', 'failed to open a cell', { cause });
+}
+
+/** Sends a request and waits for its one answer. */
+async function ask(
+  cell: Cell,
+  request: CellRequest,
+  answer: CellEvent['$case'],
+  signal: AbortSignal,
+  ended: AbortSignal,
+): Promise<void> {
+  using _ending = endingWith(cell, signal);
+  try {
+    await cell.send(request);
+    const { $case } = await cell.next();
+    if ($case !== answer) throw noAnswer(undefined);
+  } catch (error) {
+    throw isSilence(error) ? error : await fromAgent(error, ended);
+  }
 }
 
 async function writeFile(cell: Cell, { name, content }: SourceFile): Promise<void> {

@@ -33,15 +33,16 @@ export async function openSandboxWorkspace(
   const { instance, limits, sandboxId } = sandbox;
   const ended = sandbox.lifetime.signal;
   const { control } = instance.link;
-  let hasRun = false;
   return {
     isolation: 'SANDBOX',
     ended,
     ...limitControls(backend, instance.id, { limits }),
     write: (files, signal) => writeFiles(sandbox, files, signal),
-    async clear(signal) {
-      if (hasRun) await control.killAll({}, { signal, deadlineMs: AGENT_DEADLINE_MS });
-      hasRun = true;
+    async keep(signal) {
+      await control.keep({}, { signal, deadlineMs: AGENT_DEADLINE_MS });
+    },
+    async renew(signal) {
+      await control.renew({}, { signal, deadlineMs: AGENT_DEADLINE_MS });
     },
     start: (command, stdin, signal) => start(sandbox, command, stdin, signal),
     async [Symbol.asyncDispose]() {

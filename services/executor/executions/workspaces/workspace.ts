@@ -29,8 +29,13 @@ export type Workspace = AsyncDisposable & {
   limit(limits: SandboxLimits): Promise<boolean>;
   /** Begins to measure the peak of memory. Undefined if the backend cannot. */
   measurePeak(): Promise<PeakMemory | undefined>;
-  /** Kills the processes that earlier steps left. */
-  clear(signal: AbortSignal): Promise<void>;
+  /** Keeps a copy of the program's directory in the sandbox's memory. Errors: DISK_FULL if it is too large. */
+  keep(signal: AbortSignal): Promise<void>;
+  /**
+   * Ends what earlier steps left, processes, files and everything else: the next step finds the program's directory as it was kept,
+   * and nothing beside it. After an error the workspace is of no further use.
+   */
+  renew(signal: AbortSignal): Promise<void>;
   /** Runs a command with an input. Aborting `signal` kills it. */
   start(command: StartRequest, stdin: Buffer, signal: AbortSignal): AsyncIterable<StepEvent>;
 };

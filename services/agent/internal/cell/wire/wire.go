@@ -145,19 +145,19 @@ func (m Message) Unexpected() error {
 }
 
 // Sizes of a cell's own file systems, in bytes.
-type Sizes struct{ Home, Temporary, SharedMemory int64 }
+type Sizes struct{ Disk, SharedMemory int64 }
 
 // Message is the request that opens a cell.
 func (s Sizes) Message() Message {
-	return Message{Kind: Open, Numbers: []int64{s.Home, s.Temporary, s.SharedMemory}}
+	return Message{Kind: Open, Numbers: []int64{s.Disk, s.SharedMemory}}
 }
 
 // Sizes reads the message that opens a cell.
 func (m Message) Sizes() (Sizes, error) {
-	if m.Kind != Open || len(m.Numbers) != 3 {
+	if m.Kind != Open || len(m.Numbers) != 2 {
 		return Sizes{}, m.Unexpected()
 	}
-	return Sizes{m.Numbers[0], m.Numbers[1], m.Numbers[2]}, nil
+	return Sizes{m.Numbers[0], m.Numbers[1]}, nil
 }
 
 // Step is a command to run.

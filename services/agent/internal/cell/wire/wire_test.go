@@ -19,7 +19,7 @@ func FuzzRead(f *testing.F) {
 	step := wire.Step{Command: []string{"cat", "-"}, Environment: []string{"A=b"}, Directory: "/tmp", Limits: spawn.Limits{StackBytes: 1, OpenFiles: 9}}
 	for _, m := range []wire.Message{
 		{Kind: wire.Begin, Texts: []string{"/home/user", ""}},
-		wire.Sizes{Home: 1, Temporary: 2, SharedMemory: 3}.Message(),
+		wire.Sizes{Disk: 1, SharedMemory: 3}.Message(),
 		step.Message(),
 		wire.End{Status: 9, CPU: 1, PeakBytes: 2, Alone: true}.Message(),
 		wire.Failure(wire.Refused, unix.ENOENT),

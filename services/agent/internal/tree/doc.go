@@ -1,0 +1,2 @@
+// Package tree keeps a copy of a directory in memory, and writes it again.
+package tree
