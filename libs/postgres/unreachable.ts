@@ -1,4 +1,4 @@
-// Of the resolver and of the network between: the host is gone, not yet there, or behind a route that is.
+// Of the resolver and of the network between: the host is away, unknown, or behind a route that was lost.
 const NETWORK = new Set([
   ...['ECONNREFUSED', 'ECONNRESET', 'ECONNABORTED', 'EPIPE', 'ENOENT', 'ETIMEDOUT'],
   ...['EHOSTUNREACH', 'EHOSTDOWN', 'ENETUNREACH', 'ENETDOWN', 'ENETRESET', 'ENOTFOUND', 'EAI_AGAIN', 'EAI_FAIL'],

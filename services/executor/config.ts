@@ -1,8 +1,8 @@
 import { availableParallelism, hostname, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { type Environment, readEnvironment } from '#libs/config.ts';
-import { processIdsOfHost } from './instances/host-processes.ts';
 import { FIRST_USER_ID, MAX_USER_ID, USER_IDS, type UserIds } from '#libs/user-ids.ts';
+import { processIdsOfHost } from './instances/host-processes.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 // The path of a unix socket has at most 107 bytes, of which 46 follow the data directory.

@@ -28,7 +28,7 @@ import { followDeletions } from './lifecycle/organizations.ts';
 import { createReporter } from './lifecycle/reporter.ts';
 import { followSession } from './lifecycle/session-events.ts';
 import { openClaims } from './sandboxes/claims.ts';
-import { createQuarantine } from './sandboxes/quarantine.ts';
+import { createQuarantine, largestShare } from './sandboxes/quarantine.ts';
 import { createSandboxes } from './sandboxes/sandboxes.ts';
 
 const log = createLogger('executor');
@@ -55,8 +55,7 @@ await run(log, async (shutdown) => {
   const cellHosts = createCellHosts({ instances, pool, capacity, catalog, idleMs, log });
   using _eviction = capacity.reclaimFrom(cellHosts.evict);
   const slots = createSlots(config.executionSlots);
-  const largestBytes = Math.max(...[...catalog.templates.values()].map(({ limits }) => limits.memoryBytes));
-  const quarantine = createQuarantine({ capacity, largestBytes, log });
+  const quarantine = createQuarantine({ capacity, largest: largestShare(catalog), log });
   const reporter = createReporter(events, executorId, log);
   const held = { backend, instances, sandboxes, cellHosts, pool };
   const inventory = createInventory({ ...held, claims, quarantine, catalog, reporter, log });

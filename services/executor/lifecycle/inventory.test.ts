@@ -51,8 +51,8 @@ beforeEach(async () => {
   [existing, known, adopted, destroyed, reported, logged, takenOver] = [[], new Set(), [], [], [], [], []];
   takeovers = [];
   const log = Object.assign(createLogger('test'), { error: (_: object, message: string) => void logged.push(message) });
-  capacity = createCapacity({ maxSandboxes: 10, memoryBytes: 1_024 * MiB });
-  quarantine = createQuarantine({ capacity, largestBytes: 512 * MiB, log });
+  capacity = createCapacity({ maxSandboxes: 10, memoryBytes: 1_024 * MiB, processes: 1_000 });
+  quarantine = createQuarantine({ capacity, largest: { memoryBytes: 512 * MiB, processes: 100 }, log });
   const backend = {
     list: async () => existing,
     cluster: { takeOver: async () => takeovers } as Partial<Cluster> as Cluster,

@@ -1,11 +1,12 @@
+import type { Catalog } from '#libs/catalog/catalog.ts';
 import type { Logger } from '#libs/log.ts';
 import type { Claim } from '../backends/claim.ts';
-import type { Capacity, Reservation } from '../instances/capacity.ts';
+import type { Capacity, Reservation, Share } from '../instances/capacity.ts';
 
 /** Instances that have a claim, or may have one, and cannot be adopted yet. They run on, unusable, and take capacity. */
 export type Quarantine = {
   /**
-   * Adds an instance, with its claim if that can be read: without one it takes the memory of the largest template. `exists` is
+   * Adds an instance, with its claim if that can be read: without one it takes what the largest template would. `exists` is
    * false if there is the claim alone. Logs a cause that is new.
    */
   keep(instanceId: string, cause: unknown, found: { claim: Claim | undefined; exists: boolean }): void;
@@ -18,14 +19,14 @@ export type Quarantine = {
 
 export type Dependencies = {
   capacity: Pick<Capacity, 'occupy'>;
-  /** Memory of an instance whose claim cannot be read. */
-  largestBytes: number;
+  /** Of an instance whose claim cannot be read. */
+  largest: Share;
   log: Logger;
 };
 
 type Kept = { message: string; sandboxId: string | undefined; reservation: Reservation | undefined };
 
-export function createQuarantine({ capacity, largestBytes, log }: Dependencies): Quarantine {
+export function createQuarantine({ capacity, largest, log }: Dependencies): Quarantine {
   const kept = new Map<string, Kept>();
   const release = (instanceId: string) => {
     kept.get(instanceId)?.reservation?.[Symbol.dispose]();
@@ -41,11 +42,20 @@ export function createQuarantine({ capacity, largestBytes, log }: Dependencies):
           'sandbox quarantined, retrying every 30 s: mend the cause, or destroy its instance and remove its claim',
         );
       release(instanceId);
-      const reservation = exists ? capacity.occupy(claim?.limits.memoryBytes ?? largestBytes) : undefined;
+      const reservation = exists ? capacity.occupy(claim?.limits ?? largest) : undefined;
       kept.set(instanceId, { message, sandboxId, reservation });
     },
     release,
     ids: () => [...kept.keys()],
     sandboxIds: () => [...kept.values()].flatMap(({ sandboxId }) => sandboxId ?? []),
+  };
+}
+
+/** The most that a sandbox has of each unless its caller asks for more. */
+export function largestShare({ templates }: Catalog): Share {
+  const limits = [...templates.values()].map(({ limits }) => limits);
+  return {
+    memoryBytes: Math.max(...limits.map(({ memoryBytes }) => memoryBytes)),
+    processes: Math.max(...limits.map(({ processes }) => processes)),
   };
 }
