@@ -255,16 +255,18 @@ describe('an instance that does not end', () => {
   });
   afterEach(() => vi.useRealTimers());
 
-  test('keeps an executor from nothing for longer than 2 s, and is asked to end once', async () => {
-    const starting = inventory.adopt();
-    await vi.waitFor(() => expect(asked).toHaveLength(2));
+  /** Lets 2 s pass once somebody waits for them, which is after files were read. */
+  const waitOut = async (work: Promise<unknown>) => {
+    while (vi.getTimerCount() === 0) await new Promise((resolve) => setImmediate(resolve));
     await vi.advanceTimersByTimeAsync(2_000);
-    await starting;
+    await work;
+  };
+
+  test('keeps an executor from nothing for longer than 2 s, and is asked to end once', async () => {
+    await waitOut(inventory.adopt());
     expect(adopted).toMatchObject([{ sandboxId: 'sbx_ours' }]);
     expect(destroyed).toEqual(['ins_nobodys']);
-    const reconciling = inventory.reconcile();
-    await vi.advanceTimersByTimeAsync(2_000);
-    await reconciling;
+    await waitOut(inventory.reconcile());
     expect(asked.filter((id) => id === 'ins_stuck')).toHaveLength(1);
     expect(await claims.list()).toContain('ins_stuck');
 
@@ -274,10 +276,7 @@ describe('an instance that does not end', () => {
   });
 
   test('and whose sandbox has another one by then is not reported as its end', async () => {
-    const starting = inventory.adopt();
-    await vi.waitFor(() => expect(asked).toHaveLength(2));
-    await vi.advanceTimersByTimeAsync(2_000);
-    await starting;
+    await waitOut(inventory.adopt());
     adopted.push(claimOf('sbx_stuck'));
     ended.resolve();
     await vi.waitFor(async () => expect(await claims.list()).toEqual(['ins_ours']));
