@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { nameOfExecutor } from '#libs/grpc/tls.ts';
 import { type Authority, createAuthority, endOf } from './authority.ts';
@@ -18,6 +18,8 @@ const RENEW_DAYS = 30;
 export async function ensureCertificates(directory: string, executorIds: readonly string[]): Promise<void> {
   if (await areValid(directory, executorIds)) return;
   await mkdir(directory, { recursive: true, mode: 0o700 });
+  const ours = join(directory, 'ca.pem');
+  await rm(ours, { force: true });
   const authority = await createAuthority('drydock development authority');
   for (const service of SERVICES) await issue(authority, directory, service, { dns: [service] });
   await issue(authority, directory, 'nats', NATS_NAMES);
@@ -28,7 +30,7 @@ export async function ensureCertificates(directory: string, executorIds: readonl
     await writeFile(join(own, 'ca.pem'), authority.certificate);
   }
   // Last: where it exists, everything exists. The authority's own key is not kept, so nobody can make more.
-  await writeFile(join(directory, 'ca.pem'), authority.certificate);
+  await writeFile(ours, authority.certificate);
 }
 
 /** Where the certificate of an executor is: what its `TLS_DIR` says. */

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { processesForSandboxes } from '../../services/executor/instances/host-processes.ts';
 import { resolvedCatalog } from '../images/resolved-catalog.ts';
 import { directoryOfExecutor, ensureCertificates } from './certificates.ts';
 import { type Child, startChild, until } from './child.ts';
@@ -230,6 +231,7 @@ function servicesOf(options: PlatformOptions, backend: SandboxBackend, { ofAll, 
     directory: 'executor',
     metricsPort: metrics,
     environment: {
+      EXECUTOR_PROCESSES: String(processesForSandboxes(ports.executors.length)),
       ...environment,
       EXECUTOR_ID: executorIds(options)[index]!,
       TLS_DIR: directoryOfExecutor(ofAll.TLS_DIR!, executorIds(options)[index]!),

@@ -106,13 +106,16 @@ const FORBIDDEN =
 const UNTRUSTED =
   'NATS and this service do not trust each other: check that NATS_URL begins with tls:// where the server wants TLS, and that one authority signed the certificates of both';
 
+// A server that does not trust a certificate ends the connection without a word, after the client's own handshake is over.
+const SILENT =
+  'NATS does not answer: if it has started, check that one authority signed the certificates of both, it and this service';
+
 function adviceOn(error: unknown, overTls: boolean): string {
   if (error instanceof errors.AuthorizationError) return REFUSED;
   const codes = [error, error instanceof Error ? error.cause : undefined].map(
     (each) => (each as { code?: string })?.code,
   );
-  // A server that does not trust a certificate ends the connection without a word, after the client's own handshake is over.
-  if (overTls && error instanceof errors.TimeoutError) return UNTRUSTED;
+  if (overTls && error instanceof errors.TimeoutError) return SILENT;
   return codes.some((code) => code && TLS_CODES.test(code)) ? UNTRUSTED : 'waiting for NATS';
 }
 

@@ -121,8 +121,10 @@ export function read<T>(
   { subject, data }: { subject: string; data: Uint8Array },
   log: Logger,
 ): { message: T } | undefined {
-  const refuse = (err?: unknown): undefined =>
-    log.warn({ err, subject, expected: event.subject }, 'event refused: it is not what its subject says') as undefined;
+  const refuse = (err?: unknown) => {
+    log.warn({ err, subject, expected: event.subject }, 'event refused: it is not what its subject says');
+    return undefined;
+  };
   try {
     return decode(event, subject, data) ?? refuse();
   } catch (error) {

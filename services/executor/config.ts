@@ -2,15 +2,13 @@ import { availableParallelism, hostname, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { type Environment, readEnvironment } from '#libs/config.ts';
 import { FIRST_USER_ID, MAX_USER_ID, USER_IDS, type UserIds } from '#libs/user-ids.ts';
-import { processIdsOfHost } from './instances/host-processes.ts';
+import { processesForSandboxes, processIdsOfHost } from './instances/host-processes.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 // The path of a unix socket has at most 107 bytes, of which 46 follow the data directory.
 const DATA_PATH = /^.{1,60}$/;
 const DATA_PATH_WORDS = 'at most 60 characters, for the sockets below it';
 const SLOTS_PER_CORE = 2;
-// The rest is for agents, the engine, and what else the host runs.
-const SHARE_OF_PROCESSES = 0.5;
 // It is in names of certificates and in subjects of events.
 const EXECUTOR_ID = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const EXECUTOR_ID_WORDS = '1 to 63 lower-case letters, digits and inner dashes';
@@ -25,7 +23,6 @@ export function loadConfig(variables: Environment) {
   const env = readEnvironment(variables);
   const backend = env.oneOf('EXECUTOR_BACKEND', ['docker', 'kubernetes'], 'docker');
   const address = env.string('EXECUTOR_ADDRESS', '127.0.0.1:7004');
-  const ids = processIdsOfHost();
   const config = {
     id: env.matching('EXECUTOR_ID', EXECUTOR_ID, EXECUTOR_ID_WORDS, hostname()),
     address,
@@ -68,7 +65,7 @@ export function loadConfig(variables: Environment) {
     /** Of all sandboxes together. A cluster's nodes limit those of pods themselves. */
     processes:
       backend === 'docker'
-        ? env.integer('EXECUTOR_PROCESSES', Math.floor(ids * SHARE_OF_PROCESSES), { min: 16, max: ids })
+        ? env.integer('EXECUTOR_PROCESSES', processesForSandboxes(), { min: 16, max: processIdsOfHost() })
         : Number.MAX_SAFE_INTEGER,
     memoryBytes: env.integer('EXECUTOR_MEMORY_BYTES', Math.floor(totalmem() * 0.8), { min: 64 * 1024 * 1024 }),
   };

@@ -97,6 +97,9 @@ describe('two executors', () => {
 
   test('that are full say so, and when to try again', async () => {
     await Promise.all(Array.from({ length: 2 * MAX_SANDBOXES }, () => api.createSandbox()));
+    // The gateway closes a connection that has made no call for 10 s.
+    disconnect();
+    connect();
     const http = await wire.http(CALLS.createSandbox, create);
     const grpc = await wire.grpc(CALLS.createSandbox, create);
     expect(http).toMatchObject({ status: 429, reason: 'NO_CAPACITY', retryAfterSeconds: 1 });

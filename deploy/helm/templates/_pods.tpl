@@ -213,6 +213,9 @@ volumeMounts:
       {{- range $n, $id := include "drydock.executorIds" $root | fromJsonArray }}
       - secret:
           name: {{ include "drydock.secretOfTls" (list $root (printf "executor-%d" $n)) }}
+          {{- if $root.Values.tls.existingSecrets }}
+          optional: true
+          {{- end }}
           items:
             - {key: ca.crt, path: {{ $id }}/ca.pem}
             - {key: tls.crt, path: {{ $id }}/executor.pem}

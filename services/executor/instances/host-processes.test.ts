@@ -4,7 +4,7 @@ import pino from 'pino';
 import { expect, test } from 'vitest';
 import { readCatalog } from '#libs/catalog/catalog.ts';
 import { loadConfig } from '../config.ts';
-import { processIdsOfHost, warnOfFewProcesses } from './host-processes.ts';
+import { processesForSandboxes, processIdsOfHost, warnOfFewProcesses } from './host-processes.ts';
 
 const required = { NATS_URL: 'nats://localhost' };
 
@@ -12,6 +12,7 @@ test('by default half of the host’s process ids are for sandboxes, and never m
   const pidMax = Number(readFileSync('/proc/sys/kernel/pid_max', 'utf8'));
   expect(processIdsOfHost()).toBeLessThanOrEqual(pidMax);
   expect(loadConfig(required).processes).toBe(Math.floor(processIdsOfHost() / 2));
+  expect(2 * processesForSandboxes(2)).toBeLessThanOrEqual(processesForSandboxes());
   const more = { ...required, EXECUTOR_PROCESSES: String(processIdsOfHost() + 1) };
   expect(() => loadConfig(more)).toThrow(/EXECUTOR_PROCESSES: needs a whole number from 16 to \d+/);
 });

@@ -7,6 +7,9 @@ import type { Template } from '#libs/catalog/catalog.ts';
 import type { DrydockError } from '#libs/errors.ts';
 import { createClient } from '#libs/grpc/client.ts';
 import { newId } from '#libs/ids.ts';
+import { createLogger } from '#libs/log.ts';
+import { connectEvents } from '#libs/nats/events.ts';
+import { STREAMS } from '#libs/nats/subjects.ts';
 import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import { type ExecutionResult, ExecutorServiceDefinition } from '#proto/drydock/internal/v1/executor.ts';
 import {
@@ -80,6 +83,7 @@ export async function startExecutor({ pool = { floor: 1, ceiling: 4 }, template,
   const id = `test-${newId('evt').slice(-12)}`;
   const directory = await mkdtemp('/tmp/dd-');
   const nats = await startNats();
+  await makeStreams(nats.url);
   const engine = below(id);
   const [port, metricsPort] = [await freePort(), await freePort()];
   const address = `127.0.0.1:${port}`;
@@ -339,3 +343,10 @@ async function untilReached(call: () => Promise<unknown>): Promise<void> {
 }
 
 export type { Nats };
+
+/** As auth and session do. */
+async function makeStreams(url: string): Promise<void> {
+  await using events = connectEvents({ url, name: 'fixture', log: createLogger('fixture') });
+  await new Promise<void>((resolve) => void events.onConnect(resolve));
+  for (const stream of STREAMS) await events.manager(stream);
+}
