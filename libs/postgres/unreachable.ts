@@ -1,4 +1,4 @@
-// Of the resolver and of the network between: the host is gone, not yet there, or behind a route that is.
+// Of the resolver and of the network between: the host was deleted, is not yet there, or lies behind a route that is not.
 const NETWORK = new Set([
   ...['ECONNREFUSED', 'ECONNRESET', 'ECONNABORTED', 'EPIPE', 'ENOENT', 'ETIMEDOUT'],
   ...['EHOSTUNREACH', 'EHOSTDOWN', 'ENETUNREACH', 'ENETDOWN', 'ENETRESET', 'ENOTFOUND', 'EAI_AGAIN', 'EAI_FAIL'],
