@@ -2,7 +2,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:https';
 import { dirname, join } from 'node:path';
 import { json } from 'node:stream/consumers';
-import { CoreV1Api, NetworkingV1Api, RbacAuthorizationV1Api, type V1PolicyRule } from '@kubernetes/client-node';
+import {
+  AdmissionregistrationV1Api,
+  CoreV1Api,
+  NetworkingV1Api,
+  RbacAuthorizationV1Api,
+  type V1PolicyRule,
+} from '@kubernetes/client-node';
 import { execa } from 'execa';
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
 import type { Template } from '#libs/catalog/catalog.ts';
@@ -14,7 +20,9 @@ import { KUBECONFIG } from '../integration/executor/backend-under-test.ts';
 import { clusterVariables } from '../integration/executor/cluster.ts';
 import { MiB, startExecutor, type TestExecutor } from '../integration/executor/fixture.ts';
 import { connectCluster } from '../support/cluster.ts';
+import { startNats } from '../support/nats.ts';
 import { accountOf, adminConfig, askBeforePods } from '../support/rights.ts';
+import { startService } from '../support/service-process.ts';
 
 const PREFIX = 'drydock-weather';
 /** Where a sandbox of the fixture's organisation is made. */
@@ -209,6 +217,28 @@ test.for([
   expect(words).toMatch(new RegExp(`the executor may not ${missing}: grant it that verb`));
 });
 
+test('an executor of a chart waits until admission policies confine it', async () => {
+  const directory = await mkdtemp('/tmp/dd-weather-');
+  undo.defer(() => rm(directory, { recursive: true }));
+  const nats = undo.use(await startNats());
+  const service = undo.use(
+    startService('executor', {
+      ...clusterVariables(KUBECONFIG!),
+      KUBERNETES_NAMESPACE_PREFIX: PREFIX,
+      KUBERNETES_ROLE: 'view',
+      EXECUTOR_ID: `test-${newId('evt').slice(-12)}`,
+      EXECUTOR_DATA_DIR: directory,
+      EXECUTOR_ADDRESS: '127.0.0.1:0',
+      EXECUTOR_METRICS_ADDRESS: '127.0.0.1:0',
+      NATS_URL: nats.url,
+    }),
+  );
+  await service.logged('no admission policies confine this executor yet; waiting for those of the chart');
+  undo.use(await denyWrites(['namespaces'], `object.metadata.name == '${PREFIX}-unconfined'`));
+  undo.use(await denyWrites(['rolebindings'], `object.metadata.namespace == 'default'`));
+  await service.listening;
+});
+
 test('an account that may not make pods is told so by the first sandbox', async () => {
   const pods = { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list', 'watch', 'delete'] };
   await start({}, { KUBECONFIG: await accountWith([...KEEPS_NAMESPACES, pods]) });
@@ -231,6 +261,27 @@ test('the doctor says of a cluster what it is, and which rights an account lacks
   );
   expect(await examine('/nonexistent')).toMatch(/^MISSING +cluster: \/nonexistent: /m);
 });
+
+/** Has the API server refuse to make or change such objects. */
+async function denyWrites(resources: string[], which: string): Promise<AsyncDisposable> {
+  const api = config.makeApiClient(AdmissionregistrationV1Api);
+  const name = `weather-${resources[0]}`;
+  const rule = { apiGroups: ['*'], apiVersions: ['*'], operations: ['CREATE', 'UPDATE'], resources };
+  const spec = {
+    failurePolicy: 'Fail',
+    matchConstraints: { resourceRules: [rule] },
+    validations: [{ expression: `!(${which})`, reason: 'Forbidden' }],
+  };
+  await api.createValidatingAdmissionPolicy({ body: { metadata: { name }, spec } });
+  const binding = { metadata: { name }, spec: { policyName: name, validationActions: ['Deny'] } };
+  await api.createValidatingAdmissionPolicyBinding({ body: binding });
+  return {
+    async [Symbol.asyncDispose]() {
+      await api.deleteValidatingAdmissionPolicyBinding({ name });
+      await api.deleteValidatingAdmissionPolicy({ name });
+    },
+  };
+}
 
 /** A kubeconfig of an account with these rights alone. */
 async function accountWith(rules: V1PolicyRule[]): Promise<string> {

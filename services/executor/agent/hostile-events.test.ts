@@ -78,6 +78,16 @@ describe.each([
   });
 });
 
+test('an exit is told once, though the connection breaks behind it', async () => {
+  link.agent.answer = (stream) => {
+    respond(stream);
+    for (const event of [started, exited]) stream.write(frameOf(StartResponse.encode({ event }).finish()));
+    // The answer to a ping comes after what was written.
+    stream.session?.ping(() => stream.session?.destroy());
+  };
+  expect(await start()).toEqual(['started', 'exited']);
+});
+
 test('an agent that breaks every connection once it was joined is given up, and asked ever less often', async () => {
   const before = link.agent.calls;
   let bytes = 0;

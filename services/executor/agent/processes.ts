@@ -67,6 +67,7 @@ async function* follow(
       return;
     } catch (error) {
       if (signal.aborted || !isSilence(error)) throw error;
+      if (order.hasEnded()) return;
       const wasStable = Date.now() - openedAt > STABLE_MS && order.isJoined();
       if (wasStable) lostAt = undefined;
       pauseMs = wasStable ? PAUSE_MS : Math.min(2 * pauseMs, MAX_PAUSE_MS);
@@ -92,6 +93,7 @@ function followOrder(processId: string) {
       state = 'begun';
     },
     isJoined: () => state !== 'begun',
+    hasEnded: () => state === 'exited',
     /** False for what an earlier connection has told. Throws if the event may not come now, or output was lost. */
     isNew({ event }: Event): boolean {
       const isStart = event?.$case === 'started';

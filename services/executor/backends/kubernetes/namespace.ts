@@ -75,7 +75,7 @@ export function objectsOf({ name, environment, owner, usedAt, binding }: Namespa
 }
 
 /** Gives an executor its rights in this namespace alone. */
-function bindingOf(namespace: string, { role, user }: { role: string; user: string }) {
+export function bindingOf(namespace: string, { role, user }: { role: string; user: string }) {
   const apiGroup = 'rbac.authorization.k8s.io';
   return {
     apiVersion: `${apiGroup}/v1`,

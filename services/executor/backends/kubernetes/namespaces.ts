@@ -11,6 +11,7 @@ import { every } from '#libs/lifecycle.ts';
 import type { Logger } from '#libs/log.ts';
 import { eachOf } from '../each-of.ts';
 import { hasCode, isTerminating, messageOf } from './api-errors.ts';
+import { untilConfined } from './confinement.ts';
 import {
   ENVIRONMENT_LABEL,
   FIELD_MANAGER,
@@ -67,7 +68,10 @@ type State = NamespacesOptions & {
   kept: Map<string, Kept>;
 };
 
-/** Creates the shared namespace, and from then on restores every namespace each minute. Errors: those of the API server. */
+/**
+ * Creates the shared namespace, and from then on restores every namespace each minute. With a role it waits for the policies that
+ * confine it. Errors: those of the API server.
+ */
 export async function openNamespaces(options: NamespacesOptions): Promise<Namespaces> {
   const { config, environment, role, log } = options;
   const state: State = {
@@ -79,6 +83,8 @@ export async function openNamespaces(options: NamespacesOptions): Promise<Namesp
     shared: sharedNamespaceOf(environment),
     kept: new Map(),
   };
+  const { objects, binding } = state;
+  if (binding) await untilConfined({ objects, environment, binding, log });
   await use(state, null);
   const periodic = every(KEEP_INTERVAL_MS, log, () => keepAll(state));
   return {
