@@ -90,10 +90,10 @@ async function setUp({ places, start }: Run) {
   await using started = new AsyncDisposableStack();
   const executor = started.use(await start());
   const neighbour = started.use(await startNeighbour(executor));
-  const open = async (place: Place) => started.use(await openLane(executor, place, newId('org')));
+  const laneOf = (place: Place) => openLane(executor, place, newId('org'));
   const lanes = new Map<Place, Lane[]>();
   for (const place of places) {
-    const opened = await Promise.all(Array.from({ length: LANES }, () => open(place)));
+    const opened = await Promise.all(Array.from({ length: LANES }, async () => started.use(await laneOf(place))));
     await Promise.all(opened.map((lane) => lane.next()));
     lanes.set(place, opened);
   }
@@ -105,7 +105,7 @@ async function setUp({ places, start }: Run) {
     async attempt(place: Place, attack: (lane: Lane) => Promise<Outcome>): Promise<Attempted> {
       const free = lanes.get(place)!;
       // One that was harmed is not used again.
-      const lane = free.pop() ?? (await open(place));
+      const lane = free.pop() ?? kept.use(await laneOf(place));
       const outcome = await attack(lane);
       try {
         await lane.next();
