@@ -3,6 +3,9 @@ import { defineConfig } from 'vitest/config';
 
 const root = join(import.meta.dirname, '..');
 
+/** Tests that say so run side by side, as many as two cores bear. */
+const SIDE_BY_SIDE = 4;
+
 /** Tests with a whole platform run one file after the other: they share it, and the machine. */
 const onPlatform = (name: string, timeout: number) => ({
   test: {
@@ -13,8 +16,7 @@ const onPlatform = (name: string, timeout: number) => ({
     fileParallelism: false,
     testTimeout: timeout,
     hookTimeout: timeout,
-    // Tests that say so run side by side, as many as two executors on two cores bear.
-    maxConcurrency: 4,
+    maxConcurrency: SIDE_BY_SIDE,
   },
 });
 
@@ -52,6 +54,7 @@ export default defineConfig({
           root,
           include: ['test/integration/**/*.test.ts'],
           fileParallelism: false,
+          maxConcurrency: SIDE_BY_SIDE,
           testTimeout: 60_000,
           hookTimeout: 120_000,
         },
@@ -85,6 +88,7 @@ export default defineConfig({
           include: ['test/kubernetes/**/*.test.ts', ...ON_EVERY_BACKEND],
           globalSetup: ['test/support/cluster-setup.ts'],
           fileParallelism: false,
+          maxConcurrency: SIDE_BY_SIDE,
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },

@@ -12,7 +12,8 @@ import { runVitest } from './vitest-stage.ts';
 const SUITES: { name: string; project: string; files?: string[] }[] = [
   { name: 'authorization', project: 'e2e', files: ['test/e2e/authorization.test.ts'] },
   { name: 'hostile', project: 'hostile' },
-  { name: 'hostile on Kubernetes', project: 'kubernetes', files: ['test/kubernetes/hostile.test.ts'] },
+  { name: 'hostile programs', project: 'integration', files: ['test/integration/executor/hostile.test.ts'] },
+  { name: 'hostile programs on Kubernetes', project: 'kubernetes', files: ['test/kubernetes/hostile.test.ts'] },
 ];
 
 const say = (line: string) => process.stdout.write(`${line}\n`);

@@ -1,8 +1,15 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, readlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { engineSocket, KUBECONFIG } from '../integration/executor/backend-under-test.ts';
 
-type HostProcess = { pid: number; parent: number; started: string; threads: number; command: string };
+type HostProcess = {
+  pid: number;
+  parent: number;
+  started: string;
+  threads: number;
+  command: string;
+  namespace: string;
+};
 
 /** Processes of the host at one time, by id. */
 export type ProcessTable = ReadonlyMap<number, HostProcess>;
@@ -26,15 +33,23 @@ export async function readProcesses(): Promise<ProcessTable> {
 }
 
 async function readProcess(pid: number): Promise<HostProcess | undefined> {
-  const [stat, command] = await Promise.all([
+  const [stat, command, namespace] = await Promise.all([
     readFile(`/proc/${pid}/stat`, 'utf8'),
     readFile(`/proc/${pid}/cmdline`, 'utf8'),
+    readlink(`/proc/${pid}/ns/pid`),
   ]);
   // The name before it may have any character.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const parent = Number(fields[1]);
   if (pid === KERNEL || (parent === KERNEL && command === '')) return undefined;
-  return { pid, parent, started: fields[19]!, threads: Number(fields[17]), command: command.replaceAll('\0', ' ') };
+  return {
+    pid,
+    parent,
+    started: fields[19]!,
+    threads: Number(fields[17]),
+    namespace,
+    command: command.replaceAll('\0', ' '),
+  };
 }
 
 type Own = {
@@ -46,18 +61,18 @@ type Own = {
 };
 
 /**
- * Processes that came from this test or from no one known: those below it, below what runs instances, below the kernel, and those
- * without a parent that were not there before. All others are below processes that were there before and are someone else's.
+ * Processes that came from this test or may have left a sandbox: those below it, below what runs instances and below the kernel, and
+ * those without a parent in another PID namespace. All others are someone else's.
  */
 export function ownOf(now: ProcessTable, before: ProcessTable): Own {
   const isNew = ({ pid, started }: HostProcess) => before.get(pid)?.started !== started;
   const isOwn = (start: HostProcess): boolean => {
     for (let each: HostProcess | undefined = start; each; each = now.get(each.parent)) {
-      const { pid, parent, command } = each;
+      const { pid, parent, command, namespace } = each;
       if (pid === process.pid || pid === process.ppid) return true;
       if (RUNTIME.some((word) => command.includes(word))) return true;
       if (parent === KERNEL) return true;
-      if (parent === INIT) return isNew(each) && !command.includes(SHIM);
+      if (parent === INIT) return namespace !== now.get(process.pid)!.namespace && !command.includes(SHIM);
     }
     return false;
   };
@@ -72,7 +87,7 @@ export async function descriptorsOf(processes: readonly HostProcess[]): Promise<
   return (await Promise.all(counts)).reduce((total, each) => total + each, 0);
 }
 
-/** A process may end while it is read. */
+/** A process may end while it is read, and one that ends shows no namespaces. */
 function orEnded(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== 'ENOENT' && error.code !== 'ESRCH') throw error;
+  if (!['ENOENT', 'ESRCH', 'EACCES'].includes(error.code ?? '')) throw error;
 }

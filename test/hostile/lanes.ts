@@ -60,7 +60,8 @@ async function liveLane(executor: TestExecutor): Promise<Lane> {
       return { verdict: 'ACCEPTED', stdout, stderr: '' };
     },
     async next() {
-      await executor.command(sandboxId, python(CLEANING));
+      // Isolated from what an earlier program left for the interpreter.
+      await executor.command(sandboxId, ['python3', '-I', '-c', CLEANING]);
       const { stdout, stderr, exited } = await executor.command(sandboxId, python(nextProgram({ isFresh: false })));
       if (stdout !== FINE) throw new Error(`the next program: ${exited.exitCode} ${exited.signal} ${stdout} ${stderr}`);
     },

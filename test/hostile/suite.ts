@@ -90,10 +90,10 @@ async function setUp({ places, start }: Run) {
   await using started = new AsyncDisposableStack();
   const executor = started.use(await start());
   const neighbour = started.use(await startNeighbour(executor));
-  const open = async (place: Place) => started.use(await openLane(executor, place, newId('org')));
+  const laneOf = (place: Place) => openLane(executor, place, newId('org'));
   const lanes = new Map<Place, Lane[]>();
   for (const place of places) {
-    const opened = await Promise.all(Array.from({ length: LANES }, () => open(place)));
+    const opened = await Promise.all(Array.from({ length: LANES }, async () => started.use(await laneOf(place))));
     await Promise.all(opened.map((lane) => lane.next()));
     lanes.set(place, opened);
   }
@@ -105,7 +105,7 @@ async function setUp({ places, start }: Run) {
     async attempt(place: Place, attack: (lane: Lane) => Promise<Outcome>): Promise<Attempted> {
       const free = lanes.get(place)!;
       // One that was harmed is not used again.
-      const lane = free.pop() ?? (await open(place));
+      const lane = free.pop() ?? kept.use(await laneOf(place));
       const outcome = await attack(lane);
       try {
         await lane.next();
@@ -141,12 +141,22 @@ function print(places: Place[], results: Results, summaries: string[]): void {
   const table = new Table({ head: ['program', 'stopped by', ...places], style: { head: [], border: [] } });
   for (const [{ name, stoppedBy }, row] of results)
     table.push([name, stoppedBy, ...places.map((place) => row.get(place) ?? '')]);
-  const programs = RUNS_ALL ? ALL_PROGRAMS : [...results.keys()].filter((each) => 'source' in each);
-  const exceptions = programs.flatMap(({ name, elsewhere = {} }) =>
-    places.flatMap((place) => (elsewhere[place] ? [`${place}: ${name}: ${elsewhere[place].because}`] : [])),
-  );
   const counts = places.map((place) => `${[...results.values()].filter((row) => row.has(place)).length} in ${place}`);
   process.stdout.write(
-    `${[table.toString(), `hostile programs: ${counts.join(', ')}`, ...summaries, ...exceptions].join('\n')}\n`,
+    `${[table.toString(), `hostile programs: ${counts.join(', ')}`, ...summaries, ...exceptionsIn(places)].join('\n')}\n`,
   );
+}
+
+/** What is otherwise in some of the places, by its reason. */
+function exceptionsIn(places: Place[]): string[] {
+  const exceptions = ALL_PROGRAMS.flatMap(({ name, elsewhere = {} }) =>
+    places.flatMap((place) => {
+      const exception = elsewhere[place];
+      if (!exception) return [];
+      const what = exception.ends || exception.says ? 'otherwise' : 'not run';
+      return [{ name, line: `${what} in the place "${place}", since ${exception.because}` }];
+    }),
+  );
+  const byLine = Map.groupBy(exceptions, ({ line }) => line);
+  return [...byLine].map(([line, found]) => `${line}: ${found.map(({ name }) => name).join(', ')}`);
 }

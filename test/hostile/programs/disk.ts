@@ -10,6 +10,11 @@ const inodes = (name: string, attempt: string): Program => ({
   limits: { wallTime: { seconds: 2, nanos: 0 } },
 });
 
+const SPARSE = {
+  says: /^(got None|refused EFBIG)$/,
+  because: 'a live sandbox limits its disk, and no file: this one is empty',
+};
+
 export const DISK: Program[] = [
   {
     ...exhausting('a large file', 'disk', 'f.write(bytes(1 << 20))', "f = open('/tmp/x', 'wb', 0)"),
@@ -57,6 +62,7 @@ export const DISK: Program[] = [
     source:
       "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\nattempt(lambda: os.truncate(open('/tmp/x', 'w').name, 1 << 40))",
     says: /^refused EFBIG$/,
+    elsewhere: { live: SPARSE, 'live pod': SPARSE, 'live gVisor': SPARSE },
   },
   {
     name: 'a sparse file that is filled by its mapping',

@@ -1,6 +1,8 @@
 import { exhausting, type Program, refused } from './program.ts';
 
-const exceeded = { ends: ['MEMORY_EXCEEDED'], stoppedBy: 'memory' } as const;
+/** Time enough on a busy machine. */
+const wallTime = { seconds: 30, nanos: 0 };
+const exceeded = { ends: ['MEMORY_EXCEEDED'], stoppedBy: 'memory', limits: { wallTime } } as const;
 /** What the kernel keeps for a program is counted as its memory, where a limit of its own does not come first. */
 const counted = {
   ends: ['ACCEPTED', 'MEMORY_EXCEEDED', 'WALL_TIME_EXCEEDED'],
@@ -33,7 +35,7 @@ export const MEMORY: Program[] = [
     name: 'files in memory',
     source: "fd = os.memfd_create('x')\nwhile True: os.write(fd, bytes(1 << 20))",
     ...exceeded,
-    limits: { fileBytes: 1 << 30 },
+    limits: { wallTime, fileBytes: 1 << 30 },
   },
   {
     name: 'shared memory of System V',

@@ -83,7 +83,17 @@ export const NETWORK: Program[] = [
     'socket.socket(29, socket.SOCK_RAW)',
     'socket.socket(44, socket.SOCK_RAW)',
   ),
-  refused('the audit’s netlink', 'seccomp filter', 'socket.socket(16, socket.SOCK_RAW, 9)'),
+  {
+    ...refused('the audit’s netlink', 'seccomp filter', 'audit()'),
+    source: `
+def audit():
+    s = socket.socket(16, socket.SOCK_RAW, 9); s.settimeout(1)
+    s.send(struct.pack('IHHII', 56, 1001, 5, 1, 0) + struct.pack('IIII', 1, 0, 0, 0) + bytes(24))
+    code = struct.unpack('i', s.recv(1000)[16:20])[0]
+    if code: raise OSError(-code, '')
+attempt(audit)`,
+    says: /^refused E(PERM|CONNREFUSED|PROTONOSUPPORT|AFNOSUPPORT|ACCES)$/,
+  },
   refused(
     'another interface',
     'capabilities',

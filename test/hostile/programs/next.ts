@@ -31,7 +31,7 @@ check(f'files are left: {left[:5]}', not [n for n in left if n != os.getcwd()])
 for kind in ('shm', 'sem', 'msg'):
     try: check(f'{kind} is left', len(open('/proc/sysvipc/' + kind).readlines()) <= 1)
     except FileNotFoundError: pass
-check('names of sockets are left', not [l for l in open('/proc/net/unix') if '@' in l])
+check('names of sockets are left', '@left' not in open('/proc/net/unix').read())
 `;
 
 /** An ordinary program, which says what is in its way. `isFresh`: nothing of an earlier one may be there. */

@@ -1,6 +1,6 @@
 import { type Program, refused } from './program.ts';
 
-const write = (path: string, text: string) => `open('${path}', 'w').write('${text}')`;
+const write = (path: string, text: string) => `os.write(os.open('${path}', os.O_WRONLY), b'${text}')`;
 const read = (path: string) => `open('${path}', 'rb').read(1)`;
 /** Prints the files below that can be opened for writing, if they are anybody else's. */
 const walk = (top: string) => `
