@@ -26,6 +26,7 @@ const ON_EVERY_BACKEND = [
   'drain',
   'executions',
   'files',
+  'neighbours',
   'pool',
   'processes',
   'recovery',
