@@ -28,6 +28,7 @@ const ON_EVERY_BACKEND = [
   'drain',
   'executions',
   'files',
+  'neighbours',
   'pool',
   'processes',
   'recovery',

@@ -39,12 +39,27 @@ export async function examineCluster(kubeconfig: string | undefined): Promise<Fi
     config.loadFromFile(kubeconfig);
     const { gitVersion } = await config.makeApiClient(VersionApi).getCode();
     const found = `Kubernetes ${gitVersion} at ${config.getCurrentCluster()?.server}`;
-    return [{ name: 'cluster', ok: true, found }, await rights(config), await resize(config), await runtimes(config)];
+    return [
+      { name: 'cluster', ok: true, found },
+      await rights(config),
+      await resize(config),
+      await runtimes(config),
+      USERS,
+    ];
   } catch (error) {
     const found = `${kubeconfig}: ${(error as Error).message.split('\n')[0]}`;
     return [{ name: 'cluster', ok: false, found, fix: 'mend KUBECONFIG, or unset it for a cluster of our own' }];
   }
 }
+
+/** No API tells it: users of nodes are in their files, and namespaces of pods take a runtime and a kernel that have them. */
+const USERS: Finding = {
+  name: 'users of sandboxes',
+  ok: true,
+  found:
+    'not asked: that nobody on a node has their ids, and whether nodes can give pods user namespaces ' +
+    '(KUBERNETES_HOST_USERS=false, untested); pods have ids of their executor',
+};
 
 async function ownCluster(): Promise<Finding[]> {
   const root = process.getuid?.() === 0;

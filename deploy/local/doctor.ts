@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { freemem } from 'node:os';
 import { Command, Option } from 'commander';
+import { examineUserIds } from './doctor-user-ids.ts';
 import { answers } from './engine.ts';
 import { readExternal } from './external.ts';
 import type { Finding } from './finding.ts';
@@ -36,6 +37,7 @@ const findings = [
   await ports(),
   userNamespaces(),
   await examineKernelLimits(),
+  await userIds(),
   ...(backend === 'kubernetes' ? await cluster() : [await gvisor()]),
 ];
 for (const { name, ok, found, fix, optional } of findings) {
@@ -61,12 +63,19 @@ async function packages(): Promise<Finding[]> {
   }));
 }
 
+function engineSocket(): string {
+  return readExternal(process.env).dockerHost?.replace(/^unix:\/\//, '') ?? '/var/run/docker.sock';
+}
+
+async function userIds(): Promise<Finding> {
+  return examineUserIds(process.env, (await answers(engineSocket())) ? engineSocket() : undefined);
+}
+
 async function engine(): Promise<Finding> {
   const name = 'Docker engine';
-  const { dockerHost } = readExternal(process.env);
-  const socket = dockerHost?.replace(/^unix:\/\//, '') ?? '/var/run/docker.sock';
+  const socket = engineSocket();
   if (await answers(socket)) return { name, ok: true, found: socket };
-  if (dockerHost)
+  if (readExternal(process.env).dockerHost)
     return {
       name,
       ok: false,

@@ -38,6 +38,8 @@ export function loadConfig(variables: Environment) {
     namespaceIdleMs: env.integer('KUBERNETES_NAMESPACE_IDLE_SECONDS', 86_400, { min: 1 }) * 1_000,
     /** `none` accepts tenants on a cluster that does not enforce network policies. */
     networkIsolation: env.oneOf('KUBERNETES_NETWORK_ISOLATION', ['enforced', 'none'], 'enforced'),
+    /** `false` gives each pod a user namespace; that was not tried. */
+    hostUsers: env.oneOf('KUBERNETES_HOST_USERS', ['true', 'false'], 'true') === 'true',
     cpuOvercommit: env.integer('KUBERNETES_CPU_OVERCOMMIT', 1, { min: 1, max: 100 }),
     agentImage: backend === 'kubernetes' ? env.string('KUBERNETES_AGENT_IMAGE') : '',
     userIds: userIdsFrom(env),

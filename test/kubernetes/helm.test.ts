@@ -26,7 +26,9 @@ import {
   attemptsOf,
   bindingOf,
   executorIn,
+  LAST_USER,
   namespaceOf,
+  restrictedPod,
   rulesOf,
 } from '../support/rights.ts';
 
@@ -83,6 +85,10 @@ describe('before anything is installed', () => {
     [{ sandboxes: { namespacePrefix: 'x'.repeat(33) } }, /at '\/sandboxes\/namespacePrefix': maxLength: got 33/],
     [{ postgresql: { bundled: false } }, /at '\/postgresql\/external\/existingSecret': minLength: got 0, want 1/],
     [{ tls: { existingSecrets: { auth: 'mine' } } }, /at '\/tls\/existingSecrets'.*missing properties 'session'/s],
+    [
+      { sandboxes: { userIds: { first: 1000 } } },
+      /at '\/sandboxes\/userIds\/first': minimum: got 1,?000, want 65,?536/,
+    ],
     [{ networkPolicy: { apiServer: { cidrs: ['10.0.0.1'] } } }, /at '\/networkPolicy\/apiServer\/cidrs\/0'.*pattern/],
   ])('values that make no sense are refused: %j', async (wrong, why) => {
     await expect(chart.render(wrong)).rejects.toThrow(why);
@@ -107,7 +113,7 @@ describe('before anything is installed', () => {
         extraEnv: [{ name: 'OTEL_EXPORTER_OTLP_ENDPOINT', value: 'http://traces:4318' }],
         podLabels: { team: 'platform' },
         podAnnotations: { note: 'yes' },
-        sandboxes: { quota: { pods: '10' }, catalog: '{"templates": [], "languages": []}' },
+        sandboxes: { quota: { pods: '10' }, hostUsers: false, catalog: '{"templates": [], "languages": []}' },
         gateway: {
           service: { type: 'LoadBalancer', annotations: { a: 'b' }, grpcNodePort: 30700 },
           webhooks: { allowedRanges: ['10.1.0.0/16'], allowedPorts: [443] },
@@ -369,6 +375,16 @@ describe('installed', () => {
     const answers = attempts.map(async ([what, attempt]) => [what, await codeOf(attempt)]);
     const refused = Object.fromEntries(attempts.map(([what]) => [what, 403]));
     expect(Object.fromEntries(await Promise.all(answers))).toEqual(refused);
+  });
+
+  test('an executor may make pods of users from its range', async () => {
+    const core = (await accountOf(NAMESPACE, 'drydock-executor')).makeApiClient(CoreV1Api);
+    const { metadata } = await core.createNamespacedPod({
+      namespace: POOL,
+      body: restrictedPod(LAST_USER),
+      dryRun: 'All',
+    });
+    expect(metadata?.name).toBe('restricted');
   });
 
   test('an upgrade replaces every pod while programs go on being run, and keeps every secret', async () => {

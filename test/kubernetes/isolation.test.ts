@@ -43,8 +43,12 @@ test('the cluster was asked for a hardened pod', () => {
     automountServiceAccountToken: false,
     enableServiceLinks: false,
     restartPolicy: 'Never',
-    securityContext: { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: 'RuntimeDefault' } },
+    securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
   });
+  const users = pods.map(({ spec }) => [spec!.securityContext!.runAsUser!, spec!.securityContext!.runAsGroup!]);
+  expect(users[0]![0]).toBeGreaterThan(65_535);
+  expect(users.map(([, group]) => group)).toEqual(users.map(([user]) => user));
+  expect(new Set(users.map(([user]) => user)).size).toBe(pods.length);
   expect([spec.hostNetwork, spec.hostPID, spec.hostIPC]).toEqual([undefined, undefined, undefined]);
   for (const { securityContext, resources } of [...spec.containers, ...spec.initContainers!]) {
     expect(securityContext).toMatchObject({
@@ -56,13 +60,14 @@ test('the cluster was asked for a hardened pod', () => {
     expect(resources!.limits).toHaveProperty('ephemeral-storage');
     expect(resources!.requests).toEqual(resources!.limits);
   }
-  expect(spec.volumes!.every(({ emptyDir }) => emptyDir?.sizeLimit)).toBe(true);
+  const [accounts, ...others] = spec.volumes!.filter(({ emptyDir }) => !emptyDir?.sizeLimit);
+  expect([accounts?.downwardAPI?.items?.map(({ path }) => path), others]).toEqual([['passwd', 'group'], []]);
 });
 
 test('a program has no rights', async () => {
   const status = await inside('print(open("/proc/self/status").read())');
-  expect(status).toMatch(/^Uid:\t1000\t1000\t1000\t1000$/m);
-  expect(status).toMatch(/^Gid:\t1000\t1000\t1000\t1000$/m);
+  expect(status).toMatch(/^Uid:\t(2\d{9})(\t\1){3}\nGid:(\t\1){4}$/m);
+  expect(await inside('import os, pwd; print(pwd.getpwuid(os.getuid()).pw_name)')).toBe('user');
   expect(status).toMatch(/^Cap(Inh|Prm|Eff|Bnd|Amb):\t0000000000000000$/m);
   expect(status.match(/^Cap\w+:\t0+$/gm)).toHaveLength(5);
   expect(status).toMatch(/^NoNewPrivs:\t1$/m);

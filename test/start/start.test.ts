@@ -164,7 +164,16 @@ describe('npm run doctor', () => {
   test('finds that nothing is missing', async () => {
     const doctor = run('doctor.ts', [], environment);
     expect(await doctor.ended, doctor.text()).toBe(0);
-    for (const finding of ['system packages', 'Docker engine', 'control groups', 'Go', 'disk', 'memory', 'ports'])
+    for (const finding of [
+      'system packages',
+      'Docker engine',
+      'control groups',
+      'Go',
+      'disk',
+      'memory',
+      'ports',
+      'user ids',
+    ])
       expect(doctor.text()).toMatch(new RegExp(`^ok +${finding}: `, 'm'));
   });
 
@@ -174,5 +183,12 @@ describe('npm run doctor', () => {
     expect(await doctor.ended).toBe(1);
     expect(doctor.text()).toMatch(new RegExp(`^MISSING +ports: taken: ${environment.DRYDOCK_HTTP_PORT}$`, 'm'));
     expect(doctor.text()).toContain('set DRYDOCK_HTTP_PORT');
+  });
+
+  test('finds who has ids that are for sandboxes', async () => {
+    const doctor = run('doctor.ts', [], { ...environment, EXECUTOR_FIRST_USER_ID: '65534', EXECUTOR_USER_IDS: '2' });
+    expect(await doctor.ended).toBe(1);
+    expect(doctor.text()).toMatch(/^MISSING +user ids: .*: user nobody is 65534 in \/etc\/passwd/m);
+    expect(doctor.text()).toContain('set EXECUTOR_FIRST_USER_ID');
   });
 });

@@ -8,6 +8,7 @@ import {
   NetworkingV1Api,
   PatchStrategy,
   RbacAuthorizationV1Api,
+  type V1Pod,
   type V1ValidatingWebhook,
 } from '@kubernetes/client-node';
 import { inject } from 'vitest';
@@ -92,6 +93,24 @@ export function executorIn(control: string): string {
   return `system:serviceaccount:${control}:drydock-executor`;
 }
 
+/** By the chart's defaults. */
+const FIRST_USER = 2_100_000_000;
+export const LAST_USER = FIRST_USER + 1_000 * 4_096 - 1;
+
+/** A pod that Pod Security lets in, and the pool's quota. */
+export function restrictedPod(user: number, more: object = {}): V1Pod {
+  const securityContext = { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } };
+  const seccompProfile = { type: 'RuntimeDefault' };
+  return {
+    metadata: { name: 'restricted' },
+    spec: {
+      serviceAccountName: 'drydock-sandbox',
+      securityContext: { runAsNonRoot: true, runAsUser: user, runAsGroup: user, seccompProfile, ...more },
+      containers: [{ name: 'main', image: 'any', securityContext }],
+    },
+  };
+}
+
 /**
  * What an executor that is taken over might try, with its account: namespace of the services, prefix of those of sandboxes. It
  * is bound in that of the organisation `own`, and not in that of `other`; that of `foreign` somebody else has made.
@@ -114,18 +133,26 @@ export function attemptsOf(account: KubeConfig, control: string, prefix: string)
     change(name, `labels/${label.replaceAll('/', '~1')}`, value);
   const nobody = { apiVersion: 'v1', kind: 'Node', name: 'none', uid: '00000000-0000-0000-0000-000000000000' };
   const metadata = { name: 'mine' };
+  const inPool = { namespace: pool };
   const pod = {
     metadata,
     spec: { containers: [{ name: 'main', image: 'any', securityContext: { privileged: true } }] },
   };
+  const ofUser =
+    (user: number, more: object = {}) =>
+    () =>
+      core.createNamespacedPod({ ...inPool, body: restrictedPod(user, more), dryRun: 'All' });
   const role = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' };
-  const inPool = { namespace: pool };
   return [
     ['pods of the control plane', () => core.listNamespacedPod({ namespace: control })],
     ['a pod in the control plane', () => core.createNamespacedPod({ namespace: control, body: pod })],
     ['a pod elsewhere', () => core.createNamespacedPod({ namespace: 'default', body: pod })],
     ['pods of everybody', () => core.listPodForAllNamespaces()],
     ['a privileged pod among sandboxes', () => core.createNamespacedPod({ ...inPool, body: pod })],
+    ['a pod of a user of its node', ofUser(1000)],
+    ['a pod of a user after the last', ofUser(LAST_USER + 1)],
+    ['a pod of a group of its node', ofUser(FIRST_USER, { runAsGroup: 1000 })],
+    ['a pod of more groups', ofUser(FIRST_USER, { supplementalGroups: [1000] })],
     ['all pods at once', () => core.deleteCollectionNamespacedPod(inPool)],
     ['the database’s password', () => core.readNamespacedSecret({ namespace: control, name: 'drydock-postgresql' })],
     ['secrets among sandboxes', () => core.listNamespacedSecret(inPool)],

@@ -32,6 +32,10 @@
 - name: POD_IP
   valueFrom: {fieldRef: {fieldPath: status.podIP}}
 - {name: EXECUTOR_ADVERTISED_ADDRESS, value: "$(POD_IP):{{ include "drydock.port" "executor" }}"}
+- {name: EXECUTOR_FIRST_USER_ID, value: {{ int64 .Values.sandboxes.userIds.first | quote }}}
+- {name: EXECUTOR_USER_IDS, value: {{ int64 .Values.sandboxes.userIds.perExecutor | quote }}}
+- name: EXECUTOR_INDEX
+  valueFrom: {fieldRef: {fieldPath: "metadata.labels['apps.kubernetes.io/pod-index']"}}
 - {name: EXECUTOR_DATA_DIR, value: /var/lib/drydock/executor}
 - {name: EXECUTOR_DRAIN_SECONDS, value: {{ int $executor.drain.seconds | quote }}}
 - {name: EXECUTOR_MAX_SANDBOXES, value: {{ int $executor.maxSandboxes | quote }}}
@@ -41,5 +45,6 @@
 - {name: KUBERNETES_ROLE, value: {{ include "drydock.roleInSandboxes" . }}}
 - {name: KUBERNETES_AGENT_IMAGE, value: {{ include "drydock.image" (list . .Values.sandboxes.agentImage) | quote }}}
 - {name: KUBERNETES_NETWORK_ISOLATION, value: {{ .Values.sandboxes.networkIsolation }}}
+- {name: KUBERNETES_HOST_USERS, value: {{ .Values.sandboxes.hostUsers | quote }}}
 - {name: KUBERNETES_CPU_OVERCOMMIT, value: {{ int .Values.sandboxes.cpuOvercommit | quote }}}
 {{- end }}

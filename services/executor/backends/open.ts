@@ -14,6 +14,7 @@ export type BackendConfig = {
   networkIsolation: 'enforced' | 'none';
   cpuOvercommit: number;
   agentImage: string;
+  hostUsers: boolean;
   userIds: UserIds;
   dockerSocket: string;
   agentBinary: string;
@@ -42,6 +43,9 @@ export async function openBackend(config: BackendConfig, maxInstances: number, l
       agentImage,
       cpuOvercommit,
       isolated,
+      userIds: config.userIds,
+      hostUsers: config.hostUsers,
+      maxInstances,
       log,
     });
   }

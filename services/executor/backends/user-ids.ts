@@ -3,6 +3,16 @@ import type { UserIds } from '#libs/user-ids.ts';
 
 const RETRY_AFTER_MS = 1_000;
 
+/** Throws, with a line for the operator, if there are not `each` ids for every instance. */
+export function requireRoom({ count }: UserIds, maxInstances: number, each: number): void {
+  const needed = each * maxInstances;
+  if (count >= needed) return;
+  throw new Error(
+    `bad configuration\n  EXECUTOR_USER_IDS: needs at least ${needed}, ${each} for each of the ${maxInstances} instances that ` +
+      `EXECUTOR_MAX_SANDBOXES and the catalogue allow, not ${count}`,
+  );
+}
+
 /**
  * Finds free ids of a range, in steps: each time the next one after the last, so that an id rests for as long as possible before
  * somebody else has it. Errors: NO_CAPACITY.

@@ -3,6 +3,7 @@ import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import type { RunExecutionResponse } from '#proto/drydock/internal/v1/executor.ts';
 import { StartProcessRequest, type StartProcessResponse } from '#proto/drydock/v1/process.ts';
 import { collect, textOf } from '../../support/api.ts';
+import { NEEDS_ENGINE } from './backend-under-test.ts';
 import { CALLER, executionOf, MiB, python, STRANGER, startExecutor, type TestExecutor } from './fixture.ts';
 
 let executor: TestExecutor;
@@ -97,7 +98,8 @@ test('a tenant in a sandbox takes all that the kernel counts by user, and anothe
   stop.abort();
 });
 
-test('a tenant in a cell takes all that the kernel counts by user, and another has what it had', async () => {
+test('a tenant in a cell takes all that the kernel counts by user, and another has what it had', async ({ skip }) => {
+  if (NEEDS_ENGINE) skip(NEEDS_ENGINE);
   const program = { limits: LIMITS, isolation: 'CELL' } as const;
   const ask = async () =>
     (await executor.run({ ...program, source: ASK, organizationId: STRANGER.organizationId })).execution!.stdout;

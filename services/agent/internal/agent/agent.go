@@ -39,6 +39,9 @@ func Run(arguments []string) error {
 		return refuse()
 	}
 	mode, target, ids := arguments[0], arguments[1], arguments[2:]
+	if takesIDs := mode == "serve" || mode == "listen"; len(ids) > 0 && !takesIDs {
+		return refuse()
+	}
 	switch mode {
 	case "serve", "listen":
 		u, err := user.Parse(ids)

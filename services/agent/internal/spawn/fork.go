@@ -134,8 +134,8 @@ func arrangeFiles(o *order) syscall.Errno {
 	return 0
 }
 
-// setScore sets the child's oom_score_adj, if there is one to set. A child with memory of its own becomes dumpable first: only then the file belongs to
-// its user.
+// setScore sets the child's oom_score_adj, if there is one to set. A child with memory of its own becomes dumpable first: only
+// then the file belongs to its user.
 //
 //go:norace
 //go:nocheckptr

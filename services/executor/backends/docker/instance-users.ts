@@ -1,6 +1,6 @@
 import type Docker from 'dockerode';
 import { describeUserIds, isWithin, othersWithin, type UserIds } from '#libs/user-ids.ts';
-import { createTurns } from '../user-ids.ts';
+import { createTurns, requireRoom } from '../user-ids.ts';
 import { EXECUTOR_LABEL, INSTANCE_LABEL, nameOf, USER_LABEL } from './container.ts';
 
 /** Of one instance: that of its programs, and the next one, of the owner of what the agent makes for them. */
@@ -23,12 +23,7 @@ export async function openInstanceUsers(
   docker: Docker,
   { executorId, userIds, maxInstances }: { executorId: string; userIds: UserIds; maxInstances: number },
 ): Promise<InstanceUsers> {
-  const needed = IDS_PER_INSTANCE * maxInstances;
-  if (userIds.count < needed)
-    throw new Error(
-      `bad configuration\n  EXECUTOR_USER_IDS: needs at least ${needed}, ${IDS_PER_INSTANCE} for each of the ${maxInstances} ` +
-        `instances that EXECUTOR_MAX_SANDBOXES and the catalogue allow, not ${userIds.count}`,
-    );
+  requireRoom(userIds, maxInstances, IDS_PER_INSTANCE);
   const users = new Map<string, number>();
   const others: string[] = [];
   const containers = await docker.listContainers({ all: true, filters: JSON.stringify({ label: [USER_LABEL] }) });

@@ -8,6 +8,7 @@ import {
 } from '@kubernetes/client-node';
 import { DrydockError } from '#libs/errors.ts';
 import type { Logger } from '#libs/log.ts';
+import type { UserIds } from '#libs/user-ids.ts';
 import type { Backend, Cluster, Watcher } from '../backend.ts';
 import { eachOf } from '../each-of.ts';
 import { keepAgentStream } from './agent-stream.ts';
@@ -26,6 +27,7 @@ import { createNotes, type Notes, noteOn, writeOn } from './notes.ts';
 import { joinPeers, type Peers } from './peers.ts';
 import { EXECUTOR_LABEL, nameOf, resourcesFor } from './pod.ts';
 import { endOf } from './pod-state.ts';
+import { createPodUsers } from './pod-users.ts';
 import { followPods } from './pods.ts';
 import { canResize, resizePod } from './resize.ts';
 
@@ -45,6 +47,12 @@ export type KubernetesOptions = {
   agentImage: string;
   /** Ratio of the CPU limit of a sandbox to its CPU request. */
   cpuOvercommit: number;
+  /** Of this executor alone, in its cluster. */
+  userIds: UserIds;
+  /** Pods have no user namespace: their ids are those of the node. */
+  hostUsers: boolean;
+  /** The most instances at one time. */
+  maxInstances: number;
   /** Each pod is tested for whether it reaches forbidden addresses. */
   isolated: boolean;
   log: Logger;
@@ -99,6 +107,7 @@ async function openParts(config: KubeConfig, options: KubernetesOptions): Promis
   const api = config.makeApiClient(CoreV1Api);
   const namespaceOf = new Map<string, string>();
   const pods = followPods(config, { api, log });
+  const users = createPodUsers({ ...options, pods });
   const namespaces = await openNamespaces({ config, environment, role, idleMs: options.namespaceIdleMs, pods, log });
   const shared = sharedNamespaceOf(environment);
   const service = await api.readNamespacedService({ namespace: 'default', name: 'kubernetes' });
@@ -113,7 +122,7 @@ async function openParts(config: KubeConfig, options: KubernetesOptions): Promis
     log,
   });
   const placement = { executorId, agentImage, cpuOvercommit };
-  const own = { api, pods, namespaces, shared, namespaceOf, deleting: new Set<string>(), placement, log };
+  const own = { api, pods, namespaces, shared, namespaceOf, deleting: new Set<string>(), placement, users, log };
   return { ...own, id, service, changesLimits, notes, peers };
 }
 

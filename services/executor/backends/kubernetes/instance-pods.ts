@@ -8,6 +8,7 @@ import type { Namespaces } from './namespaces.ts';
 import { noteOn } from './notes.ts';
 import { EXECUTOR_LABEL, INSTANCE_LABEL, nameOf, type Placement, podFor } from './pod.ts';
 import { endOf, isRunning, startFailureOf, unschedulable } from './pod-state.ts';
+import type { PodUsers } from './pod-users.ts';
 import { listPods, type Pods } from './pods.ts';
 
 const START_MS = 20_000;
@@ -24,7 +25,8 @@ export type InstancePods = {
   namespaceOf: Map<string, string>;
   /** Instances that this executor is deleting: their end is no news. */
   deleting: Set<string>;
-  placement: Omit<Placement, 'namespace'>;
+  placement: Omit<Placement, 'namespace' | 'user'>;
+  users: PodUsers;
   log: Logger;
 };
 
@@ -36,23 +38,29 @@ export function isOwn({ placement }: InstancePods, { metadata }: V1Pod): boolean
 
 /** Creates a pod and waits until it runs. Errors: SANDBOX_START_FAILED, NO_CAPACITY; the pod is deleted then. */
 export async function createPod(own: InstancePods, plan: InstancePlan, signal: AbortSignal): Promise<void> {
-  try {
-    await submit(own, plan).catch((error) => {
-      throw refusalOf(plan.template, error);
-    });
-    await untilRunning(own, plan, signal);
-  } catch (error) {
-    await destroyPod(own, plan.instanceId).catch((cause) =>
-      own.log.warn({ err: cause }, 'failed to remove a pod that did not start'),
-    );
-    throw error;
-  }
+  await own.users.withUser(async (user) => {
+    try {
+      await submit(own, plan, user).catch((error) => {
+        throw refusalOf(plan.template, error);
+      });
+      await untilRunning(own, plan, signal);
+    } catch (error) {
+      await destroyPod(own, plan.instanceId).catch((cause) =>
+        own.log.warn({ err: cause }, 'failed to remove a pod that did not start'),
+      );
+      throw error;
+    }
+  });
 }
 
-async function submit({ api, namespaces, namespaceOf, placement }: InstancePods, plan: InstancePlan): Promise<void> {
+async function submit(
+  { api, namespaces, namespaceOf, placement }: InstancePods,
+  plan: InstancePlan,
+  user: number | null,
+): Promise<void> {
   const namespace = await namespaces.of(plan.tenant);
   namespaceOf.set(plan.instanceId, namespace);
-  const body = podFor(plan, { ...placement, namespace });
+  const body = podFor(plan, { ...placement, namespace, user });
   await api.createNamespacedPod({ namespace, body }).catch(async (error) => {
     // Another executor or an operator has removed the namespace, and with it this executor's rights there.
     if (!hasCode(error, 403, 404) || !plan.tenant || (await namespaces.exists(namespace))) throw error;

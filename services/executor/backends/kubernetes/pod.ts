@@ -2,6 +2,7 @@ import type { V1Container, V1Pod, V1ResourceRequirements, V1Volume } from '@kube
 import type { SandboxLimits } from '#libs/catalog/catalog.ts';
 import { type InstancePlan, SEARCH_PATH } from '../backend.ts';
 import { fileSystemSizes } from '../file-systems.ts';
+import { accountsOf } from '../user-ids.ts';
 
 /** Labels by which an executor finds its pods. */
 export const EXECUTOR_LABEL = 'drydock.dev/executor';
@@ -18,7 +19,10 @@ const AGENT_SOCKET = '@drydock-agent';
 /** The command of an exec stream. */
 export const CONNECT_COMMAND = [AGENT_PATH, 'connect', AGENT_SOCKET];
 
-const USER = 1000;
+// Where a pod has a user namespace of its own, in which ids end at 65535.
+const USER_INSIDE = 1000;
+const PASSWD_ANNOTATION = 'drydock.dev/passwd';
+const GROUP_ANNOTATION = 'drydock.dev/group';
 const MiB = 1024 * 1024;
 export const AGENT_VOLUME_BYTES = 64 * MiB;
 // On SIGTERM the agent ends, with every process that it started.
@@ -33,12 +37,14 @@ export type Placement = {
   agentImage: string;
   /** Ratio of the CPU limit to the CPU request. */
   cpuOvercommit: number;
+  /** User and group of the pod on its node; null for one in a user namespace, whose ids the kubelet chooses. */
+  user: number | null;
 };
 
 /** A hardened pod that passes Pod Security `restricted`. A test asserts everything here on a real pod. */
 // Over 70 lines: one table of plain data, as the API takes it.
 export function podFor(plan: InstancePlan, placement: Placement): V1Pod {
-  const { namespace, executorId, agentImage, cpuOvercommit } = placement;
+  const { namespace, executorId, agentImage, cpuOvercommit, user } = placement;
   const resources = resourcesFor(plan, cpuOvercommit);
   const container = {
     imagePullPolicy: 'IfNotPresent',
@@ -58,6 +64,7 @@ export function podFor(plan: InstancePlan, placement: Placement): V1Pod {
         [INSTANCE_LABEL]: plan.instanceId,
         [TEMPLATE_LABEL]: plan.template,
       },
+      ...(user === null ? {} : { annotations: annotationsFor(user) }),
     },
     spec: {
       ...(plan.runtime ? { runtimeClassName: plan.runtime } : {}),
@@ -72,17 +79,18 @@ export function podFor(plan: InstancePlan, placement: Placement): V1Pod {
       dnsConfig: { nameservers: ['127.0.0.1'] },
       securityContext: {
         runAsNonRoot: true,
-        runAsUser: USER,
-        runAsGroup: USER,
+        runAsUser: user ?? USER_INSIDE,
+        runAsGroup: user ?? USER_INSIDE,
         seccompProfile: { type: 'RuntimeDefault' },
       },
+      ...(user === null ? { hostUsers: false } : {}),
       tolerations: ['unreachable', 'not-ready'].map((taint) => ({
         key: `node.kubernetes.io/${taint}`,
         operator: 'Exists',
         effect: 'NoExecute',
         tolerationSeconds: LOST_NODE_SECONDS,
       })),
-      volumes: volumesFor(plan.limits),
+      volumes: [...volumesFor(plan.limits), ...(user === null ? [] : [ACCOUNTS])],
       initContainers: [
         {
           ...container,
@@ -106,6 +114,7 @@ export function podFor(plan: InstancePlan, placement: Placement): V1Pod {
             { name: 'home', mountPath: '/home/user' },
             { name: 'tmp', mountPath: '/tmp' },
             { name: 'shm', mountPath: '/dev/shm' },
+            ...(user === null ? [] : ACCOUNT_MOUNTS),
           ],
         },
       ],
@@ -116,6 +125,32 @@ export function podFor(plan: InstancePlan, placement: Placement): V1Pod {
 /** The pod's name; Kubernetes allows no underscores. */
 export function nameOf(instanceId: string): string {
   return `drydock-${instanceId.replaceAll('_', '-')}`;
+}
+
+/** The user of a pod that has one of its own; undefined for one in a user namespace. */
+export function userOf({ spec }: V1Pod): number | undefined {
+  return spec?.hostUsers === false ? undefined : spec?.securityContext?.runAsUser;
+}
+
+// Files that name the user, which `restricted` lets a pod have from its own annotations.
+const ACCOUNTS: V1Volume = {
+  name: 'accounts',
+  downwardAPI: { items: [fileFrom('passwd', PASSWD_ANNOTATION), fileFrom('group', GROUP_ANNOTATION)] },
+};
+const ACCOUNT_MOUNTS = ['passwd', 'group'].map((name) => ({
+  name: ACCOUNTS.name,
+  mountPath: `/etc/${name}`,
+  subPath: name,
+  readOnly: true,
+}));
+
+function annotationsFor(user: number): Record<string, string> {
+  const { passwd, group } = accountsOf(user);
+  return { [PASSWD_ANNOTATION]: passwd, [GROUP_ANNOTATION]: group };
+}
+
+function fileFrom(path: string, annotation: string) {
+  return { path, fieldRef: { fieldPath: `metadata.annotations['${annotation}']` } };
 }
 
 function volumesFor(limits: SandboxLimits): V1Volume[] {

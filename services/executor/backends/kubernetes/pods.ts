@@ -14,6 +14,7 @@ export type Pods = AsyncDisposable & {
   /** Drops a removed namespace with its pods. */
   forget(namespace: string): Promise<void>;
   get(name: string): V1Pod | undefined;
+  all(): Iterable<V1Pod>;
   /** The number of pods in a namespace. */
   count(namespace: string): number;
   /** Resolves with the first value that `wanted` answers for a pod. The pod need not exist yet. */
@@ -62,6 +63,7 @@ export function followPods(config: KubeConfig, { api, log }: { api: CoreV1Api; l
       for (const pod of pods.values()) if (pod.metadata?.namespace === namespace) record(state, pod, true);
     },
     get: (name) => pods.get(name),
+    all: () => pods.values(),
     count: (namespace) => informers.get(namespace)?.source.list(namespace)?.length ?? 0,
     async until(name, wanted, signal) {
       const either = AbortSignal.any([signal, stop.signal]);

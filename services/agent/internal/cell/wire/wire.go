@@ -11,8 +11,8 @@ import (
 	"drydock.dev/agent/internal/spawn"
 )
 
-// Kind of a message. The cell says Made when it runs. Then the agent asks and the cell answers: Begin with Ready, Open with Opened, either with Failed if there can
-// be no cell; a step with Started or Refused and, at its end, with Ended; Sweep with Swept.
+// Kind of a message. The cell says Made when it runs. Then the agent asks and the cell answers: Begin with Ready, Open with
+// Opened, either with Failed if there can be no cell; a step with Started or Refused and, at its end, with Ended; Sweep with Swept.
 type Kind uint32
 
 const (
