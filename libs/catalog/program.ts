@@ -8,6 +8,8 @@ export type Program = {
   /** Names of all its files; the entry point is one of them. */
   files: string[];
   entrypoint: string;
+  /** What `{class}` becomes; default: the entry point's name without directory and ending. */
+  mainClass?: string | undefined;
   compilerOptions: string[];
   arguments: string[];
 };
@@ -31,7 +33,7 @@ const LIMIT = /\{(memoryMiB|heapMiB|stackKiB)(?::(\d+))?(?:<(\d+))?\}/g;
 
 /**
  * The commands that compile and run a program, in the directory of its files. A word of a command that is a placeholder
- * becomes: `{file}` the entry point, `{class}` its name without directory and ending, `{others}` every other file of the
+ * becomes: `{file}` the entry point, `{class}` its main class, `{others}` every other file of the
  * language in the order of the request, `{sources}` the entry point and these, `{siblings}` the entry point and those of
  * them in its directory, `{options}` and `{arguments}` those of the program. Nothing is filled in twice. Within a word of the
  * catalogue these become limits of the run: `{memoryMiB}`, `{stackKiB}`, and `{heapMiB}`, the memory less 128 MiB, at least half of
@@ -46,7 +48,7 @@ export function planProgram(
   const others = files.filter((name) => name !== entrypoint && language.extensions.includes(extname(name)));
   const values: Record<(typeof PLACEHOLDERS)[number], readonly string[]> = {
     '{file}': [entrypoint],
-    '{class}': [basename(entrypoint, extname(entrypoint))],
+    '{class}': [program.mainClass ?? basename(entrypoint, extname(entrypoint))],
     '{sources}': [entrypoint, ...others],
     '{siblings}': [entrypoint, ...others.filter((name) => dirname(name) === dirname(entrypoint))],
     '{others}': others,

@@ -30,6 +30,12 @@ export type Language = {
   readonly compile?: readonly string[];
   readonly run: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
+  /** Signal on which its runtime ends and writes what it still holds of its output. It is sent when the time is up. */
+  readonly interrupt?: string;
+  /** Environment in which its runtime holds no output back, which costs it time: for programs whose output is streamed. */
+  readonly streamEnvironment?: Readonly<Record<string, string>>;
+  /** How sources tell the class that `{class}` becomes; absent: it is named like the entry point. */
+  readonly mainClass?: 'java' | 'scala';
   /** Signal by which its runtime ends a program that has filled the runtime's own heap; absent if the kernel decides. */
   readonly heapFull?: string;
 };

@@ -70,7 +70,7 @@ export function checkExecution(request: RunCodeRequest, catalog: Catalog): Check
   const tolerance = request.floatTolerance ?? DEFAULT_FLOAT_TOLERANCE;
   if (!(tolerance > 0 && tolerance <= 1)) check.violation('floatTolerance', 'must be above 0 and at most 1');
   refuseLimits(check, 'compileLimits', request.compileLimits, NOT_FOR_COMPILERS, RUN_LIMIT_APPLIES);
-  const { files, entrypoint } = checkFiles(check, request, language, MAX_SOURCE_BYTES);
+  const { files, entrypoint, mainClass } = checkFiles(check, request, language, MAX_SOURCE_BYTES);
   const limits = applyLimits('limits', request.limits, template.limits, RUN_TIMES, check.violation);
   const compileLimits = applyLimits(
     'compileLimits',
@@ -94,7 +94,7 @@ export function checkExecution(request: RunCodeRequest, catalog: Catalog): Check
   const { compilerOptions, arguments: words } = request;
   const plan = (limits: AppliedLimits) =>
     language
-      ? planProgram(language, { files: names, entrypoint, compilerOptions, arguments: words }, limits)
+      ? planProgram(language, { files: names, entrypoint, mainClass, compilerOptions, arguments: words }, limits)
       : { compile: undefined, run: [...request.command, ...words] };
   const { compile, run } = plan(limits);
   for (const each of cases) if (each.limits !== limits) each.command = plan(each.limits!).run;
@@ -124,7 +124,14 @@ function stepOf(
   limits: AppliedLimits,
   language?: Language,
 ): ExecutionStep {
-  return { command, environment, limits, heapFullSignal: language?.heapFull ?? '' };
+  return {
+    command,
+    environment,
+    limits,
+    heapFullSignal: language?.heapFull ?? '',
+    interruptSignal: language?.interrupt ?? '',
+    streamEnvironment: { ...language?.streamEnvironment },
+  };
 }
 
 /** The runs of the program: one for each test case, or one without test cases. */
@@ -181,13 +188,13 @@ function checkChecker(check: FieldChecks, checker: Checker, catalog: Catalog): C
     ...check,
     violation: (field, description) => check.violation(`checker.${field}`, description),
   };
-  const { files, entrypoint } = checkFiles(inChecker, checker, language, MAX_CHECKER_BYTES);
+  const { files, entrypoint, mainClass } = checkFiles(inChecker, checker, language, MAX_CHECKER_BYTES);
   const times = ResourceLimits.create({ wallTime: checker.wallTime, cpuTime: checker.wallTime });
   const limits = applyLimits('checker', checker.wallTime && times, template.limits, RUN_TIMES, check.violation);
   const compileLimits = applyLimits('checker', undefined, template.limits, COMPILE_TIMES, check.violation);
   const names = files.map(({ name }) => name);
   const words = ['input', 'output', 'expected'];
-  const program = { files: names, entrypoint, compilerOptions: [], arguments: words };
+  const program = { files: names, entrypoint, mainClass, compilerOptions: [], arguments: words };
   const { compile, run } = planProgram(language, program, limits);
   const environment = { ...language.environment };
   return {

@@ -82,8 +82,8 @@ export function containerFor(
         ...(plan.purpose === 'cells' ? [`${host.cellBinary}:${CELL_PATH}:ro`] : []),
       ],
       Tmpfs: {
-        '/home/user': `${user},exec,size=${sizes.disk}`,
-        '/tmp': `rw,nosuid,nodev,exec,mode=1777,size=${sizes.disk}`,
+        '/home/user': `${user},exec,size=${sizes.home}`,
+        '/tmp': `rw,nosuid,nodev,exec,mode=1777,size=${sizes.tmp}`,
       },
       ShmSize: sizes.shm,
       IpcMode: 'private',

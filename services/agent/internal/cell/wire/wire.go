@@ -33,6 +33,8 @@ const (
 	Ended
 	Sweep
 	Swept
+	// Interrupt comes with a signal for the step's process, and has no answer.
+	Interrupt
 )
 
 const (
