@@ -56,6 +56,9 @@ const languages = list(
     },
     {
       compile: list(word),
+      check: list(word),
+      prefix: text,
+      onlyLineFeeds: yesOrNo,
       environment,
       mainClass: matches(/^(java|scala)$/, 'java or scala'),
       heapFull: signal,

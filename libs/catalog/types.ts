@@ -29,6 +29,12 @@ export type Language = {
   readonly extensions: readonly string[];
   readonly compile?: readonly string[];
   readonly run: readonly string[];
+  /** Finds syntax errors, after a run that ended with an exit code other than 0. For languages without `compile`. */
+  readonly check?: readonly string[];
+  /** Put before the first line of the entry point. */
+  readonly prefix?: string;
+  /** Sources get lines that end as its interpreter wants them, with LF alone. */
+  readonly onlyLineFeeds?: boolean;
   readonly environment?: Readonly<Record<string, string>>;
   /** Signal on which its runtime ends and writes what it still holds of its output. It is sent when the time is up. */
   readonly interrupt?: string;

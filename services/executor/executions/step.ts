@@ -16,7 +16,7 @@ import { PROGRAM_DIRECTORY, type StepEvent, type Workspace } from './workspaces/
 const MARGIN_MS = 10_000;
 
 /** Exit code of a shell for a command that does not exist. */
-const NOT_FOUND_EXIT_CODE = 127;
+export const NOT_FOUND_EXIT_CODE = 127;
 
 const NOTHING = Buffer.alloc(0);
 

@@ -1,3 +1,4 @@
+import { extname } from 'node:path';
 import type { Language } from '#libs/catalog/catalog.ts';
 import type { FieldChecks } from '#libs/field-checks.ts';
 import type { SourceFile } from '#proto/drydock/v1/execution.ts';
@@ -42,7 +43,8 @@ export function checkFiles(
   if (wanted && !names.has(wanted)) check.violation('entrypoint', 'is not among the files');
   const program = { files: all, entrypoint: wanted || usual || '' };
   if (!language) return program;
-  return findMainClass(language, program, wanted, (words) => check.violation('entrypoint', words));
+  const found = findMainClass(language, program, wanted, (words) => check.violation('entrypoint', words));
+  return { ...found, files: adapt(language, found) };
 }
 
 /** The directories that a relative path goes through. */
@@ -61,4 +63,16 @@ function problemOfName(name: string): string | undefined {
   if (name.split('/').some((part) => part === '..' || part === '.' || part === ''))
     return "must not contain '..', '.' or '//'";
   return undefined;
+}
+
+/** Sources as the language's interpreter can read them. */
+function adapt({ prefix, onlyLineFeeds, extensions }: Language, { files, entrypoint }: EntryPoint): SourceFile[] {
+  if (!prefix && !onlyLineFeeds) return files;
+  return files.map(({ name, content }): SourceFile => {
+    if (!content || !extensions.includes(extname(name))) return { name, content };
+    const text = Buffer.from(content.value).toString('latin1');
+    const lines = onlyLineFeeds ? text.replaceAll('\r\n', '\n') : text;
+    const value = Buffer.from(name === entrypoint && prefix ? prefix + lines : lines, 'latin1');
+    return { name, content: { $case: 'data', value } };
+  });
 }

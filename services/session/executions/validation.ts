@@ -95,8 +95,8 @@ export function checkExecution(request: RunCodeRequest, catalog: Catalog): Check
   const plan = (limits: AppliedLimits) =>
     language
       ? planProgram(language, { files: names, entrypoint, mainClass, compilerOptions, arguments: words }, limits)
-      : { compile: undefined, run: [...request.command, ...words] };
-  const { compile, run } = plan(limits);
+      : { compile: undefined, run: [...request.command, ...words], check: undefined };
+  const { compile, run, check: syntax } = plan(limits);
   for (const each of cases) if (each.limits !== limits) each.command = plan(each.limits!).run;
   return {
     language: language?.name ?? '',
@@ -107,11 +107,13 @@ export function checkExecution(request: RunCodeRequest, catalog: Catalog): Check
       files,
       compile: compile && stepOf(compile, { ...language?.environment }, compileLimits),
       run: stepOf(run, { ...language?.environment, ...request.environment }, limits, language),
+      check: syntax && stepOf(syntax, { ...language?.environment }, compileLimits),
       cases,
       stopAtFirstFailure: request.stopAtFirstFailure,
       reportsCases: request.testCases.length > 0,
       comparison: request.comparison === 'COMPARISON_UNSPECIFIED' ? 'TRAILING_SPACE' : request.comparison,
       floatTolerance: tolerance,
+      caseInsensitive: request.caseInsensitive,
       checker,
       isolation: request.isolation,
     },
