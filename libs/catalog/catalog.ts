@@ -42,6 +42,8 @@ const environment: Check = (value, at, problem) => {
   for (const [name, content] of Object.entries(value)) text(content, `${at}.${name}`, problem);
 };
 
+const signal = matches(/^SIG[A-Z]+$/, 'a signal such as SIGABRT');
+
 const languages = list(
   object(
     {
@@ -52,7 +54,17 @@ const languages = list(
       extensions: list(matches(/^\.\w+$/, 'an ending such as .py')),
       run: list(word),
     },
-    { compile: list(word), environment, heapFull: matches(/^SIG[A-Z]+$/, 'a signal such as SIGABRT') },
+    {
+      compile: list(word),
+      check: list(word),
+      prefix: text,
+      onlyLineFeeds: yesOrNo,
+      environment,
+      mainClass: matches(/^(java|scala)$/, 'java or scala'),
+      heapFull: signal,
+      interrupt: signal,
+      streamEnvironment: environment,
+    },
   ),
 );
 

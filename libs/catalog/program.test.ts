@@ -33,7 +33,11 @@ test('an interpreted program has no compile step', () => {
     },
     limits,
   );
-  expect(plan).toEqual({ compile: undefined, run: ['python3', 'app/start.py'] });
+  expect(plan).toEqual({
+    compile: undefined,
+    run: ['/usr/bin/python3', 'app/start.py'],
+    check: ['/usr/bin/python3', '-m', 'py_compile', 'app/start.py'],
+  });
 });
 
 test('Go compiles what is in the directory of the entry point; other packages come by import', () => {

@@ -29,7 +29,19 @@ export type Language = {
   readonly extensions: readonly string[];
   readonly compile?: readonly string[];
   readonly run: readonly string[];
+  /** Finds syntax errors, after a run that ended with an exit code other than 0. For languages without `compile`. */
+  readonly check?: readonly string[];
+  /** Put before the first line of the entry point. */
+  readonly prefix?: string;
+  /** Sources get lines that end as its interpreter wants them, with LF alone. */
+  readonly onlyLineFeeds?: boolean;
   readonly environment?: Readonly<Record<string, string>>;
+  /** Signal on which its runtime ends and writes what it still holds of its output. It is sent when the time is up. */
+  readonly interrupt?: string;
+  /** Environment in which its runtime holds no output back, which costs it time: for programs whose output is streamed. */
+  readonly streamEnvironment?: Readonly<Record<string, string>>;
+  /** How sources tell the class that `{class}` becomes; absent: it is named like the entry point. */
+  readonly mainClass?: 'java' | 'scala';
   /** Signal by which its runtime ends a program that has filled the runtime's own heap; absent if the kernel decides. */
   readonly heapFull?: string;
 };

@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -99,6 +100,21 @@ func BenchmarkStep(b *testing.B) {
 	s := sandboxtest.New(b, sandboxtest.Options{Cells: true})
 	c := s.OpenCell()
 	measure(b, cpuTimeOf(s), func() {
+		if r := c.Run(&pb.StartRequest{Command: benchTrue}); r.Exited.GetExitCode() != 0 {
+			b.Fatal(r)
+		}
+	})
+}
+
+// BenchmarkRenewedStep is a command in a fresh cell with a program of 2 MiB, as each further test case has it.
+func BenchmarkRenewedStep(b *testing.B) {
+	s := sandboxtest.New(b, sandboxtest.Options{Cells: true})
+	c := s.OpenCell()
+	c.File("main.out", 0o755, strings.Repeat("x", 1<<20))
+	c.File("main.out", 0, strings.Repeat("x", 1<<20))
+	c.Keep()
+	measure(b, cpuTimeOf(s), func() {
+		c.Renew()
 		if r := c.Run(&pb.StartRequest{Command: benchTrue}); r.Exited.GetExitCode() != 0 {
 			b.Fatal(r)
 		}

@@ -137,7 +137,8 @@ function describe(language: string, name: string, directory: string, names: stri
 function verdictOf(language: string, name: string): Verdict {
   const excess = EXCESSES[name];
   if (excess) return excess.verdict;
-  if (name === 'compile-error' && languages.get(language)?.compile) return 'COMPILE_ERROR';
+  const { compile, check } = languages.get(language) ?? {};
+  if (name === 'compile-error' && (compile || check)) return 'COMPILE_ERROR';
   return FAILING.includes(name) ? 'RUNTIME_ERROR' : 'ACCEPTED';
 }
 

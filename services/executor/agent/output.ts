@@ -39,7 +39,7 @@ function pieceOf(offset: number, bytes: Buffer): Output[] {
   return [{ offset, content: { $case: 'data', value: bytes } }];
 }
 
-/** The first bytes of an output, at most `bytes`, cut at the end of a character. */
+/** The first bytes of an output, at most this many, cut at the end of a character. */
 export function firstOf(output: Buffer, bytes: number): Buffer {
   return output.length <= bytes ? output : wholeCharacters(output.subarray(0, bytes));
 }

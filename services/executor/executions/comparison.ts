@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import type { Comparison } from '#proto/drydock/v1/execution.ts';
 
@@ -30,6 +31,11 @@ export async function matches(
     case 'COMPARISON_UNSPECIFIED':
       return samePieces(linesOf(output), linesOf(expected), () => false);
   }
+}
+
+/** A text with small letters instead of capitals; what is not valid UTF-8 stays as it is. */
+export function inSmallLetters(output: Buffer): Buffer {
+  return isUtf8(output) ? Buffer.from(output.toString().toLowerCase()) : output;
 }
 
 /** A cursor over the lines or words of a text: `next` moves `start` and `end` to the next one; false if there is none. */

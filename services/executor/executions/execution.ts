@@ -47,14 +47,16 @@ export async function* runExecution(
     const compiled = await program.compile(signal);
     if (compiled) result.compile = toCompileResult(compiled);
     if (compiled && !succeeded(compiled)) {
-      const cases = spec.reportsCases ? spec.cases.map(notTried) : [];
-      return yield done({ verdict: 'COMPILE_ERROR', cases });
+      return yield done(notCompiled(spec, compiled));
     }
   }
   const tried: Tried[] = [];
   for (const [index, given] of spec.cases.entries()) {
     yield { event: { $case: 'runStarted', value: { caseIndex: index } } };
     const { ended, ...each } = yield* tryCase({ spec, program, judge, streamOutput, signal }, given);
+    const isUnchecked = !tried.some(({ result }) => hasFailed(result));
+    const broken = spec.check && isUnchecked && hasFailed(each.result) && (await program.check(spec.check, signal));
+    if (broken) return yield done(notCompiled(spec, broken));
     if (!spec.reportsCases) return yield done(wholeOf(each, ended), ended);
     tried.push(each);
     if (spec.stopAtFirstFailure && each.result.verdict !== 'ACCEPTED') break;
@@ -116,6 +118,19 @@ async function* tryCase(
     ? { verdict: failure, message: '' }
     : await judge.judge(given, ended.stdout, signal);
   return { ...toTried(given, ended, judgement), ended };
+}
+
+/** Whether a program ended itself with an exit code that may come from a syntax error. */
+function hasFailed({ verdict, exitCode = 0 }: CaseResult): boolean {
+  return verdict === 'RUNTIME_ERROR' && exitCode !== 0;
+}
+
+function notCompiled({ reportsCases, cases }: ExecutionSpec, compiler: StepEnd): Partial<Execution> {
+  return {
+    verdict: 'COMPILE_ERROR',
+    compile: toCompileResult(compiler),
+    cases: reportsCases ? cases.map(notTried) : [],
+  };
 }
 
 function notTried({ name }: CaseSpec): CaseResult {

@@ -2,7 +2,7 @@ import type { CaseSpec, CheckerSpec, ExecutionSpec } from '#proto/drydock/intern
 import type { SourceFile, Verdict } from '#proto/drydock/v1/execution.ts';
 import { firstOf } from '../agent/output.ts';
 import { signalName } from '../agent/signals.ts';
-import { matches } from './comparison.ts';
+import { inSmallLetters, matches } from './comparison.ts';
 import { endOf, openProgram, succeeded } from './program.ts';
 import { failureOf, type StepEnd } from './verdict.ts';
 import type { Workspace } from './workspaces/workspace.ts';
@@ -17,11 +17,14 @@ export type Judge = AsyncDisposable & {
 };
 
 /** Compares output with the expected output; without one, anything passes. */
-export function createComparison({ comparison, floatTolerance }: ExecutionSpec): Judge {
+export function createComparison({ comparison, floatTolerance, caseInsensitive }: ExecutionSpec): Judge {
   return {
     async judge({ expectedOutput }, output) {
       const expected = expectedOutput === undefined ? undefined : Buffer.from(expectedOutput);
-      const good = !expected || (await matches(output, expected, comparison, floatTolerance));
+      const [a, b] = caseInsensitive
+        ? [inSmallLetters(output), expected && inSmallLetters(expected)]
+        : [output, expected];
+      const good = !b || (await matches(a, b, comparison, floatTolerance));
       return { verdict: good ? 'ACCEPTED' : 'WRONG_ANSWER', message: '' };
     },
     async [Symbol.asyncDispose]() {},

@@ -3,7 +3,7 @@ import type { RunExecutionResponse } from '#proto/drydock/internal/v1/executor.t
 import type { ExecutionStep } from '#proto/drydock/internal/v1/spec.ts';
 import type { SourceFile } from '#proto/drydock/v1/execution.ts';
 import { hasCellEnded } from '../agent/errors.ts';
-import { runStep, type StepOptions } from './step.ts';
+import { NOT_FOUND_EXIT_CODE, runStep, type StepOptions } from './step.ts';
 import type { StepEnd } from './verdict.ts';
 import type { Workspace } from './workspaces/workspace.ts';
 
@@ -18,6 +18,8 @@ export type Program = AsyncDisposable & {
   readonly isolation: Workspace['isolation'];
   /** The end of the compiler; undefined if there is no compile step. */
   compile(signal: AbortSignal): Promise<StepEnd | undefined>;
+  /** The end of a step that looks for errors in the sources, if it found any. */
+  check(step: ExecutionStep, signal: AbortSignal): Promise<StepEnd | undefined>;
   /** Runs the program, with additional files in its directory. */
   run(
     step: ExecutionStep,
@@ -35,7 +37,8 @@ export async function openProgram(
     const workspace = await open(signal);
     try {
       await workspace.write(sources, signal);
-      if (!compileStep && runs > 1) await workspace.keep(signal);
+      kept = !compileStep && runs > 1;
+      if (kept) await workspace.keep(signal);
       used = false;
       return workspace;
     } catch (error) {
@@ -46,7 +49,8 @@ export async function openProgram(
   const compile = async (signal: AbortSignal): Promise<StepEnd | undefined> => {
     if (!compileStep) return undefined;
     const compiled = await endOf(runStep(workspace, compileStep, { signal }));
-    if (succeeded(compiled)) await workspace.keep(signal);
+    kept = succeeded(compiled);
+    if (kept) await workspace.keep(signal);
     used = true;
     return compiled;
   };
@@ -58,31 +62,38 @@ export async function openProgram(
       throw new DrydockError('SANDBOX_START_FAILED', 'the program failed to compile a second time');
   };
 
+  // Whether a step has run in the workspace, and whether the program's directory can be had again.
   let used = false;
+  let kept = false;
   let lost = false;
   let workspace = await begin(signal);
+  const run: Program['run'] = async function* (step, { files = [], ...options }) {
+    let renewing = false;
+    for (let again = lost; ; again = true) {
+      if (again || (used && !kept)) await beginAgain(options.signal);
+      try {
+        renewing = used;
+        if (used) await workspace.renew(options.signal);
+        renewing = false;
+        used = true;
+        if (files.length > 0) await workspace.write(files, options.signal);
+        const ended = yield* runStep(workspace, step, options);
+        lost = ended.lost !== undefined;
+        return ended;
+      } catch (error) {
+        // What could not be renewed is as good as lost, whatever the reason.
+        if (again || options.signal.aborted || !(renewing || hasCellEnded(error))) throw error;
+      }
+    }
+  };
   return {
     isolation: workspace.isolation,
     compile,
-    async *run(step, { files = [], ...options }) {
-      let renewing = false;
-      for (let again = lost; ; again = true) {
-        if (again) await beginAgain(options.signal);
-        try {
-          renewing = used;
-          if (used) await workspace.renew(options.signal);
-          renewing = false;
-          used = true;
-          if (files.length > 0) await workspace.write(files, options.signal);
-          const ended = yield* runStep(workspace, step, options);
-          lost = ended.lost !== undefined;
-          return ended;
-        } catch (error) {
-          // What could not be renewed is as good as lost, whatever the reason.
-          if (again || options.signal.aborted || !(renewing || hasCellEnded(error))) throw error;
-        }
-      }
+    async check(step, signal) {
+      const ended = await endOf(run(step, { signal }));
+      return foundErrors(ended) ? ended : undefined;
     },
+    run,
     [Symbol.asyncDispose]: () => workspace[Symbol.asyncDispose](),
   };
 }
@@ -90,6 +101,12 @@ export async function openProgram(
 /** Whether a compiler succeeded. */
 export function succeeded({ exited }: StepEnd): boolean {
   return exited?.exitCode === 0 && exited.limit === 'LIMIT_KIND_UNSPECIFIED';
+}
+
+/** Whether a check ended itself with an exit code of its own, as it does for errors in the sources. */
+function foundErrors({ exited }: StepEnd): boolean {
+  if (!exited || exited.limit !== 'LIMIT_KIND_UNSPECIFIED' || exited.oomKills > 0) return false;
+  return exited.exitCode > 0 && exited.exitCode !== NOT_FOUND_EXIT_CODE;
 }
 
 /** Runs a step and discards its events. */

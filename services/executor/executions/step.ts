@@ -8,6 +8,7 @@ import type { ExecutionStep } from '#proto/drydock/internal/v1/spec.ts';
 import type { Output } from '#proto/drydock/v1/resources.ts';
 import { endsSoon, hasCellEnded, noAnswer } from '../agent/errors.ts';
 import { createOutput, wholeCharacters } from '../agent/output.ts';
+import { signalNumber } from '../agent/signals.ts';
 import type { StepEnd } from './verdict.ts';
 import { PROGRAM_DIRECTORY, type StepEvent, type Workspace } from './workspaces/workspace.ts';
 
@@ -15,7 +16,7 @@ import { PROGRAM_DIRECTORY, type StepEvent, type Workspace } from './workspaces/
 const MARGIN_MS = 10_000;
 
 /** Exit code of a shell for a command that does not exist. */
-const NOT_FOUND_EXIT_CODE = 127;
+export const NOT_FOUND_EXIT_CODE = 127;
 
 const NOTHING = Buffer.alloc(0);
 
@@ -51,7 +52,7 @@ export async function* runStep(
     const fits = await workspace.limit(limits);
     await using peak = fits ? await workspace.measurePeak() : undefined;
     if (!fits) found.lost = 'OUT_OF_MEMORY';
-    for await (const event of fits ? workspace.start(toAgentStart(step), stdin, endings) : []) {
+    for await (const event of fits ? workspace.start(toAgentStart(step, streamOutput), stdin, endings) : []) {
       if (event.$case === 'exited') found.exited = event.value;
       if (event.$case === 'refused') {
         found.exited = Exited.create({ exitCode: NOT_FOUND_EXIT_CODE });
@@ -76,12 +77,14 @@ export async function* runStep(
   return { ...found, stdout: outputOf('stdout'), stderr: outputOf('stderr') };
 }
 
-function toAgentStart({ command, environment, limits }: ExecutionStep): StartRequest {
+function toAgentStart(step: ExecutionStep, streamOutput: boolean): StartRequest {
+  const { command, environment, streamEnvironment, interruptSignal, limits } = step;
   const { wallTime, cpuTime, outputBytes, stackBytes, fileBytes, openFiles } = limits!;
   return StartRequest.create({
     processId: newId('prc'),
     command,
-    environment,
+    environment: streamOutput ? { ...streamEnvironment, ...environment } : environment,
+    interruptSignal: signalNumber(interruptSignal) ?? 0,
     workingDirectory: PROGRAM_DIRECTORY,
     wallNanoseconds: Math.round(millisecondsOf(wallTime!) * 1e6),
     cpuNanoseconds: Math.round(millisecondsOf(cpuTime!) * 1e6),

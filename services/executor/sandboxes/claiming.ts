@@ -168,6 +168,6 @@ const keyOf = ({ template, limits: { memoryBytes, processes, cpus } }: CheckedSp
 
 /** A warm instance has its disk already, and its memory must hold that whole disk beside the agent. */
 function fitsWarm({ limits: current }: Template, wanted: SandboxLimits): boolean {
-  const { disk, shm } = fileSystemSizes(current);
-  return wanted.diskBytes === current.diskBytes && wanted.memoryBytes >= disk + shm + AGENT_HEADROOM_BYTES;
+  const { home, tmp, shm } = fileSystemSizes(current);
+  return wanted.diskBytes === current.diskBytes && wanted.memoryBytes >= home + tmp + shm + AGENT_HEADROOM_BYTES;
 }

@@ -1,7 +1,9 @@
+import { extname } from 'node:path';
 import type { Language } from '#libs/catalog/catalog.ts';
 import type { FieldChecks } from '#libs/field-checks.ts';
 import type { SourceFile } from '#proto/drydock/v1/execution.ts';
 import { MiB } from '../requests/checks.ts';
+import { type EntryPoint, findMainClass } from './main-class.ts';
 
 const MAX_FILES = 1000;
 const MAX_FILE_NAME_BYTES = 255;
@@ -9,13 +11,13 @@ const MAX_FILE_NAME_BYTES = 255;
 /** The program of a request: one text, or files. */
 export type Program = { source: string; files: SourceFile[]; entrypoint: string };
 
-/** The files of a program and its entry point. Violations are added to `check`. */
+/** The files of a program, its entry point and its main class. Violations are added to `check`. */
 export function checkFiles(
   check: FieldChecks,
   { source, files, entrypoint: wanted }: Program,
   language: Language | undefined,
   maxBytes: number,
-): { files: SourceFile[]; entrypoint: string } {
+): EntryPoint {
   if (source && files.length > 0) check.violation('source', 'cannot be combined with files');
   if (language && !source && files.length === 0) check.violation('source', 'set source or files');
   if (files.length > MAX_FILES) check.violation('files', `are more than ${MAX_FILES}`);
@@ -39,7 +41,10 @@ export function checkFiles(
   if (bytes > maxBytes) check.violation(source ? 'source' : 'files', `are larger than ${maxBytes / MiB} MiB`);
   const usual = language && names.has(language.sourceFile) ? language.sourceFile : all[0]?.name;
   if (wanted && !names.has(wanted)) check.violation('entrypoint', 'is not among the files');
-  return { files: all, entrypoint: wanted || usual || '' };
+  const program = { files: all, entrypoint: wanted || usual || '' };
+  if (!language) return program;
+  const found = findMainClass(language, program, wanted, (words) => check.violation('entrypoint', words));
+  return { ...found, files: adapt(language, found) };
 }
 
 /** The directories that a relative path goes through. */
@@ -58,4 +63,16 @@ function problemOfName(name: string): string | undefined {
   if (name.split('/').some((part) => part === '..' || part === '.' || part === ''))
     return "must not contain '..', '.' or '//'";
   return undefined;
+}
+
+/** Sources as the language's interpreter can read them. */
+function adapt({ prefix, onlyLineFeeds, extensions }: Language, { files, entrypoint }: EntryPoint): SourceFile[] {
+  if (!prefix && !onlyLineFeeds) return files;
+  return files.map(({ name, content }): SourceFile => {
+    if (!content || !extensions.includes(extname(name))) return { name, content };
+    const text = Buffer.from(content.value).toString('latin1');
+    const lines = onlyLineFeeds ? text.replaceAll('\r\n', '\n') : text;
+    const value = Buffer.from(name === entrypoint && prefix ? prefix + lines : lines, 'latin1');
+    return { name, content: { $case: 'data', value } };
+  });
 }

@@ -96,7 +96,7 @@ describe('what is accepted is complete', () => {
       spec: {
         files: [{ name: 'main.py' }],
         compile: undefined,
-        run: { command: ['python3', 'main.py'] },
+        run: { command: ['/usr/bin/python3', 'main.py'] },
         comparison: 'TRAILING_SPACE',
       },
     });

@@ -70,7 +70,7 @@ export function checkExecution(request: RunCodeRequest, catalog: Catalog): Check
   const tolerance = request.floatTolerance ?? DEFAULT_FLOAT_TOLERANCE;
   if (!(tolerance > 0 && tolerance <= 1)) check.violation('floatTolerance', 'must be above 0 and at most 1');
   refuseLimits(check, 'compileLimits', request.compileLimits, NOT_FOR_COMPILERS, RUN_LIMIT_APPLIES);
-  const { files, entrypoint } = checkFiles(check, request, language, MAX_SOURCE_BYTES);
+  const { files, entrypoint, mainClass } = checkFiles(check, request, language, MAX_SOURCE_BYTES);
   const limits = applyLimits('limits', request.limits, template.limits, RUN_TIMES, check.violation);
   const compileLimits = applyLimits(
     'compileLimits',
@@ -94,9 +94,9 @@ export function checkExecution(request: RunCodeRequest, catalog: Catalog): Check
   const { compilerOptions, arguments: words } = request;
   const plan = (limits: AppliedLimits) =>
     language
-      ? planProgram(language, { files: names, entrypoint, compilerOptions, arguments: words }, limits)
-      : { compile: undefined, run: [...request.command, ...words] };
-  const { compile, run } = plan(limits);
+      ? planProgram(language, { files: names, entrypoint, mainClass, compilerOptions, arguments: words }, limits)
+      : { compile: undefined, run: [...request.command, ...words], check: undefined };
+  const { compile, run, check: syntax } = plan(limits);
   for (const each of cases) if (each.limits !== limits) each.command = plan(each.limits!).run;
   return {
     language: language?.name ?? '',
@@ -107,11 +107,13 @@ export function checkExecution(request: RunCodeRequest, catalog: Catalog): Check
       files,
       compile: compile && stepOf(compile, { ...language?.environment }, compileLimits),
       run: stepOf(run, { ...language?.environment, ...request.environment }, limits, language),
+      check: syntax && stepOf(syntax, { ...language?.environment }, compileLimits),
       cases,
       stopAtFirstFailure: request.stopAtFirstFailure,
       reportsCases: request.testCases.length > 0,
       comparison: request.comparison === 'COMPARISON_UNSPECIFIED' ? 'TRAILING_SPACE' : request.comparison,
       floatTolerance: tolerance,
+      caseInsensitive: request.caseInsensitive,
       checker,
       isolation: request.isolation,
     },
@@ -124,7 +126,14 @@ function stepOf(
   limits: AppliedLimits,
   language?: Language,
 ): ExecutionStep {
-  return { command, environment, limits, heapFullSignal: language?.heapFull ?? '' };
+  return {
+    command,
+    environment,
+    limits,
+    heapFullSignal: language?.heapFull ?? '',
+    interruptSignal: language?.interrupt ?? '',
+    streamEnvironment: { ...language?.streamEnvironment },
+  };
 }
 
 /** The runs of the program: one for each test case, or one without test cases. */
@@ -181,13 +190,13 @@ function checkChecker(check: FieldChecks, checker: Checker, catalog: Catalog): C
     ...check,
     violation: (field, description) => check.violation(`checker.${field}`, description),
   };
-  const { files, entrypoint } = checkFiles(inChecker, checker, language, MAX_CHECKER_BYTES);
+  const { files, entrypoint, mainClass } = checkFiles(inChecker, checker, language, MAX_CHECKER_BYTES);
   const times = ResourceLimits.create({ wallTime: checker.wallTime, cpuTime: checker.wallTime });
   const limits = applyLimits('checker', checker.wallTime && times, template.limits, RUN_TIMES, check.violation);
   const compileLimits = applyLimits('checker', undefined, template.limits, COMPILE_TIMES, check.violation);
   const names = files.map(({ name }) => name);
   const words = ['input', 'output', 'expected'];
-  const program = { files: names, entrypoint, compilerOptions: [], arguments: words };
+  const program = { files: names, entrypoint, mainClass, compilerOptions: [], arguments: words };
   const { compile, run } = planProgram(language, program, limits);
   const environment = { ...language.environment };
   return {

@@ -254,8 +254,17 @@ export function executionOf(program: Program): ExecutionSpec {
       environment: {},
       limits: { ...LIMITS, ...compileLimits },
       heapFullSignal: '',
+      interruptSignal: '',
+      streamEnvironment: {},
     },
-    run: { command: ['python3', 'main.py'], environment: {}, limits: applied, heapFullSignal: '' },
+    run: {
+      command: ['python3', 'main.py'],
+      environment: {},
+      limits: applied,
+      heapFullSignal: '',
+      interruptSignal: '',
+      streamEnvironment: {},
+    },
     cases: cases ? cases.map((each) => caseOf(each, applied)) : [alone],
     reportsCases: cases !== undefined,
     checker: checker && checkerOf(checker, organizationId),
@@ -278,7 +287,7 @@ function checkerOf(
   { source, limits, compile, command = ['python3', 'check.py'] }: NonNullable<Program['checker']>,
   organizationId: string,
 ): CheckerSpec {
-  const step = { environment: {}, heapFullSignal: '' };
+  const step = { environment: {}, heapFullSignal: '', interruptSignal: '', streamEnvironment: {} };
   return CheckerSpec.create({
     sandbox: specOf({ organizationId }),
     files: [fileOf('check.py', source)],

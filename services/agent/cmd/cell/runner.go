@@ -43,6 +43,8 @@ func (r runner) serve() error {
 			err = r.run(request)
 		case wire.EndAll:
 			killAll()
+		case wire.Interrupt:
+			// It came too late for its step.
 		case wire.Sweep:
 			sweep()
 			err = r.agent.send(wire.Message{Kind: wire.Swept})
@@ -101,10 +103,21 @@ func (r runner) await(pid int) (wire.End, error) {
 		if err != nil {
 			return end, err
 		}
-		if request.Kind != wire.EndAll {
+		switch request.Kind {
+		case wire.EndAll:
+			killAll()
+		case wire.Interrupt:
+			interrupt(pid, request.Numbers)
+		default:
 			return end, request.Unexpected()
 		}
-		killAll()
+	}
+}
+
+// interrupt sends a signal to a step's process, which has not been waited for yet.
+func interrupt(pid int, numbers []int64) {
+	if len(numbers) == 1 {
+		_, _, _ = unix.RawSyscall(unix.SYS_KILL, uintptr(pid), uintptr(numbers[0]), 0)
 	}
 }
 

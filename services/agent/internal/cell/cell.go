@@ -260,6 +260,15 @@ func (c *cell) KillAllFor(p *process.Process) {
 	}
 }
 
+// Interrupt sends a signal to the step's process.
+func (c *cell) Interrupt(p *process.Process, number syscall.Signal) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if c.step == p && c.ending == nil {
+		_ = c.send(wire.Message{Kind: wire.Interrupt, Numbers: []int64{int64(number)}}, nil)
+	}
+}
+
 func (c *cell) living() bool {
 	select {
 	case <-c.first.Gone:

@@ -185,3 +185,20 @@ func TestAThousandCellsLeaveNothing(t *testing.T) {
 		t.Error(threads)
 	}
 }
+
+func TestAStepIsInterruptedBeforeItIsEnded(t *testing.T) {
+	s := sandboxtest.New(t, sandboxtest.Options{Cells: true})
+	c := s.OpenCell()
+	for _, limits := range []*pb.StartRequest{{WallNanoseconds: 2e8}, {CpuNanoseconds: 2e8, WallNanoseconds: 2e10}} {
+		limits.InterruptSignal = 2
+		limits.Command = []string{"sh", "-c", "trap 'echo held; exit 3' INT; while :; do :; done"}
+		if r := c.Run(limits); r.Stdout != "held\n" || r.Exited.GetExitCode() != 3 || r.Exited.GetLimit() == pb.LimitKind_LIMIT_KIND_UNSPECIFIED {
+			t.Errorf("%+v %v", r, r.Exited)
+		}
+		limits.Command = []string{"sh", "-c", "trap '' INT; while :; do :; done"}
+		if r := c.Run(limits); r.Exited.GetSignal() != 9 || r.Exited.GetLimit() == pb.LimitKind_LIMIT_KIND_UNSPECIFIED {
+			t.Errorf("%+v %v", r, r.Exited)
+		}
+	}
+	c.End()
+}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	pb "drydock.dev/agent/internal/agentv1"
@@ -15,6 +16,8 @@ import (
 const (
 	// How long the agent waits for the output of an ended program while a child holds it open.
 	outputGrace = 50 * time.Millisecond
+	// How long a process that was interrupted at a limit may take to end.
+	interruptGrace = 100 * time.Millisecond
 	// How much of a command List shows.
 	maxListedBytes = 4 << 10
 )
@@ -34,6 +37,8 @@ type Host interface {
 	KillTree(p *Process)
 	// KillAllFor ends everything because of a process, unless that has ended: processes started since then are not meant.
 	KillAllFor(p *Process)
+	// Interrupt sends a signal to a process, unless that has ended.
+	Interrupt(p *Process, number syscall.Signal)
 }
 
 // Process is one started command. Fields above the mutex are immutable once ready is closed.
@@ -42,9 +47,11 @@ type Process struct {
 	command  []string
 	detached bool
 	limits   limits
-	host     Host
-	user     user.User
-	counters *cgroup.Counters
+	// interrupt is sent before the process is ended at a limit of time; 0 is none.
+	interrupt syscall.Signal
+	host      Host
+	user      user.User
+	counters  *cgroup.Counters
 	// windows counts the bytes of all streams' windows.
 	windows  *atomic.Int64
 	started  time.Time
@@ -77,8 +84,9 @@ func (t *Table) New(host Host, request *pb.StartRequest) *Process {
 	p := &Process{
 		id: request.ProcessId, command: request.Command, detached: request.Detached,
 		host: host, user: t.user, counters: t.counters, windows: &t.windows,
-		limits:  limits{wall: request.WallNanoseconds, cpu: request.CpuNanoseconds},
-		changed: make(chan struct{}), ready: make(chan struct{}), reaped: make(chan WaitStatus, 1),
+		interrupt: syscall.Signal(request.InterruptSignal),
+		limits:    limits{wall: request.WallNanoseconds, cpu: request.CpuNanoseconds},
+		changed:   make(chan struct{}), ready: make(chan struct{}), reaped: make(chan WaitStatus, 1),
 	}
 	p.starter = &reader{process: p}
 	p.readers = map[*reader]struct{}{p.starter: {}}
@@ -208,7 +216,12 @@ func (p *Process) exceed(limit pb.LimitKind) {
 		p.limit = limit
 	}
 	p.mutex.Unlock()
-	p.host.KillAllFor(p)
+	if p.interrupt == 0 || limit == pb.LimitKind_LIMIT_KIND_OUTPUT {
+		p.host.KillAllFor(p)
+		return
+	}
+	p.host.Interrupt(p, p.interrupt)
+	time.AfterFunc(interruptGrace, func() { p.host.KillAllFor(p) })
 }
 
 // broadcast wakes all goroutines that wait for a change. The mutex is held.

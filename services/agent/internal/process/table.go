@@ -139,6 +139,9 @@ func descriptors(files []*os.File) []uintptr {
 	return fds
 }
 
+// Interrupt reaches a process's group.
+func (t *Table) Interrupt(p *Process, number syscall.Signal) { _ = t.reaper.signalGroup(p, number) }
+
 // signal reaches a process's group; SIGKILL ends its whole tree.
 func (t *Table) signal(p *Process, number syscall.Signal) error {
 	if number == syscall.SIGKILL {

@@ -91,7 +91,7 @@ export function containerFor(plan: InstancePlan, placement: Placement): Containe
       ],
       Tmpfs: {
         '/home/user': `rw,nosuid,nodev,uid=${user},gid=${user},mode=0755,exec,size=${sizes.disk}`,
-        '/tmp': `rw,nosuid,nodev,exec,mode=1777,size=${sizes.disk}`,
+        '/tmp': `rw,nosuid,nodev,exec,mode=1777,size=${sizes.tmp}`,
       },
       ShmSize: sizes.shm,
       IpcMode: 'private',

@@ -154,15 +154,15 @@ function fileFrom(path: string, annotation: string) {
 }
 
 function volumesFor(limits: SandboxLimits): V1Volume[] {
-  const { disk, shm } = fileSystemSizes(limits);
+  const { home, tmp, shm } = fileSystemSizes(limits);
   const inMemory = (name: string, bytes: number) => ({
     name,
     emptyDir: { medium: 'Memory', sizeLimit: String(bytes) },
   });
   return [
     { name: 'agent', emptyDir: { sizeLimit: String(AGENT_VOLUME_BYTES) } },
-    inMemory('home', disk),
-    inMemory('tmp', disk),
+    inMemory('home', home),
+    inMemory('tmp', tmp),
     inMemory('shm', shm),
   ];
 }

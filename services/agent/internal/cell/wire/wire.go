@@ -35,6 +35,8 @@ const (
 	Ended
 	Sweep
 	Swept
+	// Interrupt comes with a signal for the step's process, and has no answer.
+	Interrupt
 )
 
 const (

@@ -1,0 +1,223 @@
+import { describe, expect, inject, test } from 'vitest';
+import { connectHttp } from '../support/api.ts';
+
+const platform = inject('platform');
+const http = connectHttp(platform, platform.apiKey);
+const MiB = 1024 * 1024;
+
+async function run(body: Record<string, unknown>) {
+  return (await http('POST', '/v1/executions:run', body)).body;
+}
+
+const JAVA_MAIN = 'public static void main(String[] a) { System.out.println("hi"); }';
+const THREADS = `public class Main { public static void main(String[] a) { for (int i = 0; i < 400; i++) {
+  Thread t = new Thread(() -> { try { Thread.sleep(2000); } catch (Exception e) {} }); t.setDaemon(true); t.start(); } } }`;
+const GETENV = '#include <stdio.h>\n#include <stdlib.h>\nint main() { puts(getenv("PATH")); }';
+const SYNTAX_ERROR = {
+  python: 'print(1',
+  javascript: 'f(;',
+  bash: 'if',
+  ruby: 'def',
+  perl: 'if {',
+  php: '<?php if',
+  lua: 'if',
+};
+
+type Row = [string, Record<string, unknown>, Record<string, unknown>];
+
+const VERDICTS: Row[] = [
+  [
+    'an exception whose text speaks of memory, in C++',
+    { language: 'cpp', source: '#include <stdexcept>\nint main() { throw std::runtime_error("not std::bad_alloc"); }' },
+    { verdict: 'RUNTIME_ERROR', signal: 'SIGABRT' },
+  ],
+  [
+    'one in PHP',
+    { language: 'php', source: '<?php throw new Exception("Out of memory cards");' },
+    { verdict: 'RUNTIME_ERROR', exitCode: 255 },
+  ],
+  [
+    'a table of that name',
+    { language: 'sqlite', source: 'select * from "out of memory";' },
+    { verdict: 'RUNTIME_ERROR', exitCode: 1 },
+  ],
+  [
+    'too many threads in Java',
+    { language: 'java', source: THREADS, limits: { processes: 64 } },
+    { verdict: 'RUNTIME_ERROR', exitCode: 1 },
+  ],
+  [
+    'a full heap of V8',
+    {
+      language: 'javascript',
+      source: 'const kept = [];\nfor (;;) kept.push(new Array(1_000_000).fill(kept.length));',
+      limits: { memoryBytes: 512 * MiB, wallTime: '60s' },
+    },
+    { verdict: 'MEMORY_EXCEEDED' },
+  ],
+  [
+    'a heap of V8 within its memory',
+    {
+      language: 'javascript',
+      source:
+        'const x = [];\nfor (let i = 0; i < 1300; i++) x.push(new Array(65536).fill(i + 0.1));\nconsole.log(x.length);',
+      limits: { memoryBytes: 1024 * MiB, wallTime: '60s' },
+    },
+    { verdict: 'ACCEPTED', stdout: '1300\n' },
+  ],
+  [
+    'deep recursion in JavaScript',
+    { language: 'javascript', source: 'const f = (n) => n === 0 ? 0 : 1 + f(n - 1);\nconsole.log(f(50000));' },
+    { verdict: 'ACCEPTED', stdout: '50000\n' },
+  ],
+  [
+    'deep recursion in Java',
+    {
+      language: 'java',
+      source:
+        'class M { static int f(int n) { return n == 0 ? 0 : 1 + f(n - 1); } public static void main(String[] a) { System.out.println(f(200000)); } }',
+    },
+    { verdict: 'ACCEPTED', stdout: '200000\n' },
+  ],
+  [
+    'deep recursion in Ruby',
+    { language: 'ruby', source: 'def f(n) n == 0 ? 0 : 1 + f(n - 1) end\nputs f(100000)' },
+    { verdict: 'ACCEPTED', stdout: '100000\n' },
+  ],
+  [
+    'most of the disk in one directory',
+    { language: 'python', source: 'open("a", "wb").write(b"x" * (100 << 20))\nprint("ok")' },
+    { verdict: 'ACCEPTED', stdout: 'ok\n' },
+  ],
+  [
+    'output that is in a buffer when the time is up',
+    {
+      language: 'python',
+      source: 'for i in range(3): print("step", i)\nwhile True: pass',
+      limits: { wallTime: '1s' },
+    },
+    { verdict: 'WALL_TIME_EXCEEDED', stdout: 'step 0\nstep 1\nstep 2\n' },
+  ],
+  [
+    'capitals where they do not matter',
+    { language: 'python', source: 'print("HELLO Ž")', expectedOutput: 'Hello ž', caseInsensitive: true },
+    { verdict: 'ACCEPTED' },
+  ],
+  [
+    'capitals where they do',
+    { language: 'python', source: 'print("HELLO")', expectedOutput: 'hello' },
+    { verdict: 'WRONG_ANSWER' },
+  ],
+  ...Object.entries(SYNTAX_ERROR).map(
+    ([language, source]): Row => [
+      `a syntax error in ${language}`,
+      { language, source, testCases: [{ name: 'a' }, { name: 'b' }] },
+      { verdict: 'COMPILE_ERROR', cases: [{ name: 'a' }, { name: 'b' }] },
+    ],
+  ),
+  [
+    'a program that ends badly although it is well formed',
+    { language: 'python', source: 'exit(3)', testCases: [{ name: 'a' }, { name: 'b' }] },
+    { verdict: 'RUNTIME_ERROR', exitCode: 3, cases: [{ exitCode: 3 }, { exitCode: 3 }] },
+  ],
+];
+
+const PROGRAMS: Row[] = [
+  [
+    'a compiler is found whatever PATH the program gets',
+    { language: 'c', source: GETENV, environment: { PATH: '/opt/app' } },
+    { stdout: '/opt/app\n' },
+  ],
+  [
+    'so is an interpreter',
+    { language: 'python', source: 'import os; print(os.environ["PATH"])', environment: { PATH: '/opt/app' } },
+    { stdout: '/opt/app\n' },
+  ],
+  [
+    'Go builds for where it runs',
+    {
+      language: 'go',
+      source: 'package main\nimport ("fmt"; "os")\nfunc main() { fmt.Println(os.Getenv("GOOS")) }',
+      environment: { GOOS: 'windows' },
+    },
+    { stdout: 'windows\n' },
+  ],
+  ['a Java class of any name', { language: 'java', source: `class Solution { ${JAVA_MAIN} }` }, { stdout: 'hi\n' }],
+  ['a public one', { language: 'java', source: `public class TwoSum { ${JAVA_MAIN} }` }, { stdout: 'hi\n' }],
+  [
+    'one in a package',
+    { language: 'java', source: `package com.acme;\npublic class Main { ${JAVA_MAIN} }` },
+    { stdout: 'hi\n' },
+  ],
+  [
+    'one in the directory of its package',
+    {
+      language: 'java',
+      files: [
+        { name: 'com/acme/Util.java', text: 'package com.acme;\nclass Util { }' },
+        { name: 'com/acme/App.java', text: `package com.acme;\npublic class App { ${JAVA_MAIN} }` },
+      ],
+    },
+    { stdout: 'hi\n' },
+  ],
+  [
+    'a Scala object in a package',
+    { language: 'scala', source: 'package x.y\nobject Solution extends App { println(3) }' },
+    { stdout: '3\n' },
+  ],
+  [
+    'Prolog ends with its goals',
+    {
+      language: 'prolog',
+      source: ':- initialization(main).\nmain :- read(X), writeln(X).\n',
+      stdin: '42.\n7.\n',
+      arguments: ['-b', 'x'],
+    },
+    { stdout: '42\n', stderr: '' },
+  ],
+  ['Bash with CRLF', { language: 'bash', source: 'if [ 1 = 1 ]; then\r\n  echo ok\r\nfi\r\n' }, { stdout: 'ok\n' }],
+  [
+    'Octave that begins with a function',
+    { language: 'octave', source: 'function r = f(x)\n  r = x + 1;\nend\nprintf("%d\\n", f(9));' },
+    { stdout: '10\n' },
+  ],
+];
+
+describe.concurrent('a verdict rests on what happened', () => {
+  test.each(VERDICTS)('%s', async (_, request, expected) => {
+    const execution = await run(request);
+    expect(execution, execution.stderr).toMatchObject(expected);
+  });
+});
+
+describe.concurrent('a program is run as it is meant', () => {
+  test.each(PROGRAMS)('%s', async (_, request, expected) => {
+    const execution = await run(request);
+    expect(execution, execution.compile?.stderr || execution.stderr).toMatchObject({
+      verdict: 'ACCEPTED',
+      ...expected,
+    });
+  });
+});
+
+test('a program that fills its memory with files that it reads has not exceeded it', async () => {
+  const source = `import glob
+for name in glob.glob("/usr/**/*", recursive=True):
+  try:
+    with open(name, "rb") as file:
+      while file.read(65536): pass
+  except OSError: pass
+print("ok")`;
+  const request = { template: 'polyglot', command: ['python3', 'main.py'], files: [{ name: 'main.py', text: source }] };
+  const execution = await run({ ...request, limits: { memoryBytes: 128 * MiB, wallTime: '60s', cpuTime: '60s' } });
+  expect(execution, execution.stderr).toMatchObject({ verdict: 'ACCEPTED', usage: { oomKills: 0 } });
+});
+
+test('a peak of memory is the program’s own, whatever ran before it', async () => {
+  expect(await run({ language: 'kotlin', source: 'fun main() { println("hi") }' })).toMatchObject({
+    verdict: 'ACCEPTED',
+  });
+  const { verdict, usage } = await run({ language: 'c', source: 'int main() { return 0; }' });
+  expect(verdict).toBe('ACCEPTED');
+  expect(Number(usage.peakMemoryBytes)).toBeLessThan(32 * MiB);
+});
