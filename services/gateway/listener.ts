@@ -14,10 +14,8 @@ type Grpc = Pick<PublicServer, 'inject'>;
 
 /** Accepts connections for gRPC alone, 10,000 at most, until disposed; those that do not begin as HTTP/2 does are closed. */
 export async function listen(address: string, grpc: Grpc, waste: Waste): Promise<{ port: number } & AsyncDisposable> {
-  const server = createServer((socket) => {
-    waste.watch(socket);
-    tellApart(socket, { http2: grpc.inject, other: (other) => other.destroy() });
-  });
+  const sniffer = createSniffer(waste, { http2: grpc.inject, other: (socket) => socket.destroy() });
+  const server = createServer(sniffer.sniff);
   server.maxConnections = MAX_CONNECTIONS;
   const [host, port] = splitAddress(address);
   server.listen(port, host);
@@ -27,39 +25,53 @@ export async function listen(address: string, grpc: Grpc, waste: Waste): Promise
     // Those that were injected are the gRPC server's to end.
     async [Symbol.asyncDispose]() {
       server.close();
+      sniffer[Symbol.dispose]();
     },
   };
 }
 
-/** Hands the connections of an HTTP server that speak HTTP/2 to gRPC. */
-export function shareWithHttp2(server: HttpServer, grpc: Grpc, waste: Waste): void {
+/** Hands the connections of an HTTP server that speak HTTP/2 to gRPC. Disposing ends those that have sent nothing yet. */
+export function shareWithHttp2(server: HttpServer, grpc: Grpc, waste: Waste): Disposable {
   const [serve] = server.listeners('connection') as ((socket: Socket) => void)[];
   server.removeListener('connection', serve!);
-  server.on('connection', (socket) => {
-    waste.watch(socket);
-    tellApart(socket, { http2: grpc.inject, other: (other) => serve!.call(server, other) });
-  });
+  const sniffer = createSniffer(waste, { http2: grpc.inject, other: (socket) => serve!.call(server, socket) });
+  server.on('connection', sniffer.sniff);
+  return sniffer;
 }
 
 type Protocols = { http2: (socket: Socket) => void; other: (socket: Socket) => void };
 
-/** Looks at the first bytes of a connection, and puts them back. One that sends none for 10 s is closed. */
-function tellApart(socket: Socket, protocols: Protocols): void {
-  const pieces: Buffer[] = [];
-  const timer = setTimeout(() => socket.destroy(), FIRST_BYTES_MS);
-  const onError = () => {};
-  const look = () => {
-    const piece: Buffer | null = socket.read();
-    if (piece) pieces.push(piece);
-    const bytes = Buffer.concat(pieces);
-    const length = Math.min(bytes.length, PREFACE.length);
-    const isPreface = bytes.subarray(0, length).equals(PREFACE.subarray(0, length));
-    if (isPreface && length < PREFACE.length && !socket.readableEnded) return;
-    clearTimeout(timer);
-    socket.off('readable', look).off('end', look).off('error', onError);
-    socket.unshift(bytes);
-    (isPreface ? protocols.http2 : protocols.other)(socket);
+/** Looks at the first bytes of connections, and puts them back. A connection that sends none for 10 s is closed. */
+function createSniffer(waste: Waste, protocols: Protocols): { sniff(socket: Socket): void } & Disposable {
+  const undecided = new Set<Socket>();
+  return {
+    sniff(socket) {
+      waste.watch(socket);
+      undecided.add(socket);
+      const pieces: Buffer[] = [];
+      const timer = setTimeout(() => socket.destroy(), FIRST_BYTES_MS);
+      const onError = () => {};
+      const look = () => {
+        const piece: Buffer | null = socket.read();
+        if (piece) pieces.push(piece);
+        const bytes = Buffer.concat(pieces);
+        const length = Math.min(bytes.length, PREFACE.length);
+        const isPreface = bytes.subarray(0, length).equals(PREFACE.subarray(0, length));
+        if (isPreface && length < PREFACE.length && !socket.readableEnded) return;
+        clearTimeout(timer);
+        undecided.delete(socket);
+        socket.off('readable', look).off('end', look).off('error', onError);
+        socket.unshift(bytes);
+        (isPreface ? protocols.http2 : protocols.other)(socket);
+      };
+      socket.on('error', onError).on('readable', look).on('end', look);
+      socket.once('close', () => {
+        clearTimeout(timer);
+        undecided.delete(socket);
+      });
+    },
+    [Symbol.dispose]() {
+      for (const socket of undecided) socket.destroy();
+    },
   };
-  socket.on('error', onError).on('readable', look).on('end', look);
-  socket.once('close', () => clearTimeout(timer));
 }

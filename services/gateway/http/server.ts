@@ -18,6 +18,7 @@ import { discardRest } from './body.ts';
 import { startDeadline } from './deadline.ts';
 import { httpError, rawAnswer, toDrydockError } from './errors.ts';
 import { fieldNamed } from './json-message.ts';
+import { announceLeaving } from './leaving.ts';
 import { openApiDocument } from './openapi.ts';
 import { readRequest } from './requests.ts';
 import { createRouter, type Route, RouteNotFound } from './router.ts';
@@ -67,6 +68,7 @@ export async function startHttp(options: HttpOptions): Promise<{ port: number } 
   const document = JSON.stringify(openApiDocument(descriptors, contract.limits, bindings));
 
   const app = createApp();
+  const leaving = announceLeaving(app.server);
   const open = (path: string, handle: (reply: FastifyReply) => unknown) => {
     app.get(path, async (_, reply) => handle(reply));
     app.route({
@@ -101,18 +103,21 @@ export async function startHttp(options: HttpOptions): Promise<{ port: number } 
   };
   app.all('/*', everythingElse);
   app.setNotFoundHandler(everythingElse);
-  shareWithHttp2(app.server, options.grpc, options.waste);
+  const sniffer = shareWithHttp2(app.server, options.grpc, options.waste);
 
   const [host, port] = splitAddress(options.address);
   await app.listen({ host, port });
   return {
     port: (app.server.address() as AddressInfo).port,
     async [Symbol.asyncDispose]() {
+      await leaving.announce();
       const force = setTimeout(() => {
         log.warn({ port }, 'requests cut off that did not end');
         app.server.closeAllConnections();
       }, DRAIN_MS);
-      await app.close();
+      const closed = app.close();
+      sniffer[Symbol.dispose]();
+      await closed;
       clearTimeout(force);
     },
   };
