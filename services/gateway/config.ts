@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { type Environment, readEnvironment } from '#libs/config.ts';
+import { parseOrigin } from './http/cors.ts';
 import type { InFlightLimits } from './in-flight.ts';
 import { parseRange } from './webhooks/addresses.ts';
 import { parsePorts, WEB_PORTS } from './webhooks/ports.ts';
@@ -28,6 +29,8 @@ export function loadConfig(variables: Environment) {
     },
     /** Bytes of requests and answers under way: of the process, and what one organisation or connection may have of them. */
     inFlight: shared(env.integer('GATEWAY_BYTES_IN_FLIGHT', 64 * MiB, { min: 52 * MiB, max: 64 * 1024 * MiB })),
+    /** Whose pages browsers let call. */
+    corsOrigins: env.list('GATEWAY_CORS_ORIGINS', parseOrigin),
     webhooks: {
       /** Deliveries that are sent at one time. */
       concurrency: env.integer('GATEWAY_WEBHOOK_CONCURRENCY', 32, { min: 1, max: 1_000 }),

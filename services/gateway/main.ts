@@ -77,7 +77,7 @@ await run(log, async (shutdown) => {
   const ready = createReadiness({ credentials, templates });
   using waste = createWaste();
   await using transcoder = createTranscoder(config.descriptorsFile);
-  const { address, httpAddress } = config;
+  const { address, httpAddress, corsOrigins } = config;
   await using ports = await openPorts({
     address,
     httpAddress,
@@ -87,6 +87,7 @@ await run(log, async (shutdown) => {
     transcoder,
     waste,
     ready,
+    corsOrigins,
     log,
   });
   await using _telemetry = await startTelemetry({

@@ -1,17 +1,19 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
-import { connect as connectHttp2 } from 'node:http2';
+import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import pino from 'pino';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createClient } from '#libs/grpc/client.ts';
+import type { Logger } from '#libs/log.ts';
 import { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import { GetTemplateResponse, TemplateServiceDefinition } from '#proto/drydock/v1/template.ts';
 import { readContract } from './contract.ts';
 import { readDescriptors } from './descriptors.ts';
 import { createGateway } from './gateway.ts';
+import { parseOrigin } from './http/cors.ts';
 import { createTranscoder } from './http/transcoding.ts';
 import { createInFlight } from './in-flight.ts';
 import { openPorts } from './ports.ts';
@@ -21,13 +23,14 @@ import { createWaste } from './waste.ts';
 const DESCRIPTORS = '.build/descriptors.binpb';
 const descriptors = readDescriptors(readFileSync(DESCRIPTORS));
 const contract = readContract(descriptors);
+const SILENT: Logger = pino({ level: 'silent' });
 const MANY = 1_000_000_000;
 const ANSWER = GetTemplateResponse.encode({ template: undefined }).finish();
 
 type Forward = Parameters<typeof createGateway>[0]['forward'];
 
 /** Both ports of a gateway that knows everybody, and answers as `forward` does. */
-async function open(forward: Forward = async () => ANSWER, log = pino({ level: 'silent' })) {
+async function open(forward: Forward = async () => ANSWER, { corsOrigins = [] as string[], log = SILENT } = {}) {
   const gateway = createGateway({
     authenticate: async () => Caller.create({ organizationId: 'org_1', apiKeyId: 'key_1', scopes: ['sandboxes'] }),
     revocations: { begin: () => ({ signal: new AbortController().signal, [Symbol.dispose]() {} }) },
@@ -49,6 +52,7 @@ async function open(forward: Forward = async () => ANSWER, log = pino({ level: '
       transcoder,
       waste,
       ready: async () => {},
+      corsOrigins,
       log,
     }),
   );
@@ -94,6 +98,118 @@ function dribbling(socket: Socket): Socket {
   });
   return socket;
 }
+
+const REQUEST_ID = /^req_[0-9a-z]{26}$/;
+
+describe('the id of a request', () => {
+  test.each([
+    ['an answer', '/v1/templates/python'],
+    ['an error', '/v1/sandboxes/x'],
+    ['no route', '/nowhere'],
+    ['a probe', '/healthz'],
+    ['a document', '/openapi.json'],
+  ])('is in %s over HTTP', async (_, path) => {
+    await using ports = await open(({ key }) =>
+      key === 'getTemplate' ? Promise.resolve(ANSWER) : Promise.reject(new Error('no')),
+    );
+    const answer = await fetch(`http://127.0.0.1:${ports.httpPort}${path}`);
+    expect(answer.headers.get('x-request-id')).toMatch(REQUEST_ID);
+  });
+
+  test('is in what the parser of HTTP refused', async () => {
+    await using ports = await open();
+    const socket = connect(ports.httpPort, '127.0.0.1').end('no HTTP\r\n\r\n');
+    expect(await text(socket)).toMatch(/\r\nx-request-id: req_/);
+  });
+
+  test('is in answers and errors over gRPC, in the log, and with the owner of the call', async () => {
+    const lines: { requestId?: string; msg: string }[] = [];
+    const log = pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
+    const asked: unknown[] = [];
+    await using ports = await open(
+      async (_method, _request, { caller }) => {
+        asked.push(caller.requestId);
+        if (asked.length > 1) throw new Error('broken');
+        return ANSWER;
+      },
+      { log },
+    );
+    const session = connectHttp2(`http://127.0.0.1:${ports.httpPort}`);
+    const ids = [await idOverGrpc(session), await idOverGrpc(session)];
+    session.destroy();
+    expect(ids).toEqual([expect.stringMatching(REQUEST_ID), expect.stringMatching(REQUEST_ID)]);
+    expect(asked).toEqual(ids);
+    await expect
+      .poll(() => lines.flatMap(({ requestId, msg }) => (requestId ? [`${requestId} ${msg}`] : [])))
+      .toEqual([`${ids[0]} call ended`, `${ids[1]} unexpected error`, `${ids[1]} call ended`]);
+  });
+});
+
+/** The id that one call was answered with. */
+async function idOverGrpc(session: ClientHttp2Session): Promise<unknown> {
+  const path = `/${TemplateServiceDefinition.fullName}/GetTemplate`;
+  const headers = { ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' };
+  const stream = session.request(headers).end(Buffer.alloc(5)).resume();
+  const [answer] = await once(stream, 'response');
+  return answer['x-request-id'];
+}
+
+describe('pages of other origins', () => {
+  const origin = 'https://app.example.com';
+  const preflight = {
+    origin,
+    'access-control-request-method': 'POST',
+    'access-control-request-headers': 'authorization',
+  };
+
+  test('may not read answers by default', async () => {
+    await using ports = await open();
+    const url = `http://127.0.0.1:${ports.httpPort}/v1/templates/python`;
+    const answers = [
+      await fetch(url, { headers: { origin } }),
+      await fetch(url, { method: 'OPTIONS', headers: preflight }),
+    ];
+    expect(answers.map(({ status }) => status)).toEqual([200, 405]);
+    for (const { headers } of answers)
+      expect([...headers.keys()].filter((name) => /^access-control/.test(name))).toEqual([]);
+  });
+
+  test('may where they are configured, and no others', async () => {
+    await using ports = await open(undefined, { corsOrigins: [origin] });
+    const url = `http://127.0.0.1:${ports.httpPort}/v1/templates/python`;
+    const asked = await fetch(url, { method: 'OPTIONS', headers: preflight });
+    expect(asked.status).toBe(204);
+    expect(Object.fromEntries(asked.headers)).toMatchObject({
+      'access-control-allow-origin': origin,
+      'access-control-allow-headers': expect.stringContaining('authorization'),
+      'access-control-allow-methods': expect.stringContaining('POST'),
+      vary: 'origin',
+    });
+    const answer = await fetch(url, { headers: { origin } });
+    expect(answer.headers.get('access-control-allow-origin')).toBe(origin);
+    expect(answer.headers.get('access-control-expose-headers')).toContain('x-request-id');
+    for (const other of ['https://app.example.com.evil.org', 'http://app.example.com', 'null'])
+      expect((await fetch(url, { headers: { origin: other } })).headers.get('access-control-allow-origin')).toBeNull();
+  });
+
+  test.each(['*', 'https://app.example.com/', 'app.example.com', 'ftp://app.example.com'])('are not %s', (text) => {
+    expect(() => parseOrigin(text)).toThrow();
+  });
+});
+
+test('a document is sent once to a client that keeps it', async () => {
+  await using ports = await open();
+  const url = `http://127.0.0.1:${ports.httpPort}/openapi.json`;
+  const first = await fetch(url);
+  await first.json();
+  const etag = first.headers.get('etag')!;
+  const answer = async (known: string) => {
+    const { status, headers } = await fetch(url, { headers: { 'if-none-match': known } });
+    return { status, etag: headers.get('etag') };
+  };
+  expect(await answer(`"other", W/${etag}`)).toEqual({ status: 304, etag });
+  expect(await answer('"other"')).toEqual({ status: 200, etag });
+});
 
 test('a gateway that stops ends connections without a call at once, of either protocol and of none', async () => {
   await using ports = await open();
