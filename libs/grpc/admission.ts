@@ -1,4 +1,4 @@
-import { constants } from 'node:http2';
+import { constants, type ServerHttp2Stream } from 'node:http2';
 import {
   type Metadata as RawMetadata,
   ServerInterceptingCall,
@@ -24,7 +24,7 @@ export type AdmissionOptions = {
   log: Logger;
   patience: Required<Patience>;
   /** Hears of the peer of every call. */
-  onCall: (peer: string) => void;
+  onCall: (peer: string, stream: ServerHttp2Stream) => void;
   /** Hears of the peer of every call that its client cancelled before it was answered. */
   onReset: (peer: string) => void;
   /** Hears of the bytes of requests that a peer sends. */
@@ -54,7 +54,7 @@ function intercepted(
   addToAnswer(call, REQUEST_ID_HEADER, requestId);
   const stream = streamOf(call);
   const peer = call.getPeer();
-  options.onCall(peer);
+  options.onCall(peer, stream);
   if (stream.destroyed) {
     options.onReset(peer);
     return new ServerInterceptingCall(call);

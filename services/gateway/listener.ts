@@ -10,11 +10,11 @@ const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 const FIRST_BYTES_MS = 10_000;
 const MAX_CONNECTIONS = 10_000;
 
-type Grpc = Pick<PublicServer, 'inject'>;
+type Grpc = Pick<PublicServer, 'inject' | 'waiting'>;
 
 /** Accepts connections for gRPC alone, 10,000 at most, until disposed; those that do not begin as HTTP/2 does are closed. */
 export async function listen(address: string, grpc: Grpc, waste: Waste): Promise<{ port: number } & AsyncDisposable> {
-  const sniffer = createSniffer(waste, { http2: grpc.inject, other: (socket) => socket.destroy() });
+  const sniffer = createSniffer(grpc, waste, (socket) => socket.destroy());
   const server = createServer(sniffer.sniff);
   server.maxConnections = MAX_CONNECTIONS;
   const [host, port] = splitAddress(address);
@@ -34,19 +34,19 @@ export async function listen(address: string, grpc: Grpc, waste: Waste): Promise
 export function shareWithHttp2(server: HttpServer, grpc: Grpc, waste: Waste): Disposable {
   const [serve] = server.listeners('connection') as ((socket: Socket) => void)[];
   server.removeListener('connection', serve!);
-  const sniffer = createSniffer(waste, { http2: grpc.inject, other: (socket) => serve!.call(server, socket) });
+  const sniffer = createSniffer(grpc, waste, (socket) => serve!.call(server, socket));
   server.on('connection', sniffer.sniff);
   return sniffer;
 }
 
-type Protocols = { http2: (socket: Socket) => void; other: (socket: Socket) => void };
+type Sniffer = { sniff(socket: Socket): void } & Disposable;
 
 /** Looks at the first bytes of connections, and puts them back. A connection that sends none for 10 s is closed. */
-function createSniffer(waste: Waste, protocols: Protocols): { sniff(socket: Socket): void } & Disposable {
+function createSniffer(grpc: Grpc, waste: Waste, other: (socket: Socket) => void): Sniffer {
   const undecided = new Set<Socket>();
   return {
     sniff(socket) {
-      waste.watch(socket);
+      waste.watch(socket, () => grpc.waiting(socket));
       undecided.add(socket);
       const pieces: Buffer[] = [];
       const timer = setTimeout(() => socket.destroy(), FIRST_BYTES_MS);
@@ -62,7 +62,7 @@ function createSniffer(waste: Waste, protocols: Protocols): { sniff(socket: Sock
         undecided.delete(socket);
         socket.off('readable', look).off('end', look).off('error', onError);
         socket.unshift(bytes);
-        (isPreface ? protocols.http2 : protocols.other)(socket);
+        (isPreface ? grpc.inject : other)(socket);
       };
       socket.on('error', onError).on('readable', look).on('end', look);
       socket.once('close', () => {

@@ -247,7 +247,7 @@ test('of calls that go on while gateways are replaced none is dropped, over gRPC
   for (let n = 0; n < 5; n++) {
     const before = { ...tally };
     const fewest = () => Math.min(tally.grpc - before.grpc, tally.http - before.http);
-    await Promise.race([callers, expect.poll(fewest).toBeGreaterThan(50)]);
+    await Promise.race([callers, expect.poll(fewest, { timeout: 20_000 }).toBeGreaterThan(50)]);
     const old = ports;
     ports = await open(forward);
     await old[Symbol.asyncDispose]();

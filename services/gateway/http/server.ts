@@ -55,7 +55,7 @@ export type HttpOptions = {
   contract: Contract;
   transcoder: Transcoder;
   /** Takes the connections that speak HTTP/2. */
-  grpc: Pick<PublicServer, 'inject'>;
+  grpc: Pick<PublicServer, 'inject' | 'waiting'>;
   waste: Waste;
   /** Resolves when calls can be answered. */
   ready: () => Promise<void>;
