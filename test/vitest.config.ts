@@ -4,12 +4,12 @@ import { defineConfig } from 'vitest/config';
 const root = join(import.meta.dirname, '..');
 
 /** Tests with a whole platform run one file after the other: they share it, and the machine. */
-const onPlatform = (name: string, timeout: number) => ({
+const onPlatform = (name: string, timeout: number, setup = 'test/support/platform-setup.ts') => ({
   test: {
     name,
     root,
     include: [`test/${name}/**/*.test.ts`],
-    globalSetup: ['test/support/platform-setup.ts'],
+    globalSetup: [setup],
     fileParallelism: false,
     testTimeout: timeout,
     hookTimeout: timeout,
@@ -68,6 +68,7 @@ export default defineConfig({
       },
       onPlatform('e2e', 120_000),
       onPlatform('hostile', 120_000),
+      onPlatform('sdk', 60_000, 'test/sdk/setup.ts'),
       {
         test: {
           name: 'chaos',

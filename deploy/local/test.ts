@@ -46,7 +46,7 @@ const reports = new Map<string, VitestReport>();
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
 /** Of vitest. All but the first run programs. */
-const PROJECTS = ['unit', 'integration', 'start', 'e2e', 'hostile', 'chaos', 'kubernetes'];
+const PROJECTS = ['unit', 'integration', 'start', 'e2e', 'sdk', 'hostile', 'chaos', 'kubernetes'];
 
 const STAGES: Stage[] = [
   check('format and lint', () => tool('biome', ['check', '--error-on-warnings'])),
@@ -128,7 +128,7 @@ async function prepare(dockerSocket: string | undefined): Promise<void> {
   const images = async () => {
     if (!dockerSocket) return;
     const options = { dockerSocket, cacheDirectory: IMAGES, onProgress: say };
-    if (needs('integration', 'e2e', 'hostile', 'chaos')) await times.of('(images)', ensureImages(options));
+    if (needs('integration', 'e2e', 'sdk', 'hostile', 'chaos')) await times.of('(images)', ensureImages(options));
     if (needs('kubernetes')) await times.of('(bundled images)', ensureBundledImages(options));
   };
   const programs = async () => {
