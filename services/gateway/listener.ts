@@ -3,6 +3,7 @@ import type { Server as HttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import type { PublicServer } from '#libs/grpc/public-server.ts';
 import { splitAddress } from '#libs/telemetry.ts';
+import type { TlsFront } from './tls.ts';
 import type { Waste } from './waste.ts';
 
 /** What every HTTP/2 connection of a client begins with. */
@@ -10,11 +11,12 @@ const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 const FIRST_BYTES_MS = 10_000;
 const MAX_CONNECTIONS = 10_000;
 
-type Grpc = Pick<PublicServer, 'inject' | 'waiting'>;
+/** What connections are given to. With `tls`, only those that it has secured. */
+export type Given = { grpc: Pick<PublicServer, 'inject' | 'waiting'>; waste: Waste; tls?: TlsFront | undefined };
 
 /** Accepts connections for gRPC alone, 10,000 at most, until disposed; those that do not begin as HTTP/2 does are closed. */
-export async function listen(address: string, grpc: Grpc, waste: Waste): Promise<{ port: number } & AsyncDisposable> {
-  const sniffer = createSniffer(grpc, waste, (socket) => socket.destroy());
+export async function listen(address: string, given: Given): Promise<{ port: number } & AsyncDisposable> {
+  const sniffer = createSniffer(given, (socket) => socket.destroy());
   const server = createServer(sniffer.sniff);
   server.maxConnections = MAX_CONNECTIONS;
   const [host, port] = splitAddress(address);
@@ -31,10 +33,10 @@ export async function listen(address: string, grpc: Grpc, waste: Waste): Promise
 }
 
 /** Hands the connections of an HTTP server that speak HTTP/2 to gRPC. Disposing ends those that have sent nothing yet. */
-export function shareWithHttp2(server: HttpServer, grpc: Grpc, waste: Waste): Disposable {
+export function shareWithHttp2(server: HttpServer, given: Given): Disposable {
   const [serve] = server.listeners('connection') as ((socket: Socket) => void)[];
   server.removeListener('connection', serve!);
-  const sniffer = createSniffer(grpc, waste, (socket) => serve!.call(server, socket));
+  const sniffer = createSniffer(given, (socket) => serve!.call(server, socket));
   server.on('connection', sniffer.sniff);
   return sniffer;
 }
@@ -42,32 +44,41 @@ export function shareWithHttp2(server: HttpServer, grpc: Grpc, waste: Waste): Di
 type Sniffer = { sniff(socket: Socket): void } & Disposable;
 
 /** Looks at the first bytes of connections, and puts them back. A connection that sends none for 10 s is closed. */
-function createSniffer(grpc: Grpc, waste: Waste, other: (socket: Socket) => void): Sniffer {
+function createSniffer({ grpc, waste, tls }: Given, other: (socket: Socket) => void): Sniffer {
   const undecided = new Set<Socket>();
+  const sniff = (socket: Socket) => {
+    waste.watch(socket, () => grpc.waiting(socket));
+    const pieces: Buffer[] = [];
+    const timer = setTimeout(() => socket.destroy(), FIRST_BYTES_MS);
+    const onError = () => {};
+    const look = () => {
+      const piece: Buffer | null = socket.read();
+      if (piece) pieces.push(piece);
+      const bytes = Buffer.concat(pieces);
+      const length = Math.min(bytes.length, PREFACE.length);
+      const isPreface = bytes.subarray(0, length).equals(PREFACE.subarray(0, length));
+      if (isPreface && length < PREFACE.length && !socket.readableEnded) return;
+      clearTimeout(timer);
+      undecided.delete(socket);
+      socket.off('readable', look).off('end', look).off('error', onError);
+      socket.unshift(bytes);
+      (isPreface ? grpc.inject : other)(socket);
+    };
+    keepUntilDecided(socket);
+    socket.on('error', onError).on('readable', look).on('end', look);
+    socket.once('close', () => clearTimeout(timer));
+  };
+  const keepUntilDecided = (socket: Socket) => {
+    undecided.add(socket);
+    socket.once('close', () => undecided.delete(socket));
+  };
   return {
     sniff(socket) {
-      waste.watch(socket, () => grpc.waiting(socket));
-      undecided.add(socket);
-      const pieces: Buffer[] = [];
-      const timer = setTimeout(() => socket.destroy(), FIRST_BYTES_MS);
-      const onError = () => {};
-      const look = () => {
-        const piece: Buffer | null = socket.read();
-        if (piece) pieces.push(piece);
-        const bytes = Buffer.concat(pieces);
-        const length = Math.min(bytes.length, PREFACE.length);
-        const isPreface = bytes.subarray(0, length).equals(PREFACE.subarray(0, length));
-        if (isPreface && length < PREFACE.length && !socket.readableEnded) return;
-        clearTimeout(timer);
+      if (!tls) return sniff(socket);
+      keepUntilDecided(socket);
+      tls.accept(socket, (secure) => {
         undecided.delete(socket);
-        socket.off('readable', look).off('end', look).off('error', onError);
-        socket.unshift(bytes);
-        (isPreface ? grpc.inject : other)(socket);
-      };
-      socket.on('error', onError).on('readable', look).on('end', look);
-      socket.once('close', () => {
-        clearTimeout(timer);
-        undecided.delete(socket);
+        sniff(secure);
       });
     },
     [Symbol.dispose]() {

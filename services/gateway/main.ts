@@ -25,6 +25,7 @@ import { createRateLimit } from './rate-limit.ts';
 import { createReadiness } from './readiness.ts';
 import { watchRevocations } from './revocations.ts';
 import { watchSandboxRoutes } from './sandbox-routes.ts';
+import { openTlsFront } from './tls.ts';
 import { createWaste } from './waste.ts';
 import { createAddressRules } from './webhooks/addresses.ts';
 import { createPost } from './webhooks/post.ts';
@@ -78,6 +79,7 @@ await run(log, async (shutdown) => {
   using waste = createWaste();
   await using transcoder = createTranscoder(config.descriptorsFile);
   const { address, httpAddress, corsOrigins } = config;
+  await using front = config.tls && (await openTlsFront(config.tls, log));
   await using ports = await openPorts({
     address,
     httpAddress,
@@ -88,6 +90,7 @@ await run(log, async (shutdown) => {
     waste,
     ready,
     corsOrigins,
+    tls: front,
     log,
   });
   await using _telemetry = await startTelemetry({

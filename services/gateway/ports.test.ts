@@ -1,15 +1,22 @@
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { Agent, request } from 'node:http';
 import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
+import { request as getSecurely } from 'node:https';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { connect as connectTls } from 'node:tls';
 import pino from 'pino';
 import { describe, expect, test } from 'vitest';
 import { createClient } from '#libs/grpc/client.ts';
 import type { Logger } from '#libs/log.ts';
 import { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import { GetTemplateResponse, TemplateServiceDefinition } from '#proto/drydock/v1/template.ts';
+import { createAuthority } from '../../deploy/local/authority.ts';
 import { readContract } from './contract.ts';
 import { readDescriptors } from './descriptors.ts';
 import { createGateway } from './gateway.ts';
@@ -18,6 +25,7 @@ import { createTranscoder } from './http/transcoding.ts';
 import { createInFlight } from './in-flight.ts';
 import { openPorts } from './ports.ts';
 import { createRateLimit } from './rate-limit.ts';
+import { openTlsFront, type TlsFront } from './tls.ts';
 import { createWaste } from './waste.ts';
 
 const DESCRIPTORS = '.build/descriptors.binpb';
@@ -29,8 +37,10 @@ const ANSWER = GetTemplateResponse.encode({ template: undefined }).finish();
 
 type Forward = Parameters<typeof createGateway>[0]['forward'];
 
+type More = { corsOrigins?: string[]; log?: Logger; tls?: TlsFront };
+
 /** Both ports of a gateway that knows everybody, and answers as `forward` does. */
-async function open(forward: Forward = async () => ANSWER, { corsOrigins = [] as string[], log = SILENT } = {}) {
+async function open(forward: Forward = async () => ANSWER, { corsOrigins = [], log = SILENT, tls }: More = {}) {
   const gateway = createGateway({
     authenticate: async () => Caller.create({ organizationId: 'org_1', apiKeyId: 'key_1', scopes: ['sandboxes'] }),
     revocations: { begin: () => ({ signal: new AbortController().signal, [Symbol.dispose]() {} }) },
@@ -53,6 +63,7 @@ async function open(forward: Forward = async () => ANSWER, { corsOrigins = [] as
       waste,
       ready: async () => {},
       corsOrigins,
+      tls,
       log,
     }),
   );
@@ -210,6 +221,63 @@ test('a document is sent once to a client that keeps it', async () => {
   expect(await answer(`"other", W/${etag}`)).toEqual({ status: 304, etag });
   expect(await answer('"other"')).toEqual({ status: 200, etag });
 });
+
+describe('with a certificate of its own', () => {
+  test('one port answers both protocols by TLS, and none without', async () => {
+    const issued = await issue();
+    await using tls = await openTlsFront(issued.files, SILENT);
+    await using ports = await open(undefined, { tls });
+    const at = { host: '127.0.0.1', port: ports.httpPort, ca: issued.ca };
+    const sent = getSecurely({ ...at, path: '/v1/templates/python', agent: false }).end();
+    const [answer] = await once(sent, 'response');
+    expect({ status: answer.statusCode, body: await text(answer) }).toEqual({ status: 200, body: '{}\n' });
+    for (const port of [ports.httpPort, ports.port]) {
+      const session = connectHttp2(`https://127.0.0.1:${port}`, { ca: issued.ca });
+      expect(await idOverGrpc(session)).toMatch(REQUEST_ID);
+      expect(session.alpnProtocol).toBe('h2');
+      session.destroy();
+      await expect(fetch(`http://127.0.0.1:${port}/healthz`)).rejects.toThrow();
+    }
+    const silent = connect(ports.httpPort, '127.0.0.1');
+    await once(silent, 'connect');
+    await ports.stop();
+    silent.destroy();
+  });
+
+  test('a renewed one holds for new connections, and one without its key does not', async () => {
+    const issued = await issue();
+    await using tls = await openTlsFront(issued.files, SILENT, 20);
+    await using ports = await open(undefined, { tls });
+    const old = await certificateAt(ports.httpPort);
+    expect(new X509Certificate(issued.certificate).fingerprint256).toBe(old);
+    const other = await issue();
+    await writeFile(issued.files.certificateFile, other.certificate);
+    expect(await certificateAt(ports.httpPort)).toBe(old);
+    await writeFile(issued.files.keyFile, other.key);
+    const { fingerprint256 } = new X509Certificate(other.certificate);
+    await expect.poll(() => certificateAt(ports.httpPort), { timeout: 10_000 }).toBe(fingerprint256);
+  });
+});
+
+/** A certificate for 127.0.0.1, in files. */
+async function issue() {
+  const authority = await createAuthority('test authority');
+  const { certificate, key } = await authority.issue('CN=gateway', { ip: ['127.0.0.1'] });
+  const directory = await mkdtemp(join(tmpdir(), 'drydock-tls-'));
+  const files = { certificateFile: join(directory, 'tls.crt'), keyFile: join(directory, 'tls.key') };
+  await writeFile(files.certificateFile, certificate);
+  await writeFile(files.keyFile, key);
+  return { files, certificate, key, ca: authority.certificate };
+}
+
+/** The fingerprint of the certificate that a port shows. */
+async function certificateAt(port: number): Promise<string> {
+  const socket = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false });
+  await once(socket, 'secureConnect');
+  const { fingerprint256 } = socket.getPeerCertificate();
+  socket.destroy();
+  return fingerprint256;
+}
 
 test('a gateway that stops ends connections without a call at once, of either protocol and of none', async () => {
   await using ports = await open();

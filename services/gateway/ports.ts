@@ -13,13 +13,13 @@ export type PortsOptions = Omit<HttpOptions, 'address' | 'grpc'> & {
 
 /** Opens the gateway's ports. Disposing lets the calls of both protocols end for 10 s, then cuts them off. */
 export async function openPorts(options: PortsOptions): Promise<{ port: number; httpPort: number } & AsyncDisposable> {
-  const { address, httpAddress, gateway, descriptors, waste, log } = options;
+  const { address, httpAddress, gateway, descriptors, waste, tls, log } = options;
   const methods = servedMethods(gateway);
   const grpc = createPublicServer({ methods, descriptors: publicFiles(descriptors), log, onUse: waste.used });
   await using opened = new AsyncDisposableStack();
   opened.use(grpc);
   const http = opened.use(await startHttp({ ...options, address: httpAddress, grpc }));
-  const listener = opened.use(await listen(address, grpc, waste));
+  const listener = opened.use(await listen(address, { grpc, waste, tls }));
   opened.move();
   return {
     port: listener.port,

@@ -4,7 +4,7 @@ import { context, propagation, type Span, SpanKind, SpanStatusCode, trace } from
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { Metadata } from 'nice-grpc-common';
 import { DrydockError } from '#libs/errors.ts';
-import { type PublicServer, peerOf } from '#libs/grpc/public-server.ts';
+import { peerOf } from '#libs/grpc/public-server.ts';
 import { REQUEST_ID_HEADER } from '#libs/grpc/rpc.ts';
 import { newId } from '#libs/ids.ts';
 import type { Logger } from '#libs/log.ts';
@@ -12,8 +12,7 @@ import { durationHistogram, splitAddress } from '#libs/telemetry.ts';
 import type { Contract } from '../contract.ts';
 import type { Descriptors } from '../descriptors.ts';
 import type { Gateway } from '../gateway.ts';
-import { shareWithHttp2 } from '../listener.ts';
-import type { Waste } from '../waste.ts';
+import { type Given, shareWithHttp2 } from '../listener.ts';
 import { answerError, answerOne, answerStream } from './answers.ts';
 import { readBindings } from './bindings.ts';
 import { discardRest } from './body.ts';
@@ -47,16 +46,13 @@ const requests = durationHistogram('http_server_duration_seconds', 'From the req
 ]);
 const tracer = trace.getTracer('drydock-gateway');
 
-export type HttpOptions = {
+export type HttpOptions = Given & {
   /** host:port; port 0 picks a free one. */
   address: string;
   gateway: Gateway;
   descriptors: Descriptors;
   contract: Contract;
   transcoder: Transcoder;
-  /** Takes the connections that speak HTTP/2. */
-  grpc: Pick<PublicServer, 'inject' | 'waiting'>;
-  waste: Waste;
   /** Resolves when calls can be answered. */
   ready: () => Promise<void>;
   /** Whose pages browsers let read answers, such as `https://app.example.com`. */
@@ -110,7 +106,7 @@ export async function startHttp(options: HttpOptions): Promise<{ port: number } 
   };
   app.all('/*', everythingElse);
   app.setNotFoundHandler(everythingElse);
-  const sniffer = shareWithHttp2(app.server, options.grpc, options.waste);
+  const sniffer = shareWithHttp2(app.server, options);
 
   const [host, port] = splitAddress(options.address);
   await app.listen({ host, port });
