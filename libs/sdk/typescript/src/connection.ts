@@ -1,3 +1,5 @@
+import { isIP } from 'node:net';
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import type { Settings } from './config.ts';
 import { type Duration, readDuration } from './durations.ts';
@@ -12,6 +14,8 @@ const DEFAULT_TIMEOUT_MS = 60_000;
 const DEFAULT_RETRIES = 10;
 /** Bytes of the largest answer. */
 const MAX_MESSAGE_BYTES = 48 * 1024 * 1024;
+/** What a server is told that is reached by an IP address. */
+const NAME_OF_ADDRESS = 'address.invalid';
 
 /** What every call takes. */
 export type CallOptions = {
@@ -125,8 +129,15 @@ export function createConnection(
   };
 }
 
-function openClient({ address, tls }: Settings, ca: string | Uint8Array | undefined): Client {
-  const channel = tls ? credentials.createSsl(ca === undefined ? null : Buffer.from(ca)) : credentials.createInsecure();
+function openClient({ address, tls, url }: Settings, ca: string | Uint8Array | undefined): Client {
+  const host = new URL(url).hostname.replace(/^\[|\]$/g, '');
+  const isAddress = tls && isIP(host) > 0;
+  const verify = isAddress
+    ? { checkServerIdentity: (_: string, certificate: PeerCertificate) => checkServerIdentity(host, certificate) }
+    : {};
+  const channel = tls
+    ? credentials.createSsl(ca === undefined ? null : Buffer.from(ca), null, null, verify)
+    : credentials.createInsecure();
   return new Client(address, channel, {
     'grpc.primary_user_agent': `drydock-typescript/${VERSION}`,
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
@@ -135,6 +146,8 @@ function openClient({ address, tls }: Settings, ca: string | Uint8Array | undefi
     'grpc.initial_reconnect_backoff_ms': 100,
     'grpc.max_reconnect_backoff_ms': 2_000,
     'grpc.use_local_subchannel_pool': 1,
+    // TLS names no addresses, and Node refuses to; the certificate is held against the address above.
+    ...(isAddress ? { 'grpc.ssl_target_name_override': NAME_OF_ADDRESS } : {}),
   });
 }
 
