@@ -28,7 +28,19 @@ module.exports = {
     home('pg', '^(libs/postgres/database(\\.test)?\\.ts|deploy/|test/)'),
     home('@nats-io/', '^(libs/nats/|libs/postgres/outbox\\.test\\.ts|test/)'),
     home('fastify', '^services/gateway/'),
-    home('@grpc/grpc-js', '^libs/grpc/'),
+    home('@grpc/grpc-js', '^libs/(grpc|sdk)/'),
+    {
+      name: 'sdk-stands-alone',
+      severity: 'error',
+      from: { path: '^libs/sdk/([^/]+)/' },
+      to: { pathNot: '^(libs/sdk/$1/|node_modules/)', dependencyTypesNot: ['core'] },
+    },
+    {
+      name: 'nobody-imports-the-sdk',
+      severity: 'error',
+      from: { pathNot: '^(libs/sdk/|test/sdk/)' },
+      to: { path: '^libs/sdk/' },
+    },
     ...layers('services/executor', ['api', 'lifecycle', 'executions', 'sandboxes', 'instances', 'agent', 'backends']),
     ...layers('services/session', ['upkeep', 'webhooks', 'queue', 'executions', 'sandboxes', 'requests']),
     {
@@ -42,7 +54,7 @@ module.exports = {
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
     doNotFollow: { path: ['node_modules', '^\\.build'] },
-    exclude: { path: '^test/corpus/[^/]+/' },
+    exclude: { path: '^(test/corpus/[^/]+/|libs/sdk/typescript/(src/generated|examples)/)' },
     enhancedResolveOptions: {
       exportsFields: ['exports'],
       conditionNames: ['import', 'require', 'node', 'default'],

@@ -7,12 +7,12 @@ const root = join(import.meta.dirname, '..');
 const SIDE_BY_SIDE = 4;
 
 /** Tests with a whole platform run one file after the other: they share it, and the machine. */
-const onPlatform = (name: string, timeout: number) => ({
+const onPlatform = (name: string, timeout: number, setup = 'test/support/platform-setup.ts') => ({
   test: {
     name,
     root,
     include: [`test/${name}/**/*.test.ts`],
-    globalSetup: ['test/support/platform-setup.ts'],
+    globalSetup: [setup],
     fileParallelism: false,
     testTimeout: timeout,
     hookTimeout: timeout,
@@ -72,6 +72,7 @@ export default defineConfig({
       },
       onPlatform('e2e', 120_000),
       onPlatform('hostile', 120_000),
+      onPlatform('sdk', 60_000, 'test/sdk/setup.ts'),
       {
         test: {
           name: 'chaos',

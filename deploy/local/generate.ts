@@ -15,6 +15,8 @@ const GO_TOOLS = {
 };
 
 const AGENT = join(ROOT, 'services/agent');
+const SDK_MESSAGES = 'libs/sdk/typescript/src/generated';
+const GOOGLE_RPC = 'node_modules/google-proto-files/google/rpc';
 /**
  * The same for all, so that each package is compiled once; without what takes time and nobody uses: debugging information,
  * and traces of calls, which bring HTML templates.
@@ -48,6 +50,18 @@ const STEPS: Step[] = [
       replaceDirectory('.build/proto', () =>
         buf(['generate', '--template', 'proto/buf.gen.yaml', '--path', 'proto/drydock']),
       ),
+  },
+  {
+    name: 'messages of the TypeScript SDK',
+    inputs: ['proto/drydock/v1/*.proto', 'libs/sdk/typescript/buf.gen.yaml', 'package-lock.json'],
+    outputs: [`${SDK_MESSAGES}/drydock/v1/sandbox.ts`],
+    make: ({ buf }) => {
+      const paths = ['proto/drydock/v1', `${GOOGLE_RPC}/status.proto`, `${GOOGLE_RPC}/error_details.proto`];
+      const template = ['--template', 'libs/sdk/typescript/buf.gen.yaml'];
+      return replaceDirectory(SDK_MESSAGES, () =>
+        buf(['generate', ...template, ...paths.flatMap((path) => ['--path', path])]),
+      );
+    },
   },
   {
     name: 'Go from the protos',

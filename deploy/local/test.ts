@@ -46,7 +46,7 @@ const reports = new Map<string, VitestReport>();
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
 /** Of vitest. All but the first run programs. */
-const PROJECTS = ['unit', 'integration', 'start', 'e2e', 'hostile', 'chaos', 'kubernetes'];
+const PROJECTS = ['unit', 'integration', 'start', 'e2e', 'sdk', 'hostile', 'chaos', 'kubernetes'];
 
 /**
  * The stages that run programs, after the others: what one row holds runs side by side, and the rows one after the other.
@@ -138,7 +138,7 @@ async function prepare(dockerSocket: string | undefined): Promise<void> {
   const images = async () => {
     if (!dockerSocket) return;
     const options = { dockerSocket, cacheDirectory: IMAGES, onProgress: say };
-    if (needs('integration', 'e2e', 'hostile', 'chaos')) await times.of('(images)', ensureImages(options));
+    if (needs('integration', 'e2e', 'sdk', 'hostile', 'chaos')) await times.of('(images)', ensureImages(options));
     if (needs('kubernetes')) await times.of('(bundled images)', ensureBundledImages(options));
   };
   const programs = async () => {

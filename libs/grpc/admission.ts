@@ -1,4 +1,4 @@
-import { constants } from 'node:http2';
+import { constants, type ServerHttp2Stream } from 'node:http2';
 import {
   type Metadata as RawMetadata,
   ServerInterceptingCall,
@@ -10,19 +10,21 @@ import { Metadata } from 'nice-grpc-common';
 import { DrydockError } from '#libs/errors.ts';
 import { type Patience, watchArrival } from '#libs/grpc/arrival.ts';
 import { startCallSpan } from '#libs/grpc/call-span.ts';
-import { encodingOf, explainOwnStatus, streamOf } from '#libs/grpc/interceptors.ts';
+import { addToAnswer, encodingOf, explainOwnStatus, streamOf } from '#libs/grpc/interceptors.ts';
 import { observeCall } from '#libs/grpc/observation.ts';
 import { closeSoon, type OpenCall } from '#libs/grpc/open-call.ts';
 import type { PublicMethod } from '#libs/grpc/public-method.ts';
+import { REQUEST_ID_HEADER } from '#libs/grpc/rpc.ts';
 import { handlerOf } from '#libs/grpc/serving.ts';
 import { statusOf } from '#libs/grpc/status.ts';
+import { newId } from '#libs/ids.ts';
 import type { Logger } from '#libs/log.ts';
 
 export type AdmissionOptions = {
   log: Logger;
   patience: Required<Patience>;
   /** Hears of the peer of every call. */
-  onCall: (peer: string) => void;
+  onCall: (peer: string, stream: ServerHttp2Stream) => void;
   /** Hears of the peer of every call that its client cancelled before it was answered. */
   onReset: (peer: string) => void;
   /** Hears of the bytes of requests that a peer sends. */
@@ -48,14 +50,16 @@ function intercepted(
   onOpen: (metadata: RawMetadata, opened: OpenCall) => void,
 ): ServerInterceptingCall {
   explainOwnStatus(call);
+  const requestId = newId('req');
+  addToAnswer(call, REQUEST_ID_HEADER, requestId);
   const stream = streamOf(call);
   const peer = call.getPeer();
-  options.onCall(peer);
+  options.onCall(peer, stream);
   if (stream.destroyed) {
     options.onReset(peer);
     return new ServerInterceptingCall(call);
   }
-  const observation = observeCall(method.path, {}, options.log);
+  const observation = observeCall(method.path, { requestId }, options.log);
   const gone = new AbortController();
   let refused = false;
   const refuse = (error: unknown) => {
@@ -79,7 +83,7 @@ function intercepted(
     refuseCompressed(call);
     const metadata = toMetadata(raw);
     const span = open.use(startCallSpan(method.path, peer, metadata));
-    const admitted = await span.run(() => method.admit({ signal: gone.signal, peer, metadata }));
+    const admitted = await span.run(() => method.admit({ signal: gone.signal, peer, metadata, requestId }));
     if (open.disposed) return admitted[Symbol.dispose]();
     open.use(admitted);
     arrival.begin(admitted);

@@ -66,3 +66,21 @@ export function explainOwnStatus(call: ServerInterceptingCallInterface): void {
     send({ code: status.code, details: explained.message, metadata });
   };
 }
+
+/** Puts a header into the answer of a call, with its first message or, where it has none, with its status. */
+export function addToAnswer(call: ServerInterceptingCallInterface, key: string, value: string): void {
+  const sendMetadata = call.sendMetadata.bind(call);
+  const sendStatus = call.sendStatus.bind(call);
+  let sent = false;
+  call.sendMetadata = (metadata) => {
+    sent = true;
+    metadata.set(key, value);
+    sendMetadata(metadata);
+  };
+  call.sendStatus = (status) => {
+    if (sent) return sendStatus(status);
+    const metadata = status.metadata?.clone() ?? new Metadata();
+    metadata.set(key, value);
+    sendStatus({ ...status, metadata });
+  };
+}

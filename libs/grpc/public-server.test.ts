@@ -44,7 +44,11 @@ async function serve(
     };
   });
   const grpc = createPublicServer({ methods, descriptors, log, ...(patience ? { patience } : {}) });
-  const server = createServer(grpc.inject);
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => {
+    sockets.push(socket);
+    grpc.inject(socket);
+  });
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const { port } = server.address() as AddressInfo;
   const client = createClient(FileServiceDefinition, `127.0.0.1:${port}`, { marksEnd: false });
@@ -52,6 +56,7 @@ async function serve(
     port,
     client,
     over,
+    waiting: () => grpc.waiting(sockets[0]!),
     async [Symbol.asyncDispose]() {
       client[Symbol.dispose]();
       server.close();
@@ -157,6 +162,25 @@ test('no byte of a message is taken before the call is admitted', async () => {
   expect(await ended).toMatchObject({ 'grpc-status': '0' });
   expect(arrived).toBeGreaterThan(1024 * 1024);
   session.destroy();
+});
+
+test('bytes that nobody takes are known to wait', async () => {
+  const taking = Promise.withResolvers<void>();
+  await using served = await serve({
+    writeFile: async (requests) => {
+      await taking.promise;
+      for await (const _ of requests as AsyncIterable<Uint8Array>);
+      return new Uint8Array();
+    },
+  });
+  async function* pieces() {
+    for (let n = 0; n < 8; n++) yield { sandboxId: 's', path: 'p', data: Buffer.alloc(256 * 1024) } as never;
+  }
+  const written = served.client.writeFile(pieces());
+  await expect.poll(served.waiting).toBeGreaterThan(100_000);
+  taking.resolve();
+  await written;
+  expect(served.waiting()).toBe(0);
 });
 
 test('a call that is refused is told so without its message, and ended though it goes on sending', async () => {

@@ -1,3 +1,4 @@
+import type { ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import {
   type MethodDefinition,
@@ -19,6 +20,8 @@ import type { Logger } from '#libs/log.ts';
 const MAX_STREAMS = 1_000;
 const MAX_HEADER_BYTES = 16 * 1024;
 const DRAIN_MS = 10_000;
+/** Of a request's bytes that Node takes before any are read: HTTP/2's own default. */
+const WINDOW_BYTES = 65_535;
 
 /** Calls of one connection that its client may cancel unanswered: beginning one costs the server more than its client. */
 const RESETS = { burst: 300, perSecond: 100 };
@@ -42,11 +45,18 @@ export type PublicServerOptions = {
 };
 
 /** Between its acceptance and its end, by its peer. `firstCall` ends it if no call comes. */
-type Connection = { socket: Socket; firstCall: NodeJS.Timeout; resets: Allowance };
+type Connection = {
+  socket: Socket;
+  firstCall: NodeJS.Timeout;
+  resets: Allowance;
+  streams: Set<ServerHttp2Stream>;
+};
 
 export type PublicServer = {
   /** Serves a connection that was accepted elsewhere, and begins with the HTTP/2 preface. */
   inject(socket: Socket): void;
+  /** Bytes of requests that have come by a connection, and wait to be taken. */
+  waiting(socket: Socket): number;
 } & AsyncDisposable;
 
 /**
@@ -64,7 +74,13 @@ export function createPublicServer(options: PublicServerOptions): PublicServer {
     log,
     patience,
     onUse,
-    onCall: (peer) => clearTimeout(connections.get(peer)?.firstCall),
+    onCall(peer, stream) {
+      const connection = connections.get(peer);
+      if (!connection) return;
+      clearTimeout(connection.firstCall);
+      connection.streams.add(stream);
+      stream.once('close', () => connection.streams.delete(stream));
+    },
     onReset(peer) {
       const connection = connections.get(peer);
       if (connection && !connection.resets.take()) connection.socket.destroy();
@@ -90,12 +106,16 @@ export function createPublicServer(options: PublicServerOptions): PublicServer {
     inject(socket) {
       const peer = peerOf(socket);
       const firstCall = setTimeout(() => socket.destroy(), patience.firstCallMs);
-      connections.set(peer, { socket, firstCall, resets: createAllowance(RESETS) });
+      connections.set(peer, { socket, firstCall, resets: createAllowance(RESETS), streams: new Set() });
       socket.once('close', () => {
         clearTimeout(firstCall);
         connections.delete(peer);
       });
       injector.injectConnection(socket);
+    },
+    waiting(socket) {
+      const streams = connections.get(peerOf(socket))?.streams ?? [];
+      return [...streams].reduce((bytes, stream) => bytes + waitingIn(stream), 0);
     },
     async [Symbol.asyncDispose]() {
       open.stopping();
@@ -109,6 +129,11 @@ export function createPublicServer(options: PublicServerOptions): PublicServer {
       injector.destroy();
     },
   };
+}
+
+/** What Node has buffered, and what it has left to the window of the stream. */
+function waitingIn({ readableLength, state: { localWindowSize = WINDOW_BYTES } }: ServerHttp2Stream): number {
+  return readableLength + Math.max(0, WINDOW_BYTES - localWindowSize);
 }
 
 /** How a connection is named everywhere: `address:port` of its other end. */

@@ -29,6 +29,8 @@ export type Call = {
   /** Address of the peer. */
   readonly peer: string;
   readonly metadata: Metadata;
+  /** Id of the client's request, for answers and logs. */
+  readonly requestId?: string | undefined;
 };
 
 export type CallOptions = {
@@ -61,6 +63,9 @@ export type Client<D extends Definition> = {
 
 /** Metadata that carries the `Caller` between services. */
 export const CALLER_METADATA = 'drydock-caller-bin';
+
+/** Header and metadata of every public answer: the id of its request. */
+export const REQUEST_ID_HEADER = 'x-request-id';
 
 /** Bytes of the largest request from a client: a 16 MiB body and its envelope. */
 export const MAX_PUBLIC_MESSAGE_BYTES = 20 * 1024 * 1024;

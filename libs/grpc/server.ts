@@ -133,10 +133,10 @@ function bind({ definition, implementation, allow }: ServedService, options: Ser
       options: {},
     };
     const handler = implementation[name]?.bind(implementation);
-    bound.implementation[name] = observed(path, method, options.log, (request, context) => {
+    bound.implementation[name] = observed(path, method, options.log, (request, context, call) => {
       checkPeer(context, options.tls ? allow : undefined);
       if (!handler) throw new DrydockError('NOT_IMPLEMENTED', `${path} is not served here`);
-      return handler(requestStream ? checkedStream(request, context.signal) : checked(request), toCall(context));
+      return handler(requestStream ? checkedStream(request, context.signal) : checked(request), call);
     });
   }
   return bound;
@@ -148,26 +148,28 @@ function observed(
   { responseStream }: MethodDefinition,
   log: Logger,
   // biome-ignore lint/suspicious/noExplicitAny: handlers of any message
-  handle: (request: any, context: CallContext) => any,
+  handle: (request: any, context: CallContext, call: Call) => any,
 ): unknown {
   if (responseStream)
     return async function* (request: unknown, context: CallContext) {
-      using call = observeCall(path, idsOf(request), log);
+      const call = toCall(context);
+      using observation = observeCall(path, idsOf(request, call), log);
       try {
-        yield* handle(request, context);
-        call.succeeded();
+        yield* handle(request, context, call);
+        observation.succeeded();
       } catch (error) {
-        throw call.failed(error);
+        throw observation.failed(error);
       }
     };
   return async (request: unknown, context: CallContext) => {
-    using call = observeCall(path, idsOf(request), log);
+    const call = toCall(context);
+    using observation = observeCall(path, idsOf(request, call), log);
     try {
-      const response = await handle(request, context);
-      call.succeeded();
+      const response = await handle(request, context, call);
+      observation.succeeded();
       return response;
     } catch (error) {
-      throw call.failed(error);
+      throw observation.failed(error);
     }
   };
 }
@@ -176,12 +178,15 @@ const IDS = ['sandboxId', 'executionId', 'processId'] as const;
 const MAX_LOGGED_ID = 64;
 type Ids = { [name in (typeof IDS)[number]]?: unknown };
 
-/** The ids that a request names, for the log. Nothing else of a request is for the log: it may hold secrets. */
-function idsOf(request: unknown): { [name: string]: string } {
+/** The ids that a request has and names, for the log. Nothing else of a request is for the log: it may hold secrets. */
+function idsOf(request: unknown, { requestId }: Call): { [name: string]: string } {
   const { spec, ...rest } = (request ?? {}) as Ids & { spec?: Ids };
   const named = { ...spec, ...rest };
   const given = IDS.filter((name) => named[name]);
-  return Object.fromEntries(given.map((name) => [name, String(named[name]).slice(0, MAX_LOGGED_ID)]));
+  return {
+    ...Object.fromEntries(given.map((name) => [name, String(named[name]).slice(0, MAX_LOGGED_ID)])),
+    ...(requestId ? { requestId } : {}),
+  };
 }
 
 function decodeRequest({ requestType, requestStream }: MethodDefinition, bytes: Uint8Array): unknown {
@@ -221,5 +226,6 @@ function checkPeer({ metadata }: CallContext, allow: readonly ServiceName[] | un
 
 function toCall({ signal, peer, metadata }: CallContext): Call {
   const bytes = metadata.get(CALLER_METADATA);
-  return { signal, peer, metadata, caller: bytes ? Caller.decode(bytes as Uint8Array) : undefined };
+  const caller = bytes ? Caller.decode(bytes as Uint8Array) : undefined;
+  return { signal, peer, metadata, caller, requestId: caller?.requestId };
 }

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { type Environment, readEnvironment } from '#libs/config.ts';
+import { parseOrigin } from './http/cors.ts';
 import type { InFlightLimits } from './in-flight.ts';
+import type { TlsOptions } from './tls.ts';
 import { parseRange } from './webhooks/addresses.ts';
 import { parsePorts, WEB_PORTS } from './webhooks/ports.ts';
 
@@ -28,6 +30,10 @@ export function loadConfig(variables: Environment) {
     },
     /** Bytes of requests and answers under way: of the process, and what one organisation or connection may have of them. */
     inFlight: shared(env.integer('GATEWAY_BYTES_IN_FLIGHT', 64 * MiB, { min: 52 * MiB, max: 64 * 1024 * MiB })),
+    /** Of its own, towards clients. */
+    tls: readTlsFiles(env),
+    /** Whose pages browsers let call. */
+    corsOrigins: env.list('GATEWAY_CORS_ORIGINS', parseOrigin),
     webhooks: {
       /** Deliveries that are sent at one time. */
       concurrency: env.integer('GATEWAY_WEBHOOK_CONCURRENCY', 32, { min: 1, max: 1_000 }),
@@ -45,4 +51,11 @@ export function loadConfig(variables: Environment) {
 function shared(process: number): InFlightLimits {
   const share = Math.floor(process * 0.4);
   return { process, organization: share, connection: share };
+}
+
+function readTlsFiles(env: ReturnType<typeof readEnvironment>): TlsOptions | undefined {
+  const wanted = env.optional('GATEWAY_TLS_CERT_FILE') ?? env.optional('GATEWAY_TLS_KEY_FILE');
+  return wanted
+    ? { certificateFile: env.string('GATEWAY_TLS_CERT_FILE'), keyFile: env.string('GATEWAY_TLS_KEY_FILE') }
+    : undefined;
 }

@@ -35,7 +35,7 @@ export type Gateway = {
 export function createGateway(dependencies: Dependencies): Gateway {
   const { authenticate, revocations, rateLimit, inFlight, contract, forward } = dependencies;
   return {
-    async admit({ scope }, { metadata, peer, signal }) {
+    async admit({ scope }, { metadata, peer, signal, requestId = '' }) {
       const caller = await authenticate(metadata.get('authorization'));
       using parts = new DisposableStack();
       // First: a credential that was revoked spends nothing of what the organisation may do.
@@ -50,7 +50,7 @@ export function createGateway(dependencies: Dependencies): Gateway {
       const held = parts.use(inFlight.open(peer, caller.organizationId));
       const admitted = parts.move();
       return {
-        caller,
+        caller: { ...caller, requestId },
         held,
         revoked: live.signal,
         signal: AbortSignal.any([signal, live.signal]),

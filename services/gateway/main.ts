@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { watchExecutors } from '#libs/executor-directory.ts';
 import { createClient } from '#libs/grpc/client.ts';
-import { createPublicServer } from '#libs/grpc/public-server.ts';
 import { readTls } from '#libs/grpc/tls.ts';
 import { aborted, run } from '#libs/lifecycle.ts';
 import { createLogger } from '#libs/log.ts';
@@ -16,17 +15,17 @@ import { createAuthentication } from './authentication.ts';
 import { loadConfig } from './config.ts';
 import { openConnections } from './connections.ts';
 import { readContract } from './contract.ts';
-import { publicFiles, readDescriptors } from './descriptors.ts';
+import { readDescriptors } from './descriptors.ts';
 import { createForwarding } from './forwarding.ts';
-import { createGateway, servedMethods } from './gateway.ts';
-import { startHttp } from './http/server.ts';
+import { createGateway } from './gateway.ts';
 import { createTranscoder } from './http/transcoding.ts';
 import { createInFlight } from './in-flight.ts';
-import { listen } from './listener.ts';
+import { openPorts } from './ports.ts';
 import { createRateLimit } from './rate-limit.ts';
 import { createReadiness } from './readiness.ts';
 import { watchRevocations } from './revocations.ts';
 import { watchSandboxRoutes } from './sandbox-routes.ts';
+import { openTlsFront } from './tls.ts';
 import { createWaste } from './waste.ts';
 import { createAddressRules } from './webhooks/addresses.ts';
 import { createPost } from './webhooks/post.ts';
@@ -79,25 +78,21 @@ await run(log, async (shutdown) => {
   const ready = createReadiness({ credentials, templates });
   using waste = createWaste();
   await using transcoder = createTranscoder(config.descriptorsFile);
-  await using grpc = createPublicServer({
-    methods: servedMethods(gateway),
-    descriptors: publicFiles(descriptors),
-    log,
-    onUse: waste.used,
-  });
-  const { httpAddress } = config;
-  await using http = await startHttp({
-    address: httpAddress,
+  const { address, httpAddress, corsOrigins } = config;
+  await using front = config.tls && (await openTlsFront(config.tls, log));
+  await using ports = await openPorts({
+    address,
+    httpAddress,
     gateway,
     descriptors,
     contract,
     transcoder,
-    grpc,
     waste,
     ready,
+    corsOrigins,
+    tls: front,
     log,
   });
-  await using listener = await listen(config.address, grpc, waste);
   await using _telemetry = await startTelemetry({
     service: 'gateway',
     metricsAddress: config.metricsAddress,
@@ -105,6 +100,6 @@ await run(log, async (shutdown) => {
     ready,
   });
 
-  log.info({ port: listener.port, httpPort: http.port }, 'listening');
+  log.info({ port: ports.port, httpPort: ports.httpPort }, 'listening');
   await aborted(shutdown);
 });

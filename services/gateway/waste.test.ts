@@ -19,12 +19,16 @@ function connection() {
     },
   });
   let seconds = 0;
+  let waiting = 0;
   const waste = createWaste(() => seconds * 1_000);
-  waste.watch(socket as unknown as Socket);
+  waste.watch(socket as unknown as Socket, () => waiting);
   return {
     socket,
     pass: (more: number) => {
       seconds += more;
+    },
+    wait(bytes: number) {
+      waiting = bytes;
     },
     receive(read: number, used: number) {
       socket.bytesRead += read;
@@ -39,6 +43,16 @@ test('a body in chunks of one byte ends its connection at the second read', () =
   given.receive(64 * KiB, 10 * KiB);
   expect(given.socket.destroyed).toBe(false);
   given.receive(64 * KiB, 10 * KiB);
+  expect(given.socket.destroyed).toBe(true);
+});
+
+test('what waits for a slow taker is no waste, until it has turned out to be none', () => {
+  using given = connection();
+  given.wait(190 * KiB);
+  given.receive(200 * KiB, 0);
+  expect(given.socket.destroyed).toBe(false);
+  given.wait(0);
+  given.receive(0, 10 * KiB);
   expect(given.socket.destroyed).toBe(true);
 });
 

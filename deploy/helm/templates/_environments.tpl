@@ -5,6 +5,7 @@
 - {name: GATEWAY_HTTP_ADDRESS, value: "0.0.0.0:8080"}
 - {name: GATEWAY_CALLS_PER_SECOND, value: {{ int $gateway.callsPerSecond | quote }}}
 - {name: GATEWAY_CALLS_BURST, value: {{ int $gateway.callsBurst | quote }}}
+- {name: GATEWAY_CORS_ORIGINS, value: {{ join "," $gateway.corsOrigins | quote }}}
 - {name: GATEWAY_WEBHOOK_CONCURRENCY, value: {{ int $gateway.webhooks.concurrency | quote }}}
 - {name: GATEWAY_WEBHOOK_ALLOWED_RANGES, value: {{ join "," $gateway.webhooks.allowedRanges | quote }}}
 - {name: GATEWAY_WEBHOOK_ALLOWED_PORTS, value: {{ join "," $gateway.webhooks.allowedPorts | quote }}}

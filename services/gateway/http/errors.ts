@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import type { FastifyError } from 'fastify';
 import { Status } from 'nice-grpc-common';
 import { DrydockError, type Reason, STATUS_OF } from '#libs/errors.ts';
+import { REQUEST_ID_HEADER } from '#libs/grpc/rpc.ts';
 import { ERROR_DOMAIN } from '#libs/grpc/status.ts';
 import { RouteNotFound } from './router.ts';
 
@@ -74,7 +75,7 @@ export function toDrydockError(error: unknown): DrydockError {
 }
 
 /** The whole answer to a request that Node's parser refused, which never became a request. */
-export function rawAnswer(code: string | undefined): string {
+export function rawAnswer(code: string | undefined, requestId: string): string {
   const [status, error] =
     code === 'HPE_HEADER_OVERFLOW'
       ? ([431, new DrydockError('REQUEST_TOO_LARGE', 'the headers are larger than the service accepts')] as const)
@@ -83,7 +84,7 @@ export function rawAnswer(code: string | undefined): string {
         : ([400, new DrydockError('MALFORMED_REQUEST', 'the request is not HTTP')] as const);
   const body = JSON.stringify(statusJson(error));
   return (
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json\r\n` +
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json\r\n${REQUEST_ID_HEADER}: ${requestId}\r\n` +
     `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`
   );
 }

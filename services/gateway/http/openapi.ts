@@ -22,7 +22,8 @@ export function openApiDocument({ registry }: Descriptors, limits: ItemLimits, b
       title: 'Drydock',
       version: 'v1',
       description:
-        'Runs untrusted code in sandboxes. Bodies are the proto3 JSON mapping of the messages of `drydock.v1`.',
+        'Runs untrusted code in sandboxes. Bodies are the proto3 JSON mapping of the messages of `drydock.v1`. ' +
+        'The header `x-request-id` of each answer names the request in the logs of the platform.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],

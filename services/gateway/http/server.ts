@@ -1,23 +1,27 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { context, propagation, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
-import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { Metadata } from 'nice-grpc-common';
 import { DrydockError } from '#libs/errors.ts';
-import { type PublicServer, peerOf } from '#libs/grpc/public-server.ts';
+import { peerOf } from '#libs/grpc/public-server.ts';
+import { REQUEST_ID_HEADER } from '#libs/grpc/rpc.ts';
+import { newId } from '#libs/ids.ts';
 import type { Logger } from '#libs/log.ts';
 import { durationHistogram, splitAddress } from '#libs/telemetry.ts';
 import type { Contract } from '../contract.ts';
 import type { Descriptors } from '../descriptors.ts';
 import type { Gateway } from '../gateway.ts';
-import { shareWithHttp2 } from '../listener.ts';
-import type { Waste } from '../waste.ts';
+import { type Given, shareWithHttp2 } from '../listener.ts';
 import { answerError, answerOne, answerStream } from './answers.ts';
 import { readBindings } from './bindings.ts';
 import { discardRest } from './body.ts';
+import { createCors } from './cors.ts';
 import { startDeadline } from './deadline.ts';
+import { documentOf } from './document.ts';
 import { httpError, rawAnswer, toDrydockError } from './errors.ts';
 import { fieldNamed } from './json-message.ts';
+import { announceLeaving } from './leaving.ts';
 import { openApiDocument } from './openapi.ts';
 import { readRequest } from './requests.ts';
 import { createRouter, type Route, RouteNotFound } from './router.ts';
@@ -42,18 +46,17 @@ const requests = durationHistogram('http_server_duration_seconds', 'From the req
 ]);
 const tracer = trace.getTracer('drydock-gateway');
 
-export type HttpOptions = {
+export type HttpOptions = Given & {
   /** host:port; port 0 picks a free one. */
   address: string;
   gateway: Gateway;
   descriptors: Descriptors;
   contract: Contract;
   transcoder: Transcoder;
-  /** Takes the connections that speak HTTP/2. */
-  grpc: Pick<PublicServer, 'inject'>;
-  waste: Waste;
   /** Resolves when calls can be answered. */
   ready: () => Promise<void>;
+  /** Whose pages browsers let read answers, such as `https://app.example.com`. */
+  corsOrigins: readonly string[];
   log: Logger;
   /** How long a body may pause, and how long a client may take to read 64 KiB. Default one minute. */
   idleMs?: number;
@@ -64,11 +67,12 @@ export async function startHttp(options: HttpOptions): Promise<{ port: number } 
   const { descriptors, contract, ready, log } = options;
   const bindings = readBindings(descriptors, contract);
   const answer = createAnswer(options, createRouter(bindings));
-  const document = JSON.stringify(openApiDocument(descriptors, contract.limits, bindings));
+  const openApi = JSON.stringify(openApiDocument(descriptors, contract.limits, bindings));
 
-  const app = createApp();
-  const open = (path: string, handle: (reply: FastifyReply) => unknown) => {
-    app.get(path, async (_, reply) => handle(reply));
+  const app = createApp(options);
+  const leaving = announceLeaving(app.server);
+  const open = (path: string, handle: (request: FastifyRequest, reply: FastifyReply) => unknown) => {
+    app.get(path, async (request, reply) => handle(request, reply));
     app.route({
       method: ['DELETE', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT'],
       url: path,
@@ -77,18 +81,19 @@ export async function startHttp(options: HttpOptions): Promise<{ port: number } 
       },
     });
   };
-  open('/healthz', (reply) => reply.type('text/plain').send('ok\n'));
-  open('/readyz', (reply) => {
+  open('/healthz', (_, reply) => reply.type('text/plain').send('ok\n'));
+  open('/readyz', (_, reply) => {
     reply.type('text/plain');
     return ready().then(
       () => 'ready\n',
       (error: unknown) => reply.code(503).send(`${error instanceof Error ? error.message : 'not ready'}\n`),
     );
   });
-  open('/openapi.json', (reply) => reply.type('application/json').send(document));
+  open('/openapi.json', documentOf('application/json', openApi));
   app.setErrorHandler(async (error: unknown, _, reply) => {
     const known = toDrydockError(error);
-    if (known.reason === 'INTERNAL') log.error({ err: error }, 'unexpected error');
+    const requestId = requestIdOf(reply.raw);
+    if (known.reason === 'INTERNAL') log.error({ err: error, requestId }, 'unexpected error');
     const { status, headers, body } = httpError(known);
     return reply.code(status).headers(headers).send(body);
   });
@@ -101,24 +106,27 @@ export async function startHttp(options: HttpOptions): Promise<{ port: number } 
   };
   app.all('/*', everythingElse);
   app.setNotFoundHandler(everythingElse);
-  shareWithHttp2(app.server, options.grpc, options.waste);
+  const sniffer = shareWithHttp2(app.server, options);
 
   const [host, port] = splitAddress(options.address);
   await app.listen({ host, port });
   return {
     port: (app.server.address() as AddressInfo).port,
     async [Symbol.asyncDispose]() {
+      await leaving.announce();
       const force = setTimeout(() => {
         log.warn({ port }, 'requests cut off that did not end');
         app.server.closeAllConnections();
       }, DRAIN_MS);
-      await app.close();
+      const closed = app.close();
+      sniffer[Symbol.dispose]();
+      await closed;
       clearTimeout(force);
     },
   };
 }
 
-function createApp(): FastifyInstance {
+function createApp({ corsOrigins, log }: HttpOptions): FastifyInstance {
   const app = fastify({
     http: {
       maxHeaderSize: MAX_HEADER_BYTES,
@@ -142,14 +150,19 @@ function createApp(): FastifyInstance {
       (reply as FastifyReply).code(status).headers(headers).send(body);
     },
     clientErrorHandler: (error, socket) => {
-      if (socket.writable && error.code !== 'ECONNRESET') socket.end(rawAnswer(error.code));
-      else socket.destroy();
+      if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();
+      const requestId = newId('req');
+      log.debug({ requestId, code: error.code }, 'request refused by the parser');
+      socket.end(rawAnswer(error.code, requestId));
     },
   });
   // More headers than this are counted, not dropped, so that they can be refused.
   app.server.maxHeadersCount = 0;
   app.server.maxConnections = MAX_CONNECTIONS;
-  app.addHook('onRequest', async ({ raw }) => {
+  const cors = createCors(corsOrigins);
+  app.server.prependListener('request', (_, response) => response.setHeader(REQUEST_ID_HEADER, newId('req')));
+  app.addHook('onRequest', async ({ raw }, reply) => {
+    if (cors(raw, reply.raw)) return reply.hijack();
     if (raw.rawHeaders.length > 2 * MAX_HEADERS)
       throw new DrydockError('REQUEST_TOO_LARGE', `more than ${MAX_HEADERS} headers`);
     if (raw.httpVersion === '1.1' && raw.headers.host === undefined)
@@ -184,12 +197,13 @@ function createAnswer(options: HttpOptions, route: (verb: string, path: string) 
     for (const [at, name] of rawHeaders.entries())
       if (at % 2 === 0 && name.toLowerCase() === 'authorization') metadata.append(name, rawHeaders[at + 1]!);
     const peer = peerOf(socket);
+    const requestId = requestIdOf(response);
     const used = (bytes: number) => waste.used(peer, bytes);
     try {
-      using admitted = await gateway.admit(method, { signal, metadata, peer });
+      using admitted = await gateway.admit(method, { signal, metadata, peer, requestId });
       const message = await readRequest(found, request, query, transcoder, { held: admitted.held, used, idleMs });
       const answer = gateway.forward(method, message, admitted);
-      const onLateError = (error: DrydockError) => logInternal(error, binding.template.source);
+      const onLateError = (error: DrydockError) => logInternal(error, binding.template.source, requestId);
       const answerOptions = { transcoder, idleMs, onLateError };
       if (Symbol.asyncIterator in answer) await answerStream(response, binding, answer, headers.accept, answerOptions);
       else await answerOne(response, binding, await answer, answerOptions);
@@ -198,14 +212,15 @@ function createAnswer(options: HttpOptions, route: (verb: string, path: string) 
     }
   };
 
-  const logInternal = (error: DrydockError, route: string) => {
-    if (error.reason === 'INTERNAL') log.error({ err: error.cause ?? error, route }, 'unexpected error');
+  const logInternal = (error: DrydockError, route: string, requestId: string) => {
+    if (error.reason === 'INTERNAL') log.error({ err: error.cause ?? error, route, requestId }, 'unexpected error');
   };
 
   return async (request, response) => {
     const { verb, path, query } = readTarget(request);
     const peer = peerOf(request.socket);
     waste.used(peer, headerBytes(request));
+    const requestId = requestIdOf(response);
     const end = requests.startTimer();
     let name = 'none';
     let ids = {};
@@ -219,7 +234,7 @@ function createAnswer(options: HttpOptions, route: (verb: string, path: string) 
       } catch (error) {
         if (response.destroyed) return;
         const known = toDrydockError(error);
-        logInternal(known, name);
+        logInternal(known, name, requestId);
         if (response.headersSent) return void response.destroy();
         await answerError(response, httpError(known), idleMs).catch(() => response.destroy());
       } finally {
@@ -227,10 +242,14 @@ function createAnswer(options: HttpOptions, route: (verb: string, path: string) 
         const status = response.writableFinished ? response.statusCode : CLIENT_GONE;
         const labels = { route: name, method: name === 'none' ? 'none' : verb, status };
         end(labels);
-        log.debug({ ...labels, ...ids }, 'request ended');
+        log.debug({ ...labels, ...ids, requestId }, 'request ended');
       }
     });
   };
+}
+
+function requestIdOf(response: ServerResponse): string {
+  return String(response.getHeader(REQUEST_ID_HEADER));
 }
 
 /** About what the request line and the headers took. */

@@ -90,7 +90,7 @@ export function containerFor(plan: InstancePlan, placement: Placement): Containe
         ...(plan.purpose === 'cells' ? [`${host.cellBinary}:${CELL_PATH}:ro`] : accountsFrom(host)),
       ],
       Tmpfs: {
-        '/home/user': `rw,nosuid,nodev,uid=${user},gid=${user},mode=0755,exec,size=${sizes.disk}`,
+        '/home/user': `rw,nosuid,nodev,uid=${user},gid=${user},mode=0755,exec,size=${sizes.home}`,
         '/tmp': `rw,nosuid,nodev,exec,mode=1777,size=${sizes.tmp}`,
       },
       ShmSize: sizes.shm,

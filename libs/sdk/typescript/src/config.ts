@@ -1,0 +1,77 @@
+import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { parse } from 'smol-toml';
+import { InvalidArgumentError, UnauthenticatedError } from './errors.ts';
+
+const DEFAULT_URL = 'http://127.0.0.1:8080';
+const DEFAULT_PORTS: Record<string, string> = { 'http:': '80', 'https:': '443' };
+
+export type Settings = { address: string; tls: boolean; url: string; apiKey: string };
+
+type Given = { url?: string | undefined; apiKey?: string | undefined; profile?: string | undefined };
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Where the platform is, and with which key it is called: from what is given, else `DRYDOCK_URL` and `DRYDOCK_API_KEY`, else a
+ * profile of `~/.config/drydock/config.toml` (`DRYDOCK_PROFILE`, `default`). Throws InvalidArgumentError, UnauthenticatedError.
+ */
+export function resolveSettings(given: Given, environment: Environment = process.env): Settings {
+  const named = given.profile ?? environment.DRYDOCK_PROFILE;
+  let { url = environment.DRYDOCK_URL, apiKey = environment.DRYDOCK_API_KEY } = given;
+  if (!url || !apiKey) {
+    const profile = readProfile(configFile(environment), named);
+    url ||= profile.url ?? DEFAULT_URL;
+    apiKey ||= profile.apiKey;
+  }
+  if (!apiKey) throw new UnauthenticatedError('no API key: set DRYDOCK_API_KEY, or pass apiKey to new Drydock()');
+  return { ...readUrl(url), apiKey };
+}
+
+function readUrl(url: string): Omit<Settings, 'apiKey'> {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  const plain = parsed && parsed.pathname === '/' && !parsed.search && !parsed.hash && !parsed.username;
+  if (!parsed || !plain || !(parsed.protocol in DEFAULT_PORTS))
+    throw new InvalidArgumentError(`the URL of the platform is such as https://drydock.example.com, not '${url}'`);
+  const { protocol, hostname, port } = parsed;
+  return {
+    address: `${hostname}:${port || DEFAULT_PORTS[protocol]}`,
+    tls: protocol === 'https:',
+    url: parsed.origin,
+  };
+}
+
+function configFile(environment: Environment): string {
+  return join(environment.XDG_CONFIG_HOME || join(homedir(), '.config'), 'drydock/config.toml');
+}
+
+function readProfile(file: string, named: string | undefined): { url?: string; apiKey?: string } {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
+    if (named) throw new InvalidArgumentError(`there is no profile '${named}': ${file} does not exist`, { cause });
+    return {};
+  }
+  const profiles = parseToml(file, text).profiles as Record<string, Record<string, unknown>> | undefined;
+  const profile = profiles?.[named ?? 'default'];
+  if (!profile && named) throw new InvalidArgumentError(`${file} has no profile '${named}'`);
+  const textOf = (key: string) => {
+    const value = profile?.[key];
+    if (value !== undefined && typeof value !== 'string')
+      throw new InvalidArgumentError(`${file}: '${key}' of profile '${named ?? 'default'}' is not a text`);
+    return value;
+  };
+  const [url, apiKey] = [textOf('url'), textOf('api_key')];
+  return { ...(url ? { url } : {}), ...(apiKey ? { apiKey } : {}) };
+}
+
+function parseToml(file: string, text: string): Record<string, unknown> {
+  try {
+    return parse(text);
+  } catch (cause) {
+    // Without its message: it shows the line, which may hold a key.
+    throw new InvalidArgumentError(`${file} is not TOML (line ${(cause as { line?: number }).line ?? '?'})`);
+  }
+}

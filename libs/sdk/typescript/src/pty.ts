@@ -1,0 +1,74 @@
+import type { CommandHandle } from './command-handle.ts';
+import { type Command, startProcess } from './commands.ts';
+import type { Connection } from './connection.ts';
+import type { Duration } from './durations.ts';
+import { StartProcessRequest } from './generated/drydock/v1/process.ts';
+import { refuseOthers } from './options.ts';
+
+export type PtyOptions = {
+  rows: number;
+  columns: number;
+  /** Hears all that the terminal shows. */
+  onData?: (data: Uint8Array) => void;
+  /** Default: `/bin/sh`. */
+  command?: Command;
+  environment?: Readonly<Record<string, string>>;
+  workingDirectory?: string;
+  timeout?: Duration | null;
+  timeoutMs?: number | null;
+  signal?: AbortSignal;
+};
+
+const PTY_OPTIONS = [
+  'rows',
+  'columns',
+  'onData',
+  'command',
+  'environment',
+  'workingDirectory',
+  'timeout',
+  'timeoutMs',
+  'signal',
+];
+
+/** A program on a terminal. */
+export type Terminal = Pick<CommandHandle, 'id' | 'pid' | 'wait' | 'kill' | 'resize'> & {
+  write(data: string | Uint8Array): Promise<void>;
+};
+
+/** Terminals of one sandbox. */
+export class Pty {
+  readonly #connection: Connection;
+  readonly #sandboxId: string;
+
+  constructor(connection: Connection, sandboxId: string) {
+    this.#connection = connection;
+    this.#sandboxId = sandboxId;
+  }
+
+  /** Starts a program, by default a shell, on a terminal. Its output is read at once, for `onData`. */
+  async create(options: PtyOptions): Promise<Terminal> {
+    refuseOthers(options, PTY_OPTIONS);
+    const { rows, columns, onData, command = ['/bin/sh'], environment = {}, workingDirectory = '', ...rest } = options;
+    const request = StartProcessRequest.create({
+      command: typeof command === 'string' ? ['/bin/sh', '-c', command] : [...command],
+      environment: { TERM: 'xterm-256color', ...environment },
+      workingDirectory,
+      terminal: { rows, columns },
+    });
+    const handle = await startProcess(this.#connection, this.#sandboxId, request, {
+      ...rest,
+      ...(onData ? { onStdout: (_text, { data }) => onData(data) } : {}),
+    });
+    // The caller of wait() hears of a failure.
+    handle.wait().catch(() => {});
+    return {
+      id: handle.id,
+      pid: handle.pid,
+      wait: (waitOptions) => handle.wait(waitOptions),
+      kill: (name) => handle.kill(name),
+      resize: (size) => handle.resize(size),
+      write: (data) => handle.stdin.write(data),
+    };
+  }
+}
