@@ -247,13 +247,13 @@ describe('installed', () => {
     await cluster.core.createNamespace({ body: { metadata: { name: FOREIGN } } });
     // Its executor ended before it was done with it.
     await apply(executor, namespaceOf(NAMESPACE, 'half'));
-    // A gateway is ready a moment before every node has heard where it is.
+    // A gateway is ready a moment before every node has heard where it is, and all services before the Job has made the key.
     const answers = () =>
-      fetch(`${endpoints.httpUrl}/readyz`).then(
-        ({ ok }) => ok,
+      connectHttp(endpoints, key)('GET', '/v1/apiKeys').then(
+        ({ status }) => status === 200,
         () => false,
       );
-    await vi.waitUntil(answers, { timeout: 10_000, interval: 100 });
+    await vi.waitUntil(answers, { timeout: 30_000, interval: 100 });
   }, INSTALL_MS);
 
   test('the main job runs through the gateway: HTTP and gRPC, a program, a sandbox, a file', async () => {
