@@ -248,11 +248,12 @@ test('a program that does not exist exits as a shell would say', async () => {
 });
 
 test('files that do not fit are refused', async () => {
-  const files = Array.from({ length: 9 }, (_, i) => ({
+  const files = Array.from({ length: 5 }, (_, i) => ({
     name: `f${i}`,
     content: { $case: 'data' as const, value: Buffer.alloc(8 * MiB) },
   }));
-  await expect(executor.run({ source: '', files })).rejects.toMatchObject({
+  const limits = { diskBytes: 32 * MiB };
+  await expect(executor.run({ source: '', files, limits })).rejects.toMatchObject({
     reason: 'DISK_FULL',
   });
 });
