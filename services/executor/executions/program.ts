@@ -105,7 +105,7 @@ export function succeeded({ exited }: StepEnd): boolean {
 
 /** Whether a check ended itself with an exit code of its own, as it does for errors in the sources. */
 function foundErrors({ exited }: StepEnd): boolean {
-  if (!exited || exited.limit !== 'LIMIT_KIND_UNSPECIFIED' || exited.oomKills > 0) return false;
+  if (exited?.limit !== 'LIMIT_KIND_UNSPECIFIED' || exited.oomKills > 0) return false;
   return exited.exitCode > 0 && exited.exitCode !== NOT_FOUND_EXIT_CODE;
 }
 
