@@ -49,13 +49,13 @@ const say = (line: string) => process.stdout.write(`${line}\n`);
 const PROJECTS = ['unit', 'integration', 'start', 'e2e', 'sdk', 'hostile', 'chaos', 'kubernetes'];
 
 /**
- * The stages that run programs, after the others: what one row holds runs side by side, and the rows one after the other.
- * A cluster waits for its pods more than it works. Its machine has one, which `start` starts too, and `fuzz` and `hostile`
- * measure time.
+ * The stages after those that run beside the builds: lanes of one row run side by side, and rows one after the other. A cluster
+ * waits for its pods more than it works, as do the stages beside it. Its machine has one, which `start` starts too; `fuzz` and
+ * `hostile` measure time, and `e2e` and `sdk` keep the cores busy.
  */
-const SIDE_BY_SIDE: string[][][] = [
-  [['kubernetes'], ['agent', 'integration', 'e2e', 'chaos']],
-  [['fuzz', 'start', 'hostile']],
+const LANES: string[][][] = [
+  [['kubernetes'], ['agent', 'integration', 'chaos']],
+  [['fuzz', 'start', 'e2e', 'sdk', 'hostile']],
 ];
 
 const STAGES: Stage[] = [
@@ -109,7 +109,7 @@ const times = startTimes();
   await using engine = wanted.some(({ name }) => runsPrograms(name)) ? await startTestEngine() : undefined;
   // Checks and builds side by side: what is fetched and unpacked waits for the disk and the network.
   await Promise.all([prepare(engine?.socket), runAll(wanted.filter(({ name }) => isLight(name)))]);
-  for (const lanes of SIDE_BY_SIDE)
+  for (const lanes of LANES)
     await Promise.all(lanes.map((lane) => runAll(wanted.filter(({ name }) => lane.includes(name)))));
 }
 const [onDocker, onKubernetes] = [reports.get('integration'), reports.get('kubernetes')];
@@ -129,7 +129,7 @@ async function runAll(stages: Stage[]): Promise<void> {
 
 /** Whether a stage runs beside the builds: it needs none of them, and does not measure time. */
 function isLight(name: string): boolean {
-  return !SIDE_BY_SIDE.flat(2).includes(name);
+  return !LANES.flat(2).includes(name);
 }
 
 /** Builds what the stages need and the caches lack: images beside the programs of a cluster, which are compiled. */
