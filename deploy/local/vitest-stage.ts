@@ -89,11 +89,12 @@ export async function runVitest(
       failed: report.numFailedTests,
       skipped: report.numPendingTests + report.numTodoTests,
     };
-    // A file that cannot be loaded, or an error outside of tests, is a failure with no test to count.
-    const failedOutside = exitCode !== 0 && counts.failed === 0;
-    if (failedOutside) counts.failed = 1;
+    // A file that cannot be loaded, a hook that throws, or an error outside of tests is a failure with no test to count.
+    counts.failed += report.testResults.filter(failedOutsideOfTests).length;
+    const failedOutside = exitCode !== 0 && counts.failed === report.numFailedTests;
+    if (failedOutside) counts.failed += 1;
     if (!verbose) sayFailures(report, say);
-    if (verbose || failedOutside) say(end);
+    if (verbose || counts.failed > report.numFailedTests) say(end);
     if (existsSync(skips)) say((await readFile(skips, 'utf8')).trimEnd());
     return { counts, report };
   } finally {
@@ -101,9 +102,16 @@ export async function runVitest(
   }
 }
 
+type FileReport = Pick<VitestReport['testResults'][number], 'status' | 'assertionResults'>;
+
+function failedOutsideOfTests({ status, assertionResults }: FileReport): boolean {
+  return status === 'failed' && assertionResults.every(({ status }) => status !== 'failed');
+}
+
 function sayFailures({ testResults }: VitestReport, say: (line: string) => void): void {
   for (const { name, status, message, assertionResults } of testResults) {
-    if (status === 'failed' && message) say(`${name}\n${message}`);
+    if (status === 'failed' && (message || failedOutsideOfTests({ status, assertionResults })))
+      say(`failed outside of its tests: ${name}\n${message}`);
     for (const { status, fullName, failureMessages } of assertionResults) {
       if (status === 'failed') say(`failed ${fullName}\n${failureMessages?.join('\n').slice(0, 2000)}`);
     }
