@@ -14,7 +14,7 @@ const LAST_LINES = 20;
 export type Binaries = { kubernetes: string; calico: string; gvisor: string; dns: string; pause: string };
 
 type Module = {
-  name: keyof Binaries | 'helm';
+  name: keyof Binaries | 'helm' | 'compose';
   /** What its binary is called by to be each of its programs. */
   programs: string[];
   /** Go's linker is told these. */
@@ -47,6 +47,8 @@ const MODULES: Module[] = [
 
 /** Not of the cluster, but of an operator who installs into one. */
 const HELM: Module = { name: 'helm', programs: [], settings: versionOfHelm };
+/** Of the `docker` command, for machines whose distribution has none. */
+const COMPOSE: Module = { name: 'compose', programs: ['docker-compose'] };
 
 /**
  * Builds what the cache lacks of a cluster's programs, from the sources that the Go module proxy serves: some ten
@@ -64,6 +66,12 @@ export async function ensureBinaries(cacheDirectory: string, progress: Progress)
 export async function ensureHelm(cacheDirectory: string, progress: Progress): Promise<string> {
   await mkdir(cacheDirectory, { recursive: true });
   return join(await ensureModule(HELM, cacheDirectory, progress), 'helm');
+}
+
+/** Builds the compose plugin, likewise. Answers with its path, whose name is the one that `docker` looks for. */
+export async function ensureCompose(cacheDirectory: string, progress: Progress): Promise<string> {
+  await mkdir(cacheDirectory, { recursive: true });
+  return join(await ensureModule(COMPOSE, cacheDirectory, progress), 'docker-compose');
 }
 
 async function ensureModule(module: Module, cacheDirectory: string, progress: Progress): Promise<string> {

@@ -1,11 +1,11 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { execa } from 'execa';
 import { makeAgentImage } from '../images/agent-image.ts';
 import { generate } from '../local/generate.ts';
 import { BUILD } from '../local/root.ts';
 import { ensureBundledImage } from './bundled-images.ts';
+import { importImage } from './import-image.ts';
 import { type BuiltImage, makeServiceImage } from './service-image.ts';
 
 const NAMES = ['service', 'agent', 'postgresql', 'nats'] as const;
@@ -24,10 +24,10 @@ try {
   await mkdir(directory, { recursive: true });
   await generate(onProgress);
   for (const name of NAMES) {
-    const { archive, tag } = await make(name);
-    const full = `${registry}${tag}`;
-    if (dockerSocket) await importInto(dockerSocket, archive, full);
-    process.stdout.write(`${full} ${archive}\n`);
+    const image = await make(name);
+    const full = `${registry}${image.tag}`;
+    if (dockerSocket) await importImage(dockerSocket, image, full);
+    process.stdout.write(`${full} ${image.archive}\n`);
   }
 } catch (error) {
   command.error(`error: ${(error as Error).message}`);
@@ -37,19 +37,4 @@ function make(name: (typeof NAMES)[number]): Promise<BuiltImage> {
   if (name === 'service') return makeServiceImage(options);
   if (name === 'agent') return makeAgentImage(join(BUILD, 'bin/drydock-agent'), directory);
   return ensureBundledImage(name, options);
-}
-
-async function importInto(socket: string, archive: string, tag: string): Promise<void> {
-  const path = 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-  await execa('docker', [
-    '--host',
-    `unix://${socket}`,
-    'import',
-    '--change',
-    path,
-    '--change',
-    'USER 1000',
-    archive,
-    tag,
-  ]);
 }

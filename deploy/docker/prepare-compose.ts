@@ -16,9 +16,13 @@ const NAMES = ['service', 'postgresql', 'nats'];
 
 /** Makes what containers of `compose.yaml` find on the machine, and answers with the variables that it asks for. */
 export async function prepareCompose(options: {
+  /** A directory of at most 50 characters. */
   home: string;
+  /** A unix socket of the engine that runs sandboxes. */
   dockerSocket: string;
   imageOf: (name: string) => string;
+  /** Of the loopback interface. */
+  ports: { gateway: number; http: number };
 }): Promise<Record<string, string>> {
   const home = resolve(options.home);
   await ensureCertificates(join(home, 'tls'), [EXECUTOR_ID]);
@@ -40,6 +44,8 @@ export async function prepareCompose(options: {
     DRYDOCK_USER: user.join(':'),
     DOCKER_SOCKET: options.dockerSocket,
     DRYDOCK_EXECUTOR_ID: EXECUTOR_ID,
+    DRYDOCK_GATEWAY_PORT: `${options.ports.gateway}`,
+    DRYDOCK_HTTP_PORT: `${options.ports.http}`,
     POSTGRES_PASSWORD: await secret('postgres-password'),
     OPERATOR_API_KEY: await secret('api-key', 'dk_'),
     ...Object.fromEntries(NAMES.map((name) => [`DRYDOCK_${name.toUpperCase()}_IMAGE`, options.imageOf(name)])),
@@ -61,19 +67,28 @@ if (import.meta.main) {
     .option('--docker-socket <path>', 'unix socket of the engine that is to run sandboxes', '/var/run/docker.sock')
     .option('--images <prefix>', 'what the images are called before /service, /postgresql and /nats', 'drydock')
     .option('--tag <tag>', 'and after it', 'compose')
+    .option('--http-port <port>', 'where the gateway answers HTTP, on the loopback interface', Number, 8080)
+    .option('--grpc-port <port>', 'and gRPC', Number, 7000)
     .parse();
-  const { home, dockerSocket, images, tag } = command.opts<Record<string, string>>() as Record<
-    'home' | 'dockerSocket' | 'images' | 'tag',
-    string
-  >;
+  type Options = {
+    home: string;
+    dockerSocket: string;
+    images: string;
+    tag: string;
+    httpPort: number;
+    grpcPort: number;
+  };
+  const { home, dockerSocket, images, tag, httpPort, grpcPort } = command.opts<Options>();
   await generate((line) => process.stderr.write(`${line}\n`));
   await writeFile(join(BUILD, 'catalog.json'), await resolvedCatalog());
-  const variables = await prepareCompose({ home, dockerSocket, imageOf: (name) => `${images}/${name}:${tag}` });
+  const imageOf = (name: string) => `${images}/${name}:${tag}`;
+  const ports = { gateway: grpcPort, http: httpPort };
+  const variables = await prepareCompose({ home, dockerSocket, imageOf, ports });
   const text = Object.entries(variables).map(([name, value]) => `${name}=${value}\n`);
   await writeFile(join(import.meta.dirname, '.env'), text.join(''), { mode: 0o600 });
   const place = {
-    httpUrl: 'http://127.0.0.1:8080',
-    gatewayAddress: '127.0.0.1:7000',
+    httpUrl: `http://127.0.0.1:${httpPort}`,
+    gatewayAddress: `127.0.0.1:${grpcPort}`,
     apiKey: variables.OPERATOR_API_KEY!,
   };
   process.stdout.write(`${describeUse(place)}\n`);

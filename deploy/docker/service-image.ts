@@ -65,7 +65,10 @@ export async function makeServiceImage({ directory, registry, ...options }: Serv
   await put('app/deploy/images/catalog.json', catalog);
   for (const [name, content] of Object.entries(SETTINGS)) await put(`etc/${name}`, content);
   await copyFile(base, archive);
-  await append(archive, stage, ['.'], []);
+  // An engine takes no archive that has a path twice.
+  const settings = Object.keys(SETTINGS).map((name) => `./etc/${name}`);
+  await remove(archive, settings);
+  await append(archive, stage, ['./app/deploy/images/catalog.json', ...settings], []);
   await append(archive, join(ROOT, 'node_modules/node/bin'), ['node'], ['--transform=s,^,usr/local/bin/,']);
   await append(archive, ROOT, files, ['--transform=s,^,app/,']);
   await rm(stage, { recursive: true });
@@ -98,6 +101,13 @@ async function filesOf(directory: string): Promise<string[]> {
     return entry.isFile() && !NOT_RUN.test(entry.name) ? [path] : [];
   });
   return (await Promise.all(lists)).flat();
+}
+
+/** Of these paths, those that an archive has. */
+async function remove(archive: string, paths: string[]): Promise<void> {
+  const { stdout } = await execa('tar', ['--list', `--file=${archive}`]);
+  const there = new Set(stdout.split('\n'));
+  await execa('tar', ['--delete', `--file=${archive}`, ...paths.filter((path) => there.has(path))]);
 }
 
 async function append(archive: string, directory: string, paths: string[], options: string[]): Promise<void> {

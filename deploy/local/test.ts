@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { execa } from 'execa';
-import { ensureHelm } from '../dev-cluster/binaries.ts';
+import { ensureCompose, ensureHelm } from '../dev-cluster/binaries.ts';
 import { prepareCluster } from '../dev-cluster/cluster.ts';
 import { ensureBundledImages } from '../docker/bundled-images.ts';
 import { ensureImages } from '../images/build.ts';
@@ -143,7 +143,9 @@ async function prepare(dockerSocket: string | undefined): Promise<void> {
   };
   const programs = async () => {
     if (needs('start', 'kubernetes')) await times.of('(cluster)', prepareCluster(DATA_DIRECTORY, say));
-    if (needs('kubernetes')) await times.of('(helm)', ensureHelm(join(DATA_DIRECTORY, 'cluster/bin'), say));
+    const cache = join(DATA_DIRECTORY, 'cluster/bin');
+    if (needs('kubernetes')) await times.of('(helm)', ensureHelm(cache, say));
+    if (needs('start')) await times.of('(compose)', ensureCompose(cache, say));
   };
   await Promise.all([images(), programs()]);
 }

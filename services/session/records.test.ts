@@ -111,7 +111,10 @@ describe('an execution', () => {
       executionId: execution!.id,
       sandbox: { template: 'python' },
       files: [{ name: 'main.py', content: { $case: 'text', value: 'print(1)' } }],
-      run: { command: ['/usr/bin/python3', 'main.py', 'a'], limits: { wallTime: { seconds: 10 }, outputBytes: 1 << 20 } },
+      run: {
+        command: ['/usr/bin/python3', 'main.py', 'a'],
+        limits: { wallTime: { seconds: 10 }, outputBytes: 1 << 20 },
+      },
       comparison: 'TRAILING_SPACE',
       floatTolerance: 1e-6,
     });
