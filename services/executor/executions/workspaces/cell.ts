@@ -117,7 +117,7 @@ async function* start(
     await cell.send({ $case: 'start', value: request });
     while (running) {
       const event = await cell.next();
-      if (event.$case === 'opened') continue;
+      if (event.$case === 'opened' || event.$case === 'kept') continue;
       if (event.$case === 'started' && !inline && !fed) {
         // Once, however often an agent may say that it has started.
         fed = true;

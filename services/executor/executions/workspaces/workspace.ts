@@ -13,7 +13,7 @@ export const PROGRAM_DIRECTORY = '/home/user/program';
 export const PIECE_BYTES = 256 * 1024;
 
 /** An event of a command. The last one is `exited`, or `refused` if the command cannot be executed. */
-export type StepEvent = Exclude<RunResponse['event'], undefined | { $case: 'opened' }>;
+export type StepEvent = Exclude<RunResponse['event'], undefined | { $case: 'opened' | 'kept' }>;
 
 /**
  * A place in which the steps of one program run one after the other, alone. Disposing kills everything in it. Calls throw if the
