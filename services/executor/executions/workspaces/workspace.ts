@@ -36,6 +36,8 @@ export type Workspace = AsyncDisposable & {
    * and nothing beside it. After an error the workspace is of no further use.
    */
   renew(signal: AbortSignal): Promise<void>;
+  /** Ends it as disposing does, and waits until another one can have its room. */
+  vacate(): Promise<void>;
   /** Runs a command with an input. Aborting `signal` kills it. */
   start(command: StartRequest, stdin: Buffer, signal: AbortSignal): AsyncIterable<StepEvent>;
 };
