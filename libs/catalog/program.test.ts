@@ -36,8 +36,17 @@ test('an interpreted program has no compile step', () => {
   expect(plan).toEqual({
     compile: undefined,
     run: ['/usr/bin/python3', 'app/start.py'],
-    check: ['/usr/bin/python3', '-m', 'py_compile', 'app/start.py'],
+    check: ['/usr/bin/python3', '-I', '-m', 'py_compile', 'app/start.py'],
   });
+});
+
+test.each(['python', 'lua'])('a check of %s reads the entry point alone, which may use no other file', (name) => {
+  const language = languages.get(name)!;
+  const { sourceFile, extensions } = language;
+  const files = [sourceFile, `other${extensions[0]}`];
+  const program = { files, entrypoint: sourceFile, compilerOptions: [], arguments: [] };
+  const { check } = planProgram(language, program, limits);
+  expect(check?.filter((word) => files.includes(word))).toEqual([sourceFile]);
 });
 
 test('Go compiles what is in the directory of the entry point; other packages come by import', () => {

@@ -10,7 +10,7 @@ import type {
 } from '#proto/drydock/internal/v1/spec.ts';
 import { CaseResult, type Execution } from '#proto/drydock/v1/execution.ts';
 import { createComparison, type Judge, type Judgement, openChecker } from './judge.ts';
-import { openProgram, type Program, succeeded } from './program.ts';
+import { findErrors, openProgram, type Program, succeeded } from './program.ts';
 import { summarize, type Tried, toCompileResult, toResultEvent, toTried, wholeOf } from './results.ts';
 import type { Slots } from './slots.ts';
 import { failureOf, type StepEnd } from './verdict.ts';
@@ -54,8 +54,8 @@ export async function* runExecution(
   for (const [index, given] of spec.cases.entries()) {
     yield { event: { $case: 'runStarted', value: { caseIndex: index } } };
     const { ended, ...each } = yield* tryCase({ spec, program, judge, streamOutput, signal }, given);
-    const isUnchecked = !tried.some(({ result }) => hasFailed(result));
-    const broken = spec.check && isUnchecked && hasFailed(each.result) && (await program.check(spec.check, signal));
+    const check = mayBeBroken(each, tried) ? spec.check : undefined;
+    const broken = check && (await findErrors(program, check, dependencies.log, signal));
     if (broken) return yield done(notCompiled(spec, broken));
     if (!spec.reportsCases) return yield done(wholeOf(each, ended), ended);
     tried.push(each);
@@ -69,9 +69,9 @@ type CheckedSpec = ExecutionSpec & { sandbox: SandboxSpec; run: ExecutionStep };
 
 /** Session completes every spec; an incomplete one is a defect and never means "unlimited". */
 function checkSpec(spec: ExecutionSpec): CheckedSpec {
-  const { sandbox, compile, run, cases, checker } = spec;
+  const { sandbox, compile, run, check, cases, checker } = spec;
   const required = [sandbox, run, ...cases, ...(checker ? [checker.sandbox, checker.run] : [])];
-  const optional = [compile, checker?.compile].filter((step) => step !== undefined);
+  const optional = [compile, check, checker?.compile].filter((step) => step !== undefined);
   const limited = [...required, ...optional].every((each) => each?.limits);
   if (!sandbox?.organizationId || !run || cases.length === 0 || !limited)
     throw new DrydockError('INTERNAL', 'an execution spec came incomplete');
@@ -81,10 +81,10 @@ function checkSpec(spec: ExecutionSpec): CheckedSpec {
 /** Opens workspaces with the memory of the step that needs most. */
 function workspaceFor(
   dependencies: Dependencies,
-  { sandbox, compile, run, cases = [] }: Pick<CheckedSpec, 'sandbox' | 'compile' | 'run'> & { cases?: CaseSpec[] },
+  { sandbox, compile, run, check, cases = [] }: Pick<CheckedSpec, 'sandbox' | 'run'> & Partial<ExecutionSpec>,
   { isolation }: ExecutionSpec,
 ) {
-  const steps = [compile, run, ...cases].flatMap((step) => step?.limits?.memoryBytes ?? []);
+  const steps = [compile, run, check, ...cases].flatMap((step) => step?.limits?.memoryBytes ?? []);
   const limits: AppliedLimits = { ...sandbox.limits!, memoryBytes: Math.max(sandbox.limits!.memoryBytes, ...steps) };
   return (signal: AbortSignal) => openWorkspace(dependencies, { ...sandbox, limits }, isolation, signal);
 }
@@ -118,6 +118,11 @@ async function* tryCase(
     ? { verdict: failure, message: '' }
     : await judge.judge(given, ended.stdout, signal);
   return { ...toTried(given, ended, judgement), ended };
+}
+
+/** Whether a program may have a syntax error: the first case that it failed is this one, and it never did what it should. */
+function mayBeBroken(last: Tried, earlier: Tried[]): boolean {
+  return hasFailed(last.result) && !earlier.some(({ result }) => hasFailed(result) || result.verdict === 'ACCEPTED');
 }
 
 /** Whether a program ended itself with an exit code that may come from a syntax error. */

@@ -1,4 +1,5 @@
-import { DrydockError } from '#libs/errors.ts';
+import { DrydockError, hasReason } from '#libs/errors.ts';
+import type { Logger } from '#libs/log.ts';
 import type { RunExecutionResponse } from '#proto/drydock/internal/v1/executor.ts';
 import type { ExecutionStep } from '#proto/drydock/internal/v1/spec.ts';
 import type { SourceFile } from '#proto/drydock/v1/execution.ts';
@@ -6,6 +7,8 @@ import { hasCellEnded } from '../agent/errors.ts';
 import { NOT_FOUND_EXIT_CODE, runStep, type StepOptions } from './step.ts';
 import type { StepEnd } from './verdict.ts';
 import type { Workspace } from './workspaces/workspace.ts';
+
+const CANNOT_RUN = ['NO_CAPACITY', 'SANDBOX_START_FAILED', 'SERVICE_UNAVAILABLE', 'NOT_IMPLEMENTED'] as const;
 
 /** Sources, the step that compiles them, if any, and how many runs there may be. */
 export type Sources = { files: SourceFile[]; compile: ExecutionStep | undefined; runs: number };
@@ -18,8 +21,6 @@ export type Program = AsyncDisposable & {
   readonly isolation: Workspace['isolation'];
   /** The end of the compiler; undefined if there is no compile step. */
   compile(signal: AbortSignal): Promise<StepEnd | undefined>;
-  /** The end of a step that looks for errors in the sources, if it found any. */
-  check(step: ExecutionStep, signal: AbortSignal): Promise<StepEnd | undefined>;
   /** Runs the program, with additional files in its directory. */
   run(
     step: ExecutionStep,
@@ -55,11 +56,13 @@ export async function openProgram(
     return compiled;
   };
   const beginAgain = async (signal: AbortSignal): Promise<void> => {
-    await workspace[Symbol.asyncDispose]();
+    lost = true;
+    await workspace.vacate();
     workspace = await begin(signal);
     const compiled = await compile(signal);
     if (compiled && !succeeded(compiled))
       throw new DrydockError('SANDBOX_START_FAILED', 'the program failed to compile a second time');
+    lost = false;
   };
 
   // Whether a step has run in the workspace, and whether the program's directory can be had again.
@@ -89,10 +92,6 @@ export async function openProgram(
   return {
     isolation: workspace.isolation,
     compile,
-    async check(step, signal) {
-      const ended = await endOf(run(step, { signal }));
-      return foundErrors(ended) ? ended : undefined;
-    },
     run,
     [Symbol.asyncDispose]: () => workspace[Symbol.asyncDispose](),
   };
@@ -101,6 +100,26 @@ export async function openProgram(
 /** Whether a compiler succeeded. */
 export function succeeded({ exited }: StepEnd): boolean {
   return exited?.exitCode === 0 && exited.limit === 'LIMIT_KIND_UNSPECIFIED';
+}
+
+/**
+ * The end of a step that looks for errors in a program's sources, if it found any. Nothing if the step cannot run now: what is known
+ * of the program without it still holds.
+ */
+export async function findErrors(
+  program: Program,
+  step: ExecutionStep,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<StepEnd | undefined> {
+  try {
+    const ended = await endOf(program.run(step, { signal }));
+    return foundErrors(ended) ? ended : undefined;
+  } catch (error) {
+    if (signal.aborted || !hasReason(error, ...CANNOT_RUN)) throw error;
+    log.warn({ err: error }, 'failed to check a program for errors in its sources; its verdict stays');
+    return undefined;
+  }
 }
 
 /** Whether a check ended itself with an exit code of its own, as it does for errors in the sources. */

@@ -69,3 +69,16 @@ test.each([
 ])('Scala: %s', (_, source, mainClass) => {
   expect(find(scala, { 'Main.scala': source })).toMatchObject({ names: ['Main.scala'], mainClass });
 });
+
+test.each([
+  ['a name in other letters', 'java', `public class Größe { ${MAIN} }`, 'Größe'],
+  ['marks in characters', 'java', `class A { char a = '{', b = '\\'', c = '\\u0022', d = '"'; ${MAIN} }`, 'A'],
+  ['a text block with quotes', 'java', `class A { String s = """ \\""" class B { """; ${MAIN} }`, 'A'],
+  ['a comment without an end', 'java', `class A { ${MAIN} } /* class Main { ${MAIN} }`, 'A'],
+  ['a name that no file can have', 'java', `class ${'A'.repeat(241)} { ${MAIN} } class B { ${MAIN} }`, 'B'],
+  ['types deeper than 64', 'java', `${'class A {'.repeat(65)} ${MAIN} ${'}'.repeat(65)} class B { ${MAIN} }`, 'B'],
+  ['an App after other types', 'scala', 'case class P(x: Int)\nobject Q extends scala.App { println(1) }', 'Q'],
+] as const)('%s', (_, kind, source, mainClass) => {
+  const language = kind === 'java' ? java : scala;
+  expect(find(language, { [language.sourceFile]: source })).toMatchObject({ mainClass });
+});

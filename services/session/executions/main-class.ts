@@ -1,15 +1,7 @@
 import { basename, dirname, extname, join } from 'node:path';
 import type { Language } from '#libs/catalog/catalog.ts';
 import type { SourceFile } from '#proto/drydock/v1/execution.ts';
-
-/** What a source file of the JVM declares. */
-type Declarations = {
-  package: string;
-  /** The public type, after which the file must be named. */
-  publicType: string | undefined;
-  /** Types with a main method, with those around them, as in `Outer$Inner`. */
-  mains: string[];
-};
+import { type Declarations, readDeclarations } from './declarations.ts';
 
 export type EntryPoint = { files: SourceFile[]; entrypoint: string; mainClass?: string };
 
@@ -29,12 +21,12 @@ export function findMainClass(
   const declared = new Map<string, Declarations>();
   for (const { name, content } of files)
     if (language.extensions.includes(extname(name)))
-      declared.set(name, read(kind, Buffer.from(content?.value ?? '').toString()));
+      declared.set(name, readDeclarations(kind, content ? content.value.toString() : ''));
   const entry = wanted || files.length === 1 ? entrypoint : chooseFile(language, declared, entrypoint, violation);
   const names = new Map(kind === 'java' ? namesFor(files, declared) : []);
-  const { mains = [], package: own = '', publicType = '' } = declared.get(entry) ?? {};
+  const { mains, package: own = '', publicType = '' } = declared.get(entry) ?? {};
   const stem = basename(entry, extname(entry));
-  const main = [stem, publicType].find((name) => mains.includes(name)) ?? mains[0] ?? stem;
+  const main = [stem, publicType].find((name) => mains?.has(name)) ?? mains?.values().next().value ?? stem;
   return {
     files: files.map((file) => ({ ...file, name: names.get(file.name) ?? file.name })),
     entrypoint: names.get(entry) ?? entry,
@@ -49,7 +41,7 @@ function chooseFile(
   violation: (description: string) => void,
 ): string {
   if (declared.has(sourceFile)) return sourceFile;
-  const candidates = [...declared].filter(([, { mains }]) => mains.length > 0).map(([name]) => name);
+  const candidates = [...declared].filter(([, { mains }]) => mains.size > 0).map(([name]) => name);
   if (candidates.length > 1)
     violation(`set it to one of the files with a main method: ${candidates.slice(0, 10).join(', ')}`);
   return candidates[0] ?? otherwise;
@@ -64,41 +56,4 @@ function namesFor(files: SourceFile[], declared: Map<string, Declarations>): [st
     taken.add(right);
     return [[name, right]];
   });
-}
-
-const WITHOUT_TEXT = /\/\*[\s\S]*?\*\/|\/\/[^\n]*|"""[\s\S]*?"""|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])'/g;
-const PACKAGE = /^[ \t]*package\s+([\w.]+)[ \t]*;?/gm;
-const RULES = {
-  java: {
-    type: /\b(?:class|interface|enum|record)\s+(\w+)/,
-    isMain: (statement: string) => /\bstatic\b.*\bvoid\s+main\s*\(/s.test(statement),
-    isMainType: (_: string) => false,
-  },
-  scala: {
-    type: /\b(?:object|class|trait)\s+(\w+)/,
-    isMain: (statement: string) => /\bdef\s+main\s*\(/.test(statement),
-    isMainType: (statement: string) => /\bobject\s+\w+.*\b(?:extends|with)\s+(?:scala\.)?App\b/s.test(statement),
-  },
-};
-
-/** Reads what matters of a source file, in one pass over its braces. */
-function read(kind: keyof typeof RULES, source: string): Declarations {
-  const { type, isMain, isMainType } = RULES[kind];
-  const text = source.replace(WITHOUT_TEXT, ' ');
-  const found: Declarations = {
-    package: [...text.matchAll(PACKAGE)].map(([, name]) => name).join('.'),
-    publicType: undefined,
-    mains: [],
-  };
-  const around: string[] = [];
-  const add = (name: string) => found.mains.includes(name) || found.mains.push(name);
-  for (const [, statement = '', end] of text.matchAll(/([^{};]*)([{};]|$)/g)) {
-    const name = type.exec(statement)?.[1];
-    if (around.length > 0 && around.at(-1) && isMain(statement)) add(around.join('$'));
-    if (name && isMainType(statement)) add([...around, name].join('$'));
-    if (name && around.length === 0 && /\bpublic\b/.test(statement)) found.publicType ??= name;
-    if (end === '{') around.push(name ?? '');
-    if (end === '}') around.pop();
-  }
-  return found;
 }

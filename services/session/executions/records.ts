@@ -40,10 +40,13 @@ export function createExecutionRecords(dependencies: Dependencies): ExecutionRec
       const caller = callerOf(call);
       const checked = checkExecution(request, catalog);
       const sha256 = contentHash(RunCodeRequest, request);
-      const admitted = await insertExecution(db, caller, request, checked, sha256);
-      if (admitted.earlier) {
+      let admitted = await insertExecution(db, caller, request, checked, sha256);
+      while (admitted.earlier) {
         const row = await repeated(caller, admitted.earlier, sha256, call.signal);
-        return { execution: toExecution(row), repeatedRequest: true, spec: undefined };
+        if (row.request_id) return { execution: toExecution(row), repeatedRequest: true, spec: undefined };
+        // It was cut off and gave its request id back, so this call is the one that runs the program.
+        call.signal.throwIfAborted();
+        admitted = await insertExecution(db, caller, request, checked, sha256);
       }
       const { id, organization_id, deadline } = admitted;
       const owner = { executionId: id, organizationId: organization_id, deadline: deadline! };

@@ -3,6 +3,8 @@ import { Execution, type Execution_State } from '#proto/drydock/v1/execution.ts'
 export type ExecutionRow = {
   id: string;
   organization_id: string;
+  /** Null without one, and once it was given back. */
+  request_id: string | null;
   request_sha256: Buffer;
   language: string;
   template: string;

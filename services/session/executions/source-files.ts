@@ -20,7 +20,10 @@ export function checkFiles(
 ): EntryPoint {
   if (source && files.length > 0) check.violation('source', 'cannot be combined with files');
   if (language && !source && files.length === 0) check.violation('source', 'set source or files');
-  if (files.length > MAX_FILES) check.violation('files', `are more than ${MAX_FILES}`);
+  if (files.length > MAX_FILES) {
+    check.violation('files', `are more than ${MAX_FILES}`);
+    return { files: [], entrypoint: '' };
+  }
   const all: SourceFile[] = source
     ? [{ name: wanted || language?.sourceFile || 'main', content: { $case: 'text', value: source } }]
     : files;
@@ -38,11 +41,12 @@ export function checkFiles(
   for (const [index, { name }] of all.entries())
     if (parentsOf(name).some((parent) => names.has(parent)))
       check.violation(`files[${index}].name`, 'has another file as its directory');
-  if (bytes > maxBytes) check.violation(source ? 'source' : 'files', `are larger than ${maxBytes / MiB} MiB`);
+  const isTooLarge = bytes > maxBytes;
+  if (isTooLarge) check.violation(source ? 'source' : 'files', `are larger than ${maxBytes / MiB} MiB`);
   const usual = language && names.has(language.sourceFile) ? language.sourceFile : all[0]?.name;
   if (wanted && !names.has(wanted)) check.violation('entrypoint', 'is not among the files');
   const program = { files: all, entrypoint: wanted || usual || '' };
-  if (!language) return program;
+  if (!language || isTooLarge) return program;
   const found = findMainClass(language, program, wanted, (words) => check.violation('entrypoint', words));
   return { ...found, files: adapt(language, found) };
 }
@@ -50,8 +54,9 @@ export function checkFiles(
 /** The directories that a relative path goes through. */
 function parentsOf(name: string): string[] {
   if (Buffer.byteLength(name) > MAX_FILE_NAME_BYTES) return [];
-  const parts = name.split('/').slice(0, -1);
-  return parts.map((_, index) => parts.slice(0, index + 1).join('/'));
+  const parents: string[] = [];
+  for (let at = name.indexOf('/'); at >= 0; at = name.indexOf('/', at + 1)) parents.push(name.slice(0, at));
+  return parents;
 }
 
 function problemOfName(name: string): string | undefined {

@@ -92,7 +92,8 @@ describe('what is accepted is complete', () => {
     expect(execution({})).toMatchObject({
       language: 'python',
       template: { id: 'python' },
-      lifetimeMs: 70_000,
+      // The run, the check of its syntax and the margin.
+      lifetimeMs: 100_000,
       spec: {
         files: [{ name: 'main.py' }],
         compile: undefined,
@@ -116,6 +117,18 @@ describe('what is accepted is complete', () => {
     });
     expect(spec.run).toMatchObject({ limits: { wallTime: seconds(2), cpuTime: seconds(10) } });
     expect(sandboxLimits.memoryBytes).toBe(1024 * MiB);
+    expect(lifetimeMs).toBe(67_000);
+  });
+
+  test('a syntax check has the memory, processes and CPUs of the run, and the times of a compiler', () => {
+    const { spec, lifetimeMs } = execution({
+      limits: limits({ memoryBytes: 128 * MiB, processes: 20, cpus: 0.25, wallTime: seconds(2), cpuTime: seconds(1) }),
+      compileLimits: limits({ wallTime: seconds(5), cpuTime: seconds(4) }),
+    });
+    expect(spec.check).toMatchObject({
+      command: ['/usr/bin/python3', '-I', '-m', 'py_compile', 'main.py'],
+      limits: { memoryBytes: 128 * MiB, processes: 20, cpus: 0.25, wallTime: seconds(5), cpuTime: seconds(4) },
+    });
     expect(lifetimeMs).toBe(67_000);
   });
 
@@ -160,7 +173,7 @@ describe('test cases', () => {
       { name: '', stdin: Buffer.from('3'), limits: { wallTime: seconds(4), cpuTime: seconds(2) } },
     ]);
     expect(spec.cases[1]?.expectedOutput).toBeUndefined();
-    expect(lifetimeMs).toBe(65_000);
+    expect(lifetimeMs).toBe(95_000);
   });
 
   test('are one where there are none', () => {

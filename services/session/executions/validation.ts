@@ -97,17 +97,20 @@ export function checkExecution(request: RunCodeRequest, catalog: Catalog): Check
       ? planProgram(language, { files: names, entrypoint, mainClass, compilerOptions, arguments: words }, limits)
       : { compile: undefined, run: [...request.command, ...words], check: undefined };
   const { compile, run, check: syntax } = plan(limits);
+  const onceMs = [compile, syntax].filter((step) => step).length * millisecondsOf(compileLimits.wallTime!);
+  const { memoryBytes, processes, cpus } = limits;
+  const checkLimits = { ...compileLimits, memoryBytes, processes, cpus };
   for (const each of cases) if (each.limits !== limits) each.command = plan(each.limits!).run;
   return {
     language: language?.name ?? '',
     template,
     sandboxLimits: limits,
-    lifetimeMs: runsMs + (compile ? millisecondsOf(compileLimits.wallTime!) : 0) + EXECUTION_MARGIN_MS,
+    lifetimeMs: runsMs + onceMs + EXECUTION_MARGIN_MS,
     spec: {
       files,
       compile: compile && stepOf(compile, { ...language?.environment }, compileLimits),
       run: stepOf(run, { ...language?.environment, ...request.environment }, limits, language),
-      check: syntax && stepOf(syntax, { ...language?.environment }, compileLimits),
+      check: syntax && stepOf(syntax, { ...language?.environment }, checkLimits),
       cases,
       stopAtFirstFailure: request.stopAtFirstFailure,
       reportsCases: request.testCases.length > 0,

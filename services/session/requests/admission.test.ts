@@ -3,7 +3,7 @@ import { RunCodeRequest } from '#proto/drydock/v1/execution.ts';
 import { CreateSandboxRequest } from '#proto/drydock/v1/sandbox.ts';
 import { someone, useRecords } from '../records-fixture.ts';
 
-const { records, query, insertSandbox, insertExecution, run, stop, complete, anotherReplica, remoteReplica } =
+const { records, reads, query, insertSandbox, insertExecution, run, stop, complete, anotherReplica, remoteReplica } =
   useRecords();
 
 function outcomes(results: PromiseSettledResult<unknown>[]) {
@@ -135,6 +135,48 @@ describe('a repeated request', () => {
       const { execution } = await insertExecution(call, { requestId: 'r' });
       await complete(call, execution!.id, cutOff);
     }
+    expect(await insertExecution(call, { requestId: 'r' })).toMatchObject({ repeatedRequest: false });
+  });
+
+  test('that waits for a run that is cut off runs it itself, and others wait for that', async () => {
+    const call = someone(1);
+    const { execution: first } = await insertExecution(call, { requestId: 'r' });
+    const request = RunCodeRequest.create({ language: 'python', source: 'print(1)', requestId: 'r' });
+    const replicas = [anotherReplica(), anotherReplica()];
+    const answers = replicas.map(({ replica }) => replica.insertExecution({ request }, call));
+    await Promise.all(replicas.map(({ waits }) => waits));
+    await complete(call, first!.id, { state: 'CANCELLED', verdict: 'CANCELLED' });
+    const second = await Promise.race(answers);
+    expect(second).toMatchObject({ repeatedRequest: false, execution: { state: 'RUNNING' } });
+    expect(second.spec).toMatchObject({ executionId: second.execution!.id });
+    await complete(call, second.execution!.id);
+    const told = (await Promise.all(answers)).find(({ repeatedRequest }) => repeatedRequest);
+    expect(told?.execution).toMatchObject({ id: second.execution!.id, verdict: 'ACCEPTED' });
+  });
+
+  test('that waits for a run which its client cancels is told so', async () => {
+    const call = someone();
+    const { execution } = await insertExecution(call, { requestId: 'r' });
+    const request = RunCodeRequest.create({ language: 'python', source: 'print(1)', requestId: 'r' });
+    const { waits, replica } = anotherReplica();
+    const answer = replica.insertExecution({ request }, call);
+    await waits;
+    await reads().executions.cancelExecution({ executionId: execution!.id }, call);
+    expect(await answer).toMatchObject({ repeatedRequest: true, execution: { verdict: 'CANCELLED' } });
+  });
+
+  test('whose caller hung up while it waited runs nothing', async () => {
+    const call = someone();
+    const { execution } = await insertExecution(call, { requestId: 'r' });
+    const hangUp = new AbortController();
+    const request = RunCodeRequest.create({ language: 'python', source: 'print(1)', requestId: 'r' });
+    const { waits, replica } = anotherReplica();
+    const waiting = replica.insertExecution({ request }, { ...call, signal: hangUp.signal });
+    const ended = expect(waiting).rejects.toMatchObject({ name: 'AbortError' });
+    await waits;
+    hangUp.abort();
+    await complete(call, execution!.id, { state: 'CANCELLED', verdict: 'CANCELLED' });
+    await ended;
     expect(await insertExecution(call, { requestId: 'r' })).toMatchObject({ repeatedRequest: false });
   });
 });

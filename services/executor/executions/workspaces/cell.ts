@@ -43,6 +43,11 @@ async function workspaceIn(host: CellHost, { limits }: SandboxSpec, dependencies
   if (!(await controls.limit(limits!))) throw new Error('too much memory is in use before anything runs');
   const cell = await openCell(host.instance.link.cells, cellSizes(limits!), ended);
   let left = false;
+  const leave = async () => {
+    // Only the next user of the cell host waits for this. Released once: after that it may belong to another execution.
+    if (!left) void cellHosts.release(host, cell.close());
+    left = true;
+  };
   return {
     isolation: 'CELL',
     ended,
@@ -58,11 +63,8 @@ async function workspaceIn(host: CellHost, { limits }: SandboxSpec, dependencies
     keep: (signal) => ask(cell, { $case: 'keep', value: {} }, 'kept', signal, ended),
     renew: (signal) => ask(cell, { $case: 'renew', value: {} }, 'opened', signal, ended),
     start: (command, stdin, signal) => start(cell, command, stdin, signal, ended),
-    async [Symbol.asyncDispose]() {
-      // Only the next user of the cell host waits for this. Released once: after that it may belong to another execution.
-      if (!left) void cellHosts.release(host, cell.close());
-      left = true;
-    },
+    vacate: leave,
+    [Symbol.asyncDispose]: leave,
   };
 }
 
@@ -117,7 +119,7 @@ async function* start(
     await cell.send({ $case: 'start', value: request });
     while (running) {
       const event = await cell.next();
-      if (event.$case === 'opened') continue;
+      if (event.$case === 'opened' || event.$case === 'kept') continue;
       if (event.$case === 'started' && !inline && !fed) {
         // Once, however often an agent may say that it has started.
         fed = true;

@@ -19,6 +19,7 @@ afterAll(() => link[Symbol.asyncDispose]());
 
 type Event = NonNullable<RunResponse['event']>;
 const opened: Event = { $case: 'opened', value: {} };
+const kept: Event = { $case: 'kept', value: {} };
 const started: Event = { $case: 'started', value: { processId: 'prc_1', pid: 7 } };
 const exited: Event = { $case: 'exited', value: Exited.create({}) };
 const refused: Event = { $case: 'refused', value: { message: 'no' } };
@@ -85,6 +86,7 @@ test.each<[string, Event[], string[]]>([
   ['output after the exit', [started, stdout, exited, stdout], ['started', 'stdout', 'exited']],
   ['a refusal, and then a start', [refused, started, exited], ['refused']],
   ['that it was opened again', [opened, started, opened, exited], ['started', 'exited']],
+  ['that it was kept', [kept, started, kept, exited], ['started', 'exited']],
 ])('a step ends with the first end that an agent tells of, here %s', async (_, events, expected) => {
   expect((await step(events, Buffer.alloc(0))).told).toEqual(expected);
 });

@@ -33,6 +33,13 @@ export async function openSandboxWorkspace(
   const { instance, limits, sandboxId } = sandbox;
   const ended = sandbox.lifetime.signal;
   const { control } = instance.link;
+  // A failure is retried as overdue.
+  const destroy = () =>
+    sandboxes
+      .destroy(sandboxId)
+      .catch((error) =>
+        log.warn({ err: error, sandboxId }, 'failed to destroy the sandbox of an execution; trying again later'),
+      );
   return {
     isolation: 'SANDBOX',
     ended,
@@ -45,13 +52,10 @@ export async function openSandboxWorkspace(
       await control.renew({}, { signal, deadlineMs: AGENT_DEADLINE_MS });
     },
     start: (command, stdin, signal) => start(sandbox, command, stdin, signal),
+    vacate: destroy,
     async [Symbol.asyncDispose]() {
-      // In the background: the sandbox keeps its capacity until it is destroyed, and a failure is retried as overdue.
-      sandboxes
-        .destroy(sandboxId)
-        .catch((error) =>
-          log.warn({ err: error, sandboxId }, 'failed to destroy the sandbox of an execution; trying again later'),
-        );
+      // In the background: the sandbox keeps its capacity until it is destroyed.
+      void destroy();
     },
   };
 }

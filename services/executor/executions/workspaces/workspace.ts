@@ -13,7 +13,7 @@ export const PROGRAM_DIRECTORY = '/home/user/program';
 export const PIECE_BYTES = 256 * 1024;
 
 /** An event of a command. The last one is `exited`, or `refused` if the command cannot be executed. */
-export type StepEvent = Exclude<RunResponse['event'], undefined | { $case: 'opened' }>;
+export type StepEvent = Exclude<RunResponse['event'], undefined | { $case: 'opened' | 'kept' }>;
 
 /**
  * A place in which the steps of one program run one after the other, alone. Disposing kills everything in it. Calls throw if the
@@ -36,6 +36,8 @@ export type Workspace = AsyncDisposable & {
    * and nothing beside it. After an error the workspace is of no further use.
    */
   renew(signal: AbortSignal): Promise<void>;
+  /** Ends it as disposing does, and waits until another one can have its room. */
+  vacate(): Promise<void>;
   /** Runs a command with an input. Aborting `signal` kills it. */
   start(command: StartRequest, stdin: Buffer, signal: AbortSignal): AsyncIterable<StepEvent>;
 };
