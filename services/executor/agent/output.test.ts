@@ -51,3 +51,9 @@ test('a stream that is joined or cut in the middle of a character is text but fo
   expect(firstOf(bytes, 5).toString()).toBe('😀');
   expect(firstOf(bytes, 99).toString()).toBe('😀é!字');
 });
+
+test('what is no text is cut where it was to be', () => {
+  for (const byte of [0x80, 0xc0, 0xc1, 0xf5, 0xff])
+    expect(firstOf(Buffer.alloc(20, byte), 10)).toEqual(Buffer.alloc(10, byte));
+  expect(firstOf(Buffer.from('aé'), 2)).toEqual(Buffer.from('a'));
+});

@@ -54,10 +54,15 @@ function unfinished(bytes: Buffer): number {
   for (let back = 1; back <= Math.min(3, bytes.length); back++) {
     const byte = bytes[bytes.length - back]!;
     if ((byte & 0xc0) === 0x80) continue;
-    const length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
-    return length > back ? back : 0;
+    return lengthOf(byte) > back ? back : 0;
   }
   return 0;
+}
+
+/** The number of bytes of a character that begins with this one. None begins with 0xc0, 0xc1, or 0xf5 and above. */
+function lengthOf(first: number): number {
+  if (first < 0xc2 || first > 0xf4) return 1;
+  return first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
 }
 
 /** The number of bytes at the beginning that belong to a character before them. */
