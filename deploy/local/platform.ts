@@ -12,7 +12,7 @@ import { BUILD, ROOT } from './root.ts';
 import { removeSandboxes, type SandboxBackend, variablesFor } from './sandbox-backend.ts';
 import { StartError } from './start-error.ts';
 import { together } from './steps.ts';
-import { userIdsAt } from './user-ids.ts';
+import { userIdsFor } from './user-ids.ts';
 
 const READY_MS = 60_000;
 const NODE = join(ROOT, 'node_modules/.bin/node');
@@ -233,11 +233,11 @@ function servicesOf(options: PlatformOptions, backend: SandboxBackend, { ofAll, 
     environment: {
       EXECUTOR_PROCESSES: String(processesForSandboxes(ports.executors.length)),
       ...environment,
+      ...userIdsFor({ port, index }, { ...process.env, ...options.environment }),
       EXECUTOR_ID: executorIds(options)[index]!,
       TLS_DIR: directoryOfExecutor(ofAll.TLS_DIR!, executorIds(options)[index]!),
       EXECUTOR_ADDRESS: at(port),
       EXECUTOR_METRICS_ADDRESS: at(metrics),
-      ...userIdsAt(port),
       EXECUTOR_DATA_DIR: join(dataDirectory, `executor-${index + 1}`),
       ...variablesFor(backend, index),
     },

@@ -3,7 +3,10 @@ import { join } from 'node:path';
 
 export type ServiceName = 'auth' | 'session' | 'scheduler' | 'executor' | 'gateway';
 
-/** The name in the certificate of an executor, to those who call it and at NATS: no executor can pass for another. */
+/**
+ * The name in the certificate of an executor, to those who call it and at NATS: no executor can pass for another. One can still
+ * claim to have taken over another's sandboxes, which Session believes.
+ */
 export const nameOfExecutor = (executorId: string) => `${executorId}.executor`;
 
 /** Certificate and key of a service, and the authority that it trusts; all PEM. */

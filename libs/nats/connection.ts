@@ -69,7 +69,7 @@ async function connectUntil(options: ConnectionOptions, signal: AbortSignal): Pr
     try {
       return await connect(optionsOf(options));
     } catch (error) {
-      const advice = adviceOn(error, overTls);
+      const advice = adviceOn(error, overTls, 'waiting for NATS');
       if (told !== advice) options.log.warn({ err: error }, advice);
       told = advice;
       await pause(RETRY_MS, signal);
@@ -110,13 +110,13 @@ const UNTRUSTED =
 const SILENT =
   'NATS does not answer: if it has started, check that one authority signed the certificates of both, it and this service';
 
-function adviceOn(error: unknown, overTls: boolean): string {
+function adviceOn(error: unknown, overTls: boolean, otherwise: string): string {
   if (error instanceof errors.AuthorizationError) return REFUSED;
   const codes = [error, error instanceof Error ? error.cause : undefined].map(
     (each) => (each as { code?: string })?.code,
   );
   if (overTls && error instanceof errors.TimeoutError) return SILENT;
-  return codes.some((code) => code && TLS_CODES.test(code)) ? UNTRUSTED : 'waiting for NATS';
+  return codes.some((code) => code && TLS_CODES.test(code)) ? UNTRUSTED : otherwise;
 }
 
 /** Node's codes of handshakes that failed. */
@@ -130,7 +130,10 @@ async function watchStatus(connection: NatsConnection, log: Logger, setUp: (up: 
   for await (const status of connection.status()) {
     const { type } = status;
     if (type === 'disconnect') log.warn('NATS went away');
-    if (type === 'reconnect') log.info('NATS is back');
+    if (type === 'reconnect') {
+      log.info('NATS is back');
+      told.clear();
+    }
     if (type === 'disconnect' || type === 'reconnect') setUp(type === 'reconnect');
     if (type === 'error') tell(status.error, told, log);
   }
@@ -138,7 +141,7 @@ async function watchStatus(connection: NatsConnection, log: Logger, setUp: (up: 
 
 function tell(error: Error, told: Set<string>, log: Logger): void {
   const forbidden = error instanceof errors.PermissionViolationError;
-  const advice = forbidden ? FORBIDDEN : adviceOn(error, false);
+  const advice = forbidden ? FORBIDDEN : adviceOn(error, false, 'NATS reports an error');
   const key = forbidden ? `${error.operation} ${error.subject}` : advice;
   if (told.has(key) || told.size >= MAX_TOLD) return;
   told.add(key);

@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import pino from 'pino';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { newId } from '#libs/ids.ts';
@@ -85,6 +88,33 @@ test('a wrong password is told with what to do about it, and is not logged', asy
   expect(lines.join('')).not.toMatch(/the-right-one|a-wrong-one/);
   await using right = connectWith('the-right-one');
   await expect.poll(right.connected).toBe(true);
+});
+
+test('what NATS forbids is told once on each connection', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'drydock-nats-config-'));
+  await using _directory = { [Symbol.asyncDispose]: () => rm(directory, { recursive: true }) };
+  const config = join(directory, 'nats.conf');
+  await writeFile(
+    config,
+    'no_auth_user: a\nauthorization { users: [{ user: a, permissions: { publish: { deny: [secret] } } }] }',
+  );
+  await using guarded = await startNats('-c', config);
+  const lines: string[] = [];
+  const log = pino({}, { write: (line) => void lines.push(line) });
+  await using forbidden = connectEvents({ url: guarded.url, name: 'test', log });
+  const told = () => lines.filter((line) => line.includes('NATS forbids')).length;
+  const publish = async () => {
+    forbidden.connection().publish('secret', '');
+    await forbidden.connection().flush();
+  };
+  await expect.poll(forbidden.connected).toBe(true);
+  await publish();
+  await publish();
+  await expect.poll(told).toBe(1);
+  await forbidden.connection().reconnect();
+  await expect.poll(() => lines.some((line) => line.includes('NATS is back'))).toBe(true);
+  await publish();
+  await expect.poll(told).toBe(2);
 });
 
 test('a consumer that is given up while it starts ends, at whatever moment', async () => {

@@ -77,7 +77,7 @@ export function loadConfig(variables: Environment) {
 
 /** Of executors on one host or in one cluster each has an index, and so its own ids. */
 function userIdsFrom(env: ReturnType<typeof readEnvironment>): UserIds {
-  // 65,536 and below are a host's own users, and those of its services.
+  // Below 65,536 are a host's own users, and those of its services.
   const lowest = env.integer('EXECUTOR_FIRST_USER_ID', FIRST_USER_ID, { min: 65_536, max: MAX_USER_ID });
   const count = env.integer('EXECUTOR_USER_IDS', USER_IDS, {
     min: 1,

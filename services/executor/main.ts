@@ -1,7 +1,7 @@
 import { readCatalog } from '#libs/catalog/catalog.ts';
 import { service, startServer } from '#libs/grpc/server.ts';
 import { readTls } from '#libs/grpc/tls.ts';
-import { aborted, run } from '#libs/lifecycle.ts';
+import { aborted, ifAborted, run } from '#libs/lifecycle.ts';
 import { lockDirectory } from '#libs/lock-directory.ts';
 import { createLogger } from '#libs/log.ts';
 import { connectEvents } from '#libs/nats/events.ts';
@@ -41,9 +41,11 @@ await run(log, async (shutdown) => {
   const catalog = readCatalog(config.catalogFile);
   warnOfFewProcesses(config, catalog, log);
   await using _lock = await lockDirectory(dataDirectory, 'another executor');
-  await using backend = await openBackend(config, maxSandboxes + mostWarm(catalog), log);
   using drain = drainOnSignal(log);
   const leaving = AbortSignal.any([shutdown, drain.begun]);
+  const opening = openBackend(config, maxSandboxes + mostWarm(catalog), leaving, log);
+  await using backend = await opening.catch(ifAborted(leaving));
+  if (!backend) return;
   const name = `executor-${executorId}`;
   await using events = connectEvents({ url: config.natsUrl, name, service: 'executor', tls, log });
 

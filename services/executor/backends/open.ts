@@ -23,8 +23,16 @@ export type BackendConfig = {
   cellSeccompProfile: string;
 };
 
-/** Opens the configured backend for at most `maxInstances` at one time. Does not load the library of the other one, which takes tens of MiB. */
-export async function openBackend(config: BackendConfig, maxInstances: number, log: Logger): Promise<Backend> {
+/**
+ * Opens the configured backend for at most `maxInstances` at one time. Does not load the library of the other one, which takes tens
+ * of MiB. Throws the signal's reason if that is aborted while the executor waits to be confined.
+ */
+export async function openBackend(
+  config: BackendConfig,
+  maxInstances: number,
+  signal: AbortSignal,
+  log: Logger,
+): Promise<Backend> {
   if (config.backend === 'kubernetes') {
     const { createKubernetesBackend } = await import('./kubernetes/backend.ts');
     const { id: executorId, kubeconfig, namespacePrefix, agentImage, cpuOvercommit, networkIsolation } = config;
@@ -46,6 +54,7 @@ export async function openBackend(config: BackendConfig, maxInstances: number, l
       userIds: config.userIds,
       hostUsers: config.hostUsers,
       maxInstances,
+      signal,
       log,
     });
   }

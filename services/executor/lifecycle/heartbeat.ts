@@ -64,7 +64,7 @@ function stateOf(dependencies: Dependencies): ExecutorAnnounced {
     executorId: dependencies.executorId,
     address: dependencies.address,
     capacity: dependencies.maxSandboxes,
-    sandboxes: sandboxes.list().length + quarantine.ids().length + used.length,
+    sandboxes: sandboxes.list().length + quarantine.occupying() + used.length,
     freeMemoryBytes: Math.max(0, capacity.freeMemoryBytes() + idleBytes),
     warm: Object.fromEntries(pool.sizes('sandbox')),
     ownWarm: pool.ownWarm(),

@@ -196,6 +196,31 @@ describe('the claim on an instance', () => {
   });
 });
 
+test('an instance in quarantine takes its capacity until it is destroyed', async () => {
+  exists('ins_lost', '{');
+  await inventory.adopt();
+  expect(quarantine.occupying()).toBe(1);
+  const free = capacity.freeMemoryBytes();
+  const destruction = Promise.withResolvers<void>();
+  dependencies.instances.destroyUnknown = () => destruction.promise;
+  const begun = vi.spyOn(dependencies.instances, 'destroyUnknown');
+  await claims.write('ins_lost', claimOf('sbx_lost', { confirmed: false }));
+  inventory = createInventory(dependencies);
+  const reconciled = inventory.reconcile();
+  await vi.waitFor(() => expect(begun).toHaveBeenCalledOnce());
+  expect([quarantine.ids(), capacity.freeMemoryBytes()]).toEqual([['ins_lost'], free]);
+  destruction.resolve();
+  await reconciled;
+  expect(quarantine.ids()).toEqual([]);
+  expect(capacity.freeMemoryBytes()).toBe(free + 512 * MiB);
+});
+
+test('a claim alone takes no capacity', async () => {
+  await writeFile(fileOf('ins_gone'), '');
+  await inventory.adopt();
+  expect([quarantine.ids(), quarantine.occupying()]).toEqual([['ins_gone'], 0]);
+});
+
 test('a sandbox that cannot be adopted is quarantined until its deadline, and reported as held here', async () => {
   dependencies.instances.adopt = async () => {
     throw new Error('ENOSPC: no space left on device');

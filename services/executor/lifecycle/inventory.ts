@@ -179,13 +179,14 @@ async function endOnce(
   claim: Claim | undefined,
 ): Promise<void> {
   if (!claim) log.warn({ instanceId }, 'destroying an unknown instance');
-  quarantine.release(instanceId);
   try {
     await instances.destroyUnknown(instanceId);
   } catch (error) {
     log.warn({ err: error, instanceId }, 'failed to destroy an unknown instance; trying again later');
     return;
   }
+  // Not before: until it is destroyed it takes its capacity.
+  quarantine.release(instanceId);
   // Its sandbox may have been claimed anew meanwhile. The claim is removed last, so that all of this is repeated after a crash.
   const isHeld = sandboxes.list().some(({ sandboxId }) => sandboxId === claim?.sandboxId);
   if (claim && !isHeld) reporter.report(claim, 'EXITED');

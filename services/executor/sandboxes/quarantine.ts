@@ -13,6 +13,8 @@ export type Quarantine = {
   /** Removes an instance that was adopted or destroyed. */
   release(instanceId: string): void;
   ids(): string[];
+  /** How many take capacity: those that exist. */
+  occupying(): number;
   /** Ids of the sandboxes that are known. */
   sandboxIds(): string[];
 };
@@ -47,6 +49,7 @@ export function createQuarantine({ capacity, largest, log }: Dependencies): Quar
     },
     release,
     ids: () => [...kept.keys()],
+    occupying: () => [...kept.values()].filter(({ reservation }) => reservation).length,
     sandboxIds: () => [...kept.values()].flatMap(({ sandboxId }) => sandboxId ?? []),
   };
 }

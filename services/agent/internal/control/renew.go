@@ -23,6 +23,7 @@ const programDirectory = user.Home + "/program"
 var writable = []string{user.Home, "/tmp", "/dev/shm", "/dev/mqueue", "/var/tmp", "/run/lock"}
 
 func (s *Service) Keep(context.Context, *pb.KeepRequest) (*pb.KeepResponse, error) {
+	s.processes.KillAll()
 	kept, err := files.Do(s.user, func() (*tree.Tree, error) {
 		directory, err := openProgram()
 		if err != nil {
@@ -73,8 +74,8 @@ func openProgram() (*os.File, error) {
 }
 
 func emptyAll() error {
-	// A program may have changed the mode of its home.
-	if err := unix.Chmod(user.Home, 0o755); err != nil {
+	// A program may have changed the mode of its home. That of a pod is root's, and nobody inside can change it.
+	if err := unix.Chmod(user.Home, 0o755); err != nil && err != unix.EPERM {
 		return &os.PathError{Op: "chmod", Path: user.Home, Err: err}
 	}
 	for _, directory := range writable {

@@ -13,9 +13,9 @@ const (
 	// A window is kept of a stream for readers that join, and is how far a program may run ahead of its reader.
 	windowBytes         = 512 << 10
 	detachedWindowBytes = 1 << 20
-	// How much of a window may be on its way to a reader, and is kept while it can be lost: the executor's window, and gRPC's
-	// own buffers.
-	onTheWayBytes    = 256<<10 + 64<<10
+	// How much of a window may be on its way to a reader, and is kept while it can be lost: the executor's window, a chunk that it
+	// has in part, and what gRPC queues here, which takes another chunk as long as there are less than 64 KiB.
+	onTheWayBytes    = 256<<10 + chunk.Bytes + (64<<10 + chunk.Bytes)
 	firstWindowBytes = 4 << 10
 	// How much all windows together may take above a chunk each: they count as the sandbox's memory.
 	allWindowsBytes = 8 << 20

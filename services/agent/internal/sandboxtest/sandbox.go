@@ -20,6 +20,7 @@ import (
 
 	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials/insecure"
 
 	"drydock.dev/agent/internal/agent"
@@ -31,6 +32,7 @@ const (
 	stageVariable  = "DRYDOCK_TEST_STAGE"
 	modeVariable   = "DRYDOCK_TEST_MODE"
 	userVariable   = "DRYDOCK_TEST_USER"
+	podVariable    = "DRYDOCK_TEST_POD"
 	socketVariable = "DRYDOCK_TEST_SOCKET"
 )
 
@@ -48,7 +50,7 @@ func Main(m *testing.M) {
 		os.Exit(1)
 	case "agent":
 		mode, socket := os.Getenv(modeVariable), os.Getenv(socketVariable)
-		for _, name := range []string{stageVariable, modeVariable, userVariable, socketVariable} {
+		for _, name := range []string{stageVariable, modeVariable, userVariable, podVariable, socketVariable} {
 			_ = os.Unsetenv(name)
 		}
 		arguments := []string{mode, socket}
@@ -74,8 +76,7 @@ func confine() error {
 		unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
 		unix.Mount("proc", "/proc", "proc", 0, ""),
 		unix.Mount("tmpfs", "/home", "tmpfs", 0, "size=64m"),
-		os.Mkdir(user.Home, 0o755),
-		os.Chown(user.Home, UserID, UserID),
+		makeHome(),
 		loopbackUp(),
 	}
 	if err := errors.Join(steps...); err != nil {
@@ -94,11 +95,22 @@ func confine() error {
 		}
 	}
 	_ = os.Setenv(stageVariable, "agent")
-	self, err := os.Executable()
-	if err != nil {
-		return err
+	// Its file may be behind a mount.
+	return syscall.Exec("/proc/self/exe", []string{"drydock-agent"}, os.Environ())
+}
+
+func makeHome() error {
+	if os.Getenv(podVariable) == "" {
+		return errors.Join(os.Mkdir(user.Home, 0o755), os.Chown(user.Home, UserID, UserID))
 	}
-	return syscall.Exec(self, []string{"drydock-agent"}, os.Environ())
+	failures := []error{os.Mkdir(user.Home, 0), os.Chmod(user.Home, 0o777)}
+	for _, directory := range []string{"/tmp", "/dev/shm", "/dev/mqueue", "/var/tmp", "/run/lock"} {
+		// Not every machine has all.
+		if err := unix.Mount("tmpfs", directory, "tmpfs", 0, "mode=1777"); err != unix.ENOENT {
+			failures = append(failures, err)
+		}
+	}
+	return errors.Join(failures...)
 }
 
 func loopbackUp() error {
@@ -112,12 +124,18 @@ func loopbackUp() error {
 	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, request)
 }
 
+// windowBytes is how much of a stream the executor lets come before it takes any.
+const windowBytes = 256 << 10
+
 // Options of a sandbox.
 type Options struct {
 	// Listen makes the agent listen, as behind an exec stream, instead of dialling.
 	Listen bool
 	// SameUser makes the agent run as the user of programs.
 	SameUser bool
+	// Pod gives it what all may write to as a pod has it: file systems of its own, also for the home, which is root's. Use it with
+	// Listen.
+	Pod bool
 	// Cells puts the program of a cell's first process beside the agent.
 	Cells bool
 	// Processes and Memory in bytes are limits; 0 is none.
@@ -139,6 +157,7 @@ type Sandbox struct {
 
 	user   int
 	binary string
+	client *grpc.ClientConn
 	mutex  sync.Mutex
 	link   net.Conn
 }
@@ -197,9 +216,12 @@ func New(t testing.TB, options Options) *Sandbox {
 		return connection, err
 	}
 	client, err := grpc.NewClient("passthrough:agent", grpc.WithContextDialer(dial),
+		// As the executor's, and fixed: by default it grows with what a busy machine makes of the link.
+		grpc.WithInitialWindowSize(windowBytes), grpc.WithInitialConnWindowSize(windowBytes),
 		grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithDefaultCallOptions(grpc.WaitForReady(true)))
 	Must(t, err)
 	t.Cleanup(func() { _ = client.Close() })
+	s.client = client
 	s.Control, s.Process = pb.NewControlServiceClient(client), pb.NewProcessServiceClient(client)
 	s.Files, s.Tunnel = pb.NewFilesystemServiceClient(client), pb.NewTunnelServiceClient(client)
 	s.Cells = pb.NewCellServiceClient(client)
@@ -229,6 +251,9 @@ func (s *Sandbox) launch(mode string, options Options) {
 	command := exec.Command(s.binary)
 	command.Env = append(os.Environ(), stageVariable+"=confine", modeVariable+"="+mode, socketVariable+"="+s.Socket,
 		userVariable+"="+strconv.Itoa(s.user))
+	if options.Pod {
+		command.Env = append(command.Env, podVariable+"=1")
+	}
 	command.ExtraFiles = []*os.File{gateEnd}
 	command.Stderr = os.Stderr
 	command.SysProcAttr = &syscall.SysProcAttr{
@@ -319,11 +344,17 @@ func socketPair() (ours net.Conn, theirs *os.File, err error) {
 	return ours, os.NewFile(uintptr(fds[1]), "streams"), err
 }
 
-// DropLink closes the connection, as an executor's end does.
+// DropLink closes the connection, as an executor's end does, and waits until the client has noticed: a call that it began before
+// would end with that connection, and not wait for the next.
 func (s *Sandbox) DropLink() {
+	s.T.Helper()
 	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	_ = s.link.Close()
+	err := s.link.Close()
+	s.mutex.Unlock()
+	Must(s.T, err)
+	if !s.client.WaitForStateChange(s.Context(10*time.Second), connectivity.Ready) {
+		s.T.Fatal("the client did not notice that its connection was closed")
+	}
 }
 
 // Context ends after the timeout, and with the test.

@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -29,9 +30,12 @@ func emptyOpen(directory *os.File, at string, depth int) error {
 		if _, err := directory.Seek(0, 0); err != nil {
 			return err
 		}
-		names, _ := directory.Readdirnames(namesAtATime)
-		if len(names) == 0 {
+		names, err := directory.Readdirnames(namesAtATime)
+		if err == io.EOF {
 			return nil
+		}
+		if err != nil {
+			return &os.PathError{Op: "empty", Path: at, Err: err}
 		}
 		for _, name := range names {
 			if err := remove(directory, name, depth); err != nil {

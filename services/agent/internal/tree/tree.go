@@ -2,6 +2,7 @@ package tree
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path"
 
@@ -75,9 +76,11 @@ func (t *Tree) addDirectory(parent int, name, at string, depth int) error {
 				return err
 			}
 		}
-		if err != nil || len(names) == 0 {
-			// The end: os.File says io.EOF.
+		if err == io.EOF {
 			return nil
+		}
+		if err != nil {
+			return &os.PathError{Op: "keep", Path: at, Err: err}
 		}
 	}
 }

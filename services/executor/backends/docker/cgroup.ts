@@ -76,18 +76,18 @@ function version2(directory: string): ControlGroup {
       // Since Linux 6.12 a write resets the peak for readers of the same open file alone.
       const file = await open(join(directory, 'memory.peak'), 'r+').catch(() => undefined);
       if (!file) return undefined;
+      const pageCache = () => pageCacheOf(readFileSync(join(directory, 'memory.stat'), 'utf8'), 'file', 'shmem');
       try {
         await file.write('0', 0);
+        const read = withoutEarlier(pageCache, async () => {
+          const { bytesRead, buffer } = await file.read(Buffer.alloc(32), 0, 32, 0);
+          return buffer.toString('latin1', 0, bytesRead);
+        });
+        return { read, [Symbol.asyncDispose]: () => file.close() };
       } catch {
         await file.close();
         return undefined;
       }
-      const pageCache = () => pageCacheOf(readFileSync(join(directory, 'memory.stat'), 'utf8'), 'file', 'shmem');
-      const read = withoutEarlier(pageCache, async () => {
-        const { bytesRead, buffer } = await file.read(Buffer.alloc(32), 0, 32, 0);
-        return buffer.toString('latin1', 0, bytesRead);
-      });
-      return { read, [Symbol.asyncDispose]: () => file.close() };
     },
   };
 }

@@ -43,7 +43,8 @@ export async function openInstanceUsers(
   const nextFree = createTurns(userIds, IDS_PER_INSTANCE);
   return {
     take(instanceId) {
-      const user = nextFree(new Set(users.values()));
+      // A range that was moved may begin between the two ids of an earlier instance.
+      const user = nextFree(new Set([...users.values()].flatMap((each) => [each - 1, each, each + 1])));
       users.set(instanceId, user);
       return user;
     },

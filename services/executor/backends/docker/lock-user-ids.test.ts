@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -37,7 +37,17 @@ test('what a refused one had begun to lock is free', async () => {
   await using _other = await lock(4_950, 50);
 });
 
-test('a range that nobody holds any more is free', async () => {
-  await writeFile(join(directory, '5000-100'), '');
+test('a range that nobody holds any more is free, and nothing is left of it', async () => {
+  await writeFile(join(directory, '5000-100-0123456789abcdef'), '');
   await using _held = await lock(5_050, 100);
+  expect(await readdir(directory)).toEqual([expect.stringMatching(/^5050-100-/)]);
+});
+
+test('of two that ask at the same time for the same range, not both get it', async () => {
+  for (let round = 0; round < 50; round++) {
+    await using held = new AsyncDisposableStack();
+    const got = await Promise.allSettled([lock(5_000, 100), lock(5_000, 100)]);
+    for (const each of got) if (each.status === 'fulfilled') held.use(each.value);
+    expect(got.map(({ status }) => status)).toContain('rejected');
+  }
 });

@@ -1,30 +1,22 @@
-import { mkdir, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { isHeld, listenAlone } from '#libs/lock-directory.ts';
+import { mkdir } from 'node:fs/promises';
+import { listenAlone } from '#libs/lock-directory.ts';
 import { describeUserIds, overlap, type UserIds } from '#libs/user-ids.ts';
 
 /** A socket for each range of the host. Executors in containers share it by a mount. */
 export const LOCKS = '/run/drydock/user-ids';
-const NAME = /^(\d+)-(\d+)$/;
+const NAME = /^(\d+)-(\d+)(-[0-9a-f]+)?$/;
 
 /**
  * Locks a range of ids on this host until disposed, or until this process ends. Throws if another process has locked one that
- * overlaps it.
+ * overlaps it, or is about to.
  */
 export async function lockUserIds(range: UserIds, directory = LOCKS): Promise<AsyncDisposable> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  await using own = new AsyncDisposableStack();
-  // First its own, then the others': of two that start at the same time, each sees the other.
-  const name = `${range.first}-${range.count}`;
-  const lock = await listenAlone(join(directory, name));
-  if (!lock) throw taken(range, range);
-  own.use(lock);
-  for (const each of await readdir(directory)) {
-    const [, first, count] = NAME.exec(each) ?? [];
+  return listenAlone(directory, `${range.first}-${range.count}`, (name) => {
+    const [, first, count] = NAME.exec(name) ?? [];
     const other = { first: Number(first), count: Number(count) };
-    if (each !== name && overlap(range, other) && (await isHeld(join(directory, each)))) throw taken(range, other);
-  }
-  return own.move();
+    return overlap(range, other) ? taken(range, other) : undefined;
+  });
 }
 
 function taken(range: UserIds, other: UserIds): Error {

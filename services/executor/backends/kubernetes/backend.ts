@@ -55,6 +55,8 @@ export type KubernetesOptions = {
   maxInstances: number;
   /** Each pod is tested for whether it reaches forbidden addresses. */
   isolated: boolean;
+  /** Ends a wait for policies while the backend opens: its reason is thrown. */
+  signal: AbortSignal;
   log: Logger;
 };
 
@@ -66,6 +68,7 @@ type Parts = InstancePods & {
   changesLimits: boolean;
   peers: Peers;
   notes: Notes;
+  opened: AsyncDisposableStack;
 };
 
 /** Instances as pods of a cluster, each linked by one exec stream. */
@@ -74,7 +77,7 @@ export async function createKubernetesBackend(options: KubernetesOptions): Promi
   const config = loadConfig(options.kubeconfig);
   const version = config.makeApiClient(VersionApi);
   const parts = await openParts(config, options);
-  const { api, pods, namespaceOf, notes, peers, namespaces, changesLimits } = parts;
+  const { api, pods, namespaceOf, changesLimits, opened } = parts;
   return {
     capabilities: { hostsCells: false, changesLimits, measuresPeak: false, isOneHost: false },
     cluster: clusterOf(parts, options.isolated),
@@ -96,34 +99,35 @@ export async function createKubernetesBackend(options: KubernetesOptions): Promi
     },
     watch: (watcher) => watch(parts, watcher),
     ping: async () => void (await version.getCode()),
-    async [Symbol.asyncDispose]() {
-      for (const part of [notes, peers, namespaces, pods]) await part[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }
 
 async function openParts(config: KubeConfig, options: KubernetesOptions): Promise<Parts> {
-  const { executorId, namespacePrefix: environment, agentImage, cpuOvercommit, role, log } = options;
+  const { executorId, namespacePrefix: environment, agentImage, cpuOvercommit, role, signal, log } = options;
+  await using opened = new AsyncDisposableStack();
   const api = config.makeApiClient(CoreV1Api);
   const namespaceOf = new Map<string, string>();
-  const pods = followPods(config, { api, log });
+  const pods = opened.use(followPods(config, { api, log }));
   const users = createPodUsers({ ...options, pods });
-  const namespaces = await openNamespaces({ config, environment, role, idleMs: options.namespaceIdleMs, pods, log });
+  const idleMs = options.namespaceIdleMs;
+  const namespaces = opened.use(await openNamespaces({ config, environment, role, idleMs, pods, signal, log }));
   const shared = sharedNamespaceOf(environment);
   const service = await api.readNamespacedService({ namespace: 'default', name: 'kubernetes' });
   const id = (await api.readNamespace({ name: shared })).metadata?.uid ?? '';
   const changesLimits = await canResize(api);
-  const notes = createNotes({ api, namespaceOf, log });
-  const peers = await joinPeers({
+  const joined = await joinPeers({
     api: config.makeApiClient(CoordinationV1Api),
     namespace: shared,
     executorId,
     isEmpty: () => namespaceOf.size === 0,
     log,
   });
+  const peers = opened.use(joined);
+  const notes = opened.use(createNotes({ api, namespaceOf, log }));
   const placement = { executorId, agentImage, cpuOvercommit };
   const own = { api, pods, namespaces, shared, namespaceOf, deleting: new Set<string>(), placement, users, log };
-  return { ...own, id, service, changesLimits, notes, peers };
+  return { ...own, id, service, changesLimits, notes, peers, opened: opened.move() };
 }
 
 function clusterOf(parts: Parts, isolated: boolean): Cluster {

@@ -1,16 +1,20 @@
-import { setTimeout as pause } from 'node:timers/promises';
-import { type KubernetesObject, type KubernetesObjectApi, PatchStrategy } from '@kubernetes/client-node';
+import { type KubernetesObject, type KubernetesObjectApi, PatchStrategy, type V1Pod } from '@kubernetes/client-node';
+import { pause } from '#libs/lifecycle.ts';
 import type { Logger } from '#libs/log.ts';
 import { hasCode } from './api-errors.ts';
-import { bindingOf, ENVIRONMENT_LABEL, FIELD_MANAGER, type NamespacePlan } from './namespace.ts';
+import { bindingOf, ENVIRONMENT_LABEL, FIELD_MANAGER, type NamespacePlan, sharedNamespaceOf } from './namespace.ts';
+import { CONTAINER, SERVICE_ACCOUNT } from './pod.ts';
 
 const POLL_MS = 500;
+// A user of the node, and of no sandbox.
+const FOREIGN_USER = 1_000;
 
 export type ConfinementOptions = {
-  objects: KubernetesObjectApi;
+  objects: Pick<KubernetesObjectApi, 'create' | 'patch'>;
   /** Prefix of the names of this environment's namespaces. */
   environment: string;
-  binding: NonNullable<NamespacePlan['binding']>;
+  /** Ends the wait: its reason is thrown. */
+  signal: AbortSignal;
   log: Logger;
 };
 
@@ -19,7 +23,10 @@ export type ConfinementOptions = {
  * in one. Both are tried without effect. Helm installs admission policies after pods, and no tenant may get a sandbox before they
  * hold. Errors: those of the API server.
  */
-export async function untilConfined({ objects, environment, binding, log }: ConfinementOptions): Promise<void> {
+export async function untilConfined(
+  options: ConfinementOptions & { binding: NonNullable<NamespacePlan['binding']> },
+): Promise<void> {
+  const { objects, environment, binding } = options;
   const attempts = [
     {
       apiVersion: 'v1',
@@ -28,16 +35,56 @@ export async function untilConfined({ objects, environment, binding, log }: Conf
     },
     bindingOf('default', binding),
   ];
-  const isAllowed = (object: KubernetesObject) =>
-    objects.patch(object, undefined, 'All', FIELD_MANAGER, true, PatchStrategy.ServerSideApply).then(
+  const apply = (object: KubernetesObject) =>
+    objects.patch(object, undefined, 'All', FIELD_MANAGER, true, PatchStrategy.ServerSideApply);
+  await untilRefused(options, () => attempts.map(apply));
+}
+
+/** Waits in the same way until it is refused a pod in the shared namespace, which exists, with a user that is no sandbox's. */
+export async function untilPodsConfined(options: ConfinementOptions): Promise<void> {
+  const { objects, environment } = options;
+  const pod = foreignPod(`${environment}-unconfined`, sharedNamespaceOf(environment));
+  await untilRefused(options, () => [objects.create(pod, undefined, 'All', FIELD_MANAGER)]);
+}
+
+async function untilRefused({ signal, log }: ConfinementOptions, attempt: () => Promise<unknown>[]): Promise<void> {
+  const isAllowed = (attempted: Promise<unknown>) =>
+    attempted.then(
       () => true,
       (error) => {
         if (!hasCode(error, 403)) throw error;
         return false;
       },
     );
-  for (let tries = 0; (await Promise.all(attempts.map(isAllowed))).includes(true); tries++) {
+  for (let tries = 0; (await Promise.all(attempt().map(isAllowed))).includes(true); tries++) {
     if (tries === 0) log.warn('no admission policies confine this executor yet; waiting for those of the chart');
-    await pause(POLL_MS);
+    await pause(POLL_MS, signal);
+    signal.throwIfAborted();
   }
+}
+
+/** It passes Pod Security `restricted`, which would refuse it for another reason. */
+function foreignPod(name: string, namespace: string): V1Pod & KubernetesObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace },
+    spec: {
+      serviceAccountName: SERVICE_ACCOUNT,
+      automountServiceAccountToken: false,
+      securityContext: {
+        runAsNonRoot: true,
+        runAsUser: FOREIGN_USER,
+        runAsGroup: FOREIGN_USER,
+        seccompProfile: { type: 'RuntimeDefault' },
+      },
+      containers: [
+        {
+          name: CONTAINER,
+          image: name,
+          securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+        },
+      ],
+    },
+  };
 }

@@ -7,12 +7,13 @@ import { hasCode, refusalOf } from './api-errors.ts';
 import type { Namespaces } from './namespaces.ts';
 import { noteOn } from './notes.ts';
 import { EXECUTOR_LABEL, INSTANCE_LABEL, nameOf, type Placement, podFor } from './pod.ts';
-import { endOf, isRunning, startFailureOf, unschedulable } from './pod-state.ts';
+import { endOf, isRunning, startFailed, startFailureOf, unschedulable } from './pod-state.ts';
 import type { PodUsers } from './pod-users.ts';
 import { listPods, type Pods } from './pods.ts';
 
 const START_MS = 20_000;
 const DELETE_MS = 30_000;
+const LATE = 'its pod did not start in time';
 
 /** The pods of this executor's instances. */
 export type InstancePods = {
@@ -80,8 +81,11 @@ async function untilRunning(
   const outcome = (pod: V1Pod | undefined) => pod && (isRunning(pod) ? 'running' : startFailureOf(pod));
   const result = await own.pods.until(name, outcome, limit).catch(async (error) => {
     if (signal.aborted) throw error;
-    // A watch that lags may not have told yet why it is late.
-    return lateBecause(template, await readPod(own, instanceId));
+    // A watch that lags may not have told yet that it runs, or why it is late.
+    const pod = await readPod(own, instanceId).catch((cause) => {
+      throw startFailed(template, LATE, cause);
+    });
+    return outcome(pod) ?? lateBecause(template, pod);
   });
   if (result !== 'running') throw result;
 }
@@ -162,7 +166,5 @@ function lateBecause(template: string, pod: V1Pod): DrydockError {
   const why = unschedulable(pod);
   if (why)
     return new DrydockError('NO_CAPACITY', `the cluster has no room for a sandbox: ${why}`, { retryAfterMs: 2_000 });
-  return new DrydockError('SANDBOX_START_FAILED', `template ${template}: its pod did not start in time`, {
-    retryAfterMs: 1_000,
-  });
+  return startFailed(template, LATE);
 }

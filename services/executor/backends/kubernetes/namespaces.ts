@@ -11,7 +11,7 @@ import { every } from '#libs/lifecycle.ts';
 import type { Logger } from '#libs/log.ts';
 import { eachOf } from '../each-of.ts';
 import { hasCode, isTerminating, messageOf } from './api-errors.ts';
-import { untilConfined } from './confinement.ts';
+import { untilConfined, untilPodsConfined } from './confinement.ts';
 import {
   ENVIRONMENT_LABEL,
   FIELD_MANAGER,
@@ -40,6 +40,8 @@ export type NamespacesOptions = {
   /** How long an organisation's empty namespace is kept. */
   idleMs: number;
   pods: Pods;
+  /** Ends a wait for policies: its reason is thrown. */
+  signal: AbortSignal;
   log: Logger;
 };
 
@@ -73,7 +75,7 @@ type State = NamespacesOptions & {
  * confine it. Errors: those of the API server.
  */
 export async function openNamespaces(options: NamespacesOptions): Promise<Namespaces> {
-  const { config, environment, role, log } = options;
+  const { config, environment, role, signal, log } = options;
   const state: State = {
     ...options,
     api: config.makeApiClient(CoreV1Api),
@@ -84,8 +86,10 @@ export async function openNamespaces(options: NamespacesOptions): Promise<Namesp
     kept: new Map(),
   };
   const { objects, binding } = state;
-  if (binding) await untilConfined({ objects, environment, binding, log });
+  const confinement = { objects, environment, signal, log };
+  if (binding) await untilConfined({ ...confinement, binding });
   await use(state, null);
+  if (binding) await untilPodsConfined(confinement);
   const periodic = every(KEEP_INTERVAL_MS, log, () => keepAll(state));
   return {
     of: (owner) => use(state, owner),

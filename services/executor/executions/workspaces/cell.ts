@@ -9,7 +9,15 @@ import type { Backend } from '../../backends/backend.ts';
 import { cellSizes } from '../../backends/file-systems.ts';
 import { tenantOf } from '../../backends/tenant.ts';
 import type { CellHost, CellHosts } from '../cell-hosts.ts';
-import { limitControls, PIECE_BYTES, piecesOf, type StepEvent, type Workspace, writeFailureOf } from './workspace.ts';
+import {
+  limitControls,
+  PIECE_BYTES,
+  piecesOf,
+  type StepEvent,
+  tellFailure,
+  type Workspace,
+  writeFailureOf,
+} from './workspace.ts';
 
 const ATTEMPTS = 3;
 const NOTHING = Buffer.alloc(0);
@@ -37,7 +45,7 @@ export async function openCellWorkspace(
 }
 
 async function workspaceIn(host: CellHost, { limits }: SandboxSpec, dependencies: Dependencies): Promise<Workspace> {
-  const { cellHosts, backend } = dependencies;
+  const { cellHosts, backend, log } = dependencies;
   const ended = host.lifetime.signal;
   const controls = limitControls(backend, host.instance.id, host);
   if (!(await controls.limit(limits!))) throw new Error('too much memory is in use before anything runs');
@@ -61,7 +69,8 @@ async function workspaceIn(host: CellHost, { limits }: SandboxSpec, dependencies
       }
     },
     keep: (signal) => ask(cell, { $case: 'keep', value: {} }, 'kept', signal, ended),
-    renew: (signal) => ask(cell, { $case: 'renew', value: {} }, 'opened', signal, ended),
+    renew: (signal) =>
+      tellFailure(log, host.instance.id, ask(cell, { $case: 'renew', value: {} }, 'opened', signal, ended)),
     start: (command, stdin, signal) => start(cell, command, stdin, signal, ended),
     vacate: leave,
     [Symbol.asyncDispose]: leave,

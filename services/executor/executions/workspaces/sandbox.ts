@@ -3,7 +3,7 @@ import type { Logger } from '#libs/log.ts';
 import type { StartRequest, WriteRequest } from '#proto/drydock/agent/v1/agent.ts';
 import type { SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
 import type { SourceFile } from '#proto/drydock/v1/execution.ts';
-import { isSilence, noAnswer } from '../../agent/errors.ts';
+import { fromAgent, isSilence, noAnswer } from '../../agent/errors.ts';
 import { startProcess } from '../../agent/processes.ts';
 import type { Backend } from '../../backends/backend.ts';
 import type { Sandbox, Sandboxes } from '../../sandboxes/sandboxes.ts';
@@ -13,6 +13,7 @@ import {
   PROGRAM_DIRECTORY,
   piecesOf,
   type StepEvent,
+  tellFailure,
   type Workspace,
   writeFailureOf,
 } from './workspace.ts';
@@ -45,12 +46,9 @@ export async function openSandboxWorkspace(
     ended,
     ...limitControls(backend, instance.id, { limits }),
     write: (files, signal) => writeFiles(sandbox, files, signal),
-    async keep(signal) {
-      await control.keep({}, { signal, deadlineMs: AGENT_DEADLINE_MS });
-    },
-    async renew(signal) {
-      await control.renew({}, { signal, deadlineMs: AGENT_DEADLINE_MS });
-    },
+    keep: (signal) => ask(control.keep({}, { signal, deadlineMs: AGENT_DEADLINE_MS }), ended),
+    renew: (signal) =>
+      tellFailure(log, instance.id, ask(control.renew({}, { signal, deadlineMs: AGENT_DEADLINE_MS }), ended)),
     start: (command, stdin, signal) => start(sandbox, command, stdin, signal),
     vacate: destroy,
     async [Symbol.asyncDispose]() {
@@ -58,6 +56,14 @@ export async function openSandboxWorkspace(
       void destroy();
     },
   };
+}
+
+async function ask(call: Promise<unknown>, ended: AbortSignal): Promise<void> {
+  try {
+    await call;
+  } catch (error) {
+    throw isSilence(error) ? error : await fromAgent(error, ended);
+  }
 }
 
 async function writeFiles({ instance, lifetime }: Sandbox, files: SourceFile[], signal: AbortSignal): Promise<void> {

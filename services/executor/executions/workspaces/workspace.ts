@@ -1,5 +1,6 @@
 import type { SandboxLimits } from '#libs/catalog/catalog.ts';
 import { DrydockError, hasReason } from '#libs/errors.ts';
+import type { Logger } from '#libs/log.ts';
 import type { RunResponse, StartRequest } from '#proto/drydock/agent/v1/agent.ts';
 import type { SourceFile } from '#proto/drydock/v1/execution.ts';
 import { fromAgent } from '../../agent/errors.ts';
@@ -64,6 +65,16 @@ export function limitControls(
 function noOtherLimits(): DrydockError {
   const advice = 'give the compiler, the program and every case the same memory, processes and CPUs';
   return new DrydockError('NOT_IMPLEMENTED', `limits of a running sandbox cannot be changed here: ${advice}`);
+}
+
+/** Logs why a renewal failed: its caller goes on in another workspace, whatever the reason. */
+export async function tellFailure(log: Logger, instanceId: string, renewal: Promise<void>): Promise<void> {
+  try {
+    await renewal;
+  } catch (error) {
+    log.warn({ err: error, instanceId }, 'failed to renew a workspace; another one is opened');
+    throw error;
+  }
 }
 
 /** The error if files cannot be written. No program has run yet, so the scheduler may try again elsewhere. */
