@@ -53,7 +53,7 @@ export class Drydock implements Disposable {
     return this.executions.run({ ...program, language, source }, callOptions);
   }
 
-  /** Ends the connection with all that is under way on it. */
+  /** Ends the connection with all that is under way on it. That, and every later call, fails with ClientClosedError. */
   close(): void {
     this.#connection.close();
   }
