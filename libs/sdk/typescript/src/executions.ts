@@ -8,6 +8,7 @@ import {
 import { CALL_OPTIONS, newRequestId, refuseOthers } from './options.ts';
 import { Paged } from './paged.ts';
 import { type Execution, type Program, toExecution, toRequest } from './programs.ts';
+import { createBreaks } from './retries.ts';
 
 const [RUN, STREAM, SUBMIT, BATCH, GET, LIST, CANCEL, WATCH, OUTPUT] = [
   method(ExecutionServiceDefinition, 'runCode'),
@@ -20,8 +21,6 @@ const [RUN, STREAM, SUBMIT, BATCH, GET, LIST, CANCEL, WATCH, OUTPUT] = [
   method(ExecutionServiceDefinition, 'watchExecution'),
   method(ExecutionServiceDefinition, 'readExecutionOutput'),
 ];
-/** Of WatchExecution, one after the other without a message. */
-const MAX_BREAKS = 10;
 
 /** A program for the queue. */
 export type Submission = Program & {
@@ -148,19 +147,20 @@ export class Job {
   /** The execution now and after each change of its state, until it has ended. A stream that breaks is begun again. */
   async *watch(options: CallOptions = {}): AsyncGenerator<Execution, void, undefined> {
     refuseOthers(options, CALL_OPTIONS);
+    const breaks = createBreaks(options.signal);
     let seen = '';
-    for (let breaks = 0; ; ) {
+    for (;;) {
       try {
         for await (const message of this.#watchOnce(options)) {
-          breaks = 0;
           const state = `${message.state} ${message.attempts}`;
-          if (state !== seen) yield toExecution(message);
+          if (state === seen) continue;
           seen = state;
+          breaks.reset();
+          yield toExecution(message);
         }
         return;
       } catch (error) {
-        breaks += 1;
-        if (!(error instanceof UnavailableError) || breaks > MAX_BREAKS) throw error;
+        await breaks.wait(error);
       }
     }
   }
