@@ -1,5 +1,5 @@
 import { type CallOptions, type Connection, method, UNLIMITED } from './connection.ts';
-import { DrydockError, InvalidArgumentError, NotFoundError, UnavailableError } from './errors.ts';
+import { type DrydockError, NotFoundError, UnavailableError } from './errors.ts';
 import {
   type BatchSubmitResult,
   type Execution as ExecutionMessage,
@@ -9,6 +9,7 @@ import { CALL_OPTIONS, newRequestId, refuseOthers } from './options.ts';
 import { Paged } from './paged.ts';
 import { type Execution, type Program, toExecution, toRequest } from './programs.ts';
 import { createBreaks } from './retries.ts';
+import { classOf } from './status.ts';
 
 const [RUN, STREAM, SUBMIT, BATCH, GET, LIST, CANCEL, WATCH, OUTPUT] = [
   method(ExecutionServiceDefinition, 'runCode'),
@@ -77,7 +78,7 @@ export class Executions {
     return new Job(this.#connection, execution!.id);
   }
 
-  /** Puts up to 1,000 programs in the queue. Each is taken or refused by itself: the answer has a Job or an error for each. */
+  /** Puts up to 1,000 programs in the queue. Each is taken or refused by itself: the answer has a Job or an error, as `submit` throws, for each. */
   async batch(submissions: readonly Submission[], options: CallOptions = {}): Promise<(Job | DrydockError)[]> {
     refuseOthers(options, CALL_OPTIONS);
     const requests = submissions.map(toSubmission);
@@ -108,8 +109,7 @@ export class Executions {
   #member({ result }: BatchSubmitResult): Job | DrydockError {
     if (result?.$case === 'execution') return new Job(this.#connection, result.value.id);
     const { reason = 'INTERNAL', message = 'refused', fieldViolations = [] } = result?.value ?? {};
-    const errorClass = reason === 'INVALID_FIELD' ? InvalidArgumentError : DrydockError;
-    return new errorClass(message, { reason, fieldViolations });
+    return new (classOf(reason))(message, { reason, fieldViolations });
   }
 }
 
