@@ -1,6 +1,6 @@
 import { EventEmitter, getEventListeners, once } from 'node:events';
 import { type ServerUnaryCall, type ServerWritableStream, status } from '@grpc/grpc-js';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { Commands } from './commands.ts';
 import { InvalidArgumentError, OutputLostError, TimeoutError } from './errors.ts';
 import type {
@@ -87,6 +87,23 @@ test('a signal that comes before the command has started kills it as soon as it 
   await expect(starting).rejects.toThrow('enough');
   expect(platform.killed).toEqual(KILLED);
   expect(getEventListeners(ending.signal, 'abort')).toEqual([]);
+});
+
+test('a start that does not come about is awaited for 10 s after its signal', async () => {
+  using platform = await given(() => {});
+  const ending = new AbortController();
+  const starting = platform.commands.start('sleep 60', { signal: ending.signal }).catch((error: unknown) => error);
+  await once(platform.events, 'start');
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  try {
+    ending.abort(new Error('enough'));
+    expect(await Promise.race([starting, vi.advanceTimersByTimeAsync(9_900).then(() => 'awaited')])).toBe('awaited');
+    await vi.advanceTimersByTimeAsync(200);
+  } finally {
+    vi.useRealTimers();
+  }
+  expect(await starting).toMatchObject({ message: 'enough' });
+  expect(platform.killed).toEqual([]);
 });
 
 test('a command that cannot start leaves nothing on its signal', async () => {
