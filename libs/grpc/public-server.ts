@@ -61,8 +61,8 @@ export type PublicServer = {
 
 /**
  * Serves gRPC to callers who are not known: each call is admitted by its metadata alone, before a byte of a message is
- * read, and messages stay bytes. Health and reflection are open to everybody. Disposing turns health to NOT_SERVING,
- * lets calls end for 10 s and then cancels them.
+ * read, and messages stay bytes. Health and reflection are open to everybody. Disposing turns health to NOT_SERVING, sends
+ * GOAWAY, closes what is injected from then on, lets calls end for 10 s and then cancels them.
  */
 export function createPublicServer(options: PublicServerOptions): PublicServer {
   const { log, onUse = () => {} } = options;
@@ -102,8 +102,11 @@ export function createPublicServer(options: PublicServerOptions): PublicServer {
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   keepRepeatedCredentials(server);
 
+  let stopping = false;
   return {
     inject(socket) {
+      // The shutdown would not know of it, and wait for its end without telling it.
+      if (stopping) return void socket.destroy();
       const peer = peerOf(socket);
       const firstCall = setTimeout(() => socket.destroy(), patience.firstCallMs);
       connections.set(peer, { socket, firstCall, resets: createAllowance(RESETS), streams: new Set() });
@@ -118,6 +121,7 @@ export function createPublicServer(options: PublicServerOptions): PublicServer {
       return [...streams].reduce((bytes, stream) => bytes + waitingIn(stream), 0);
     },
     async [Symbol.asyncDispose]() {
+      stopping = true;
       open.stopping();
       injector.drain(DRAIN_MS);
       const force = setTimeout(() => {

@@ -293,6 +293,20 @@ test('a gateway that stops ends connections without a call at once, of either pr
   agent.destroy();
 });
 
+test('a gateway that stops takes no more connections of gRPC', async () => {
+  await using ports = await open();
+  const agent = new Agent({ keepAlive: true });
+  // While clients of HTTP are told, its port is open.
+  await get(ports.httpPort, agent);
+  const began = performance.now();
+  const stopped = ports.stop();
+  const session = connectHttp2(`http://127.0.0.1:${ports.httpPort}`).on('error', () => {});
+  await once(session, 'close');
+  await stopped;
+  expect(performance.now() - began).toBeLessThan(5_000);
+  agent.destroy();
+});
+
 test('of calls that go on while gateways are replaced none is dropped, over gRPC and HTTP', async () => {
   const forward: Forward = async () => {
     await new Promise((resolve) => setTimeout(resolve, 3));

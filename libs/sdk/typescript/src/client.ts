@@ -7,11 +7,14 @@ import { ApiKeys, Organizations, Templates, Webhooks } from './resources.ts';
 import { Sandboxes } from './sandbox.ts';
 
 export type DrydockOptions = ConnectionOptions & {
-  /** Where the platform is. Default: `DRYDOCK_URL`, the profile's, `http://127.0.0.1:8080`. `https:` means TLS. */
+  /**
+   * Where the platform is. `https:` means TLS. Default: that of a `profile` that is given, `DRYDOCK_URL`, that of the profile of the
+   * environment, `http://127.0.0.1:8080`.
+   */
   url?: string;
-  /** An API key, which is exchanged for tokens, or a token. Default: `DRYDOCK_API_KEY`, the profile's. */
+  /** An API key, which is exchanged for tokens, or a token. Default: as of `url`, with `DRYDOCK_API_KEY`. */
   apiKey?: string;
-  /** Of `~/.config/drydock/config.toml`. Default: `DRYDOCK_PROFILE`, `default`. */
+  /** Of `~/.config/drydock/config.toml`; it must be there. Default: `DRYDOCK_PROFILE`, `default`, which the environment wins over. */
   profile?: string;
 };
 
@@ -53,7 +56,7 @@ export class Drydock implements Disposable {
     return this.executions.run({ ...program, language, source }, callOptions);
   }
 
-  /** Ends the connection with all that is under way on it. */
+  /** Ends the connection with all that is under way on it. That, and every later call, fails with ClientClosedError. */
   close(): void {
     this.#connection.close();
   }

@@ -3,6 +3,7 @@ import { ConflictError, DrydockError, NotFoundError } from './errors.ts';
 import {
   type ProcessExited,
   ProcessServiceDefinition,
+  type SignalProcessRequest,
   type StartProcessResponse,
   WriteProcessInputRequest,
 } from './generated/drydock/v1/process.ts';
@@ -12,7 +13,8 @@ import { follow, type Offset, type OutputEvent, type ProcessEvent } from './proc
 const SIGNAL = method(ProcessServiceDefinition, 'signalProcess');
 const INPUT = method(ProcessServiceDefinition, 'writeProcessInput');
 const RESIZE = method(ProcessServiceDefinition, 'resizeProcess');
-const KILL_MS = 10_000;
+/** How long a signal may take, also one to a command that has not started yet. */
+export const KILL_MS = 10_000;
 /** Bytes that one call takes. */
 const MAX_INPUT_BYTES = 512 * 1024;
 const DEFAULT_KEPT_BYTES = 16 * 1024 * 1024;
@@ -46,10 +48,14 @@ export class CommandExitError extends DrydockError {
   }
 }
 
+/**
+ * Hear output as it is read. One that throws ends the reading, and its reader gets what it threw; a command that was started here,
+ * and not joined, is killed.
+ */
 export type Listeners = {
   onStdout?: (text: string, event: OutputEvent) => void;
   onStderr?: (text: string, event: OutputEvent) => void;
-  /** Bytes of each output that the result keeps, from its start. Default 16 MiB. */
+  /** Bytes of each output that the result keeps, from its start. Default 16 MiB (16,777,216). */
   keptBytes?: number;
 };
 
@@ -83,6 +89,14 @@ export class CommandHandle implements AsyncIterable<CommandEvent> {
   readonly #options: HandleOptions;
   readonly #events: AsyncGenerator<ProcessEvent, void, undefined>;
   readonly #kept: Record<'stdout' | 'stderr', Kept>;
+  readonly #killer = () => {
+    // Its failure adds nothing to the reason of the end.
+    this.#killed = this.kill().then(
+      () => {},
+      () => {},
+    );
+  };
+  #killed: Promise<void> | undefined;
   #result: CommandResult | undefined;
   #waiting: Promise<CommandResult> | undefined;
 
@@ -94,6 +108,8 @@ export class CommandHandle implements AsyncIterable<CommandEvent> {
     this.#options = options;
     this.#kept = { stdout: new Kept(keptBytes), stderr: new Kept(keptBytes) };
     this.#events = this.#read(follow({ connection, sandboxId, processId: id, signal: ending, offset, any }, first));
+    // Whether or not somebody reads.
+    if (options.kills) ending.addEventListener('abort', this.#killer, { once: true });
     this.stdin = { write: (data) => this.#input(data, false), close: () => this.#input('', true) };
   }
 
@@ -110,7 +126,13 @@ export class CommandHandle implements AsyncIterable<CommandEvent> {
       }
       this.#kept[event.type].add(event.data);
       const listener = event.type === 'stdout' ? this.#options.onStdout : this.#options.onStderr;
-      listener?.(event.text, event);
+      try {
+        listener?.(event.text, event);
+      } catch (error) {
+        if (this.#options.kills) this.#killer();
+        await this.#events.return();
+        throw error;
+      }
       yield event;
     }
   }
@@ -126,17 +148,7 @@ export class CommandHandle implements AsyncIterable<CommandEvent> {
   /** Sends a signal; SIGKILL ends the command with everything that it started. Tells whether it still ran. */
   async kill(signal = 'SIGKILL'): Promise<boolean> {
     const { connection, sandboxId } = this.#options;
-    const request = { sandboxId, processId: this.id, signal };
-    const repeatable = signal === 'SIGKILL';
-    try {
-      await connection.unary(SIGNAL, request, { requestTimeoutMs: KILL_MS }, { repeatable });
-      return true;
-    } catch (error) {
-      const ended =
-        error instanceof NotFoundError || (error instanceof ConflictError && error.reason === 'PROCESS_ENDED');
-      if (!ended) throw error;
-      return false;
-    }
+    return signalProcess(connection, { sandboxId, processId: this.id, signal });
   }
 
   /** Changes the size of its terminal. */
@@ -147,19 +159,13 @@ export class CommandHandle implements AsyncIterable<CommandEvent> {
   }
 
   async *#read(events: AsyncIterable<ProcessEvent>): AsyncGenerator<ProcessEvent, void, undefined> {
-    const { ending, kills, onEnd = () => {} } = this.#options;
-    let killed: Promise<unknown> | undefined;
-    const kill = () => {
-      // Its failure adds nothing to the reason of the end.
-      killed = this.kill().catch(() => {});
-    };
-    if (kills) ending.addEventListener('abort', kill, { once: true });
+    const { ending, onEnd = () => {} } = this.#options;
     try {
       yield* events;
     } finally {
-      ending.removeEventListener('abort', kill);
+      ending.removeEventListener('abort', this.#killer);
       onEnd();
-      await killed;
+      await this.#killed;
     }
   }
 
@@ -193,6 +199,20 @@ export class CommandHandle implements AsyncIterable<CommandEvent> {
       usage: used,
       truncated: stdout.truncated || stderr.truncated,
     };
+  }
+}
+
+/** Sends a signal, at the latest after 10 s. Tells whether the process still ran. */
+export async function signalProcess(connection: Connection, request: SignalProcessRequest): Promise<boolean> {
+  const repeatable = request.signal === 'SIGKILL';
+  try {
+    await connection.unary(SIGNAL, request, { requestTimeoutMs: KILL_MS }, { repeatable });
+    return true;
+  } catch (error) {
+    const ended =
+      error instanceof NotFoundError || (error instanceof ConflictError && error.reason === 'PROCESS_ENDED');
+    if (!ended) throw error;
+    return false;
   }
 }
 

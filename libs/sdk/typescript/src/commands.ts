@@ -1,10 +1,11 @@
-import { CommandHandle, type CommandResult, type Listeners } from './command-handle.ts';
+import { CommandHandle, type CommandResult, KILL_MS, type Listeners, signalProcess } from './command-handle.ts';
 import { type CallOptions, type Connection, method } from './connection.ts';
 import { type Duration, readDuration } from './durations.ts';
 import { DrydockError, InvalidArgumentError, NotFoundError, TimeoutError } from './errors.ts';
 import { type Process, ProcessServiceDefinition, StartProcessRequest } from './generated/drydock/v1/process.ts';
 import { CALL_OPTIONS, newRequestId, type ResourceUsage, refuseOthers, toUsage } from './options.ts';
 import type { Offset } from './process-events.ts';
+import { startTimer } from './timers.ts';
 
 const START = method(ProcessServiceDefinition, 'startProcess');
 const LIST = method(ProcessServiceDefinition, 'listProcesses');
@@ -21,10 +22,13 @@ export type StartOptions = Listeners & {
   stdin?: string | Uint8Array;
   /** Keeps standard input open for `handle.stdin`. */
   openStdin?: boolean;
-  /** After it the command is killed, and its reader gets a TimeoutError. Default: none but the sandbox's lifetime. */
+  /**
+   * From its start; then the command is killed, whether or not it is read, and its reader gets a TimeoutError. Default: none but the
+   * sandbox's lifetime.
+   */
   timeout?: Duration | null;
   timeoutMs?: number | null;
-  /** Kills the command; its reader gets the signal's reason. */
+  /** Kills the command, whether or not it is read; its reader gets the signal's reason. */
   signal?: AbortSignal;
 };
 
@@ -103,7 +107,8 @@ export class Commands {
 
   /**
    * Joins a command: replays what is kept of its output, to 1 MiB of each stream, or goes on at `offset`. Aborting `signal` ends
-   * the reading, not the command. Throws NotFoundError; a reader throws OutputLostError where the offset is no longer kept.
+   * the reading, not the command. Throws NotFoundError; a reader throws OutputLostError where the offset, or what comes after what
+   * it has read, is no longer kept.
    */
   async connect(
     id: string,
@@ -155,36 +160,71 @@ export async function startProcess(
   options: Pick<StartOptions, 'timeout' | 'timeoutMs' | 'signal'> & Listeners,
 ): Promise<CommandHandle> {
   const timeoutMs = readDuration(options, 'timeout');
-  const { signal, onStdout, onStderr, keptBytes } = options;
-  signal?.throwIfAborted();
-  const ending = new AbortController();
+  const { onStdout, onStderr, keptBytes } = options;
+  const ending = endingOf(options.signal);
   const message = { ...request, sandboxId, detached: true, requestId: newRequestId() };
-  const events = connection.stream(START, message, { signal: ending.signal }, { repeatable: true });
-  const stop = () => ending.abort(signal?.reason);
-  signal?.addEventListener('abort', stop, { once: true });
-  const first = await events.next();
-  if (first.done || first.value.event?.$case !== 'started') throw new DrydockError('the command did not start');
-  const { processId, pid } = first.value.event.value;
-  const timer =
-    timeoutMs == null
-      ? undefined
-      : setTimeout(() => ending.abort(new TimeoutError(`the command ran longer than ${timeoutMs} ms`)), timeoutMs);
-  return new CommandHandle({
-    ...(onStdout ? { onStdout } : {}),
-    ...(onStderr ? { onStderr } : {}),
-    ...(keptBytes === undefined ? {} : { keptBytes }),
-    connection,
-    sandboxId,
-    id: processId,
-    pid,
-    offset: { stdout: 0, stderr: 0 },
-    any: false,
-    ending: ending.signal,
-    kills: true,
-    first: events,
-    onEnd() {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', stop);
+  const events = connection.stream(START, message, { signal: ending.stream }, { repeatable: true });
+  try {
+    const first = await events.next();
+    if (first.done || first.value.event?.$case !== 'started') throw new DrydockError('the command did not start');
+    const { processId, pid } = first.value.event.value;
+    if (ending.signal.aborted) {
+      await signalProcess(connection, { sandboxId, processId, signal: 'SIGKILL' }).catch(() => {});
+      throw ending.signal.reason;
+    }
+    ending.started(timeoutMs ?? undefined);
+    return new CommandHandle({
+      ...(onStdout ? { onStdout } : {}),
+      ...(onStderr ? { onStderr } : {}),
+      ...(keptBytes === undefined ? {} : { keptBytes }),
+      connection,
+      sandboxId,
+      id: processId,
+      pid,
+      offset: { stdout: 0, stderr: 0 },
+      any: false,
+      ending: ending.signal,
+      kills: true,
+      first: events,
+      onEnd: ending.over,
+    });
+  } catch (error) {
+    ending.over();
+    await events.return();
+    throw error;
+  }
+}
+
+/**
+ * What ends a command: the signal of its caller, or its time once it has `started`. Its stream ends with it, but for one that has
+ * not started yet: whether it will is not known, and only one whose id is known can be killed.
+ */
+function endingOf(given: AbortSignal | undefined) {
+  given?.throwIfAborted();
+  const [ending, stream] = [new AbortController(), new AbortController()];
+  let started = false;
+  let clear = () => {};
+  const end = (reason: unknown) => {
+    clear();
+    if (!started) clear = startTimer(KILL_MS, () => stream.abort(reason));
+    ending.abort(reason);
+    if (started) stream.abort(reason);
+  };
+  const stop = () => end(given!.reason);
+  given?.addEventListener('abort', stop, { once: true });
+  return {
+    signal: ending.signal,
+    stream: stream.signal,
+    started(timeoutMs: number | undefined) {
+      started = true;
+      if (timeoutMs === undefined) return;
+      const late = () => end(new TimeoutError(`the command ran longer than ${timeoutMs} ms`));
+      // The stream keeps the process alive, as long as there is one.
+      clear = startTimer(timeoutMs, late, { unref: true });
     },
-  });
+    over() {
+      clear();
+      given?.removeEventListener('abort', stop);
+    },
+  };
 }

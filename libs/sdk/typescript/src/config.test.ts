@@ -30,6 +30,32 @@ test('what is given wins over the environment, and this over the profile', async
   });
 });
 
+test('a profile that is given wins over the environment, and one that the environment names does not', async () => {
+  const profiles = await withProfiles('[profiles.test]\nurl = "https://profile.example"\napi_key = "dk_profile"\n');
+  const environment = { ...profiles, DRYDOCK_URL: 'https://environment.example', DRYDOCK_API_KEY: 'dk_environment' };
+  expect(resolveSettings({ profile: 'test' }, environment)).toMatchObject({
+    address: 'profile.example:443',
+    apiKey: 'dk_profile',
+  });
+  expect(resolveSettings({ profile: 'test', apiKey: 'dk_given' }, environment)).toMatchObject({
+    address: 'profile.example:443',
+    apiKey: 'dk_given',
+  });
+  expect(resolveSettings({}, { ...environment, DRYDOCK_PROFILE: 'test' })).toMatchObject({
+    address: 'environment.example:443',
+    apiKey: 'dk_environment',
+  });
+});
+
+test('a profile that is given and does not exist is told of, though nothing is needed of it', async () => {
+  const profiles = await withProfiles('[profiles.test]\n');
+  const environment = { ...profiles, DRYDOCK_URL: 'https://environment.example', DRYDOCK_API_KEY: 'dk_environment' };
+  for (const profile of ['other', ''])
+    expect(() => resolveSettings({ profile }, environment)).toThrow(/has no profile/);
+  const nowhere = { ...environment, ...NOWHERE };
+  expect(() => resolveSettings({ profile: 'test' }, nowhere)).toThrow(/config\.toml does not exist$/);
+});
+
 test('the platform is on this machine by default', () => {
   expect(resolveSettings({ apiKey: 'dk_x' }, NOWHERE)).toMatchObject({ address: '127.0.0.1:8080', tls: false });
 });

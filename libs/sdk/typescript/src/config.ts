@@ -13,19 +13,22 @@ type Given = { url?: string | undefined; apiKey?: string | undefined; profile?: 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Where the platform is, and with which key it is called: from what is given, else `DRYDOCK_URL` and `DRYDOCK_API_KEY`, else a
- * profile of `~/.config/drydock/config.toml` (`DRYDOCK_PROFILE`, `default`). Throws InvalidArgumentError, UnauthenticatedError.
+ * Where the platform is, and with which key it is called: from what is given, else the profile that is given, else `DRYDOCK_URL` and
+ * `DRYDOCK_API_KEY`, else the profile `DRYDOCK_PROFILE`, or `default`. Profiles are in `~/.config/drydock/config.toml`. Throws
+ * InvalidArgumentError, also where a profile that is named does not exist, and UnauthenticatedError.
  */
 export function resolveSettings(given: Given, environment: Environment = process.env): Settings {
-  const named = given.profile ?? environment.DRYDOCK_PROFILE;
-  let { url = environment.DRYDOCK_URL, apiKey = environment.DRYDOCK_API_KEY } = given;
-  if (!url || !apiKey) {
-    const profile = readProfile(configFile(environment), named);
-    url ||= profile.url ?? DEFAULT_URL;
+  const file = configFile(environment);
+  const chosen = given.profile === undefined ? {} : readProfile(file, given.profile);
+  let url = given.url || chosen.url || environment.DRYDOCK_URL;
+  let apiKey = given.apiKey || chosen.apiKey || environment.DRYDOCK_API_KEY;
+  if (given.profile === undefined && (!url || !apiKey)) {
+    const profile = readProfile(file, environment.DRYDOCK_PROFILE || undefined);
+    url ||= profile.url;
     apiKey ||= profile.apiKey;
   }
   if (!apiKey) throw new UnauthenticatedError('no API key: set DRYDOCK_API_KEY, or pass apiKey to new Drydock()');
-  return { ...readUrl(url), apiKey };
+  return { ...readUrl(url || DEFAULT_URL), apiKey };
 }
 
 function readUrl(url: string): Omit<Settings, 'apiKey'> {
@@ -51,12 +54,13 @@ function readProfile(file: string, named: string | undefined): { url?: string; a
     text = readFileSync(file, 'utf8');
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
-    if (named) throw new InvalidArgumentError(`there is no profile '${named}': ${file} does not exist`, { cause });
+    if (named !== undefined)
+      throw new InvalidArgumentError(`there is no profile '${named}': ${file} does not exist`, { cause });
     return {};
   }
   const profiles = parseToml(file, text).profiles as Record<string, Record<string, unknown>> | undefined;
   const profile = profiles?.[named ?? 'default'];
-  if (!profile && named) throw new InvalidArgumentError(`${file} has no profile '${named}'`);
+  if (!profile && named !== undefined) throw new InvalidArgumentError(`${file} has no profile '${named}'`);
   const textOf = (key: string) => {
     const value = profile?.[key];
     if (value !== undefined && typeof value !== 'string')

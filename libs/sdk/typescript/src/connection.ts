@@ -1,12 +1,13 @@
 import { isIP } from 'node:net';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
-import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
+import { Client, credentials } from '@grpc/grpc-js';
+import { type Bound, type Message, type Method, streamOnce, type Try, unaryOnce, uploadOnce } from './calls.ts';
 import type { Settings } from './config.ts';
 import { type Duration, readDuration } from './durations.ts';
-import { TimeoutError, UnauthenticatedError } from './errors.ts';
+import { ClientClosedError, TimeoutError, UnauthenticatedError } from './errors.ts';
 import { AuthServiceDefinition } from './generated/drydock/v1/auth.ts';
 import { isPassing, waitBeforeRetry } from './retries.ts';
-import { idIn, toError } from './status.ts';
+import { LONGEST_TIMER_MS } from './timers.ts';
 import { createTokens, type Tokens } from './tokens.ts';
 import { VERSION } from './version.ts';
 
@@ -33,17 +34,13 @@ export type ConnectionOptions = {
   maxRetries?: number;
 };
 
-// biome-ignore lint/suspicious/noExplicitAny: messages of any type
-type Codec<T = any> = { encode(message: T): { finish(): Uint8Array }; decode(bytes: Uint8Array): T };
-type Message<C> = C extends Codec<infer T> ? T : never;
-type Method = { readonly name: string; readonly requestType: Codec; readonly responseType: Codec };
 type Service = { readonly fullName: string; readonly methods: Record<string, Method> };
 
-/** How a call is made. `repeatable`: to make it twice does what making it once does. */
-type Kind = { repeatable: boolean; defaultTimeoutMs?: number | null };
-
-/** One method, with the path it is called by. */
-type Bound<M extends Method> = { path: string; method: M };
+/**
+ * How a call is made. `repeatable`: to make it twice does what making it once does. `once`: its messages come from what can be
+ * read only once, so it is not even made again where its token was refused.
+ */
+type Kind = { repeatable: boolean; once?: boolean; defaultTimeoutMs?: number | null };
 
 export type Connection = {
   unary<M extends Method>(
@@ -66,6 +63,7 @@ export type Connection = {
     options: CallOptions,
     kind: Kind,
   ): Promise<Message<M['responseType']>>;
+  /** Ends what is under way. That, and every later call, fails with ClientClosedError. */
   close(): void;
 };
 
@@ -84,31 +82,43 @@ export function createConnection(
   { ca, maxRetries = DEFAULT_RETRIES }: ConnectionOptions,
 ): Connection {
   const client = openClient(settings, ca);
+  const closing = new AbortController();
   const exchange = method(AuthServiceDefinition, 'exchangeToken');
+  // Once: each call that waits for it is repeated itself.
   const tokens: Tokens = createTokens(settings.apiKey, async () => {
-    const call = { client, url: settings.url, credential: settings.apiKey, deadline: Date.now() + DEFAULT_TIMEOUT_MS };
-    const { token } = await repeated({ maxRetries }, () => unaryOnce(call, exchange, {}));
+    const { url, apiKey } = settings;
+    const deadline = Date.now() + DEFAULT_TIMEOUT_MS;
+    const { token } = await unaryOnce(
+      { client, url, credential: apiKey, deadline, signal: closing.signal },
+      exchange,
+      {},
+    );
     return token;
   });
 
   /** Runs tries of a call until one succeeds, fails for good, or none is left. */
   const run = async <T>(options: CallOptions, kind: Kind, attempt: (call: Try) => Promise<T>): Promise<T> => {
-    const { signal } = options;
+    const signal = options.signal ? AbortSignal.any([options.signal, closing.signal]) : closing.signal;
     const deadline = deadlineOf(options, kind);
-    let renewed = false;
+    let [begun, renewed] = [false, false];
     const one = async (): Promise<T> => {
-      signal?.throwIfAborted();
+      signal.throwIfAborted();
       const credential = await within(tokens.get(), signal, deadline);
+      begun = true;
       try {
         return await attempt({ client, url: settings.url, credential, deadline, signal });
       } catch (error) {
+        if (!(error instanceof UnauthenticatedError)) throw error;
+        const another = tokens.refused(credential) && !renewed && !kind.once;
+        if (!another) throw error;
         // It was refused before it began.
-        if (!(error instanceof UnauthenticatedError) || renewed || !tokens.refused(credential)) throw error;
-        renewed = true;
+        [begun, renewed] = [false, true];
         return one();
       }
     };
-    return repeated({ maxRetries: kind.repeatable ? maxRetries : 0, deadline, signal }, one);
+    // What has no token yet was not made.
+    const mayRepeat = () => kind.repeatable || !begun;
+    return repeated({ maxRetries, mayRepeat, deadline, signal }, one);
   };
 
   return {
@@ -125,7 +135,10 @@ export function createConnection(
         await opened.messages.return();
       }
     },
-    close: () => client.close(),
+    close() {
+      closing.abort(new ClientClosedError());
+      client.close();
+    },
   };
 }
 
@@ -157,17 +170,26 @@ export const UNLIMITED = { defaultTimeoutMs: null } as const;
 function deadlineOf(options: CallOptions, { defaultTimeoutMs = DEFAULT_TIMEOUT_MS }: Kind): number | undefined {
   const given = readDuration(options, 'requestTimeout');
   const ms = given === undefined ? defaultTimeoutMs : given;
-  return ms === null ? undefined : Date.now() + ms;
+  // One beyond the timers of both ends would be over at once.
+  return ms === null || ms > LONGEST_TIMER_MS ? undefined : Date.now() + ms;
 }
 
-type Patience = { maxRetries: number; deadline?: number | undefined; signal?: AbortSignal | undefined };
+type Patience = {
+  maxRetries: number;
+  mayRepeat: () => boolean;
+  deadline: number | undefined;
+  signal: AbortSignal;
+};
 
-async function repeated<T>({ maxRetries, deadline, signal }: Patience, attempt: () => Promise<T>): Promise<T> {
+async function repeated<T>(
+  { maxRetries, mayRepeat, deadline, signal }: Patience,
+  attempt: () => Promise<T>,
+): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
       return await attempt();
     } catch (error) {
-      if (tries > maxRetries || !isPassing(error)) throw error;
+      if (tries > maxRetries || !isPassing(error) || !mayRepeat()) throw error;
       if (deadline !== undefined && Date.now() + (error.retryAfterMs ?? 0) >= deadline) throw error;
       await waitBeforeRetry(tries, error, signal);
     }
@@ -175,17 +197,12 @@ async function repeated<T>({ maxRetries, deadline, signal }: Patience, attempt: 
 }
 
 /** What others wait for too is not ended by one who waits no longer. */
-async function within<T>(
-  shared: Promise<T>,
-  signal: AbortSignal | undefined,
-  deadline: number | undefined,
-): Promise<T> {
-  if (!signal && deadline === undefined) return shared;
+async function within<T>(shared: Promise<T>, signal: AbortSignal, deadline: number | undefined): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   let stop = () => {};
   const ended = new Promise<never>((_, reject) => {
-    stop = () => reject(signal!.reason);
-    signal?.addEventListener('abort', stop, { once: true });
+    stop = () => reject(signal.reason);
+    signal.addEventListener('abort', stop, { once: true });
     if (deadline !== undefined)
       timer = setTimeout(() => reject(new TimeoutError('no answer within requestTimeout')), deadline - Date.now());
   });
@@ -193,132 +210,6 @@ async function within<T>(
     return await Promise.race([shared, ended]);
   } finally {
     clearTimeout(timer);
-    signal?.removeEventListener('abort', stop);
+    signal.removeEventListener('abort', stop);
   }
-}
-
-/** One try of a call. */
-type Try = {
-  client: Client;
-  url: string;
-  credential: string;
-  deadline: number | undefined;
-  signal?: AbortSignal | undefined;
-};
-
-function headers({ credential, deadline }: Try): [Metadata, { deadline?: number }] {
-  const metadata = new Metadata();
-  metadata.set('authorization', `Bearer ${credential}`);
-  return [metadata, deadline === undefined ? {} : { deadline }];
-}
-
-const toBuffer = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-const encoder =
-  ({ requestType }: Method) =>
-  (message: unknown) =>
-    toBuffer(requestType.encode(message).finish());
-const decoder =
-  ({ responseType }: Method) =>
-  (bytes: Buffer) =>
-    responseType.decode(bytes);
-
-/** A call that can be ended, and says which request it was. */
-type Cancellable = { cancel(): void; on(event: 'metadata', listener: (metadata: Metadata) => void): unknown };
-
-/** Follows a call until it is `over`: it ends with the caller's signal, and its error is as callers know them. */
-function follow({ signal, url }: Try, call: Cancellable): { over(): void; explain(error: unknown): unknown } {
-  let requestId: string | undefined;
-  call.on('metadata', (metadata) => {
-    requestId = idIn(metadata);
-  });
-  const cancel = () => call.cancel();
-  if (signal?.aborted) cancel();
-  else signal?.addEventListener('abort', cancel, { once: true });
-  return {
-    over: () => signal?.removeEventListener('abort', cancel),
-    explain: (error) => (signal?.aborted ? signal.reason : toError(error as ServiceError, requestId, url)),
-  };
-}
-
-function unaryOnce<M extends Method>(
-  call: Try,
-  { path, method }: Bound<M>,
-  request: Message<M['requestType']>,
-): Promise<Message<M['responseType']>> {
-  return new Promise((resolve, reject) => {
-    const begun = call.client.makeUnaryRequest(
-      path,
-      encoder(method),
-      decoder(method),
-      request,
-      ...headers(call),
-      (error, answer) => {
-        followed.over();
-        if (error) reject(followed.explain(error));
-        else resolve(answer);
-      },
-    );
-    const followed = follow(call, begun);
-  });
-}
-
-async function* streamOnce<M extends Method>(
-  call: Try,
-  { path, method }: Bound<M>,
-  request: Message<M['requestType']>,
-): AsyncGenerator<Message<M['responseType']>, void, undefined> {
-  const begun = call.client.makeServerStreamRequest(path, encoder(method), decoder(method), request, ...headers(call));
-  const followed = follow(call, begun);
-  try {
-    yield* begun;
-  } catch (error) {
-    throw followed.explain(error);
-  } finally {
-    followed.over();
-    // What was under way may still end with the error of its end.
-    begun.on('error', () => {});
-    begun.cancel();
-  }
-}
-
-async function uploadOnce<M extends Method>(
-  call: Try,
-  { path, method }: Bound<M>,
-  requests: AsyncIterable<Message<M['requestType']>>,
-): Promise<Message<M['responseType']>> {
-  let answered = false;
-  let wake = () => {};
-  let begun!: ReturnType<Client['makeClientStreamRequest']>;
-  const answer = new Promise<Message<M['responseType']>>((resolve, reject) => {
-    begun = call.client.makeClientStreamRequest(
-      path,
-      encoder(method),
-      decoder(method),
-      ...headers(call),
-      (error, value) => {
-        answered = true;
-        followed.over();
-        if (error) reject(followed.explain(error));
-        else resolve(value);
-        wake();
-      },
-    );
-    const followed = follow(call, begun);
-  });
-  answer.catch(() => {});
-  begun.on('drain', () => wake());
-  try {
-    for await (const request of requests) {
-      if (answered) break;
-      const room = new Promise<void>((resolve) => {
-        wake = resolve;
-      });
-      if (!begun.write(request) && !answered) await room;
-    }
-  } catch (error) {
-    begun.cancel();
-    throw error;
-  }
-  begun.end();
-  return answer;
 }

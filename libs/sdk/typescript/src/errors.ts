@@ -91,6 +91,14 @@ export class ConnectionLostError extends UnavailableError {
   override name = 'ConnectionLostError';
 }
 
+/** The client was closed before the call, or under it; whether the platform did what was asked is then not known. */
+export class ClientClosedError extends DrydockError {
+  override name = 'ClientClosedError';
+  constructor() {
+    super('the client is closed: make calls before close(), or by a new Drydock()', { reason: 'CLIENT_CLOSED' });
+  }
+}
+
 /** A `timeout` or a `requestTimeout` was over. */
 export class TimeoutError extends DrydockError {
   override name = 'TimeoutError';

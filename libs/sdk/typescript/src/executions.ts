@@ -1,5 +1,5 @@
 import { type CallOptions, type Connection, method, UNLIMITED } from './connection.ts';
-import { DrydockError, InvalidArgumentError, NotFoundError, UnavailableError } from './errors.ts';
+import { type DrydockError, NotFoundError, UnavailableError } from './errors.ts';
 import {
   type BatchSubmitResult,
   type Execution as ExecutionMessage,
@@ -8,6 +8,8 @@ import {
 import { CALL_OPTIONS, newRequestId, refuseOthers } from './options.ts';
 import { Paged } from './paged.ts';
 import { type Execution, type Program, toExecution, toRequest } from './programs.ts';
+import { createBreaks } from './retries.ts';
+import { classOf } from './status.ts';
 
 const [RUN, STREAM, SUBMIT, BATCH, GET, LIST, CANCEL, WATCH, OUTPUT] = [
   method(ExecutionServiceDefinition, 'runCode'),
@@ -20,8 +22,6 @@ const [RUN, STREAM, SUBMIT, BATCH, GET, LIST, CANCEL, WATCH, OUTPUT] = [
   method(ExecutionServiceDefinition, 'watchExecution'),
   method(ExecutionServiceDefinition, 'readExecutionOutput'),
 ];
-/** Of WatchExecution, one after the other without a message. */
-const MAX_BREAKS = 10;
 
 /** A program for the queue. */
 export type Submission = Program & {
@@ -78,7 +78,7 @@ export class Executions {
     return new Job(this.#connection, execution!.id);
   }
 
-  /** Puts up to 1,000 programs in the queue. Each is taken or refused by itself: the answer has a Job or an error for each. */
+  /** Puts up to 1,000 programs in the queue. Each is taken or refused by itself: the answer has a Job or an error, as `submit` throws, for each. */
   async batch(submissions: readonly Submission[], options: CallOptions = {}): Promise<(Job | DrydockError)[]> {
     refuseOthers(options, CALL_OPTIONS);
     const requests = submissions.map(toSubmission);
@@ -109,8 +109,7 @@ export class Executions {
   #member({ result }: BatchSubmitResult): Job | DrydockError {
     if (result?.$case === 'execution') return new Job(this.#connection, result.value.id);
     const { reason = 'INTERNAL', message = 'refused', fieldViolations = [] } = result?.value ?? {};
-    const errorClass = reason === 'INVALID_FIELD' ? InvalidArgumentError : DrydockError;
-    return new errorClass(message, { reason, fieldViolations });
+    return new (classOf(reason))(message, { reason, fieldViolations });
   }
 }
 
@@ -148,19 +147,20 @@ export class Job {
   /** The execution now and after each change of its state, until it has ended. A stream that breaks is begun again. */
   async *watch(options: CallOptions = {}): AsyncGenerator<Execution, void, undefined> {
     refuseOthers(options, CALL_OPTIONS);
+    const breaks = createBreaks(options.signal);
     let seen = '';
-    for (let breaks = 0; ; ) {
+    for (;;) {
       try {
         for await (const message of this.#watchOnce(options)) {
-          breaks = 0;
           const state = `${message.state} ${message.attempts}`;
-          if (state !== seen) yield toExecution(message);
+          if (state === seen) continue;
           seen = state;
+          breaks.reset();
+          yield toExecution(message);
         }
         return;
       } catch (error) {
-        breaks += 1;
-        if (!(error instanceof UnavailableError) || breaks > MAX_BREAKS) throw error;
+        await breaks.wait(error);
       }
     }
   }

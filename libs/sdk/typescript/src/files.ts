@@ -83,7 +83,10 @@ export class Files {
     return format === 'text' ? bytes.toString() : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
-  /** Writes a file and makes its parents. One that exists is replaced when the last byte has arrived, and not before. */
+  /**
+   * Writes a file and makes its parents. One that exists is replaced when the last byte has arrived, and not before. A stream is
+   * read once, so a write of one is never repeated.
+   */
   async write(path: string, content: FileContent, options: WriteOptions = {}): Promise<FileInfo> {
     refuseOthers(options, ['mode', ...CALL_OPTIONS]);
     const { mode } = options;
@@ -94,7 +97,7 @@ export class Files {
     };
     // Streams are read once.
     const repeatable = typeof content === 'string' || content instanceof Uint8Array || content instanceof Blob;
-    const kind = { repeatable, ...UNLIMITED };
+    const kind = { repeatable, once: !repeatable, ...UNLIMITED };
     const { file } = await this.#connection.upload(WRITE, requests, options, kind);
     return toInfo(file!);
   }

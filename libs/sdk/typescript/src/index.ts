@@ -9,6 +9,7 @@ export type { Command, CommandInfo, Commands, RunOptions, StartOptions } from '.
 export type { CallOptions } from './connection.ts';
 export type { Duration } from './durations.ts';
 export {
+  ClientClosedError,
   ConflictError,
   ConnectionLostError,
   DrydockError,

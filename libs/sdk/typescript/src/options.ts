@@ -6,22 +6,32 @@ import {
   type ResourceUsage as ResourceUsageMessage,
 } from './generated/drydock/v1/resources.ts';
 
-/** What a sandbox or a program may use. What is absent takes the template's or the language's default. */
+/**
+ * What a sandbox or a program may use. What is absent takes the template's or the language's default. What is out of range is
+ * refused with InvalidArgumentError; nothing means no limit.
+ */
 export type ResourceLimits = {
-  /** Executions only. */
+  /** Of one run by the clock, executions only. Above 0, to 300 s; default 10 s. */
   wallTime?: Duration;
   wallTimeMs?: number;
-  /** Executions only. */
+  /** Of one run with all that it starts, executions only. Above 0, to 300 s; default 10 s. */
   cpuTime?: Duration;
   cpuTimeMs?: number;
+  /** Of everything together, files in memory included; there is no swap. 64 MiB to 8 GiB; default: the template's. */
   memoryBytes?: number;
+  /** Processes and threads at one time. 16 to 4,096; default: the template's. */
   processes?: number;
+  /** Of each output, executions only; a program that writes more is stopped. 1 byte to 4 MiB; default 1 MiB. */
   outputBytes?: number;
+  /** Files in the home and in /tmp. 1 MiB to 4 GiB, and half of the memory at most; default: the template's, or that half. */
   diskBytes?: number;
-  /** 0.5 is half of one. */
+  /** 0.5 is half of one. 0.05 to 16; default: the template's. */
   cpus?: number;
+  /** Of each process's first thread, executions only. 64 KiB to 4 GiB, and half of the memory at most; default 64 MiB, or that half. */
   stackBytes?: number;
+  /** The largest file that a program may write, executions only. 1 byte to `diskBytes`, which is the default. */
   fileBytes?: number;
+  /** Of one process, executions only. 16 to 4,096; default 1,024. */
   openFiles?: number;
 };
 

@@ -1,15 +1,14 @@
 import { type Connection, method } from './connection.ts';
-import { ConnectionLostError, OutputLostError, UnavailableError } from './errors.ts';
+import { ConnectionLostError, OutputLostError } from './errors.ts';
 import {
   type ProcessExited,
   ProcessServiceDefinition,
   type StartProcessResponse,
 } from './generated/drydock/v1/process.ts';
 import type { Output } from './generated/drydock/v1/resources.ts';
+import { createBreaks } from './retries.ts';
 
 const CONNECT = method(ProcessServiceDefinition, 'connectProcess');
-/** Streams that broke one after the other, without an event. */
-const MAX_BREAKS = 10;
 
 export type OutputEvent = {
   type: 'stdout' | 'stderr';
@@ -29,37 +28,37 @@ export type Joined = {
   sandboxId: string;
   processId: string;
   signal: AbortSignal;
-  /** Moved on with every event. A stream that begins later, where `any` is set, is no loss. */
+  /** Moved on with every event. */
   offset: Offset;
+  /** An output whose first piece comes later than at 0 is no loss. */
   any: boolean;
 };
 
 /**
  * The events of a process until it has ended. A stream that breaks is joined again where it was: the reader sees neither gap nor
- * repetition. Throws OutputLostError where the platform no longer keeps what comes next.
+ * repetition. Throws OutputLostError where the platform no longer keeps what comes next, and UnavailableError where it breaks too
+ * often without anything new.
  */
 export async function* follow(
   joined: Joined,
   first?: AsyncIterable<StartProcessResponse>,
 ): AsyncGenerator<ProcessEvent, void, undefined> {
   let source = first ?? connect(joined);
-  for (let breaks = 0; ; source = connect(joined)) {
+  for (const breaks = createBreaks(joined.signal); ; source = connect(joined)) {
     let broken: unknown = new ConnectionLostError('the stream of the process ended before the process');
     try {
       for await (const { event } of source) {
-        breaks = 0;
         if (event?.$case === 'exited') return yield { type: 'exited', exited: event.value };
-        if (event?.$case === 'stdout' || event?.$case === 'stderr') {
-          const output = next(joined, event.$case, event.value);
-          if (output) yield output;
-        }
+        if (event?.$case !== 'stdout' && event?.$case !== 'stderr') continue;
+        const output = next(joined, event.$case, event.value);
+        if (!output) continue;
+        breaks.reset();
+        yield output;
       }
     } catch (error) {
-      if (!(error instanceof UnavailableError)) throw error;
       broken = error;
     }
-    breaks += 1;
-    if (breaks > MAX_BREAKS) throw broken;
+    await breaks.wait(broken);
   }
 }
 
@@ -72,7 +71,7 @@ function connect({ connection, sandboxId, processId, offset, signal }: Joined): 
 function next(joined: Joined, stream: 'stdout' | 'stderr', { offset, content }: Output): OutputEvent | undefined {
   const bytes = content?.$case === 'text' ? Buffer.from(content.value) : (content?.value ?? new Uint8Array());
   const seen = joined.offset[stream];
-  if (offset > seen && !joined.any) throw new OutputLostError(stream, offset - seen);
+  if (offset > seen && !(joined.any && seen === 0)) throw new OutputLostError(stream, offset - seen);
   const repeated = Math.max(0, seen - offset);
   if (repeated >= bytes.length) return undefined;
   const data = bytes.subarray(repeated);

@@ -11,49 +11,80 @@ import {
 } from './generated/drydock/v1/execution.ts';
 import { type ResourceLimits, type ResourceUsage, refuseOthers, toLimits, toUsage } from './options.ts';
 
-/** Files beside each other, by name: text or bytes. */
+/** Files beside each other, text or bytes, by name: relative, without `..`, to 255 bytes. At most 1,000. */
 export type SourceFiles = Readonly<Record<string, string | Uint8Array>>;
 
 export type TestCase = {
-  /** Given back with the result. */
+  /** Given back with the result. To 64 characters. Default: none. */
   name?: string;
+  /** To 10 MiB. Default: empty. */
   stdin?: string;
   /** Absent: exit code 0 is enough, unless there is a checker. */
   expectedOutput?: string;
-  /** Default: those of the program. */
+  /** Time, memory and output of this case. Default: those of the program. */
   limits?: ResourceLimits;
 };
 
-/** A program that decides whether an output is right: the arguments are files `input`, `output` and `expected`. */
+/**
+ * A program that decides whether an output is right: the arguments are files `input`, `output` and `expected`. Exit code 0 accepts, 1
+ * is a wrong answer, any other end is INTERNAL_ERROR. Either `source` or `files`, to 1 MiB in all.
+ */
 export type Checker = {
   language: string;
   source?: string;
   files?: SourceFiles;
+  /** As of the program. */
   entrypoint?: string;
+  /** Of one run, to 300 s. Default 10 s. */
   wallTime?: Duration;
   wallTimeMs?: number;
 };
 
-/** What to run. Either `language` with `source` or `files`, or `template` with `command`. */
+/** What to run. Either `language` with `source` or `files`, to 10 MiB in all, or `template` with `command`. */
 export type Program = {
+  /** A name of `templates.languages`. */
   language?: string;
+  /** An id of `templates.list`. */
   template?: string;
+  /** The program and its arguments, run in the directory of the files, without a shell. At most 1,024, 128 KiB in all. */
   command?: readonly string[];
   source?: string;
   files?: SourceFiles;
+  /** Which of `files` to run. Default: the language's own, such as `main.py`, else that with a main method, else the first. */
   entrypoint?: string;
+  /** Added to the compiler's arguments. At most 64. Default: none. */
   compilerOptions?: readonly string[];
+  /** Of the program. At most 1,024, 128 KiB in all. Default: none. */
   arguments?: readonly string[];
+  /** Of the program, not of its compiler. At most 128, names `[A-Za-z_][A-Za-z0-9_]*`, 32 KiB in all. Default: none. */
   environment?: Readonly<Record<string, string>>;
+  /** To 10 MiB. Default: empty. */
   stdin?: string;
+  /** The verdict says whether standard output matched. Default: exit code 0 is enough. */
   expectedOutput?: string;
+  /**
+   * How output is held against what was expected: equal but for blanks at the ends of lines and blank lines at the end, byte for byte,
+   * word by word, or word by word with numbers that may differ by `floatTolerance`. Default `TRAILING_SPACE`.
+   */
   comparison?: 'TRAILING_SPACE' | 'EXACT' | 'TOKENS' | 'FLOAT';
+  /** Capital and small letters are the same, whatever the comparison. Default false. */
+  caseInsensitive?: boolean;
+  /** Of `FLOAT`, absolute or relative. Above 0, at most 1; default 1e-6. */
   floatTolerance?: number;
+  /** Of the run. */
   limits?: ResourceLimits;
+  /** Of the compile step: wall time, CPU time and output alone. Default 30 s, 30 s, 1 MiB. */
   compileLimits?: ResourceLimits;
+  /** Fresh namespaces in a sandbox of the organisation, or a sandbox of its own. Default: what is offered, `CELL` first. */
   isolation?: 'CELL' | 'SANDBOX';
+  /**
+   * Instead of `stdin` and `expectedOutput`: each is run by itself, after one compile step. At most 100, 10 MiB in all, and an hour in
+   * all by their time limits.
+   */
   testCases?: readonly TestCase[];
+  /** Runs no test case after one that was not accepted. Default false. */
   stopAtFirstFailure?: boolean;
+  /** Decides instead of `comparison`. */
   checker?: Checker;
 };
 
@@ -70,6 +101,7 @@ const PROGRAM_OPTIONS = [
   'stdin',
   'expectedOutput',
   'comparison',
+  'caseInsensitive',
   'floatTolerance',
   'limits',
   'compileLimits',

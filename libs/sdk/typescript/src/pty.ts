@@ -6,16 +6,22 @@ import { StartProcessRequest } from './generated/drydock/v1/process.ts';
 import { refuseOthers } from './options.ts';
 
 export type PtyOptions = {
+  /** 1 to 1,000. */
   rows: number;
+  /** 1 to 1,000. */
   columns: number;
-  /** Hears all that the terminal shows. */
+  /** Hears all that the terminal shows. If it throws, the program is killed, and `wait()` throws the same. */
   onData?: (data: Uint8Array) => void;
-  /** Default: `/bin/sh`. */
+  /** Default: `/bin/sh`. At most 1,024 arguments, 128 KiB in all. */
   command?: Command;
+  /** Added to the sandbox's own and `TERM=xterm-256color`. At most 128, 32 KiB in all. Default: none. */
   environment?: Readonly<Record<string, string>>;
+  /** Absolute, or relative to the home. Default: the home. */
   workingDirectory?: string;
+  /** From its start; then the program is killed, and `wait()` throws TimeoutError. Default: none but the sandbox's lifetime. */
   timeout?: Duration | null;
   timeoutMs?: number | null;
+  /** Kills the program; `wait()` throws the signal's reason. */
   signal?: AbortSignal;
 };
 

@@ -174,7 +174,6 @@ export class Sandboxes {
 
   /** A sandbox that runs already; leaving its scope does not delete it. Throws NotFoundError, SandboxNotRunningError. */
   async connect(id: string, options: CallOptions = {}): Promise<Sandbox> {
-    refuseOthers(options, CALL_OPTIONS);
     const info = await getInfo(this.#connection, id, options);
     if (info.state === 'STOPPED')
       throw new SandboxNotRunningError(`the sandbox ${id} has stopped (${info.stopReason})`, {
@@ -203,6 +202,7 @@ export class Sandboxes {
 }
 
 async function getInfo(connection: Connection, sandboxId: string, options: CallOptions): Promise<SandboxInfo> {
+  refuseOthers(options, CALL_OPTIONS);
   const { sandbox } = await connection.unary(GET, { sandboxId }, options, { repeatable: true });
   return toInfo(sandbox!);
 }

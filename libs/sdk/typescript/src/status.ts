@@ -10,24 +10,61 @@ import {
   NotFoundError,
   PermissionDeniedError,
   QuotaExceededError,
+  type Reason,
   SandboxNotRunningError,
   TimeoutError,
   UnauthenticatedError,
   UnavailableError,
 } from './errors.ts';
+import type { ErrorReason } from './generated/drydock/v1/error_reason.ts';
 import { BadRequest, ErrorInfo, RetryInfo } from './generated/google/rpc/error_details.ts';
 import { Status } from './generated/google/rpc/status.ts';
 
 type ErrorClass = new (message: string, details: ErrorDetails) => DrydockError;
 
-/** Reasons whose class says more than that of their code. */
-const CLASS_OF_REASON: Record<string, ErrorClass> = {
-  NO_CAPACITY: NoCapacityError,
+/** Of each reason of the API; a reason that is added does not compile until it has its class here. */
+const CLASS_OF_REASON: Record<Exclude<ErrorReason, 'ERROR_REASON_UNSPECIFIED' | 'UNRECOGNIZED'>, ErrorClass> = {
+  INVALID_FIELD: InvalidArgumentError,
+  MALFORMED_REQUEST: InvalidArgumentError,
   REQUEST_TOO_LARGE: InvalidArgumentError,
+  REQUEST_ID_REUSED: ConflictError,
+  DEADLINE_TOO_SHORT: TimeoutError,
+  CREDENTIAL_INVALID: UnauthenticatedError,
+  SCOPE_MISSING: PermissionDeniedError,
+  CALLER_FORBIDDEN: PermissionDeniedError,
+  RATE_LIMITED: QuotaExceededError,
+  SANDBOX_NOT_FOUND: NotFoundError,
+  PROCESS_NOT_FOUND: NotFoundError,
+  FILE_NOT_FOUND: NotFoundError,
+  EXECUTION_NOT_FOUND: NotFoundError,
+  TEMPLATE_NOT_FOUND: NotFoundError,
+  ORGANIZATION_NOT_FOUND: NotFoundError,
+  API_KEY_NOT_FOUND: NotFoundError,
+  ROUTE_NOT_FOUND: NotFoundError,
+  LANGUAGE_NOT_FOUND: InvalidArgumentError,
+  WEBHOOK_NOT_FOUND: NotFoundError,
+  DELIVERY_NOT_FOUND: NotFoundError,
   SANDBOX_NOT_RUNNING: SandboxNotRunningError,
+  PROCESS_ENDED: ConflictError,
+  PROCESS_INPUT_CLOSED: ConflictError,
+  FILE_WRONG_TYPE: ConflictError,
+  FILE_PERMISSION_DENIED: PermissionDeniedError,
+  DISK_FULL: QuotaExceededError,
+  FILE_EXISTS: ConflictError,
+  COMMAND_NOT_FOUND: InvalidArgumentError,
   SANDBOX_STOPPED: SandboxNotRunningError,
+  EXECUTION_NOT_FINISHED: ConflictError,
+  TOO_MANY_STREAMS: QuotaExceededError,
+  QUOTA_EXCEEDED: QuotaExceededError,
+  NO_CAPACITY: NoCapacityError,
+  SERVICE_UNAVAILABLE: UnavailableError,
+  SANDBOX_START_FAILED: UnavailableError,
+  QUEUE_FULL: QuotaExceededError,
+  NOT_IMPLEMENTED: DrydockError,
+  INTERNAL: DrydockError,
 };
 
+/** For what has no reason, or one that a newer server has added. */
 const CLASS_OF_CODE: { [code in status]?: ErrorClass } = {
   [status.INVALID_ARGUMENT]: InvalidArgumentError,
   [status.OUT_OF_RANGE]: InvalidArgumentError,
@@ -45,17 +82,22 @@ const CLASS_OF_CODE: { [code in status]?: ErrorClass } = {
 /** Codes that grpc-js itself gives to calls whose connection broke. */
 const BROKEN: ReadonlySet<status> = new Set([status.UNAVAILABLE, status.INTERNAL, status.CANCELLED]);
 
+/** The class of errors with this reason. */
+export function classOf(reason: Reason, otherwise: ErrorClass = DrydockError): ErrorClass {
+  return Object.hasOwn(CLASS_OF_REASON, reason) ? CLASS_OF_REASON[reason as keyof typeof CLASS_OF_REASON] : otherwise;
+}
+
 /** The error of a call, from its status and the header that came before it. */
 export function toError(raw: ServiceError, requestId: string | undefined, url: string): DrydockError {
   const { code, metadata, details: message } = raw;
   const { reason, ...details } = readDetails(metadata);
   const id = requestId ?? idIn(metadata);
-  const errorClass = (reason && CLASS_OF_REASON[reason]) || CLASS_OF_CODE[code] || DrydockError;
-  if (reason) return new errorClass(message, { ...details, reason, requestId: id });
+  const classOfCode = CLASS_OF_CODE[code] ?? DrydockError;
+  if (reason) return new (classOf(reason, classOfCode))(message, { ...details, reason, requestId: id });
   const own = { requestId: id, cause: raw };
   if (code === status.DEADLINE_EXCEEDED) return new TimeoutError('no answer within requestTimeout', own);
   if (BROKEN.has(code)) return new ConnectionLostError(`${url} cannot be reached: ${message}`, own);
-  return new errorClass(`${url} does not answer as Drydock does: ${message}`, own);
+  return new classOfCode(`${url} does not answer as Drydock does: ${message}`, own);
 }
 
 export function idIn(metadata: Metadata | undefined): string | undefined {

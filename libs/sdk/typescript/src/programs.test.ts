@@ -1,0 +1,38 @@
+import { status } from '@grpc/grpc-js';
+import { expect, test } from 'vitest';
+import { InvalidArgumentError, NotFoundError, QuotaExceededError } from './errors.ts';
+import { Executions, Job } from './executions.ts';
+import type { BatchSubmitResult } from './generated/drydock/v1/execution.ts';
+import { toRequest } from './programs.ts';
+import { Sandbox, Sandboxes, type SandboxInfo } from './sandbox.ts';
+import { failure, serve } from './server-fixture.ts';
+
+test('case may be of no account', () => {
+  const program = { language: 'python', source: '', caseInsensitive: true };
+  expect(toRequest(program)).toMatchObject({ caseInsensitive: true });
+});
+
+test('a member of a batch that is refused has the class of its reason', async () => {
+  const results = ['QUOTA_EXCEEDED', 'QUEUE_FULL', 'TEMPLATE_NOT_FOUND', 'INVALID_FIELD'].map((reason) => ({
+    result: { $case: 'error', value: { reason, message: 'no', fieldViolations: [] } },
+  })) as BatchSubmitResult[];
+  using server = await serve({
+    BatchSubmitExecutions: (_, answer) => answer(null, { results }),
+  });
+  const programs = results.map(() => ({ language: 'python', source: '' }));
+  const members = await new Executions(server.connection).batch(programs);
+  const classes = [QuotaExceededError, QuotaExceededError, NotFoundError, InvalidArgumentError];
+  for (const [index, each] of members.entries()) {
+    expect(each).not.toBeInstanceOf(Job);
+    expect(each).toBeInstanceOf(classes[index]);
+  }
+});
+
+test('an option that does not exist is refused wherever a sandbox is asked for', async () => {
+  using server = await serve({ GetSandbox: (_, answer) => answer(failure(status.NOT_FOUND, 'SANDBOX_NOT_FOUND')) });
+  const wrong = { requestTimout: '1s' } as object;
+  const sandboxes = new Sandboxes(server.connection);
+  const sandbox = new Sandbox(server.connection, { id: 'sbx' } as SandboxInfo, true);
+  for (const asked of [sandboxes.get('sbx', wrong), sandboxes.connect('sbx', wrong), sandbox.getInfo(wrong)])
+    await expect(asked).rejects.toThrow(InvalidArgumentError);
+});
