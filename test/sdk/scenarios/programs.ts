@@ -62,7 +62,8 @@ export const programs: Record<string, Scenario> = {
 
   async 'program-streamed'() {
     const seen: string[] = [];
-    const source = 'import time\nfor i in range(3): print(i, flush=True); time.sleep(0.2)';
+    // In one piece each: output is not held back until its line ends.
+    const source = 'import os, time\nfor i in range(3): os.write(1, b"%d\\n" % i); time.sleep(0.2)';
     for await (const event of drydock.executions.stream({ language: 'python', source })) {
       if (event.type === 'stdout') seen.push(event.text);
       if (event.type === 'finished') seen.push(event.execution.stdout);
