@@ -236,6 +236,7 @@ test('an executor of a chart waits until admission policies confine it', async (
   await service.logged('no admission policies confine this executor yet; waiting for those of the chart');
   undo.use(await denyWrites(['namespaces'], `object.metadata.name == '${PREFIX}-unconfined'`));
   undo.use(await denyWrites(['rolebindings'], `object.metadata.namespace == 'default'`));
+  undo.use(await denyWrites(['pods'], `object.metadata.name == '${PREFIX}-unconfined'`));
   await service.listening;
 });
 
