@@ -5,7 +5,7 @@ import { engineSocket, KUBECONFIG } from '../integration/executor/backend-under-
 import { descriptorsOf, ownOf, type ProcessTable, readProcesses } from './host-processes.ts';
 
 const MiB = 1024 * 1024;
-const SETTLE_MS = 30_000;
+const SETTLE_MS = 60_000;
 const POLL_MS = 500;
 
 /** What is measured of the host, and by how much it may have grown afterwards: executors and runtimes keep a few things themselves. */
@@ -16,9 +16,10 @@ export const TOLERANCES = {
   threads: 64,
   descriptors: 256,
   mounts: 2,
-} as const;
+};
 
-type Quantity = keyof typeof TOLERANCES;
+export type Tolerances = typeof TOLERANCES;
+type Quantity = keyof Tolerances;
 export const QUANTITIES = Object.keys(TOLERANCES) as Quantity[];
 /** What is known of the whole host only. While others start programs there, it tells nothing. */
 const OF_ALL: readonly Quantity[] = ['memory in use, MiB', 'disk in use, MiB'];
@@ -45,13 +46,13 @@ export async function readHost(): Promise<Before> {
   return { processes, settings: await readSettings(), reading: (await measure(processes, processes)).reading };
 }
 
-/** Measures until there is no more of anything than before, but for the tolerance, or half a minute is over. */
-export async function settledSince(before: Before) {
+/** Measures until there is no more of anything than before, but for the tolerance, or a minute is over. */
+export async function settledSince(before: Before, tolerances: Tolerances) {
   const started = performance.now();
   for (;;) {
     const { reading, newOthers, newOwn } = await measure(await readProcesses(), before.processes);
     const judged = QUANTITIES.filter((name) => newOthers <= QUIET || !OF_ALL.includes(name));
-    const grown = judged.filter((name) => reading[name] - before.reading[name] > TOLERANCES[name]);
+    const grown = judged.filter((name) => reading[name] - before.reading[name] > tolerances[name]);
     if (grown.length === 0 || performance.now() - started > SETTLE_MS)
       return { after: reading, grown, judged, newOwn, settings: await readSettings() };
     await wait(POLL_MS);

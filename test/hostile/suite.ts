@@ -2,7 +2,7 @@ import Table from 'cli-table3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { newId } from '#libs/ids.ts';
 import type { TestExecutor } from '../integration/executor/fixture.ts';
-import { QUANTITIES, readHost, settledSince, TOLERANCES } from './host-meter.ts';
+import { QUANTITIES, readHost, settledSince, TOLERANCES, type Tolerances } from './host-meter.ts';
 import { type Lane, type Outcome, openLane } from './lanes.ts';
 import { startNeighbour } from './neighbour.ts';
 import { ALL_PROGRAMS, FEW_CALLS, FEW_PROGRAMS } from './programs/all.ts';
@@ -16,7 +16,12 @@ const CHEAPEST: Place = 'cell';
 const LANES = 4;
 
 /** The programs of each place, and with what its executor is started. */
-export type Run = { places: readonly Place[]; start: () => Promise<TestExecutor> };
+export type Run = {
+  places: readonly Place[];
+  start: () => Promise<TestExecutor>;
+  /** By how much the host may have more afterwards, where it is not `TOLERANCES`. */
+  tolerances?: Partial<Tolerances>;
+};
 
 /** Runs hostile programs in each place, one after the other in each of a few lanes, beside a neighbour that must not notice. */
 export function hostilePrograms(title: string, runs: readonly Run[]): void {
@@ -56,10 +61,11 @@ export function hostilePrograms(title: string, runs: readonly Run[]): void {
 
       test('the host is as it was', async () => {
         const { before } = scene;
-        const { after, grown, judged, newOwn, settings } = await settledSince(before);
+        const tolerances = { ...TOLERANCES, ...run.tolerances };
+        const { after, grown, judged, newOwn, settings } = await settledSince(before, tolerances);
         for (const name of QUANTITIES) {
           const bound = judged.includes(name)
-            ? `may grow by ${TOLERANCES[name]}`
+            ? `may grow by ${tolerances[name]}`
             : 'not judged: others started programs';
           summaries.push(`  ${name}: ${before.reading[name]} before, ${after[name]} after, ${bound}`);
         }

@@ -165,6 +165,10 @@ test('a quota in the way', async () => {
   const metadata = { name: 'none' };
   await core.createNamespacedResourceQuota({ namespace: NAMESPACE, body: { metadata, spec: { hard: { pods: '0' } } } });
   undo.defer(async () => void (await core.deleteNamespacedResourceQuota({ namespace: NAMESPACE, name: 'none' })));
+  // It counts from when a controller has seen it.
+  const counted = async () =>
+    (await core.readNamespacedResourceQuota({ namespace: NAMESPACE, name: 'none' })).status?.hard?.pods;
+  await expect.poll(counted, { timeout: 20_000 }).toBe('0');
   await refused('NO_CAPACITY', /quota for sandboxes is used up: .*pods=0/);
 });
 

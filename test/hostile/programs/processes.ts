@@ -9,7 +9,17 @@ const cut = {
 } as const;
 
 export const PROCESSES: Program[] = [
-  { name: 'fork bomb', source: 'forever(os.fork)', ...cut },
+  {
+    name: 'fork bomb',
+    source: 'forever(os.fork)',
+    ...cut,
+    elsewhere: {
+      gVisor: {
+        ends: [...cut.ends, 'RUNTIME_ERROR'],
+        because: 'its kernel may end the first process with its children',
+      },
+    },
+  },
   {
     name: 'fork bomb that leaves its session',
     source: 'while True:\n  try: os.fork() or os.setsid()\n  except OSError: pass',
