@@ -18,6 +18,7 @@ export const PROCESSES: Program[] = [
         ends: [...cut.ends, 'RUNTIME_ERROR'],
         because: 'its kernel may end the first process with its children',
       },
+      'live gVisor': { because: 'the processes are the kernel’s of the sandbox, which ends with the program' },
     },
   },
   {
