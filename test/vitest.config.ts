@@ -6,11 +6,15 @@ const root = join(import.meta.dirname, '..');
 /** Tests that say so run side by side, as many as two cores bear. */
 const SIDE_BY_SIDE = 4;
 
+/** A poll waits for an event of real parts: how long that takes tells of the machine, that it never comes tells of a fault. */
+const expect = { poll: { timeout: 20_000 } };
+
 /** Tests with a whole platform run one file after the other: they share it, and the machine. */
 const onPlatform = (name: string, timeout: number, setup = 'test/support/platform-setup.ts') => ({
   test: {
     name,
     root,
+    expect,
     include: [`test/${name}/**/*.test.ts`],
     globalSetup: [setup],
     fileParallelism: false,
@@ -53,6 +57,7 @@ export default defineConfig({
         test: {
           name: 'integration',
           root,
+          expect,
           include: ['test/integration/**/*.test.ts'],
           fileParallelism: false,
           maxConcurrency: SIDE_BY_SIDE,
@@ -64,6 +69,7 @@ export default defineConfig({
         test: {
           name: 'start',
           root,
+          expect,
           include: ['test/start/**/*.test.ts'],
           fileParallelism: false,
           testTimeout: 300_000,
@@ -77,6 +83,7 @@ export default defineConfig({
         test: {
           name: 'chaos',
           root,
+          expect,
           include: ['test/chaos/**/*.test.ts'],
           fileParallelism: false,
           testTimeout: 300_000,
@@ -87,6 +94,7 @@ export default defineConfig({
         test: {
           name: 'kubernetes',
           root,
+          expect,
           include: ['test/kubernetes/**/*.test.ts', ...ON_EVERY_BACKEND],
           globalSetup: ['test/support/cluster-setup.ts'],
           fileParallelism: false,

@@ -91,8 +91,7 @@ export async function runVitest(
     };
     // A file that cannot be loaded, a hook that throws, or an error outside of tests is a failure with no test to count.
     counts.failed += report.testResults.filter(failedOutsideOfTests).length;
-    const failedOutside = exitCode !== 0 && counts.failed === report.numFailedTests;
-    if (failedOutside) counts.failed += 1;
+    if (exitCode !== 0 && counts.failed === 0) counts.failed = 1;
     if (!verbose) sayFailures(report, say);
     if (verbose || counts.failed > report.numFailedTests) say(end);
     if (existsSync(skips)) say((await readFile(skips, 'utf8')).trimEnd());
