@@ -27,7 +27,7 @@ module.exports = {
     home('@kubernetes/client-node', '^(services/executor/backends/kubernetes|deploy|test)/'),
     home('pg', '^(libs/postgres/database(\\.test)?\\.ts|deploy/|test/)'),
     home('@nats-io/', '^(libs/nats/|libs/postgres/outbox\\.test\\.ts|test/)'),
-    home('fastify', '^services/gateway/'),
+    home('fastify', '^(services/gateway|test)/'),
     home('@grpc/grpc-js', '^libs/(grpc|sdk)/'),
     {
       name: 'sdk-stands-alone',

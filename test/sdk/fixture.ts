@@ -1,6 +1,4 @@
 import { execFile } from 'node:child_process';
-import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
@@ -38,44 +36,6 @@ export async function openSandbox(options: TenantOptions = {}) {
   const tenant = await openTenant(options);
   const sandbox = await tenant.drydock.sandboxes.create('python', { lifetime: '5m' });
   return Object.assign(tenant, { sandbox });
-}
-
-/** Passes connections on to the platform, and can break them. */
-export async function startProxy(target: () => number = () => Number(new URL(httpUrl).port)) {
-  const open = new Set<Socket>();
-  let answers = true;
-  const server = createServer((socket) => {
-    const upstream = connect(target(), '127.0.0.1');
-    const pair = [socket, upstream];
-    for (const each of pair) {
-      open.add(each);
-      each.setNoDelay(true);
-      each.on('error', () => {});
-      each.on('close', () => {
-        open.delete(each);
-        for (const other of pair) other.destroy();
-      });
-    }
-    socket.on('data', (bytes) => upstream.write(bytes));
-    upstream.on('data', (bytes) => (answers ? socket.write(bytes) : socket.destroy()));
-  });
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  const { port } = server.address() as AddressInfo;
-  return {
-    url: `http://127.0.0.1:${port}`,
-    /** Breaks all connections. */
-    cut() {
-      for (const socket of open) socket.destroy();
-    },
-    /** From now on a connection breaks when an answer comes; or no longer does. */
-    loseAnswers(lose: boolean) {
-      answers = !lose;
-    },
-    async [Symbol.asyncDispose]() {
-      server.close();
-      for (const socket of open) socket.destroy();
-    },
-  };
 }
 
 /** Runs a module in the project of a user; it ends by itself, so the client keeps no process alive. */

@@ -5,6 +5,7 @@ import { execa } from 'execa';
 import type { TestProject } from 'vitest/node';
 import { packSdk } from '../../deploy/local/sdk.ts';
 import { platformPorts, startTestPlatform } from '../support/platform.ts';
+import { forgetOutcomes, outcomesTable } from './outcomes.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -21,7 +22,7 @@ declare module 'vitest' {
 
 /** One platform for all scenarios, and a project of a user. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const ports = await platformPorts(2);
+  const [ports] = await Promise.all([platformPorts(2), forgetOutcomes()]);
   const [platform, directory] = await Promise.all([startTestPlatform({ ports }), installPacked()]);
   const at = (port: number) => `127.0.0.1:${port}`;
   project.provide('sdk', {
@@ -38,6 +39,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     },
   });
   return async () => {
+    process.stdout.write(`${await outcomesTable()}\n`);
     await rm(directory, { recursive: true, force: true });
     await platform[Symbol.asyncDispose]();
   };

@@ -4,11 +4,10 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, inject } from 'vitest';
-import { createAuthority } from '../../../deploy/local/authority.ts';
-import { freePort } from '../../support/ports.ts';
-import { startService } from '../../support/service-process.ts';
-import { apiKey, httpUrl, openTenant, runModule, type Scenario, sdk, startProxy } from '../fixture.ts';
+import { expect } from 'vitest';
+import { apiKey, httpUrl, openTenant, runModule, type Scenario, sdk } from '../fixture.ts';
+import { startTlsGateway } from '../gateway.ts';
+import { startProxy } from '../proxy.ts';
 
 const HELLO =
   "import { Drydock } from '@drydock/sdk'; console.log((await new Drydock().run('python', 'print(42)')).stdout)";
@@ -71,32 +70,16 @@ export const clients: Record<string, Scenario> = {
   },
 
   async tls() {
-    const authority = await createAuthority('test authority');
-    const { certificate, key } = await authority.issue('CN=gateway', { ip: ['127.0.0.1'] });
-    const directory = await mkdtemp(join(tmpdir(), 'drydock-tls-'));
-    const [certificateFile, keyFile] = [join(directory, 'tls.crt'), join(directory, 'tls.key')];
-    await writeFile(certificateFile, certificate);
-    await writeFile(keyFile, key);
-    const port = await freePort();
-    await using gateway = startService('gateway', {
-      ...inject('sdk').gateway,
-      GATEWAY_ADDRESS: '127.0.0.1:0',
-      GATEWAY_HTTP_ADDRESS: `127.0.0.1:${port}`,
-      GATEWAY_TLS_CERT_FILE: certificateFile,
-      GATEWAY_TLS_KEY_FILE: keyFile,
-    });
-    await gateway.listening;
-    const ca = authority.certificate;
+    await using gateway = await startTlsGateway();
+    const { url, otherHostUrl, httpUrl: plainUrl, ca } = gateway;
     const hello = async (options: { url: string; ca?: string }) => {
       using drydock = new sdk.Drydock({ apiKey, maxRetries: 1, ...options });
       return (await drydock.run('python', 'print(42)')).stdout;
     };
-    expect(await hello({ url: `https://127.0.0.1:${port}`, ca })).toBe('42\n');
-    await expect(hello({ url: `https://127.0.0.1:${port}` })).rejects.toThrow(/cannot be reached: .*certificate/);
-    await expect(hello({ url: `https://localhost:${port}`, ca })).rejects.toThrow(
-      /cannot be reached: .*does not match/,
-    );
-    await expect(hello({ url: `http://127.0.0.1:${port}` })).rejects.toThrow(sdk.UnavailableError);
+    expect(await hello({ url, ca })).toBe('42\n');
+    await expect(hello({ url })).rejects.toThrow(/cannot be reached: .*certificate/);
+    await expect(hello({ url: otherHostUrl, ca })).rejects.toThrow(/cannot be reached: .*does not match/);
+    await expect(hello({ url: plainUrl })).rejects.toThrow(sdk.UnavailableError);
   },
 
   async 'unknown-option'() {

@@ -1,7 +1,7 @@
-import { expect, inject } from 'vitest';
-import { freePort } from '../../support/ports.ts';
-import { startService } from '../../support/service-process.ts';
-import { openSandbox, openTenant, type Scenario, startProxy } from '../fixture.ts';
+import { expect } from 'vitest';
+import { openSandbox, openTenant, type Scenario } from '../fixture.ts';
+import { startGateway } from '../gateway.ts';
+import { startProxy } from '../proxy.ts';
 
 const LINES = 60;
 const COUNT = [
@@ -55,20 +55,15 @@ export const faults: Record<string, Scenario> = {
   },
 
   async 'gateway-killed'() {
-    const port = await freePort();
-    const address = { GATEWAY_ADDRESS: `127.0.0.1:${await freePort()}`, GATEWAY_HTTP_ADDRESS: `127.0.0.1:${port}` };
-    const start = () => startService('gateway', { ...inject('sdk').gateway, ...address });
-    await using first = start();
-    await first.listening;
-    await using tenant = await openSandbox({ url: `http://127.0.0.1:${port}`, maxRetries: 30 });
+    await using gateway = await startGateway();
+    await using tenant = await openSandbox({ url: gateway.url, maxRetries: 30 });
     const { sandbox } = tenant;
     const handle = await sandbox.commands.start(COUNT);
     for await (const event of handle) if (event.type === 'stdout') break;
-    await first.kill();
+    await gateway.kill();
     const listing = sandbox.commands.list();
     listing.catch(() => {});
-    await using second = start();
-    await second.listening;
+    await gateway.start();
     expect(await handle.wait()).toMatchObject({ stdout: COUNTED, exitCode: 0 });
     expect(await listing).toMatchObject([{ id: handle.id }]);
   },
