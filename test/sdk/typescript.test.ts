@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import Table from 'cli-table3';
 import { afterAll, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { ROOT } from '../../deploy/local/root.ts';
+import { ROOT } from '../../deploy/host/root.ts';
 import { sdk } from './fixture.ts';
 import { clients } from './scenarios/clients.ts';
 import { commands } from './scenarios/commands.ts';
