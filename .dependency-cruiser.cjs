@@ -43,6 +43,7 @@ module.exports = {
     },
     ...layers('services/executor', ['api', 'lifecycle', 'executions', 'sandboxes', 'instances', 'agent', 'backends']),
     ...layers('services/session', ['upkeep', 'webhooks', 'queue', 'executions', 'sandboxes', 'requests']),
+    ...layers('deploy', ['checks', 'doctor', 'docker', 'local', 'dev-cluster', 'images', 'build', 'host']),
     {
       name: 'no-cycles',
       severity: 'error',
@@ -63,13 +64,13 @@ module.exports = {
   },
 };
 
-/** Folders of a service, each of which imports only from those after it. Its root, with main.ts, imports any. */
-function layers(service, folders) {
+/** Folders of a part, each of which imports only from those after it. Its root, with main.ts, imports any. */
+function layers(part, folders) {
   return folders.map((folder, index) => ({
-    name: `layers-of-${service.split('/').at(-1)}`,
+    name: `layers-of-${part.split('/').at(-1)}`,
     severity: 'error',
-    from: { path: `^${service}/${folder}/`, pathNot: TESTS },
-    to: { path: `^${service}/`, pathNot: `^${service}/(${folders.slice(index).join('|')})/` },
+    from: { path: `^${part}/${folder}/`, pathNot: TESTS },
+    to: { path: `^${part}/`, pathNot: `^${part}/(${folders.slice(index).join('|')})/` },
   }));
 }
 

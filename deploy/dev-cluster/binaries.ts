@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { chmod, cp, glob, mkdir, readdir, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { lockFile } from '../local/file-lock.ts';
-import type { Progress } from '../local/root.ts';
+import { lockFile } from '../host/file-lock.ts';
+import type { Progress } from '../host/root.ts';
 
 const HERE = import.meta.dirname;
 const REPORT_MS = 30_000;

@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 import { aborted } from '#libs/lifecycle.ts';
+import { killChildren } from '../host/child.ts';
+import { readSettings } from '../host/settings.ts';
 import { ensureArchive, imageTag, listImages } from '../images/build.ts';
-import { killChildren } from '../local/child.ts';
-import { readSettings } from '../local/settings.ts';
 import { RUN_DIRECTORY, startCluster } from './cluster.ts';
 
 const known = (await listImages()).map(({ name }) => name);

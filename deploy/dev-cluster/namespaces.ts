@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { execa } from 'execa';
-import { type Child, childOf, commandLineOf, intoNamespacesOf, startChild, until } from '../local/child.ts';
+import { type Child, childOf, commandLineOf, intoNamespacesOf, startChild, until } from '../host/child.ts';
 import { GATEWAY, LINK } from './addresses.ts';
 
 const READY_MS = 10_000;

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Need } from '../local/system-packages.ts';
+import type { Need } from '../host/system-packages.ts';
 import { PLUGINS } from './settings.ts';
 
 /** What a cluster runs of Debian's, besides what it builds. */

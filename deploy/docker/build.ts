@@ -1,9 +1,9 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { generate } from '../build/generate.ts';
+import { BUILD } from '../host/root.ts';
 import { makeAgentImage } from '../images/agent-image.ts';
-import { generate } from '../local/generate.ts';
-import { BUILD } from '../local/root.ts';
 import { ensureBundledImage } from './bundled-images.ts';
 import { importImage } from './import-image.ts';
 import { type BuiltImage, makeServiceImage } from './service-image.ts';

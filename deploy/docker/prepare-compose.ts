@@ -1,13 +1,13 @@
 import { chown, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
+import { generate } from '../build/generate.ts';
+import { BUILD } from '../host/root.ts';
 import { resolvedCatalog } from '../images/resolved-catalog.ts';
 import { ensureCertificates } from '../local/certificates.ts';
 import { describeUse } from '../local/first-program.ts';
-import { generate } from '../local/generate.ts';
 import { natsConfig } from '../local/nats-config.ts';
 import { keepSecret } from '../local/postgres.ts';
-import { BUILD } from '../local/root.ts';
 
 /** Whom the images run as. */
 const IMAGE_USER = 1000;

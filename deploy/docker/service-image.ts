@@ -3,9 +3,9 @@ import { createReadStream } from 'node:fs';
 import { copyFile, glob, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { execa } from 'execa';
+import { BUILD, ROOT } from '../host/root.ts';
 import { type ArchiveOptions, describeImage, ensureArchiveOf } from '../images/build.ts';
 import { resolvedCatalog } from '../images/resolved-catalog.ts';
-import { BUILD, ROOT } from '../local/root.ts';
 
 /** What the one image of all services has of the checkout, at `/app`. */
 const SOURCES = [

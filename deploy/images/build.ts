@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Command } from 'commander';
 import { execa } from 'execa';
-import { lockFile } from '../local/file-lock.ts';
+import { lockFile } from '../host/file-lock.ts';
 
 const HERE = import.meta.dirname;
 const DISTRIBUTION = 'bookworm';

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { nameOfExecutor } from '#libs/grpc/tls.ts';
-import { type Authority, createAuthority, endOf } from './authority.ts';
+import { type Authority, createAuthority, endOf } from '../host/authority.ts';
 
 const SERVICES = ['auth', 'session', 'scheduler', 'gateway'];
 /** Where NATS is called: here, and in containers. */

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rename, rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ROOT } from './root.ts';
-import { diskProblemOf, StartError } from './start-error.ts';
+import { ROOT } from '../host/root.ts';
+import { diskProblemOf, StartError } from '../host/start-error.ts';
 
 /** Of the directory itself: what older code cannot use raises it. */
 const LAYOUT = 1;

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import Docker from 'dockerode';
 import { execa } from 'execa';
 import { lockDirectory } from '#libs/lock-directory.ts';
-import { type Child, commandLineOf, send, startChild, until } from './child.ts';
-import { StartError } from './start-error.ts';
+import { type Child, commandLineOf, send, startChild, until } from '../host/child.ts';
+import { StartError } from '../host/start-error.ts';
 
 const READY_MS = 30_000;
 const DEFAULT_SOCKET = '/var/run/docker.sock';

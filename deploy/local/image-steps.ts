@@ -1,8 +1,8 @@
+import { diskProblemOf, StartError } from '../host/start-error.ts';
+import type { Steps } from '../host/steps.ts';
 import { BuildError, listImages } from '../images/build.ts';
 import type { LogFiles } from './log-files.ts';
 import type { LocalBackend } from './sandbox-backend.ts';
-import { diskProblemOf, StartError } from './start-error.ts';
-import type { Steps } from './steps.ts';
 
 /** Small enough to wait for; the others follow while the platform runs. */
 const FIRST_IMAGE = 'python';

@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { StartError } from './start-error.ts';
+import { StartError } from '../host/start-error.ts';
 
 const SUFFIX = '.log';
 /** Of one process; the file before it is kept, so at most twice that. */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { nameOfExecutor, type ServiceName } from '#libs/grpc/tls.ts';
-import { ROOT } from './root.ts';
+import { ROOT } from '../host/root.ts';
 
 /** Subjects on which a user may publish, and to which it may subscribe; it may nothing else. `<id>` is an executor's. */
 export type Permissions = { publish: string[]; subscribe: string[] };

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { type Child, startChild, until } from './child.ts';
+import { type Child, startChild, until } from '../host/child.ts';
 import { natsConfig } from './nats-config.ts';
 
 const READY_MS = 10_000;

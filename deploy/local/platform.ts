@@ -3,37 +3,20 @@ import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { processesForSandboxes } from '../../services/executor/instances/host-processes.ts';
+import { type Child, startChild, until } from '../host/child.ts';
+import { BUILD, ROOT } from '../host/root.ts';
+import type { Ports } from '../host/settings.ts';
+import { StartError } from '../host/start-error.ts';
+import { together } from '../host/steps.ts';
 import { resolvedCatalog } from '../images/resolved-catalog.ts';
 import { directoryOfExecutor, ensureCertificates } from './certificates.ts';
-import { type Child, startChild, until } from './child.ts';
 import { startNats } from './nats.ts';
 import { keepSecret, startPostgres } from './postgres.ts';
-import { BUILD, ROOT } from './root.ts';
 import { removeSandboxes, type SandboxBackend, variablesFor } from './sandbox-backend.ts';
-import { StartError } from './start-error.ts';
-import { together } from './steps.ts';
 import { userIdsFor } from './user-ids.ts';
 
 const READY_MS = 60_000;
 const NODE = join(ROOT, 'node_modules/.bin/node');
-
-/** Every port of a platform; an executor has one for calls and one for metrics. */
-export type Ports = {
-  postgres: number;
-  nats: number;
-  gateway: number;
-  http: number;
-  auth: number;
-  session: number;
-  scheduler: number;
-  metrics: {
-    gateway: number;
-    auth: number;
-    session: number;
-    scheduler: number;
-  };
-  executors: { port: number; metrics: number }[];
-};
 
 export type PlatformOptions = {
   dataDirectory: string;

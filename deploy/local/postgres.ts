@@ -5,8 +5,8 @@ import { dirname, join, resolve } from 'node:path';
 import { execa } from 'execa';
 import pg from 'pg';
 import { missingFile } from '#libs/missing.ts';
-import { type Child, commandLineOf, startChild, until } from './child.ts';
-import { StartError } from './start-error.ts';
+import { type Child, commandLineOf, startChild, until } from '../host/child.ts';
+import { StartError } from '../host/start-error.ts';
 
 const DATABASE = 'drydock';
 const USER = 'postgres';

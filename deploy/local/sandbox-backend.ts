@@ -2,11 +2,11 @@ import { join } from 'node:path';
 import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
 import { ensureCluster } from '../dev-cluster/cluster.ts';
 import type { ComponentName } from '../dev-cluster/components.ts';
+import { readExternal } from '../host/external.ts';
+import { BUILD, type Progress } from '../host/root.ts';
 import { makeAgentImage } from '../images/agent-image.ts';
 import { ensureArchive, ensureImage, imageTag } from '../images/build.ts';
 import { ensureEngine, removeContainers } from './engine.ts';
-import { readExternal } from './external.ts';
-import { BUILD, type Progress } from './root.ts';
 
 export const BACKENDS = ['docker', 'kubernetes'] as const;
 

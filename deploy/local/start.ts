@@ -2,16 +2,20 @@ import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { aborted } from '#libs/lifecycle.ts';
-import { endLeftovers, killChildren } from './child.ts';
+import { generate } from '../build/generate.ts';
+import { endLeftovers, killChildren } from '../host/child.ts';
+import { tryLockFile } from '../host/file-lock.ts';
+import { raiseKernelLimits } from '../host/kernel-limits.ts';
+import { type Port, takenPorts } from '../host/ports.ts';
+import { readSettings, type Settings, VARIABLES } from '../host/settings.ts';
+import { diskProblemOf, StartError } from '../host/start-error.ts';
+import { createSteps, together } from '../host/steps.ts';
+import { ensureSystemPackages } from '../host/system-packages.ts';
 import { checkDataDirectory, markDataDirectory } from './data-directory.ts';
-import { tryLockFile } from './file-lock.ts';
 import { describeUse, runFirstProgram } from './first-program.ts';
-import { generate } from './generate.ts';
 import { ensureFirstImage, ensureOtherImages } from './image-steps.ts';
-import { raiseKernelLimits } from './kernel-limits.ts';
 import { type LogFiles, openLogFiles, showLogs } from './log-files.ts';
 import { type Platform, startPlatform } from './platform.ts';
-import { type Port, takenPorts } from './ports.ts';
 import {
   BACKENDS,
   type LocalBackend,
@@ -19,11 +23,7 @@ import {
   openLocalBackend,
   type SandboxBackend,
 } from './sandbox-backend.ts';
-import { readSettings, type Settings, VARIABLES } from './settings.ts';
-import { diskProblemOf, StartError } from './start-error.ts';
-import { createSteps, together } from './steps.ts';
 import { createSupervisor, type Supervisor } from './supervisor.ts';
-import { ensureSystemPackages } from './system-packages.ts';
 
 const MAX_EXECUTORS = 8;
 /** Of those that are taken. */

@@ -8,7 +8,7 @@ import { PEER_METADATA } from '#libs/grpc/interceptors.ts';
 import { service, startServer } from '#libs/grpc/server.ts';
 import { nameOfExecutor, readTls, type TlsFiles } from '#libs/grpc/tls.ts';
 import { ProcessServiceDefinition as definition } from '#proto/drydock/v1/process.ts';
-import { createAuthority } from '../../deploy/local/authority.ts';
+import { createAuthority } from '../../deploy/host/authority.ts';
 import { directoryOfExecutor, ensureCertificates } from '../../deploy/local/certificates.ts';
 
 const log = pino({ level: 'silent' });

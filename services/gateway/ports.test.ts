@@ -16,7 +16,7 @@ import { createClient } from '#libs/grpc/client.ts';
 import type { Logger } from '#libs/log.ts';
 import { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import { GetTemplateResponse, TemplateServiceDefinition } from '#proto/drydock/v1/template.ts';
-import { createAuthority } from '../../deploy/local/authority.ts';
+import { createAuthority } from '../../deploy/host/authority.ts';
 import { readContract } from './contract.ts';
 import { readDescriptors } from './descriptors.ts';
 import { createGateway } from './gateway.ts';

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import Docker from 'dockerode';
 import { execa } from 'execa';
+import { BUILD } from '../../deploy/host/root.ts';
 import { imageTag } from '../../deploy/images/build.ts';
-import { BUILD } from '../../deploy/local/root.ts';
 import { type Measured, summarize } from './measure.ts';
 
 /** What a user would do with the engine alone, through its API, which is quicker than its command line. */

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
+import { generate } from '../../deploy/build/generate.ts';
+import { ensureSystemPackages } from '../../deploy/host/system-packages.ts';
 import { ensureEngine } from '../../deploy/local/engine.ts';
-import { generate } from '../../deploy/local/generate.ts';
 import type { Platform, PlatformOptions } from '../../deploy/local/platform.ts';
-import { ensureSystemPackages } from '../../deploy/local/system-packages.ts';
 import { startTestPlatform } from '../support/platform.ts';
 
 /** Where what was built is kept. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { expect, inject, test } from 'vitest';
 import { readCatalog } from '#libs/catalog/catalog.ts';
-import { ROOT } from '../../deploy/local/root.ts';
+import { ROOT } from '../../deploy/host/root.ts';
 import { commandsOf, languageCommands, transcribe, withTranscript } from '../support/transcript.ts';
 
 const README = join(ROOT, 'README.md');

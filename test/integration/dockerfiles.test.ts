@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { BUILD, ROOT } from '../../deploy/host/root.ts';
 import { ensureArchive } from '../../deploy/images/build.ts';
 import { resolvedCatalog } from '../../deploy/images/resolved-catalog.ts';
-import { BUILD, ROOT } from '../../deploy/local/root.ts';
 import { engineSocket } from './executor/backend-under-test.ts';
 
 const BASE = 'debian:bookworm-slim';

@@ -29,7 +29,7 @@ import {
 } from '#libs/nats/subjects.ts';
 import { openWorkQueue } from '#libs/nats/work-queue.ts';
 import { ExecutorAnnounced, SandboxChanged, SandboxEnded } from '#proto/drydock/internal/v1/events.ts';
-import { createAuthority } from '../../deploy/local/authority.ts';
+import { createAuthority } from '../../deploy/host/authority.ts';
 import { directoryOfExecutor, ensureCertificates } from '../../deploy/local/certificates.ts';
 import { type Nats, startNats } from '../../deploy/local/nats.ts';
 import { freePort } from '../support/ports.ts';

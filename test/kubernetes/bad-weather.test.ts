@@ -15,7 +15,7 @@ import type { Template } from '#libs/catalog/catalog.ts';
 import { newId } from '#libs/ids.ts';
 import type { AppliedLimits } from '#proto/drydock/internal/v1/spec.ts';
 import { LINK } from '../../deploy/dev-cluster/addresses.ts';
-import { createAuthority } from '../../deploy/local/authority.ts';
+import { createAuthority } from '../../deploy/host/authority.ts';
 import { KUBECONFIG } from '../integration/executor/backend-under-test.ts';
 import { clusterVariables } from '../integration/executor/cluster.ts';
 import { MiB, startExecutor, type TestExecutor } from '../integration/executor/fixture.ts';
@@ -252,7 +252,7 @@ test('an account that may not make pods is told so by the first sandbox', async 
 
 test('the doctor says of a cluster what it is, and which rights an account lacks', async () => {
   const examine = async (kubeconfig: string) => {
-    const args = ['deploy/local/doctor.ts', '--backend', 'kubernetes'];
+    const args = ['deploy/doctor/doctor.ts', '--backend', 'kubernetes'];
     const { stdout } = await execa(process.execPath, args, { reject: false, env: { KUBECONFIG: kubeconfig } });
     return stdout;
   };

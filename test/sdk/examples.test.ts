@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, inject, test } from 'vitest';
-import { ROOT } from '../../deploy/local/root.ts';
+import { ROOT } from '../../deploy/host/root.ts';
 import { apiKey, httpUrl } from './fixture.ts';
 
 const run = promisify(execFile);

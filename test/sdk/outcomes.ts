@@ -2,7 +2,7 @@ import { glob, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import Table from 'cli-table3';
 import { parse } from 'yaml';
-import { BUILD, ROOT } from '../../deploy/local/root.ts';
+import { BUILD, ROOT } from '../../deploy/host/root.ts';
 
 const DIRECTORY = join(BUILD, 'sdk-outcomes');
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import type { TestProject } from 'vitest/node';
-import { packSdk } from '../../deploy/local/sdk.ts';
+import { packSdk } from '../../deploy/build/sdk.ts';
 import { platformPorts, startTestPlatform } from '../support/platform.ts';
 import { forgetOutcomes, outcomesTable } from './outcomes.ts';
 

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { ROOT } from '../../deploy/local/root.ts';
+import { ROOT } from '../../deploy/host/root.ts';
 import { sdk } from './fixture.ts';
 import { keepOutcomes, SCENARIOS } from './outcomes.ts';
 import { clients } from './scenarios/clients.ts';

@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
 const start = (more: Record<string, string> = {}) =>
-  run('start.ts', ['--small', '--once'], { ...environment, ...more });
+  run('deploy/local/start.ts', ['--small', '--once'], { ...environment, ...more });
 
 /** A disk of its own in memory, with what `mount` is told besides; it is there until the test has ended. */
 async function mountDisk(name: string, options: string): Promise<string> {
@@ -115,7 +115,13 @@ test('a disk that is full, before or while it starts, is named; with room, the n
 test('without a network a start says what cannot be fetched; with the images it needs none', async () => {
   const offline = (more: Record<string, string>) =>
     follow(
-      ['unshare', '--net', 'sh', '-ec', 'ip link set lo up; exec sh deploy/local/bootstrap.sh start.ts --small --once'],
+      [
+        'unshare',
+        '--net',
+        'sh',
+        '-ec',
+        'ip link set lo up; exec sh deploy/host/bootstrap.sh deploy/local/start.ts --small --once',
+      ],
       { ...environment, ...more },
     );
   await chmod(directory, 0o755);

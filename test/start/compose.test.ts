@@ -2,16 +2,16 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { DATA_DIRECTORY, IMAGES } from '../../deploy/checks/test-engine.ts';
 import { ensureCompose } from '../../deploy/dev-cluster/binaries.ts';
 import { ensureBundledImage } from '../../deploy/docker/bundled-images.ts';
 import { importImage } from '../../deploy/docker/import-image.ts';
 import { prepareCompose } from '../../deploy/docker/prepare-compose.ts';
 import { makeServiceImage } from '../../deploy/docker/service-image.ts';
+import { BUILD, ROOT } from '../../deploy/host/root.ts';
 import { ensureImage } from '../../deploy/images/build.ts';
 import { resolvedCatalog } from '../../deploy/images/resolved-catalog.ts';
 import { runFirstProgram } from '../../deploy/local/first-program.ts';
-import { BUILD, ROOT } from '../../deploy/local/root.ts';
-import { DATA_DIRECTORY, IMAGES } from '../../deploy/local/test-engine.ts';
 import { freePort } from '../support/ports.ts';
 
 const UP_MS = 240_000;

@@ -3,7 +3,7 @@ import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { onTestFinished } from 'vitest';
-import { ROOT } from '../../deploy/local/root.ts';
+import { ROOT } from '../../deploy/host/root.ts';
 import { follow, type Run } from './start-process.ts';
 
 /** All that a newcomer has: nothing else is installed there. */

@@ -2,8 +2,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import Docker from 'dockerode';
 import { execa } from 'execa';
 import { onTestFinished } from 'vitest';
+import { ROOT } from '../../deploy/host/root.ts';
 import { answers } from '../../deploy/local/engine.ts';
-import { ROOT } from '../../deploy/local/root.ts';
 import { freePorts } from '../support/ports.ts';
 
 export const MACHINES_ENGINE = '/var/run/docker.sock';
@@ -23,9 +23,9 @@ export async function environmentOf(directory: string): Promise<Record<string, s
   };
 }
 
-/** Runs a script as `npm start` and `npm run doctor` do, in a process group of its own, as a terminal does. */
+/** Runs a script of the checkout as `npm start` and `npm run doctor` do, in a process group of its own, as a terminal does. */
 export function run(script: string, args: string[], environment: Record<string, string>) {
-  return follow(['sh', 'deploy/local/bootstrap.sh', script, ...args], environment);
+  return follow(['sh', 'deploy/host/bootstrap.sh', script, ...args], environment);
 }
 
 /**

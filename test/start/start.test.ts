@@ -18,7 +18,8 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
-const start = (args: string[], more: Record<string, string> = {}) => run('start.ts', args, { ...environment, ...more });
+const start = (args: string[], more: Record<string, string> = {}) =>
+  run('deploy/local/start.ts', args, { ...environment, ...more });
 
 describe('npm start', () => {
   let key: string | undefined;
@@ -162,7 +163,7 @@ describe('npm start', () => {
 
 describe('npm run doctor', () => {
   test('finds that nothing is missing', async () => {
-    const doctor = run('doctor.ts', [], environment);
+    const doctor = run('deploy/doctor/doctor.ts', [], environment);
     expect(await doctor.ended, doctor.text()).toBe(0);
     for (const finding of [
       'system packages',
@@ -179,14 +180,18 @@ describe('npm run doctor', () => {
 
   test('finds a port that is taken, and how to mend that', async () => {
     await using _taken = await listen(Number(environment.DRYDOCK_HTTP_PORT));
-    const doctor = run('doctor.ts', [], environment);
+    const doctor = run('deploy/doctor/doctor.ts', [], environment);
     expect(await doctor.ended).toBe(1);
     expect(doctor.text()).toMatch(new RegExp(`^MISSING +ports: taken: ${environment.DRYDOCK_HTTP_PORT}$`, 'm'));
     expect(doctor.text()).toContain('set DRYDOCK_HTTP_PORT');
   });
 
   test('finds who has ids that are for sandboxes', async () => {
-    const doctor = run('doctor.ts', [], { ...environment, EXECUTOR_FIRST_USER_ID: '65534', EXECUTOR_USER_IDS: '2' });
+    const doctor = run('deploy/doctor/doctor.ts', [], {
+      ...environment,
+      EXECUTOR_FIRST_USER_ID: '65534',
+      EXECUTOR_USER_IDS: '2',
+    });
     expect(await doctor.ended).toBe(1);
     expect(doctor.text()).toMatch(/^MISSING +user ids: .*: user nobody is 65534 in \/etc\/passwd/m);
     expect(doctor.text()).toContain('set EXECUTOR_FIRST_USER_ID');

@@ -7,7 +7,7 @@ import { API_PORT, LINK } from '../../deploy/dev-cluster/addresses.ts';
 import { ensureHelm } from '../../deploy/dev-cluster/binaries.ts';
 import { ensureBundledImage } from '../../deploy/docker/bundled-images.ts';
 import { makeServiceImage } from '../../deploy/docker/service-image.ts';
-import { BUILD, ROOT } from '../../deploy/local/root.ts';
+import { BUILD, ROOT } from '../../deploy/host/root.ts';
 import { connectCluster } from './cluster.ts';
 
 const CHART = join(ROOT, 'deploy/helm');

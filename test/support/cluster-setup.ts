@@ -7,10 +7,10 @@ import type { TestProject } from 'vitest/node';
 import { findCgroups } from '../../deploy/dev-cluster/cgroups.ts';
 import { type OwnCluster, RUN_DIRECTORY, startCluster } from '../../deploy/dev-cluster/cluster.ts';
 import { KERNEL_SETTINGS } from '../../deploy/dev-cluster/namespaces.ts';
+import { commandLineOf } from '../../deploy/host/child.ts';
+import { BUILD } from '../../deploy/host/root.ts';
 import { makeAgentImage } from '../../deploy/images/agent-image.ts';
 import { ensureArchive, imageTag } from '../../deploy/images/build.ts';
-import { commandLineOf } from '../../deploy/local/child.ts';
-import { BUILD } from '../../deploy/local/root.ts';
 
 /** What tests may ask of the cluster, which another process than theirs has started. */
 export type Control = Pick<OwnCluster, 'importImage' | 'signal' | 'stop' | 'start'>;

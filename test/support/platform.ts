@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
+import type { Ports } from '../../deploy/host/settings.ts';
 import { ensureImages } from '../../deploy/images/build.ts';
-import { type Platform, type PlatformOptions, type Ports, startPlatform } from '../../deploy/local/platform.ts';
+import { type Platform, type PlatformOptions, startPlatform } from '../../deploy/local/platform.ts';
 import { freePort } from './ports.ts';
 
 const EXECUTORS = 2;

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { BUILD, ROOT } from '../../deploy/local/root.ts';
+import { BUILD, ROOT } from '../../deploy/host/root.ts';
 import { corpus } from '../corpus/corpus.ts';
 import type { Endpoints } from './api.ts';
 

@@ -7,7 +7,7 @@ import { createFileRegistry, fromBinary, fromJson, type JsonObject, toBinary } f
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import { BadRequest, ErrorInfo, RetryInfo } from 'nice-grpc-error-details';
 import { Status } from 'nice-grpc-error-details/lib/proto/google/rpc/status.js';
-import { BUILD } from '../../deploy/local/root.ts';
+import { BUILD } from '../../deploy/host/root.ts';
 import type { Endpoints } from './api.ts';
 
 const HEADER_BYTES = 5;

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JsonObject } from '@bufbuild/protobuf';
 import { methodPath } from '#libs/grpc/rpc.ts';
-import { BUILD } from '../../../deploy/local/root.ts';
+import { BUILD } from '../../../deploy/host/root.ts';
 import { readContract } from '../../../services/gateway/contract.ts';
 import { readDescriptors } from '../../../services/gateway/descriptors.ts';
 import { type Binding, isRaw, readBindings } from '../../../services/gateway/http/bindings.ts';

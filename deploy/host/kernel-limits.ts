@@ -1,6 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Finding } from './finding.ts';
 
 /** What all sandboxes of a host share, and one tenant could use up for the others where there is little of it. */
 const LIMITS: Record<string, number> = {
@@ -28,19 +27,8 @@ export async function raiseKernelLimits(): Promise<string[]> {
   return raised;
 }
 
-export async function examineKernelLimits(): Promise<Finding> {
-  const low = await lowLimits();
-  const settings = low.map(([name, wanted]) => `${name}=${wanted}`).join(' ');
-  return {
-    name: 'kernel limits',
-    ok: low.length === 0,
-    found: low.length === 0 ? 'high enough' : low.map(([name, , found]) => `${name} is ${found}`).join(', '),
-    fix: `sysctl -w ${settings}, and put it in /etc/sysctl.d (npm start does the first as root)`,
-    optional: true,
-  };
-}
-
-async function lowLimits(): Promise<[name: string, wanted: number, found: number][]> {
+/** Those of the host that are lower than sandboxes may need. */
+export async function lowLimits(): Promise<[name: string, wanted: number, found: number][]> {
   const all = await Promise.all(
     Object.entries(LIMITS).map(async ([name, wanted]): Promise<[string, number, number]> => {
       return [name, wanted, Number(await readFile(fileOf(name), 'utf8'))];

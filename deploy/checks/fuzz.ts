@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander';
+import { generate } from '../build/generate.ts';
 import { fuzz, lineOf } from './fuzz-targets.ts';
-import { generate } from './generate.ts';
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
 

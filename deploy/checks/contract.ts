@@ -1,5 +1,5 @@
 import { relative } from 'node:path';
-import { ROOT } from './root.ts';
+import { ROOT } from '../host/root.ts';
 
 /** What vitest's JSON reporter tells of each file. */
 export type FileResult = { name: string; assertionResults: { status: string }[] };

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { ROOT } from '../host/root.ts';
 import { fetchModule, type GoModule } from './go-module.ts';
-import { ROOT } from './root.ts';
 
 /** A small one that the agent is built with; its zip and its hash are as the `go` command has them. */
 const PATH = 'github.com/creack/pty';

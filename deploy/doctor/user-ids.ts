@@ -1,9 +1,9 @@
 import Docker from 'dockerode';
 import { type Environment, readEnvironment } from '#libs/config.ts';
 import { describeUserIds, othersWithin, type UserIds } from '#libs/user-ids.ts';
+import { readSettings } from '../host/settings.ts';
+import { userIdsFor } from '../local/user-ids.ts';
 import type { Finding } from './finding.ts';
-import { readSettings } from './settings.ts';
-import { userIdsFor } from './user-ids.ts';
 
 /**
  * Whether somebody on this machine has ids of users that the one executor of `npm start` gives to sandboxes with these variables.

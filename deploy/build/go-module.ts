@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import yauzl from 'yauzl';
-import { StartError } from './start-error.ts';
+import { StartError } from '../host/start-error.ts';
 
 const DEFAULT_PROXY = 'https://proxy.golang.org,direct';
 const FETCH_MS = 300_000;

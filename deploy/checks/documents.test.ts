@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
-import { DIAGRAM, draw, SOURCE } from './diagram.ts';
-import { ROOT } from './root.ts';
+import { DIAGRAM, draw, SOURCE } from '../build/diagram.ts';
+import { ROOT } from '../host/root.ts';
 
 const LINK = /\]\(([^)#\s]*)(?:#([^)\s]*))?\)/g;
 const HEADING = /^#+ (.+)$/gm;

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Graphviz } from '@hpcc-js/wasm-graphviz';
-import { ROOT } from './root.ts';
+import { ROOT } from '../host/root.ts';
 
 export const SOURCE = join(ROOT, 'services/architecture.dot');
 export const DIAGRAM = join(ROOT, 'services/architecture.svg');

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import type { FuzzReport } from '#libs/fuzz-fixture.ts';
-import { ROOT } from './root.ts';
+import { ROOT } from '../host/root.ts';
 
 const AGENT = join(ROOT, 'services/agent');
 /** Native targets of the agent, by package. */

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the project's packages where they are missing or out of date, then runs a script on the project's own Node.
-#   bootstrap.sh SCRIPT [ARGUMENT...]
+#   bootstrap.sh SCRIPT [ARGUMENT...]    SCRIPT: from the root of the repository on
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -45,4 +45,4 @@ if [ ! -e "$installed" ] || [ package-lock.json -nt "$installed" ]; then
 fi
 script=$1
 shift
-exec node_modules/.bin/node "deploy/local/$script" "$@"
+exec node_modules/.bin/node "$script" "$@"

@@ -1,8 +1,8 @@
 import { cp, glob, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { BUILD, type Progress, ROOT } from '../host/root.ts';
 import { generate } from './generate.ts';
-import { BUILD, type Progress, ROOT } from './root.ts';
 
 const BIN = join(ROOT, 'node_modules/.bin');
 const SOURCE = join(ROOT, 'libs/sdk/typescript');

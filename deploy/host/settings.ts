@@ -1,7 +1,6 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { type Environment, readEnvironment } from '#libs/config.ts';
-import type { Ports } from './platform.ts';
 
 /** Variables that the start script reads, with their defaults; `--help` prints them. */
 export const VARIABLES = `Environment:
@@ -17,6 +16,24 @@ export const VARIABLES = `Environment:
   OTEL_EXPORTER_OTLP_ENDPOINT  where traces go (nowhere)
   LOG_LEVEL             of the services (info)
 `;
+
+/** Every port of a platform; an executor has one for calls and one for metrics. */
+export type Ports = {
+  postgres: number;
+  nats: number;
+  gateway: number;
+  http: number;
+  auth: number;
+  session: number;
+  scheduler: number;
+  metrics: {
+    gateway: number;
+    auth: number;
+    session: number;
+    scheduler: number;
+  };
+  executors: { port: number; metrics: number }[];
+};
 
 export type Settings = {
   dataDirectory: string;

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { ROOT } from './root.ts';
+import { ROOT } from '../host/root.ts';
 import type { Counts } from './stage-counts.ts';
 import { IMAGES } from './test-engine.ts';
 
@@ -62,7 +62,7 @@ export async function runVitest(
         `--reporter=${verbose ? 'minimal' : 'default'}`,
         '--reporter=json',
         `--outputFile.json=${file}`,
-        '--reporter=./deploy/local/skip-reasons.ts',
+        '--reporter=./deploy/checks/skip-reasons.ts',
         '--passWithNoTests',
         ...files,
       ],

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { type Engine, ensureEngine } from './engine.ts';
-import { readExternal } from './external.ts';
-import { readSettings } from './settings.ts';
+import { readExternal } from '../host/external.ts';
+import { readSettings } from '../host/settings.ts';
+import { type Engine, ensureEngine } from '../local/engine.ts';
 
 /** Where what the tests need is kept. */
 export const { dataDirectory: DATA_DIRECTORY } = readSettings(process.env, 1);

@@ -2,10 +2,10 @@ import { existsSync } from 'node:fs';
 import { chmod, glob, mkdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
-import { lockFile } from './file-lock.ts';
+import { lockFile } from '../host/file-lock.ts';
+import { BUILD, type Progress } from '../host/root.ts';
+import { StartError } from '../host/start-error.ts';
 import { fetchModule } from './go-module.ts';
-import { BUILD, type Progress } from './root.ts';
-import { StartError } from './start-error.ts';
 
 /** What the modules of the agent ask for. */
 export const GO_NEEDED = [1, 26] as const;

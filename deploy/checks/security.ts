@@ -1,10 +1,10 @@
 import { Command } from 'commander';
+import { generate } from '../build/generate.ts';
 import { prepareCluster } from '../dev-cluster/cluster.ts';
+import { raiseKernelLimits } from '../host/kernel-limits.ts';
+import { ensureSystemPackages } from '../host/system-packages.ts';
 import { ensureImages } from '../images/build.ts';
-import { generate } from './generate.ts';
-import { raiseKernelLimits } from './kernel-limits.ts';
 import { addCounts, type Counts, countsLine, stageLine } from './stage-counts.ts';
-import { ensureSystemPackages } from './system-packages.ts';
 import { DATA_DIRECTORY, IMAGES, startTestEngine } from './test-engine.ts';
 import { runVitest } from './vitest-stage.ts';
 

@@ -7,8 +7,8 @@ import {
   VersionApi,
 } from '@kubernetes/client-node';
 import { CLUSTER_NEEDS } from '../dev-cluster/packages.ts';
+import { findMissing } from '../host/system-packages.ts';
 import type { Finding } from './finding.ts';
-import { findMissing } from './system-packages.ts';
 
 const KEEP = ['get', 'create', 'patch'];
 

@@ -2,15 +2,15 @@ import { existsSync, readFileSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { freemem } from 'node:os';
 import { Command, Option } from 'commander';
-import { examineUserIds } from './doctor-user-ids.ts';
-import { answers } from './engine.ts';
-import { readExternal } from './external.ts';
+import { goVersion, isEnough } from '../build/go.ts';
+import { readExternal } from '../host/external.ts';
+import { portsOf, takenPorts } from '../host/ports.ts';
+import { readSettings, VARIABLES } from '../host/settings.ts';
+import { findMissing, hasCommand } from '../host/system-packages.ts';
+import { answers } from '../local/engine.ts';
 import type { Finding } from './finding.ts';
-import { goVersion, isEnough } from './go.ts';
 import { examineKernelLimits } from './kernel-limits.ts';
-import { portsOf, takenPorts } from './ports.ts';
-import { readSettings, VARIABLES } from './settings.ts';
-import { findMissing, hasCommand } from './system-packages.ts';
+import { examineUserIds } from './user-ids.ts';
 
 const GiB = 1024 ** 3;
 const DISK_GIB = 12;
@@ -48,7 +48,7 @@ if (findings.some(({ ok, optional }) => !ok && !optional)) process.exit(1);
 
 /** Its library, which takes a while, is not loaded for others. */
 async function cluster(): Promise<Finding[]> {
-  const { examineCluster } = await import('./doctor-cluster.ts');
+  const { examineCluster } = await import('./cluster.ts');
   return examineCluster(readExternal(process.env).kubeconfig);
 }
 

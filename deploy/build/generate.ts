@@ -4,9 +4,9 @@ import { glob, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { missingFile } from '#libs/missing.ts';
+import { BUILD, type Progress, ROOT } from '../host/root.ts';
+import { together } from '../host/steps.ts';
 import { ensureGo } from './go.ts';
-import { BUILD, type Progress, ROOT } from './root.ts';
-import { together } from './steps.ts';
 
 // Their versions, which is all that go install needs to make the same binaries again.
 const GO_TOOLS = {
@@ -37,7 +37,7 @@ type Step = {
 const STEPS: Step[] = [
   {
     name: 'Go tools',
-    inputs: ['deploy/local/generate.ts'],
+    inputs: ['deploy/build/generate.ts'],
     outputs: Object.keys(GO_TOOLS).map((tool) => `.build/bin/${tool}`),
     make: ({ go }) =>
       Promise.all(Object.values(GO_TOOLS).map((tool) => go(['install', tool], ROOT, { GOBIN: join(BUILD, 'bin') }))),

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import Table from 'cli-table3';
 import { cruise, type ICruiseResult } from 'dependency-cruiser';
 import ts from 'typescript';
-import { ROOT } from './root.ts';
+import { ROOT } from '../host/root.ts';
 import { wordsIn } from './words.ts';
 
 /** Lines of a function that needs no reason for its length. */
