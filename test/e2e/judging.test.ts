@@ -200,6 +200,63 @@ describe.concurrent('a program is run as it is meant', () => {
   });
 });
 
+describe('points', () => {
+  const request = {
+    language: 'python',
+    source: 'n = int(input())\nprint(n if n < 3 else 0)',
+    testCases: [
+      { name: 'small', stdin: '1', expectedOutput: '1', group: 'small' },
+      { name: 'large', stdin: '3', expectedOutput: '3', group: 'large' },
+      { name: 'larger', stdin: '2', expectedOutput: '2', group: 'large' },
+      { name: 'alone', stdin: '2', expectedOutput: '2.05', points: 1.5 },
+    ],
+    comparison: 'FLOAT',
+    floatAbsoluteTolerance: 0.1,
+    groups: [
+      { name: 'small', points: 30 },
+      { name: 'large', points: 70, aggregation: 'SUM', onFailure: 'STOP', dependsOn: ['small'] },
+    ],
+  };
+  const expected = {
+    verdict: 'WRONG_ANSWER',
+    score: 31.5,
+    maxScore: 101.5,
+    groups: [
+      { name: 'small', verdict: 'ACCEPTED', score: 30, maxScore: 30 },
+      { name: 'large', verdict: 'WRONG_ANSWER', score: 0, maxScore: 70 },
+    ],
+    cases: [
+      { name: 'small', score: 30 },
+      { name: 'large', score: 0 },
+      { name: 'larger', skipped: true, message: 'an earlier case of its group scored nothing' },
+      { name: 'alone', score: 1.5 },
+    ],
+  };
+
+  test('are earned by a run, by a submission, and are in its record and in the list', async () => {
+    expect(await run(request)).toMatchObject(expected);
+    const { body } = await http('POST', '/v1/executions', request);
+    expect((await http('GET', `/v1/executions/${body.id}?wait=60s`)).body).toMatchObject(expected);
+    const { executions } = (await http('GET', '/v1/executions?pageSize=1000')).body;
+    expect(executions.find(({ id }: { id: string }) => id === body.id)).toMatchObject({ score: 31.5, maxScore: 101.5 });
+  });
+
+  test('groups that depend on each other in a circle are refused with the field', async () => {
+    const groups = [
+      { name: 'small', dependsOn: ['large'] },
+      { name: 'large', dependsOn: ['small'] },
+    ];
+    const { status, body } = await http('POST', '/v1/executions:run', { ...request, groups });
+    expect(status).toBe(400);
+    expect(JSON.stringify(body)).toContain('groups[0].dependsOn');
+  });
+
+  test('there are none where none were asked for', async () => {
+    const { cases, ...execution } = await run({ ...request, groups: [], testCases: [{ stdin: '1' }] });
+    expect([execution.score, execution.maxScore, cases[0].score]).toEqual([undefined, undefined, undefined]);
+  });
+});
+
 test('a program that fills its memory with files that it reads has not exceeded it', async () => {
   const source = `import glob
 for name in glob.glob("/usr/**/*", recursive=True):

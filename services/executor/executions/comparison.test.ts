@@ -3,8 +3,12 @@ import type { Comparison } from '#proto/drydock/v1/execution.ts';
 import { matches } from './comparison.ts';
 
 const MiB = 1024 * 1024;
-const compare = (output: string | Buffer, expected: string | Buffer, comparison: Comparison) =>
-  matches(Buffer.from(output), Buffer.from(expected), comparison, 1e-6);
+const compare = (
+  output: string | Buffer,
+  expected: string | Buffer,
+  comparison: Comparison,
+  tolerances = { absolute: 1e-6, relative: 1e-6 },
+) => matches(Buffer.from(output), Buffer.from(expected), comparison, tolerances);
 
 test.each<[Comparison, string, string, boolean]>([
   ['TRAILING_SPACE', '1 2 \n3\n\n', '1 2\n3', true],
@@ -31,6 +35,18 @@ test.each<[Comparison, string, string, boolean]>([
   ['FLOAT', '1e400', '1e401', false],
 ])('%s: %j against %j is %s', async (comparison, output, expected, result) => {
   expect(await compare(output, expected, comparison)).toBe(result);
+});
+
+test.each([
+  ['1.05', '1', { absolute: 0.1, relative: 0 }, true],
+  ['1.2', '1', { absolute: 0.1, relative: 0 }, false],
+  ['109', '100', { absolute: 0, relative: 0.1 }, true],
+  ['-109', '-100', { absolute: 0, relative: 0.1 }, true],
+  ['0.05', '0', { absolute: 0, relative: 0.1 }, false],
+  ['109', '100', { absolute: 0.1, relative: 0 }, false],
+  ['1.0', '1', { absolute: 0, relative: 0 }, true],
+])('%s is %s within %j: %s', async (output, expected, tolerances, result) => {
+  expect(await compare(output, expected, 'FLOAT', tolerances)).toBe(result);
 });
 
 test('what is not UTF-8 is not the character that stands for it', async () => {

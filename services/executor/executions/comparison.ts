@@ -9,6 +9,9 @@ const NEWLINE = 0x0a;
 // Every part matches in only one way, so that the time is linear in the length of the word.
 const NUMBER = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/;
 
+/** How far numbers may be apart: by this much, or by this part of the one that was expected. */
+export type Tolerances = { absolute: number; relative: number };
+
 /**
  * Whether a program's output equals the expected output, byte by byte: invalid UTF-8 never equals text. Takes linear time in the
  * shorter of the two, and copies neither.
@@ -17,7 +20,7 @@ export async function matches(
   output: Buffer,
   expected: Buffer,
   comparison: Comparison,
-  tolerance: number,
+  tolerances: Tolerances,
 ): Promise<boolean> {
   if (output.equals(expected)) return true;
   switch (comparison) {
@@ -26,7 +29,7 @@ export async function matches(
     case 'TOKENS':
       return samePieces(wordsOf(output), wordsOf(expected), () => false);
     case 'FLOAT':
-      return samePieces(wordsOf(output), wordsOf(expected), (a, b) => nearly(a, b, tolerance));
+      return samePieces(wordsOf(output), wordsOf(expected), (a, b) => nearly(a, b, tolerances));
     case 'TRAILING_SPACE':
     case 'COMPARISON_UNSPECIFIED':
       return samePieces(linesOf(output), linesOf(expected), () => false);
@@ -102,8 +105,8 @@ function isBlank(byte: number | undefined): boolean {
   return byte === 0x20 || (byte !== undefined && byte >= 0x09 && byte <= 0x0d);
 }
 
-function nearly(a: string, b: string, tolerance: number): boolean {
+function nearly(a: string, b: string, { absolute, relative }: Tolerances): boolean {
   if (!NUMBER.test(a) || !NUMBER.test(b)) return false;
   const [x, y] = [Number(a), Number(b)];
-  return Math.abs(x - y) <= tolerance * Math.max(1, Math.abs(y));
+  return Math.abs(x - y) <= Math.max(absolute, relative * Math.abs(y));
 }

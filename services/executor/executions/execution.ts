@@ -8,7 +8,8 @@ import type {
   ExecutionStep,
   SandboxSpec,
 } from '#proto/drydock/internal/v1/spec.ts';
-import { CaseResult, type Execution } from '#proto/drydock/v1/execution.ts';
+import type { CaseResult, Execution } from '#proto/drydock/v1/execution.ts';
+import { createCourse, scoreAll, scoreOf } from './course.ts';
 import { createComparison, type Judge, type Judgement, openChecker } from './judge.ts';
 import { findErrors, openProgram, type Program, succeeded } from './program.ts';
 import { summarize, type Tried, toCompileResult, toResultEvent, toTried, wholeOf } from './results.ts';
@@ -50,19 +51,22 @@ export async function* runExecution(
       return yield done(notCompiled(spec, compiled));
     }
   }
+  const course = createCourse(spec);
   const tried: Tried[] = [];
-  for (const [index, given] of spec.cases.entries()) {
+  for (const index of course.order) {
+    if (course.skips(index)) continue;
+    const given = spec.cases[index]!;
     yield { event: { $case: 'runStarted', value: { caseIndex: index } } };
     const { ended, ...each } = yield* tryCase({ spec, program, judge, streamOutput, signal }, given);
     const check = mayBeBroken(each, tried) ? spec.check : undefined;
     const broken = check && (await findErrors(program, check, dependencies.log, signal));
     if (broken) return yield done(notCompiled(spec, broken));
     if (!spec.reportsCases) return yield done(wholeOf(each, ended), ended);
-    tried.push(each);
-    if (spec.stopAtFirstFailure && each.result.verdict !== 'ACCEPTED') break;
+    tried[index] = each;
+    course.add(index, each.result);
   }
-  const cases = [...tried.map((each) => each.result), ...spec.cases.slice(tried.length).map(notTried)];
-  yield done({ ...summarize(tried), cases });
+  const cases = course.results();
+  yield done({ ...summarize(tried.filter((each) => each)), ...scoreAll(spec, cases), cases });
 }
 
 type CheckedSpec = ExecutionSpec & { sandbox: SandboxSpec; run: ExecutionStep };
@@ -117,7 +121,8 @@ async function* tryCase(
   const judgement: Judgement = failure
     ? { verdict: failure, message: '' }
     : await judge.judge(given, ended.stdout, signal);
-  return { ...toTried(given, ended, judgement), ended };
+  const score = spec.isScored ? { score: scoreOf(given.points, judgement.verdict, judgement.score) } : {};
+  return { ...toTried(given, ended, { ...judgement, ...score }), ended };
 }
 
 /** Whether a program may have a syntax error: the first case that it failed is this one, and it never did what it should. */
@@ -130,14 +135,12 @@ function hasFailed({ verdict, exitCode = 0 }: CaseResult): boolean {
   return verdict === 'RUNTIME_ERROR' && exitCode !== 0;
 }
 
-function notCompiled({ reportsCases, cases }: ExecutionSpec, compiler: StepEnd): Partial<Execution> {
+function notCompiled(spec: ExecutionSpec, compiler: StepEnd): Partial<Execution> {
+  const results = createCourse(spec).results('the program does not compile');
   return {
     verdict: 'COMPILE_ERROR',
     compile: toCompileResult(compiler),
-    cases: reportsCases ? cases.map(notTried) : [],
+    ...scoreAll(spec, results),
+    cases: spec.reportsCases ? results : [],
   };
-}
-
-function notTried({ name }: CaseSpec): CaseResult {
-  return CaseResult.create({ name });
 }

@@ -9,7 +9,12 @@ import type { Workspace } from './workspaces/workspace.ts';
 
 const MAX_MESSAGE_BYTES = 1024;
 
-export type Judgement = { verdict: Verdict; message: string };
+export type Judgement = {
+  verdict: Verdict;
+  message: string;
+  /** Points that a checker gave. */
+  score?: number;
+};
 
 /** Judges the output of a run that hit no limit and exited with 0. */
 export type Judge = AsyncDisposable & {
@@ -17,14 +22,19 @@ export type Judge = AsyncDisposable & {
 };
 
 /** Compares output with the expected output; without one, anything passes. */
-export function createComparison({ comparison, floatTolerance, caseInsensitive }: ExecutionSpec): Judge {
+export function createComparison(spec: ExecutionSpec): Judge {
+  const { comparison, caseInsensitive, floatTolerance } = spec;
+  const tolerances = {
+    absolute: spec.absoluteTolerance ?? floatTolerance,
+    relative: spec.relativeTolerance ?? floatTolerance,
+  };
   return {
     async judge({ expectedOutput }, output) {
       const expected = expectedOutput === undefined ? undefined : Buffer.from(expectedOutput);
       const [a, b] = caseInsensitive
         ? [inSmallLetters(output), expected && inSmallLetters(expected)]
         : [output, expected];
-      const good = !b || (await matches(a, b, comparison, floatTolerance));
+      const good = !b || (await matches(a, b, comparison, tolerances));
       return { verdict: good ? 'ACCEPTED' : 'WRONG_ANSWER', message: '' };
     },
     async [Symbol.asyncDispose]() {},

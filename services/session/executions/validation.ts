@@ -6,7 +6,7 @@ import { checkFields, type FieldChecks } from '#libs/field-checks.ts';
 import { firstCharacters } from '#libs/first-characters.ts';
 import {
   type AppliedLimits,
-  type CaseSpec,
+  CaseSpec,
   type CheckerSpec,
   type ExecutionSpec,
   type ExecutionStep,
@@ -16,6 +16,8 @@ import type { Checker, RunCodeRequest } from '#proto/drydock/v1/execution.ts';
 import { ResourceLimits } from '#proto/drydock/v1/resources.ts';
 import { checkEnvironment, checkRequestId, findTemplate, KiB, MiB, refuseLimits } from '../requests/checks.ts';
 import { checkFiles } from './source-files.ts';
+import { checkScoring, type Scoring } from './test-groups.ts';
+import { checkTolerances } from './tolerances.ts';
 
 const MAX_SOURCE_BYTES = 10 * MiB;
 const MAX_CHECKER_BYTES = MiB;
@@ -27,7 +29,6 @@ const MAX_CASES = 100;
 const MAX_CASE_NAME = 64;
 const MAX_RUNS_MS = 3_600_000;
 const NO_TIME = { seconds: 0, nanos: 0 };
-const DEFAULT_FLOAT_TOLERANCE = 1e-6;
 const NOT_FOR_COMPILERS = [
   'memoryBytes',
   'processes',
@@ -67,8 +68,7 @@ export function checkExecution(request: RunCodeRequest, catalog: Catalog): Check
   checkArguments(check, 'command', request.command, MAX_ARGUMENTS);
   checkArguments(check, 'arguments', request.arguments, MAX_ARGUMENTS);
   checkArguments(check, 'compilerOptions', request.compilerOptions, MAX_OPTIONS);
-  const tolerance = request.floatTolerance ?? DEFAULT_FLOAT_TOLERANCE;
-  if (!(tolerance > 0 && tolerance <= 1)) check.violation('floatTolerance', 'must be above 0 and at most 1');
+  const tolerances = checkTolerances(check, request);
   refuseLimits(check, 'compileLimits', request.compileLimits, NOT_FOR_COMPILERS, RUN_LIMIT_APPLIES);
   const { files, entrypoint, mainClass } = checkFiles(check, request, language, MAX_SOURCE_BYTES);
   const limits = applyLimits('limits', request.limits, template.limits, RUN_TIMES, check.violation);
@@ -79,7 +79,8 @@ export function checkExecution(request: RunCodeRequest, catalog: Catalog): Check
     COMPILE_TIMES,
     check.violation,
   );
-  const cases = checkCases(check, request, template, limits);
+  const { points, ...scoring } = checkScoring(check, request);
+  const cases = checkCases(check, request, template, limits, points);
   const checker = request.checker && checkChecker(check, request.checker, catalog);
   const runsMs = cases.reduce(
     (sum, { limits }) =>
@@ -115,7 +116,8 @@ export function checkExecution(request: RunCodeRequest, catalog: Catalog): Check
       stopAtFirstFailure: request.stopAtFirstFailure,
       reportsCases: request.testCases.length > 0,
       comparison: request.comparison === 'COMPARISON_UNSPECIFIED' ? 'TRAILING_SPACE' : request.comparison,
-      floatTolerance: tolerance,
+      ...tolerances,
+      ...scoring,
       caseInsensitive: request.caseInsensitive,
       checker,
       isolation: request.isolation,
@@ -145,11 +147,12 @@ function checkCases(
   request: RunCodeRequest,
   template: Template,
   limits: AppliedLimits,
+  points: Scoring['points'],
 ): CaseSpec[] {
   const { testCases, stdin, expectedOutput } = request;
   if (testCases.length === 0) {
     if (Buffer.byteLength(stdin) > MAX_INPUT_BYTES) check.violation('stdin', 'is larger than 10 MiB');
-    return [{ name: '', stdin: Buffer.from(stdin), expectedOutput, limits, command: [] }];
+    return [CaseSpec.create({ stdin: Buffer.from(stdin), expectedOutput, limits })];
   }
   if (testCases.length > MAX_CASES) check.violation('testCases', `are more than ${MAX_CASES}`);
   if (stdin) check.violation('stdin', 'cannot be combined with testCases');
@@ -159,11 +162,12 @@ function checkCases(
     0,
   );
   if (bytes > MAX_INPUT_BYTES) check.violation('testCases', 'are larger than 10 MiB');
-  return testCases.slice(0, MAX_CASES).map(({ name, stdin, expectedOutput, limits: own }, index) => {
+  return testCases.slice(0, MAX_CASES).map(({ name, stdin, expectedOutput, limits: own, group }, index) => {
     const field = `testCases[${index}]`;
     check.string(`${field}.name`, name, { maxLength: MAX_CASE_NAME });
     const applied = own ? applyOwn(check, `${field}.limits`, request, own, template, limits) : limits;
-    return { name, stdin: Buffer.from(stdin), expectedOutput, limits: applied, command: [] };
+    const given = { name, stdin: Buffer.from(stdin), expectedOutput, limits: applied };
+    return CaseSpec.create({ ...given, group, points: points[index] ?? 0 });
   });
 }
 

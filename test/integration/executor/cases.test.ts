@@ -63,6 +63,41 @@ describe.each(ISOLATIONS)('in a %s', (isolation) => {
     expect(events).toEqual(['runStarted', 'runStarted', 'result']);
   });
 
+  test('groups are run in the order of what they depend on, earn points, and are skipped', async () => {
+    const group = { points: 10, aggregation: 'ALL_OR_NOTHING', onFailure: 'STOP', dependsOn: [] } as const;
+    const { execution, events } = await executor.run({
+      isolation,
+      source: double,
+      isScored: true,
+      groups: [
+        { ...group, name: 'last', dependsOn: ['broken'] },
+        { ...group, name: 'broken', dependsOn: ['first'] },
+        { ...group, name: 'first', dependsOn: [] },
+      ],
+      cases: [
+        { group: 'last', points: 10, stdin: '1', expectedOutput: '2' },
+        { group: 'broken', points: 10, stdin: '3', expectedOutput: '6' },
+        { group: 'broken', points: 10, stdin: '4', expectedOutput: '8' },
+        { group: 'first', points: 10, stdin: '5', expectedOutput: '10' },
+        { points: 3, stdin: '6', expectedOutput: '12' },
+      ],
+    });
+    expect(execution).toMatchObject({ verdict: 'RUNTIME_ERROR', score: 13, maxScore: 33 });
+    expect(execution!.groups).toEqual([
+      { name: 'last', verdict: 'VERDICT_UNSPECIFIED', score: 0, maxScore: 10 },
+      { name: 'broken', verdict: 'RUNTIME_ERROR', score: 0, maxScore: 10 },
+      { name: 'first', verdict: 'ACCEPTED', score: 10, maxScore: 10 },
+    ]);
+    expect(execution!.cases.map(({ verdict, score = null, skipped }) => [verdict, score, skipped])).toEqual([
+      ['VERDICT_UNSPECIFIED', null, true],
+      ['RUNTIME_ERROR', 0, false],
+      ['VERDICT_UNSPECIFIED', null, true],
+      ['ACCEPTED', 10, false],
+      ['ACCEPTED', 3, false],
+    ]);
+    expect(events).toEqual(['runStarted', 'runStarted', 'runStarted', 'result']);
+  });
+
   test('limits and peaks are those of the case', async () => {
     const run = executor.run({
       isolation,

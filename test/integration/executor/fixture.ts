@@ -14,7 +14,7 @@ import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import { type ExecutionResult, ExecutorServiceDefinition } from '#proto/drydock/internal/v1/executor.ts';
 import {
   type AppliedLimits,
-  type CaseSpec,
+  CaseSpec,
   CheckerSpec,
   ExecutionSpec,
   SandboxSpec,
@@ -74,7 +74,14 @@ export type Program = {
   organizationId?: string;
 } & Partial<Omit<ExecutionSpec, 'compile' | 'cases' | 'checker'>>;
 
-type Case = { name?: string; stdin?: string; expectedOutput?: string; limits?: Partial<AppliedLimits> };
+type Case = {
+  name?: string;
+  stdin?: string;
+  expectedOutput?: string;
+  limits?: Partial<AppliedLimits>;
+  group?: string;
+  points?: number;
+};
 
 export type TestExecutor = Awaited<ReturnType<typeof startExecutor>>;
 
@@ -244,7 +251,7 @@ export function executionOf(program: Program): ExecutionSpec {
   const { source, limits, compile, stdin, expectedOutput, cases, checker, ...more } = program;
   const { organizationId = CALLER.organizationId, compileLimits, ...fields } = more;
   const applied = { ...LIMITS, ...limits };
-  const alone = { name: '', stdin: stdin ?? Buffer.alloc(0), expectedOutput, limits: applied, command: [] } as CaseSpec;
+  const alone = CaseSpec.create({ stdin: stdin ?? Buffer.alloc(0), expectedOutput, limits: applied });
   return ExecutionSpec.create({
     executionId: newId('exe'),
     sandbox: specOf({ organizationId }, applied),
@@ -273,14 +280,8 @@ export function executionOf(program: Program): ExecutionSpec {
   });
 }
 
-function caseOf({ name = '', stdin = '', expectedOutput, limits }: Case, applied: AppliedLimits): CaseSpec {
-  return {
-    name,
-    stdin: Buffer.from(stdin),
-    expectedOutput,
-    limits: { ...applied, ...limits },
-    command: [],
-  } as CaseSpec;
+function caseOf({ stdin = '', limits, ...fields }: Case, applied: AppliedLimits): CaseSpec {
+  return CaseSpec.create({ ...fields, stdin: Buffer.from(stdin), limits: { ...applied, ...limits } });
 }
 
 function checkerOf(

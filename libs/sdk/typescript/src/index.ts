@@ -31,7 +31,17 @@ export type { FileContent, FileInfo, Files, ReadOptions, WriteOptions } from './
 export type { ResourceLimits, ResourceUsage } from './options.ts';
 export type { Paged } from './paged.ts';
 export type { Offset, OutputEvent } from './process-events.ts';
-export type { CaseResult, Checker, CompileResult, Execution, Program, SourceFiles, TestCase } from './programs.ts';
+export type {
+  CaseResult,
+  Checker,
+  CompileResult,
+  Execution,
+  GroupResult,
+  Program,
+  SourceFiles,
+  TestCase,
+  TestGroup,
+} from './programs.ts';
 export type { Pty, PtyOptions, Terminal } from './pty.ts';
 export type {
   ApiKey,

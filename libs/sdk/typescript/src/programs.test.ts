@@ -3,13 +3,37 @@ import { expect, test } from 'vitest';
 import { InvalidArgumentError, NotFoundError, QuotaExceededError } from './errors.ts';
 import { Executions, Job } from './executions.ts';
 import type { BatchSubmitResult } from './generated/drydock/v1/execution.ts';
-import { toRequest } from './programs.ts';
+import { type Program, toRequest } from './programs.ts';
 import { Sandbox, Sandboxes, type SandboxInfo } from './sandbox.ts';
 import { failure, serve } from './server-fixture.ts';
 
 test('case may be of no account', () => {
   const program = { language: 'python', source: '', caseInsensitive: true };
   expect(toRequest(program)).toMatchObject({ caseInsensitive: true });
+});
+
+test('points, groups and tolerances are sent as they are given', () => {
+  const program = {
+    language: 'python',
+    floatAbsoluteTolerance: 0.1,
+    floatRelativeTolerance: 0,
+    testCases: [{ name: 'a', group: 'small', points: 2.5 }],
+    groups: [
+      { name: 'small', aggregation: 'SUM', onFailure: 'STOP' },
+      { name: 'large', dependsOn: ['small'] },
+    ],
+  } satisfies Program;
+  expect(toRequest(program)).toMatchObject({
+    floatAbsoluteTolerance: 0.1,
+    floatRelativeTolerance: 0,
+    testCases: [{ name: 'a', stdin: '', group: 'small', points: 2.5 }],
+    groups: [
+      { name: 'small', aggregation: 'SUM', onFailure: 'STOP', dependsOn: [] },
+      { name: 'large', aggregation: 'AGGREGATION_UNSPECIFIED', dependsOn: ['small'] },
+    ],
+  });
+  const wrong = { ...program, groups: [{ name: 'x', onFailur: 'STOP' }] };
+  expect(() => toRequest(wrong)).toThrow("there is no option 'onFailur'");
 });
 
 test('a member of a batch that is refused has the class of its reason', async () => {

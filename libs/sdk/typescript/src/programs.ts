@@ -4,9 +4,12 @@ import {
   type Comparison,
   type CompileResult as CompileResultMessage,
   type Execution as ExecutionMessage,
+  type GroupResult as GroupResultMessage,
   type Isolation,
   RunCodeRequest,
   type SourceFile as SourceFileMessage,
+  TestCase as TestCaseMessage,
+  TestGroup as TestGroupMessage,
   type Verdict,
 } from './generated/drydock/v1/execution.ts';
 import { type ResourceLimits, type ResourceUsage, refuseOthers, toLimits, toUsage } from './options.ts';
@@ -23,6 +26,27 @@ export type TestCase = {
   expectedOutput?: string;
   /** Time, memory and output of this case. Default: those of the program. */
   limits?: ResourceLimits;
+  /** The name of one of the program's groups. Default: none. */
+  group?: string;
+  /**
+   * What it earns when it is accepted. From 0 to 1e9. Default: the points of its group, divided by the number of its cases where these
+   * are summed; without a group 0.
+   */
+  points?: number;
+};
+
+/** Test cases that earn points together. */
+export type TestGroup = {
+  /** 1 to 64 characters, once in a program. */
+  name: string;
+  /** The most that it earns. From 0 to 1e9. Default: what its cases can earn. */
+  points?: number;
+  /** All of its points if all its cases were accepted, else none; the lowest score of a case; their sum. Default `ALL_OR_NOTHING`. */
+  aggregation?: 'ALL_OR_NOTHING' | 'MIN' | 'SUM';
+  /** Whether its cases are run after one that scored nothing. Default `CONTINUE`. */
+  onFailure?: 'CONTINUE' | 'STOP';
+  /** Groups that are run before it. Where a case of theirs was not accepted, its own are skipped. At most 100. Default: none. */
+  dependsOn?: readonly string[];
 };
 
 /**
@@ -64,12 +88,16 @@ export type Program = {
   expectedOutput?: string;
   /**
    * How output is held against what was expected: equal but for blanks at the ends of lines and blank lines at the end, byte for byte,
-   * word by word, or word by word with numbers that may differ by `floatTolerance`. Default `TRAILING_SPACE`.
+   * word by word, or word by word with numbers that may differ by a tolerance. Default `TRAILING_SPACE`.
    */
   comparison?: 'TRAILING_SPACE' | 'EXACT' | 'TOKENS' | 'FLOAT';
   /** Capital and small letters are the same, whatever the comparison. Default false. */
   caseInsensitive?: boolean;
-  /** Of `FLOAT`, absolute or relative. Above 0, at most 1; default 1e-6. */
+  /** Of `FLOAT`: how far numbers may be apart. From 0 to 1e9. Default 1e-6, or 0 where only the relative tolerance is set. */
+  floatAbsoluteTolerance?: number;
+  /** Of `FLOAT`: the same, as a part of the expected number. From 0 to 1. Default 1e-6, or 0 where only the absolute one is set. */
+  floatRelativeTolerance?: number;
+  /** @deprecated Sets both tolerances, where neither is set by itself. Above 0, at most 1. */
   floatTolerance?: number;
   /** Of the run. */
   limits?: ResourceLimits;
@@ -82,6 +110,8 @@ export type Program = {
    * all by their time limits.
    */
   testCases?: readonly TestCase[];
+  /** Points of test cases that are earned together. At most 100. Default: none. */
+  groups?: readonly TestGroup[];
   /** Runs no test case after one that was not accepted. Default false. */
   stopAtFirstFailure?: boolean;
   /** Decides instead of `comparison`. */
@@ -102,18 +132,21 @@ const PROGRAM_OPTIONS = [
   'expectedOutput',
   'comparison',
   'caseInsensitive',
+  'floatAbsoluteTolerance',
+  'floatRelativeTolerance',
   'floatTolerance',
   'limits',
   'compileLimits',
   'isolation',
   'testCases',
+  'groups',
   'stopAtFirstFailure',
   'checker',
 ];
 
 export type Execution = Omit<
   ExecutionMessage,
-  'state' | 'verdict' | 'exitCode' | 'signal' | 'usage' | 'compile' | 'cases' | 'isolation'
+  'state' | 'verdict' | 'exitCode' | 'signal' | 'usage' | 'compile' | 'cases' | 'groups' | 'isolation'
 > & {
   state: Exclude<ExecutionMessage['state'], 'STATE_UNSPECIFIED'>;
   /** Undefined until it has ended. */
@@ -125,15 +158,29 @@ export type Execution = Omit<
   compile: CompileResult | undefined;
   /** One for each test case, in their order. */
   cases: CaseResult[];
+  /** One for each group, in their order. */
+  groups: GroupResult[];
 };
 
 type Ended = { exitCode: number | null; signal: string | null; usage: ResourceUsage | undefined };
 export type CompileResult = Omit<CompileResultMessage, keyof Ended> & Ended;
 export type CaseResult = Omit<CaseResultMessage, keyof Ended | 'verdict'> & Ended & { verdict: Verdict | undefined };
+/** The verdict is undefined where no case of it was run, or the others were skipped. */
+export type GroupResult = Omit<GroupResultMessage, 'verdict'> & { verdict: Verdict | undefined };
 
 export function toRequest(program: Program): RunCodeRequest {
   refuseOthers(program, PROGRAM_OPTIONS);
-  const { files, limits, compileLimits, testCases = [], checker, comparison, isolation, ...rest } = program;
+  const {
+    files,
+    limits,
+    compileLimits,
+    testCases = [],
+    groups = [],
+    checker,
+    comparison,
+    isolation,
+    ...rest
+  } = program;
   return RunCodeRequest.create({
     ...(rest as Partial<RunCodeRequest>),
     files: toFiles(files),
@@ -142,11 +189,17 @@ export function toRequest(program: Program): RunCodeRequest {
     comparison: (comparison ?? 'COMPARISON_UNSPECIFIED') as Comparison,
     isolation: (isolation ?? 'ISOLATION_UNSPECIFIED') as Isolation,
     testCases: testCases.map((testCase) => {
-      refuseOthers(testCase, ['name', 'stdin', 'expectedOutput', 'limits']);
-      return { name: '', stdin: '', ...testCase, limits: toLimits(testCase.limits) };
+      refuseOthers(testCase, ['name', 'stdin', 'expectedOutput', 'limits', 'group', 'points']);
+      return TestCaseMessage.create({ ...testCase, limits: toLimits(testCase.limits) });
     }),
+    groups: groups.map(toGroup),
     checker: checker && toChecker(checker),
   });
+}
+
+function toGroup(group: TestGroup): TestGroupMessage {
+  refuseOthers(group, ['name', 'points', 'aggregation', 'onFailure', 'dependsOn']);
+  return TestGroupMessage.create({ ...group, dependsOn: [...(group.dependsOn ?? [])] });
 }
 
 function toChecker(checker: Checker) {
@@ -166,6 +219,7 @@ export function toExecution({
   isolation: _,
   compile,
   cases,
+  groups,
   verdict,
   state,
   ...execution
@@ -177,6 +231,7 @@ export function toExecution({
     verdict: known(verdict),
     compile: compile && { ...compile, ...toEnded(compile) },
     cases: cases.map((result) => ({ ...result, ...toEnded(result), verdict: known(result.verdict) })),
+    groups: groups.map((result) => ({ ...result, verdict: known(result.verdict) })),
   };
 }
 
