@@ -7,6 +7,7 @@ import { missingFile } from '#libs/missing.ts';
 import { BUILD, type Progress, ROOT } from '../host/root.ts';
 import { together } from '../host/steps.ts';
 import { ensureGo } from './go.ts';
+import { gatherSamples, SAMPLE_SOURCES } from './samples.ts';
 
 // Their versions, which is all that go install needs to make the same binaries again.
 const GO_TOOLS = {
@@ -75,6 +76,12 @@ const STEPS: Step[] = [
     inputs: ['proto/**/*.proto', 'buf.yaml'],
     outputs: ['.build/descriptors.binpb'],
     make: ({ buf }) => buf(['build', '--path', 'proto/drydock', '-o', '.build/descriptors.binpb']),
+  },
+  {
+    name: 'samples of the API',
+    inputs: ['deploy/build/samples.ts', ...SAMPLE_SOURCES.map(({ file }) => file)],
+    outputs: ['.build/samples.json'],
+    make: async () => writeFile(join(BUILD, 'samples.json'), JSON.stringify(await gatherSamples())),
   },
   {
     name: 'agent',

@@ -15,6 +15,7 @@ const SOURCES = [
   'migrations/**/*.sql',
   '.build/proto/**/*.ts',
   '.build/descriptors.binpb',
+  '.build/samples.json',
 ];
 const NOT_OF_SERVICES = ['**/*.test.ts', '**/*-fixture.ts', 'libs/sdk/**'];
 /** Of packages: what only compilers and people read; Node takes no TypeScript from there. */

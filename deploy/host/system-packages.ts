@@ -31,6 +31,9 @@ const NEEDED: Need[] = [
   { command: 'flock', package: 'util-linux', unless: () => false },
 ];
 
+/** What tests look at pages with. */
+export const BROWSER: Need = { command: 'chromium', package: 'chromium', unless: () => false };
+
 /** Of apt-get, which others may be using. */
 const LOCK_SECONDS = 300;
 

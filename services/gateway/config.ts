@@ -8,7 +8,7 @@ import { parsePorts, WEB_PORTS } from './webhooks/ports.ts';
 
 const MiB = 1024 * 1024;
 
-const DESCRIPTORS = join(import.meta.dirname, '../../.build/descriptors.binpb');
+const BUILD = join(import.meta.dirname, '../../.build');
 
 export function loadConfig(variables: Environment) {
   const env = readEnvironment(variables);
@@ -22,7 +22,9 @@ export function loadConfig(variables: Environment) {
     natsUrl: env.string('NATS_URL'),
     tlsDirectory: env.optional('TLS_DIR'),
     /** A FileDescriptorSet of the protos, with their comments. */
-    descriptorsFile: env.string('DESCRIPTORS_FILE', DESCRIPTORS),
+    descriptorsFile: env.string('DESCRIPTORS_FILE', join(BUILD, 'descriptors.binpb')),
+    /** Samples of each operation, JSON. */
+    samplesFile: env.string('SAMPLES_FILE', join(BUILD, 'samples.json')),
     /** Calls of one organisation: how many a second in the long run, and how many at once. */
     rate: {
       perSecond: env.integer('GATEWAY_CALLS_PER_SECOND', 2_000, { min: 1, max: 1_000_000 }),

@@ -16,6 +16,7 @@ import { loadConfig } from './config.ts';
 import { openConnections } from './connections.ts';
 import { readContract } from './contract.ts';
 import { readDescriptors } from './descriptors.ts';
+import { readSamples } from './docs/samples.ts';
 import { createForwarding } from './forwarding.ts';
 import { createGateway } from './gateway.ts';
 import { createTranscoder } from './http/transcoding.ts';
@@ -41,6 +42,7 @@ await run(log, async (shutdown) => {
   const tls = readTls(config.tlsDirectory, 'gateway');
   const descriptors = readDescriptors(await readFile(config.descriptorsFile));
   const contract = readContract(descriptors);
+  const samples = await readSamples(config.samplesFile);
 
   // Released in reverse order: calls drain first, what they need goes last.
   await using events = connectEvents({ url: config.natsUrl, name: 'gateway', service: 'gateway', tls, log });
@@ -87,6 +89,7 @@ await run(log, async (shutdown) => {
     descriptors,
     contract,
     transcoder,
+    samples,
     waste,
     ready,
     corsOrigins,

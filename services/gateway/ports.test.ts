@@ -59,6 +59,7 @@ async function open(forward: Forward = async () => ANSWER, { corsOrigins = [], l
       gateway,
       descriptors,
       contract,
+      samples: {},
       transcoder,
       waste,
       ready: async () => {},

@@ -23,6 +23,7 @@ test.concurrent.each<[string, string[], RegExp]>([
   ['terminal.ts', [], /24 80[\s\S]*50 120[\s\S]*the shell ended with 0/],
   ['agent.ts', [], /^try 1: AssertionError: add\(2, 3\) is not 5\ntry 2: passed$/m],
   ['queue.ts', ['100'], /ACCEPTED: 100/],
+  ['operations.ts', [], /^FINISHED$[\s\S]*^Ada school$/m],
 ])('the example %s', async (name, args, expected) => {
   expect(await example(name, ...args)).toMatch(expected);
 });
@@ -36,7 +37,7 @@ test('the README’s first lines run', async () => {
 });
 
 test('examples fit the types of the package', async () => {
-  const names = ['hello.ts', 'judge.ts', 'terminal.ts', 'agent.ts', 'queue.ts'];
+  const names = ['hello.ts', 'judge.ts', 'terminal.ts', 'agent.ts', 'queue.ts', 'operations.ts'];
   for (const name of names) await writeFile(join(project, name), await readFile(join(installed, 'examples', name)));
   const options = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'esnext', '--lib', 'esnext'];
   // Of Node, which the project of a user has too.

@@ -1,19 +1,26 @@
 import type { DescField, DescMessage } from '@bufbuild/protobuf';
 import type { Descriptors } from '../descriptors.ts';
+import type { Samples } from '../docs/samples.ts';
 import type { ItemLimits } from '../message-limits.ts';
 import { type Binding, isRaw } from './bindings.ts';
 import { commentOf } from './comments.ts';
 import { createSchemas, described, type Schema, type Schemas } from './openapi-schemas.ts';
 
+const PROBES = 'Gateway';
 const ERROR_RESPONSE = { $ref: '#/components/responses/Error' };
 
 /** The HTTP API as OpenAPI 3.1, from the same descriptors and bindings that it is served from. */
-export function openApiDocument({ registry }: Descriptors, limits: ItemLimits, bindings: readonly Binding[]): Schema {
+export function openApiDocument(
+  { registry }: Descriptors,
+  limits: ItemLimits,
+  bindings: readonly Binding[],
+  samples: Samples,
+): Schema {
   const schemas = createSchemas(limits);
   const paths: Record<string, Schema> = {};
   for (const binding of bindings) {
     const path = openApiPath(binding);
-    paths[path] = { ...paths[path], [binding.verb.toLowerCase()]: operation(binding, schemas, bindings) };
+    paths[path] = { ...paths[path], [binding.verb.toLowerCase()]: operation(binding, schemas, bindings, samples) };
   }
   const services = [...new Set(bindings.map(({ descriptor }) => descriptor.parent))];
   return {
@@ -23,12 +30,16 @@ export function openApiDocument({ registry }: Descriptors, limits: ItemLimits, b
       version: 'v1',
       description:
         'Runs untrusted code in sandboxes. Bodies are the proto3 JSON mapping of the messages of `drydock.v1`. ' +
-        'The header `x-request-id` of each answer names the request in the logs of the platform.',
+        'The header `x-request-id` of each answer names the request in the logs of the platform. ' +
+        'The same over gRPC: [gRPC API](/docs/grpc).',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],
     security: [{ bearer: [] }],
-    tags: services.map((service) => ({ name: service.name, ...described(commentOf(service)) })),
+    tags: [
+      ...services.map((service) => ({ name: service.name, ...described(commentOf(service)) })),
+      { name: PROBES, description: 'The gateway itself, without a credential.' },
+    ],
     paths: { ...paths, ...probes() },
     components: {
       schemas: { ...schemas.components, Status: statusSchema(reasons(registry.getEnum('drydock.v1.ErrorReason'))) },
@@ -56,15 +67,17 @@ function openApiPath({ template, descriptor }: Binding): string {
   );
 }
 
-function operation(binding: Binding, schemas: Schemas, all: readonly Binding[]): Schema {
+function operation(binding: Binding, schemas: Schemas, all: readonly Binding[], samples: Samples): Schema {
   const { descriptor, method, template } = binding;
   const { input, parent, name } = descriptor;
   const comment = commentOf(descriptor);
   const same = all.filter((other) => other.descriptor === descriptor).indexOf(binding);
+  const operationId = `${parent.name}_${name}${same > 0 ? `_${same + 1}` : ''}`;
   return {
-    operationId: `${parent.name}_${name}${same > 0 ? `_${same + 1}` : ''}`,
+    operationId,
+    ...(samples[operationId] ? { 'x-codeSamples': samples[operationId] } : {}),
     tags: [parent.name],
-    summary: comment.split(/\.(?: |$)/)[0] || name,
+    summary: comment.split(/\.(?: |$)/)[0]?.replaceAll('`', '') || name,
     description: [comment, method.scope === 'any' ? '' : `Scope: \`${method.scope}\`.`].filter(Boolean).join('\n\n'),
     parameters: [
       ...template.fields.map((field) => ({
@@ -173,6 +186,7 @@ function probes(): Record<string, Schema> {
     get: {
       operationId,
       summary,
+      tags: [PROBES],
       security: [],
       responses: {
         '200': { description: 'Success.', content: { [type]: {} } },

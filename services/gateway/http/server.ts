@@ -11,6 +11,8 @@ import type { Logger } from '#libs/log.ts';
 import { durationHistogram, splitAddress } from '#libs/telemetry.ts';
 import type { Contract } from '../contract.ts';
 import type { Descriptors } from '../descriptors.ts';
+import { DOCS_HEADERS, docsPages } from '../docs/pages.ts';
+import type { Samples } from '../docs/samples.ts';
 import type { Gateway } from '../gateway.ts';
 import { type Given, shareWithHttp2 } from '../listener.ts';
 import { answerError, answerOne, answerStream } from './answers.ts';
@@ -53,6 +55,8 @@ export type HttpOptions = Given & {
   descriptors: Descriptors;
   contract: Contract;
   transcoder: Transcoder;
+  /** What the reference shows beside each operation. */
+  samples: Samples;
   /** Resolves when calls can be answered. */
   ready: () => Promise<void>;
   /** Whose pages browsers let read answers, such as `https://app.example.com`. */
@@ -67,7 +71,8 @@ export async function startHttp(options: HttpOptions): Promise<{ port: number } 
   const { descriptors, contract, ready, log } = options;
   const bindings = readBindings(descriptors, contract);
   const answer = createAnswer(options, createRouter(bindings));
-  const openApi = JSON.stringify(openApiDocument(descriptors, contract.limits, bindings));
+  const openApi = JSON.stringify(openApiDocument(descriptors, contract.limits, bindings, options.samples));
+  const pages = await docsPages(bindings, contract.limits);
 
   const app = createApp(options);
   const leaving = announceLeaving(app.server);
@@ -90,6 +95,7 @@ export async function startHttp(options: HttpOptions): Promise<{ port: number } 
     );
   });
   open('/openapi.json', documentOf('application/json', openApi));
+  for (const [path, { type, text }] of Object.entries(pages)) open(path, documentOf(type, text, DOCS_HEADERS));
   app.setErrorHandler(async (error: unknown, _, reply) => {
     const known = toDrydockError(error);
     const requestId = requestIdOf(reply.raw);
