@@ -18,7 +18,7 @@ console.log(defaultLimits.memoryBytes);
 // end
 
 // sample TemplateService_ListLanguages
-for await (const language of drydock.templates.languages()) console.log(language.id);
+for await (const { name } of drydock.templates.languages()) console.log(name);
 // end
 
 // sample ExecutionService_RunCode
