@@ -38,8 +38,20 @@ module.exports = {
     {
       name: 'nobody-imports-the-sdk',
       severity: 'error',
-      from: { pathNot: '^(libs/sdk/|test/sdk/)' },
+      from: { pathNot: '^(libs/sdk/|libs/cli/|test/sdk/)' },
       to: { path: '^libs/sdk/' },
+    },
+    {
+      name: 'cli-stands-on-the-sdk-alone',
+      severity: 'error',
+      from: { path: '^libs/cli/' },
+      to: { pathNot: '^(libs/cli/|libs/sdk/typescript/src/|node_modules/)', dependencyTypesNot: ['core'] },
+    },
+    {
+      name: 'nobody-imports-the-cli',
+      severity: 'error',
+      from: { pathNot: '^libs/cli/' },
+      to: { path: '^libs/cli/', pathNot: '^libs/cli/(build|recordings)\\.ts$' },
     },
     ...layers('services/executor', ['api', 'lifecycle', 'executions', 'sandboxes', 'instances', 'agent', 'backends']),
     ...layers('services/session', ['upkeep', 'webhooks', 'queue', 'executions', 'sandboxes', 'requests']),

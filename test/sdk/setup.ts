@@ -12,7 +12,7 @@ declare module 'vitest' {
     sdk: {
       httpUrl: string;
       apiKey: string;
-      /** An empty project into which the packed SDK was installed. */
+      /** An empty project into which the packed SDK and command line were installed. */
       project: string;
       /** Variables of one more gateway of the platform. */
       gateway: Record<string, string>;
@@ -46,9 +46,9 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
 }
 
 async function installPacked(): Promise<string> {
-  const { typescript } = await packSdk(() => {});
+  const { typescript, cli } = await packSdk(() => {});
   const directory = await mkdtemp(join(tmpdir(), 'drydock-sdk-'));
   await writeFile(join(directory, 'package.json'), JSON.stringify({ type: 'module', private: true }));
-  await execa('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', typescript], { cwd: directory });
+  await execa('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', typescript, cli], { cwd: directory });
   return directory;
 }

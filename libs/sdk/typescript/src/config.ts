@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { parse } from 'smol-toml';
 import { InvalidArgumentError, UnauthenticatedError } from './errors.ts';
 
-const DEFAULT_URL = 'http://127.0.0.1:8080';
+/** @internal */
+export const DEFAULT_URL = 'http://127.0.0.1:8080';
 const DEFAULT_PORTS: Record<string, string> = { 'http:': '80', 'https:': '443' };
 
 export type Settings = { address: string; tls: boolean; url: string; apiKey: string };
@@ -44,7 +45,8 @@ function readUrl(url: string): Omit<Settings, 'apiKey'> {
   };
 }
 
-function configFile(environment: Environment): string {
+/** @internal */
+export function configFile(environment: Environment = process.env): string {
   return join(environment.XDG_CONFIG_HOME || join(homedir(), '.config'), 'drydock/config.toml');
 }
 

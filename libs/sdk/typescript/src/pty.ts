@@ -1,5 +1,5 @@
 import type { CommandHandle } from './command-handle.ts';
-import { type Command, startProcess } from './commands.ts';
+import { type Command, Commands, startProcess } from './commands.ts';
 import type { Connection } from './connection.ts';
 import type { Duration } from './durations.ts';
 import { StartProcessRequest } from './generated/drydock/v1/process.ts';
@@ -66,15 +66,37 @@ export class Pty {
       ...rest,
       ...(onData ? { onStdout: (_text, { data }) => onData(data) } : {}),
     });
-    // The caller of wait() hears of a failure.
-    handle.wait().catch(() => {});
-    return {
-      id: handle.id,
-      pid: handle.pid,
-      wait: (waitOptions) => handle.wait(waitOptions),
-      kill: (name) => handle.kill(name),
-      resize: (size) => handle.resize(size),
-      write: (data) => handle.stdin.write(data),
-    };
+    return toTerminal(handle);
   }
+
+  /**
+   * Joins a program on a terminal: `onData` first hears what is kept of its output, to 1 MiB. Aborting `signal` ends the reading,
+   * not the program. Throws NotFoundError.
+   */
+  async connect(
+    id: string,
+    options: { onData?: (data: Uint8Array) => void; signal?: AbortSignal } = {},
+  ): Promise<Terminal> {
+    refuseOthers(options, ['onData', 'signal']);
+    const { onData, signal } = options;
+    const commands = new Commands(this.#connection, this.#sandboxId);
+    const handle = await commands.connect(id, {
+      ...(signal ? { signal } : {}),
+      ...(onData ? { onStdout: (_text, { data }) => onData(data) } : {}),
+    });
+    return toTerminal(handle);
+  }
+}
+
+function toTerminal(handle: CommandHandle): Terminal {
+  // The caller of wait() hears of a failure.
+  handle.wait().catch(() => {});
+  return {
+    id: handle.id,
+    pid: handle.pid,
+    wait: (options) => handle.wait(options),
+    kill: (name) => handle.kill(name),
+    resize: (size) => handle.resize(size),
+    write: (data) => handle.stdin.write(data),
+  };
 }

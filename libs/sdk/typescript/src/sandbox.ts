@@ -124,16 +124,8 @@ export class Sandbox implements AsyncDisposable {
   }
 
   /** Deletes it with everything in it. Tells whether it existed; that it has stopped already is no error. */
-  async kill(options: CallOptions = {}): Promise<boolean> {
-    refuseOthers(options, CALL_OPTIONS);
-    const request = { sandboxId: this.id, requestId: newRequestId() };
-    try {
-      await this.#connection.unary(DELETE, request, options, { repeatable: true });
-      return true;
-    } catch (error) {
-      if (error instanceof NotFoundError) return false;
-      throw error;
-    }
+  kill(options: CallOptions = {}): Promise<boolean> {
+    return new Sandboxes(this.#connection).kill(this.id, options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -193,6 +185,19 @@ export class Sandboxes {
       const answer = await this.#connection.unary(LIST, request, callOptions, { repeatable: true });
       return { items: answer.sandboxes.map(toInfo), nextPageToken: answer.nextPageToken };
     });
+  }
+
+  /** Deletes a sandbox by its id, as `kill` of one does. */
+  async kill(sandboxId: string, options: CallOptions = {}): Promise<boolean> {
+    refuseOthers(options, CALL_OPTIONS);
+    const request = { sandboxId, requestId: newRequestId() };
+    try {
+      await this.#connection.unary(DELETE, request, options, { repeatable: true });
+      return true;
+    } catch (error) {
+      if (error instanceof NotFoundError) return false;
+      throw error;
+    }
   }
 
   /** One sandbox, running or stopped. */
