@@ -23,21 +23,29 @@ const GOOGLE_RPC = 'node_modules/google-proto-files/google/rpc';
  * and traces of calls, which bring HTML templates.
  */
 const GO_FLAGS = `${process.env.GOFLAGS ?? ''} -trimpath -gcflags=all=-dwarf=false -tags=grpcnotrace`.trim();
-const GO_STEPS = new Set(['Go tools', 'Go from the protos', 'agent', 'seccomp profiles']);
+
+/** What needs a step: the services themselves, what they run in a sandbox, or nothing that a start is made of. */
+const PARTS = ['services', 'sandboxes', 'checks'] as const;
+type Part = (typeof PARTS)[number];
 
 type Step = {
   name: string;
+  part: Part;
   /** What it is made from: a change makes it again. */
   inputs: string[];
   outputs: string[];
-  /** Steps before it, by their names. */
+  /** Steps before it where they are made too, by their names. */
   after?: string[];
+  /** It runs `go`, which may have to be fetched. */
+  withGo?: true;
   make: (run: Run) => Promise<unknown>;
 };
 
 const STEPS: Step[] = [
   {
     name: 'Go tools',
+    part: 'sandboxes',
+    withGo: true,
     inputs: ['deploy/build/generate.ts'],
     outputs: Object.keys(GO_TOOLS).map((tool) => `.build/bin/${tool}`),
     make: ({ go }) =>
@@ -45,6 +53,7 @@ const STEPS: Step[] = [
   },
   {
     name: 'TypeScript from the protos',
+    part: 'services',
     inputs: ['proto/**/*.proto', 'proto/buf.gen.yaml', 'package-lock.json'],
     outputs: ['.build/proto/drydock/v1/sandbox.ts'],
     make: ({ buf }) =>
@@ -54,6 +63,7 @@ const STEPS: Step[] = [
   },
   {
     name: 'messages of the TypeScript SDK',
+    part: 'checks',
     inputs: ['proto/drydock/v1/*.proto', 'libs/sdk/typescript/buf.gen.yaml', 'package-lock.json'],
     outputs: [`${SDK_MESSAGES}/drydock/v1/sandbox.ts`],
     make: ({ buf }) => {
@@ -66,6 +76,8 @@ const STEPS: Step[] = [
   },
   {
     name: 'Go from the protos',
+    part: 'sandboxes',
+    withGo: true,
     inputs: ['proto/drydock/agent/**/*.proto', 'proto/buf.gen.agent.yaml'],
     outputs: ['services/agent/internal/agentv1/agent.pb.go'],
     after: ['Go tools'],
@@ -73,29 +85,34 @@ const STEPS: Step[] = [
   },
   {
     name: 'descriptors of the API',
+    part: 'services',
     inputs: ['proto/**/*.proto', 'buf.yaml'],
     outputs: ['.build/descriptors.binpb'],
     make: ({ buf }) => buf(['build', '--path', 'proto/drydock', '-o', '.build/descriptors.binpb']),
   },
   {
     name: 'samples of the API',
+    part: 'services',
     inputs: ['deploy/build/samples.ts', ...SAMPLE_SOURCES.map(({ file }) => file)],
     outputs: ['.build/samples.json'],
     make: async () => writeFile(join(BUILD, 'samples.json'), JSON.stringify(await gatherSamples())),
   },
   {
     name: 'agent',
+    part: 'sandboxes',
+    withGo: true,
     inputs: ['services/agent/**/*.go', 'services/agent/go.sum', 'proto/drydock/agent/**/*.proto'],
-    outputs: ['.build/bin/drydock-agent', '.build/bin/cell', '.build/bin/raw-exec'],
+    outputs: ['.build/bin/drydock-agent', '.build/bin/cell'],
     after: ['Go from the protos'],
     make: async ({ go }) => {
       await goBuild(go, 'drydock-agent', '.');
       await goBuild(go, 'cell', './cmd/cell');
-      await goBuild(go, 'raw-exec', './cmd/raw-exec');
     },
   },
   {
     name: 'seccomp profiles',
+    part: 'sandboxes',
+    withGo: true,
     inputs: ['services/agent/cmd/seccomp-profile/*.go', 'services/agent/go.sum'],
     outputs: ['.build/seccomp.json', '.build/seccomp-cells.json'],
     // It would compile the same packages at the same time.
@@ -106,13 +123,29 @@ const STEPS: Step[] = [
       await writeFile(join(BUILD, 'seccomp-cells.json'), await profile('cells'));
     },
   },
+  {
+    name: 'raw-exec',
+    part: 'checks',
+    withGo: true,
+    inputs: ['services/agent/cmd/raw-exec/*.go', 'services/agent/go.sum'],
+    outputs: ['.build/bin/raw-exec'],
+    after: ['agent'],
+    make: ({ go }) => goBuild(go, 'raw-exec', './cmd/raw-exec'),
+  },
 ];
 
+type GenerateOptions = {
+  /** Ends what is being made. */
+  signal?: AbortSignal;
+  /** Default: all. */
+  parts?: readonly Part[];
+};
+
 /**
- * Makes everything that is generated and not committed, side by side; what has not changed is left alone. Brings Go where
- * there is none. Aborting `signal` ends what is being made.
+ * Makes what is generated and not committed, side by side; what has not changed is left alone. Brings Go where it is needed
+ * and there is none.
  */
-export async function generate(tell: Progress, signal?: AbortSignal): Promise<void> {
+export async function generate(tell: Progress, { signal, parts = PARTS }: GenerateOptions = {}): Promise<void> {
   await mkdir(join(BUILD, 'stamps'), { recursive: true });
   const failure = new AbortController();
   const run = runnerOf(AbortSignal.any([failure.signal, ...(signal ? [signal] : [])]));
@@ -128,8 +161,9 @@ export async function generate(tell: Progress, signal?: AbortSignal): Promise<vo
     await writeFile(stamp, hash);
     tell(`${step.name} (${((performance.now() - began) / 1000).toFixed(1)} s)`);
   };
-  const go = ensureGo(tell, signal);
-  for (const step of STEPS) ready.set(step.name, GO_STEPS.has(step.name) ? go.then(() => begin(step)) : begin(step));
+  const steps = STEPS.filter(({ part }) => parts.includes(part));
+  const go = steps.some(({ withGo }) => withGo) ? ensureGo(tell, signal) : Promise.resolve();
+  for (const step of steps) ready.set(step.name, step.withGo ? go.then(() => begin(step)) : begin(step));
   await together([go, ...ready.values()], () => failure.abort());
 }
 

@@ -14,11 +14,18 @@ has_libatomic() {
   ! command -v ldconfig >/dev/null || ldconfig -p | grep -q 'libatomic\.so\.1'
 }
 
-install_libatomic() {
-  has_libatomic && return
-  [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return
+# Also fetches what system-packages.ts is going to install: it comes while npm's packages do.
+prepare_apt() {
+  missing=
+  for each in dockerd:docker.io mmdebstrap:mmdebstrap nats-server:nats-server; do
+    command -v "${each%:*}" >/dev/null || missing="$missing ${each#*:}"
+  done
+  [ "$missing" ] || ! has_libatomic || return 0
+  [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 0
   # In a session of its own: Ctrl-C would leave it half installed.
-  setsid sh -c '(apt-get update -qq; apt-get install -y -qq --no-install-recommends libatomic1) >/dev/null 2>&1'
+  setsid sh -c '
+    install="apt-get install -y -qq --no-install-recommends"
+    (apt-get update -qq; $install libatomic1; $install --download-only "$@") >/dev/null 2>&1' sh $missing || true
 }
 
 # Not npm ci: it refuses a lock file without other platforms' binaries, which not every registry mirror carries. Of the
@@ -36,7 +43,7 @@ installed=node_modules/.package-lock.json
 if [ ! -e "$installed" ] || [ package-lock.json -nt "$installed" ]; then
   echo 'npm packages: installing' >&2
   began=$(date +%s)
-  install_libatomic &
+  prepare_apt &
   install_packages ||
     stop 'the npm packages could not be installed' 'check the network and the registry of npm, then try again'
   wait

@@ -20,8 +20,10 @@ const NODE = join(ROOT, 'node_modules/.bin/node');
 
 export type PlatformOptions = {
   dataDirectory: string;
-  /** May come late: PostgreSQL and NATS are started meanwhile. */
+  /** May come late: all but the executors is started meanwhile. */
   backend: SandboxBackend | Promise<SandboxBackend>;
+  /** What services are made of, which may come late as well. Default: it is there. */
+  code?: Promise<unknown>;
   ports: Ports;
   /** Sets executors apart from those of other platforms on the same backend. */
   name: string;
@@ -87,19 +89,24 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   const { databaseUrl, natsUrl } = await step('PostgreSQL and NATS', () =>
     startStores(options, { runDirectory, tlsDirectory }, group),
   );
-  backend = await expectedBackend;
-  const shared = {
+  await options.code;
+  const environment = environmentOf(options, {
     NATS_URL: natsUrl,
     TLS_DIR: tlsDirectory,
     CATALOG_FILE: await resolveCatalog(dataDirectory),
-  };
-  const services = servicesOf(options, backend, { ofAll: shared, ofOwners: { DATABASE_URL: databaseUrl } });
-  const apiKey = await step('services', async () => {
+  });
+  const services = servicesOf(options, environment, { DATABASE_URL: databaseUrl });
+  const start = (service: Service) => startService(service, runDirectory, options, group);
+  const startAll = (each: Service[]) =>
+    together(each.map((service) => begin(group, service.name, () => start(service))));
+  const withServices = step('services', async () => {
     const key = await bootstrap(dataDirectory, databaseUrl);
-    const start = (service: Service) => startService(service, runDirectory, options, group);
-    await Promise.all(services.map((service) => begin(group, service.name, () => start(service))));
+    await startAll(services);
     return key;
   });
+  backend = await untilEither(expectedBackend, withServices);
+  const executors = executorsOf(options, environment, backend);
+  const [apiKey] = await together([withServices, step('executors', () => startAll(executors))]);
 
   const kept = started.move();
   return {
@@ -110,7 +117,9 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     natsUrl,
     tlsDirectory,
     executors: executorIds(options).map((id, index) => ({ id, address: `127.0.0.1:${ports.executors[index]!.port}` })),
-    metricsUrls: new Map(services.map(({ name, metricsPort }) => [name, `http://127.0.0.1:${metricsPort}/metrics`])),
+    metricsUrls: new Map(
+      [...services, ...executors].map(({ name, metricsPort }) => [name, `http://127.0.0.1:${metricsPort}/metrics`]),
+    ),
     processes: group.processes,
     async kill(name) {
       await group.processes.get(name)?.stop('SIGKILL');
@@ -176,18 +185,28 @@ function executorIds({ name, ports }: PlatformOptions): string[] {
   return ports.executors.map((_, index) => `${name}-${index + 1}`);
 }
 
-/** Variables of every service, and of those that own a schema of the database. */
-type Shared = { ofAll: Record<string, string>; ofOwners: Record<string, string> };
+/** Waits for the first. Throws when either of them fails, and not before the second has ended. */
+async function untilEither<T>(first: Promise<T>, second: Promise<unknown>): Promise<T> {
+  try {
+    return await Promise.race([first, second.then(() => first)]);
+  } catch (error) {
+    await Promise.allSettled([second]);
+    throw error;
+  }
+}
+
+type Variables = Record<string, string>;
 
 /** Large buffers go back to the system when they are freed. By default they stay with the process once it had one of 32 MiB. */
 export const MALLOC = { MALLOC_MMAP_THRESHOLD_: '262144', MALLOC_TRIM_THRESHOLD_: '1048576', MALLOC_ARENA_MAX: '2' };
 
 const OWNERS: ReadonlySet<string> = new Set(['auth', 'session']);
 
-function servicesOf(options: PlatformOptions, backend: SandboxBackend, { ofAll, ofOwners }: Shared): Service[] {
-  const { ports, dataDirectory } = options;
-  const at = (port: number) => `127.0.0.1:${port}`;
-  const environment = {
+const at = (port: number) => `127.0.0.1:${port}`;
+
+/** Of every service. */
+function environmentOf({ ports, environment }: PlatformOptions, ofAll: Variables): Variables {
+  return {
     // Stripping types takes a fifth of a service's memory, and half of its start.
     NODE_COMPILE_CACHE: join(BUILD, 'compile-cache'),
     ...MALLOC,
@@ -197,9 +216,13 @@ function servicesOf(options: PlatformOptions, backend: SandboxBackend, { ofAll, 
     AUTH_ADDRESS: at(ports.auth),
     SESSION_ADDRESS: at(ports.session),
     SCHEDULER_ADDRESS: at(ports.scheduler),
-    ...options.environment,
+    ...environment,
   };
-  const plain = (['auth', 'session', 'scheduler', 'gateway'] as const).map((name) => ({
+}
+
+/** All but the executors. `ofOwners`: variables of those that own a schema of the database. */
+function servicesOf({ ports }: PlatformOptions, environment: Variables, ofOwners: Variables): Service[] {
+  return (['auth', 'session', 'scheduler', 'gateway'] as const).map((name) => ({
     name,
     directory: name,
     metricsPort: ports.metrics[name],
@@ -209,7 +232,11 @@ function servicesOf(options: PlatformOptions, backend: SandboxBackend, { ofAll, 
       [`${name.toUpperCase()}_METRICS_ADDRESS`]: at(ports.metrics[name]),
     },
   }));
-  const executors = ports.executors.map(({ port, metrics }, index) => ({
+}
+
+function executorsOf(options: PlatformOptions, environment: Variables, backend: SandboxBackend): Service[] {
+  const { ports, dataDirectory } = options;
+  return ports.executors.map(({ port, metrics }, index) => ({
     name: `executor-${index + 1}`,
     directory: 'executor',
     metricsPort: metrics,
@@ -218,14 +245,13 @@ function servicesOf(options: PlatformOptions, backend: SandboxBackend, { ofAll, 
       ...environment,
       ...userIdsFor({ port, index }, { ...process.env, ...options.environment }),
       EXECUTOR_ID: executorIds(options)[index]!,
-      TLS_DIR: directoryOfExecutor(ofAll.TLS_DIR!, executorIds(options)[index]!),
+      TLS_DIR: directoryOfExecutor(environment.TLS_DIR!, executorIds(options)[index]!),
       EXECUTOR_ADDRESS: at(port),
       EXECUTOR_METRICS_ADDRESS: at(metrics),
       EXECUTOR_DATA_DIR: join(dataDirectory, `executor-${index + 1}`),
       ...variablesFor(backend, index),
     },
   }));
-  return [...plain, ...executors];
 }
 
 async function startService(

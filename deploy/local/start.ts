@@ -157,9 +157,10 @@ async function bringUp(
   const { dataDirectory, imageCache, databaseUrl, natsUrl, ports } = settings;
   const { signal } = stop;
   const packages = steps.run('system packages', ensureSystemPackages);
-  const code = steps.run('generated code', (tell) => generate(tell, signal));
+  const code = steps.run('generated code', (tell) => generate(tell, { signal, parts: ['services'] }));
+  const agent = steps.run('agent', (tell) => generate(tell, { signal, parts: ['sandboxes'] }));
   const openBackend = async () => {
-    await Promise.all(kind === 'docker' ? [packages] : [packages, code]);
+    await Promise.all(kind === 'docker' ? [packages] : [packages, agent]);
     signal.throwIfAborted();
     const options = { dataDirectory, runDirectory, imageCache, signal, ...listeners };
     return steps.run(STEP_OF[kind], async (tell) => {
@@ -172,7 +173,7 @@ async function bringUp(
   const prepareSandboxes = async () => {
     const local = await opened;
     await ensureFirstImage(local, { logs, steps, signal });
-    await code;
+    await agent;
     signal.throwIfAborted();
     return local.backend;
   };
@@ -182,9 +183,9 @@ async function bringUp(
     signal.throwIfAborted();
     const { run } = steps;
     const own = { dataDirectory, ports, databaseUrl, natsUrl, name: nameOf(dataDirectory), step: run, ...listeners };
-    return machine.use(await startPlatform({ ...own, backend }));
+    return machine.use(await startPlatform({ ...own, code, backend }));
   };
-  const [local, platform] = await together([opened, openPlatform(), backend, code, packages], fail);
+  const [local, platform] = await together([opened, openPlatform(), backend, code, agent, packages], fail);
   return { local, platform };
 }
 

@@ -38,9 +38,9 @@ test.each(RELEASES)(
     const started = debian.run(['npm', 'start', '--', '--small', '--once']);
     expect(await started.ended, started.text()).toBe(0);
     expect(started.text()).toMatch(/system packages: installing docker\.io, /);
-    expect(started.text()).toMatch(/generated code: fetching go1\.\d+\.\d+ from the Go module proxy/);
+    expect(started.text()).toMatch(/agent: fetching go1\.\d+\.\d+ from the Go module proxy/);
     expect(started.text()).toMatch(/^Hello from Python 3\.\d+\.\d+ in a sandbox$/m);
     // The seconds of each step, to be compared.
-    process.stdout.write(`${started.lines.filter((line) => /\] generated code|ready \(/.test(line)).join('\n')}\n`);
+    process.stdout.write(`${started.lines.filter((line) => /\] agent|ready \(/.test(line)).join('\n')}\n`);
   },
 );

@@ -35,9 +35,11 @@ describe('npm start', () => {
     for (const step of [
       'system packages',
       'generated code',
+      'agent',
       'Docker engine',
       'image python',
       'services',
+      'executors',
       'first program',
     ])
       expect(started.text()).toMatch(new RegExp(`^\\[ *[0-9.]+ s\\] ${step}: ready \\([0-9.]+ s\\)$`, 'm'));
@@ -61,7 +63,7 @@ describe('npm start', () => {
     const started = start(['--small']);
     await started.printed(READY);
     expect(performance.now() - begun).toBeLessThan(SECOND_START_MS);
-    expect(started.text()).not.toMatch(/fetching|installing|generated code: (?!ready)/);
+    expect(started.text()).not.toMatch(/fetching|installing|(generated code|agent): (?!ready)/);
     expect(apiKeyOf(started)).toBe(key);
 
     const beside = start(['--small']);
