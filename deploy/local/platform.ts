@@ -4,18 +4,18 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { processesForSandboxes } from '../../services/executor/instances/host-processes.ts';
 import { resolvedCatalog } from '../images/resolved-catalog.ts';
-import { directoryOfExecutor, ensureCertificates } from './certificates.ts';
+import { authorityKey, directoryOfExecutors, ensureCertificates } from './certificates.ts';
 import { type Child, startChild, until } from './child.ts';
+import { joinTokenFile, makeJoinTokens } from './join-tokens.ts';
 import { startNats } from './nats.ts';
 import { keepSecret, startPostgres } from './postgres.ts';
-import { BUILD, ROOT } from './root.ts';
+import { BUILD, NODE, ROOT } from './root.ts';
 import { removeSandboxes, type SandboxBackend, variablesFor } from './sandbox-backend.ts';
 import { StartError } from './start-error.ts';
 import { together } from './steps.ts';
 import { userIdsFor } from './user-ids.ts';
 
 const READY_MS = 60_000;
-const NODE = join(ROOT, 'node_modules/.bin/node');
 
 /** Every port of a platform; an executor has one for calls and one for metrics. */
 export type Ports = {
@@ -24,6 +24,8 @@ export type Ports = {
   gateway: number;
   http: number;
   auth: number;
+  /** Of auth: where executors join. */
+  join: number;
   session: number;
   scheduler: number;
   metrics: {
@@ -94,7 +96,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   await chmod(dataDirectory, 0o755);
   const runDirectory = join(dataDirectory, 'run');
   const tlsDirectory = join(dataDirectory, 'tls');
-  await ensureCertificates(tlsDirectory, executorIds(options));
+  await ensureCertificates(tlsDirectory);
   const group: ProcessGroup = { processes: new Map(), starters: new Map() };
   let backend: SandboxBackend | undefined;
   started.defer(async () => {
@@ -112,7 +114,12 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   };
   const services = servicesOf(options, backend, { ofAll: shared, ofOwners: { DATABASE_URL: databaseUrl } });
   const apiKey = await step('services', async () => {
-    const key = await bootstrap(dataDirectory, databaseUrl);
+    const executors = executorIds(options).map((id, index) => ({
+      id,
+      directory: executorDirectory(dataDirectory, index),
+    }));
+    const joining = { dataDirectory, tlsDirectory, executors };
+    const [key] = await Promise.all([bootstrap(dataDirectory, databaseUrl), makeJoinTokens(joining, databaseUrl)]);
     const start = (service: Service) => startService(service, runDirectory, options, group);
     await Promise.all(services.map((service) => begin(group, service.name, () => start(service))));
     return key;
@@ -193,6 +200,8 @@ function executorIds({ name, ports }: PlatformOptions): string[] {
   return ports.executors.map((_, index) => `${name}-${index + 1}`);
 }
 
+const executorDirectory = (dataDirectory: string, index: number) => join(dataDirectory, `executor-${index + 1}`);
+
 /** Variables of every service, and of those that own a schema of the database. */
 type Shared = { ofAll: Record<string, string>; ofOwners: Record<string, string> };
 
@@ -212,6 +221,7 @@ function servicesOf(options: PlatformOptions, backend: SandboxBackend, { ofAll, 
     GATEWAY_ADDRESS: at(ports.gateway),
     GATEWAY_HTTP_ADDRESS: at(ports.http),
     AUTH_ADDRESS: at(ports.auth),
+    AUTH_JOIN_ADDRESS: at(ports.join),
     SESSION_ADDRESS: at(ports.session),
     SCHEDULER_ADDRESS: at(ports.scheduler),
     ...options.environment,
@@ -223,6 +233,7 @@ function servicesOf(options: PlatformOptions, backend: SandboxBackend, { ofAll, 
     environment: {
       ...environment,
       ...(OWNERS.has(name) ? ofOwners : {}),
+      ...(name === 'auth' ? { AUTH_AUTHORITY_KEY_FILE: authorityKey(ofAll.TLS_DIR!) } : {}),
       [`${name.toUpperCase()}_METRICS_ADDRESS`]: at(ports.metrics[name]),
     },
   }));
@@ -235,10 +246,11 @@ function servicesOf(options: PlatformOptions, backend: SandboxBackend, { ofAll, 
       ...environment,
       ...userIdsFor({ port, index }, { ...process.env, ...options.environment }),
       EXECUTOR_ID: executorIds(options)[index]!,
-      TLS_DIR: directoryOfExecutor(ofAll.TLS_DIR!, executorIds(options)[index]!),
+      TLS_DIR: directoryOfExecutors(ofAll.TLS_DIR!),
+      EXECUTOR_JOIN_TOKEN_FILE: joinTokenFile(dataDirectory, executorIds(options)[index]!),
       EXECUTOR_ADDRESS: at(port),
       EXECUTOR_METRICS_ADDRESS: at(metrics),
-      EXECUTOR_DATA_DIR: join(dataDirectory, `executor-${index + 1}`),
+      EXECUTOR_DATA_DIR: executorDirectory(dataDirectory, index),
       ...variablesFor(backend, index),
     },
   }));

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, inject } from 'vitest';
-import { createAuthority } from '../../../deploy/local/authority.ts';
+import { createAuthority } from '#libs/certificates/authority.ts';
 import { freePort } from '../../support/ports.ts';
 import { startService } from '../../support/service-process.ts';
 import { apiKey, httpUrl, openTenant, runModule, type Scenario, sdk, startProxy } from '../fixture.ts';
