@@ -3,10 +3,7 @@ import { join } from 'node:path';
 
 export type ServiceName = 'auth' | 'session' | 'scheduler' | 'executor' | 'gateway';
 
-/**
- * The name in the certificate of an executor, to those who call it and at NATS: no executor can pass for another. One can still
- * claim to have taken over another's sandboxes, which Session believes.
- */
+/** The name in the certificate of an executor, to those who call it and at NATS: no executor can pass for another. */
 export const nameOfExecutor = (executorId: string) => `${executorId}.executor`;
 
 const EXECUTOR_NAME = /^DNS:([a-z0-9-]+)\.executor$/;

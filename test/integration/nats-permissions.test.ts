@@ -123,7 +123,7 @@ const SUBJECTS = {
 const ofExecutor = (id: string) => [`announced ${id}`, `ended ${id}`, `inherited ${id}`];
 const PUBLISHES: Record<User, string[]> = {
   auth: ['revoked', 'changed', 'deleted'],
-  session: ['sandboxChanged', 'cancelled', 'ticket', 'settled', 'due'],
+  session: ['discover', 'sandboxChanged', 'cancelled', 'ticket', 'settled', 'due'],
   scheduler: ['discover'],
   gateway: ['discover'],
   'executor-one': ofExecutor('one'),
@@ -131,7 +131,7 @@ const PUBLISHES: Record<User, string[]> = {
 };
 const HEARS: Record<User, string[]> = {
   auth: [],
-  session: ['settled'],
+  session: ['settled', 'announced one', 'announced two'],
   scheduler: ['ticket', 'cancelled', 'announced one', 'announced two'],
   gateway: ['revoked', 'changed', 'deleted', 'sandboxChanged', 'due', 'announced one', 'announced two'],
   'executor-one': ['discover', 'deleted', 'sandboxChanged'],
