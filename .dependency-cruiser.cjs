@@ -24,7 +24,11 @@ module.exports = {
       to: { path: '^(deploy|test)/' },
     },
     home('dockerode', '^(services/executor/backends/docker|deploy|test)/'),
-    home('@kubernetes/client-node', '^(services/executor/backends/kubernetes|deploy|test)/'),
+    home(
+      '@kubernetes/client-node',
+      '^(services/executor/backends/kubernetes/|services/auth/token-review\\.ts$|deploy/|test/)',
+    ),
+    home('@peculiar/x509', '^(libs/certificates/|services/auth/certificates\\.test\\.ts$)'),
     home('pg', '^(libs/postgres/database(\\.test)?\\.ts|deploy/|test/)'),
     home('@nats-io/', '^(libs/nats/|libs/postgres/outbox\\.test\\.ts|test/)'),
     home('fastify', '^(services/gateway|test)/'),

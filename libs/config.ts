@@ -54,6 +54,8 @@ export function readEnvironment(env: Environment) {
         }
       });
     },
+    /** Remembers a problem of a variable that others make one. */
+    problem: (name: string, words: string): void => void problems.push(`${name}: ${words}`),
     check(): void {
       if (problems.length > 0) throw new Error(`bad configuration\n  ${problems.join('\n  ')}`);
     },

@@ -6,9 +6,13 @@ const LOST_AFTER_MS = 6_000;
 const CHECK_MS = 1_000;
 const ANSWER_MS = 1_000;
 
+type Found = ExecutorAnnounced | undefined;
+
 export type ExecutorDirectory = {
   /** Every executor whose last heartbeat is less than 6 s old. */
   list(): ExecutorAnnounced[];
+  /** The last heartbeat of an executor. An unknown one is discovered, as for `addressOf`. */
+  find(executorId: string): Promise<ExecutorAnnounced | undefined>;
   /** host:port of an executor. An unknown one is discovered, which takes up to a second; undefined if it does not answer. */
   addressOf(executorId: string): Promise<string | undefined>;
   /** Hears, until disposed, of the last heartbeat of each executor that is lost. */
@@ -25,25 +29,26 @@ export function watchExecutors(events: Events, now: () => number = Date.now): Ex
   const lost = new Set<(executor: ExecutorAnnounced) => void>();
   const heartbeats = new Set<() => void>();
   const seen = new Map<string, { announced: ExecutorAnnounced; at: number }>();
-  const awaited = new Map<string, { answer: Promise<string | undefined>; settle: (address?: string) => void }>();
+  const awaited = new Map<string, { answer: Promise<Found>; settle: (found?: ExecutorAnnounced) => void }>();
   const discover = () => events.publish(EXECUTORS_DISCOVER, undefined);
-  const waitFor = (executorId: string): Promise<string | undefined> => {
+  const waitFor = (executorId: string): Promise<Found> => {
     const asked = awaited.get(executorId);
     if (asked) return asked.answer;
-    const { promise: answer, resolve } = Promise.withResolvers<string | undefined>();
-    const settle = (address?: string) => {
+    const { promise: answer, resolve } = Promise.withResolvers<Found>();
+    const settle = (found?: ExecutorAnnounced) => {
       clearTimeout(timer);
       awaited.delete(executorId);
-      resolve(address);
+      resolve(found);
     };
     const timer = setTimeout(settle, ANSWER_MS);
     awaited.set(executorId, { answer, settle });
     discover();
     return answer;
   };
+  const find = async (executorId: string) => seen.get(executorId)?.announced ?? waitFor(executorId);
   const subscription = events.subscribe(executorAnnounced(ANY), (announced) => {
     seen.set(announced.executorId, { announced, at: now() });
-    awaited.get(announced.executorId)?.settle(announced.address);
+    awaited.get(announced.executorId)?.settle(announced);
     for (const listener of heartbeats) listener();
   });
   const connected = events.onConnect(() => {
@@ -60,7 +65,8 @@ export function watchExecutors(events: Events, now: () => number = Date.now): Ex
   }, CHECK_MS);
   return {
     list: () => [...seen.values()].map(({ announced }) => announced),
-    addressOf: async (executorId) => seen.get(executorId)?.announced.address ?? waitFor(executorId),
+    find,
+    addressOf: async (executorId) => (await find(executorId))?.address,
     onLost: (listener) => listening(lost, listener),
     onAnnounced: (listener) => listening(heartbeats, listener),
     [Symbol.dispose]() {

@@ -1,7 +1,7 @@
 import { createPublicKey } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Credential, createAuthority } from '../host/authority.ts';
+import { type Credential, createAuthority } from '#libs/certificates/authority.ts';
 import { API_PORT, LINK, NODE_NAME, SERVICES } from './addresses.ts';
 
 /** Who calls the API server, and as whom; `admin` may do everything, `kubelet` what concerns its own node. */

@@ -61,6 +61,13 @@ describe('compose.yaml', () => {
     expect([gateway.sessionAddress, scheduler.sessionAddress]).toEqual([seenAs('session'), seenAs('session')]);
     expect(gateway.schedulerAddress).toBe(seenAs('scheduler'));
     expect(executor.advertisedAddress).toBe(seenAs('executor'));
+    expect([executor.authAddress, executor.joinAddress]).toEqual([
+      seenAs('auth'),
+      auth.joinAddress?.replace('0.0.0.0', 'auth'),
+    ]);
+    expect(auth.authorityKeyFile).toBe('/tls/authority-key.pem');
+    const directory = containers['join-token']!.command.find((word) => word.startsWith('--directory='))?.split('=')[1];
+    expect(executor.joinTokenFile).toBe(`${directory}/${executor.id}`);
     for (const { natsUrl, tlsDirectory } of [auth, session, scheduler, executor, gateway])
       expect([natsUrl, tlsDirectory]).toEqual(['tls://nats:4222', '/tls']);
     expect(new Set([auth.databaseUrl, session.databaseUrl, environmentOf('bootstrap').DATABASE_URL]).size).toBe(1);
@@ -70,7 +77,10 @@ describe('compose.yaml', () => {
     for (const name of [...SERVICES, 'nats']) {
       const mounts = containers[name]!.volumes!.map((volume) => volume.split(':'));
       const inTls = mounts.filter(([, target]) => target!.startsWith('/tls/'));
-      expect(inTls.map(([, target]) => target)).toEqual(['/tls/ca.pem', `/tls/${name}.pem`, `/tls/${name}-key.pem`]);
+      // Auth signs those of executors, which make their keys themselves.
+      const own = name === 'executor' ? [] : [`/tls/${name}.pem`, `/tls/${name}-key.pem`];
+      const signs = name === 'auth' ? ['/tls/authority-key.pem'] : [];
+      expect(inTls.map(([, target]) => target)).toEqual([...signs, '/tls/ca.pem', ...own]);
       for (const [source, , mode] of inTls) {
         expect(mode).toBe('ro');
         expect(`${(await stat(source!)).uid}`).toBe(variables.DRYDOCK_USER!.split(':')[0]);

@@ -25,7 +25,7 @@ export async function prepareCompose(options: {
   ports: { gateway: number; http: number };
 }): Promise<Record<string, string>> {
   const home = resolve(options.home);
-  await ensureCertificates(join(home, 'tls'), [EXECUTOR_ID]);
+  await ensureCertificates(join(home, 'tls'));
   const secret = (name: string, prefix?: string) => keepSecret(join(home, name), prefix);
   const nats = natsConfig({
     listen: '0.0.0.0:4222',
@@ -34,7 +34,7 @@ export async function prepareCompose(options: {
     executorIds: [EXECUTOR_ID],
   });
   await writeFile(join(home, 'nats.conf'), nats, { mode: 0o600 });
-  for (const name of ['postgresql', 'nats', 'executor'])
+  for (const name of ['postgresql', 'nats', 'join-tokens', 'executor'])
     await mkdir(join(home, name), { recursive: true, mode: 0o700 });
   const user = process.getuid?.() === 0 ? [IMAGE_USER, IMAGE_USER] : [process.getuid?.(), process.getgid?.()];
   if (process.getuid?.() === 0) await giveTo(IMAGE_USER, home);
@@ -55,7 +55,8 @@ export async function prepareCompose(options: {
 /** What the containers read and write; the executor is root. */
 async function giveTo(id: number, home: string): Promise<void> {
   const certificates = (await readdir(join(home, 'tls'), { recursive: true })).map((name) => join('tls', name));
-  for (const name of ['tls', ...certificates, 'nats.conf', 'postgresql', 'nats']) await chown(join(home, name), id, id);
+  for (const name of ['tls', ...certificates, 'nats.conf', 'postgresql', 'nats', 'join-tokens'])
+    await chown(join(home, name), id, id);
 }
 
 if (import.meta.main) {

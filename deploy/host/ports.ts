@@ -5,9 +5,9 @@ export type Port = { port: number; variable: string };
 
 /** Every port that a platform listens on, with the variable that moves it. */
 export function portsOf({ ports, databaseUrl, natsUrl }: Settings): Port[] {
-  const { gateway, http, auth, session, scheduler, postgres, nats, metrics, executors } = ports;
+  const { gateway, http, auth, join, session, scheduler, postgres, nats, metrics, executors } = ports;
   const internal = [
-    ...[auth, session, scheduler, ...Object.values(metrics), ...executors.flatMap(Object.values<number>)],
+    ...[auth, join, session, scheduler, ...Object.values(metrics), ...executors.flatMap(Object.values<number>)],
     ...(databaseUrl ? [] : [postgres]),
     ...(natsUrl ? [] : [nats]),
   ];

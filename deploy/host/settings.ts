@@ -7,7 +7,7 @@ export const VARIABLES = `Environment:
   DRYDOCK_DATA_DIR      where everything is kept (/var/lib/drydock as root, else ~/.local/share/drydock)
   DRYDOCK_IMAGE_CACHE   where built images are kept, for any number of engines (images, below DRYDOCK_DATA_DIR)
   DRYDOCK_GATEWAY_PORT  gRPC (7000)          DRYDOCK_HTTP_PORT       HTTP (8080)
-  DRYDOCK_BASE_PORT     the first of the internal ports (7001): auth, session, scheduler, PostgreSQL, NATS, metrics
+  DRYDOCK_BASE_PORT     the first of the internal ports (7001): auth (two), session, scheduler, PostgreSQL, NATS, metrics
                         of gateway, auth, session, scheduler, then two per executor
   DATABASE_URL          a PostgreSQL to use instead of an own one
   NATS_URL              a NATS with JetStream to use instead of an own one
@@ -24,6 +24,8 @@ export type Ports = {
   gateway: number;
   http: number;
   auth: number;
+  /** Of auth: where executors join. */
+  join: number;
   session: number;
   scheduler: number;
   metrics: {
@@ -59,6 +61,7 @@ export function readSettings(variables: Environment, executors: number): Setting
       gateway: env.integer('DRYDOCK_GATEWAY_PORT', 7000, port),
       http: env.integer('DRYDOCK_HTTP_PORT', 8080, port),
       auth: take(),
+      join: take(),
       session: take(),
       scheduler: take(),
       postgres: take(),

@@ -1,10 +1,11 @@
 import { X509Certificate } from 'node:crypto';
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readTls, type ServiceName } from '#libs/grpc/tls.ts';
-import { directoryOfExecutor, ensureCertificates } from './certificates.ts';
+import { tlsOfExecutor } from '../../test/support/executor-tls.ts';
+import { directoryOfExecutors, ensureCertificates } from './certificates.ts';
 
 let directory: string;
 beforeAll(async () => {
@@ -12,27 +13,32 @@ beforeAll(async () => {
 });
 afterAll(() => rm(join(directory, '..'), { recursive: true }));
 
-const ofExecutor = (id: string) => readTls(directoryOfExecutor(directory, id), 'executor')!;
 const read = (name: ServiceName) => readTls(directory, name)!;
-const nameIn = (certificate: Buffer) => new X509Certificate(certificate).subjectAltName;
 
-test('each executor has a certificate with its own name, and no other name', async () => {
-  await ensureCertificates(directory, ['one', 'two']);
-  expect(nameIn(ofExecutor('one').certificate)).toBe('DNS:one.executor');
-  expect(nameIn(ofExecutor('two').certificate)).toBe('DNS:two.executor');
-  expect(nameIn(read('gateway').certificate)).toBe('DNS:gateway');
-  for (const tls of [ofExecutor('one'), ofExecutor('two'), read('gateway')])
-    expect(new X509Certificate(tls.certificate).verify(new X509Certificate(tls.ca).publicKey)).toBe(true);
-  for (const file of ['gateway-key.pem', 'nats-key.pem', 'executors/one/executor-key.pem'])
+test('each service has a certificate with its own name, and no other name, and auth the key that signs more', async () => {
+  await ensureCertificates(directory);
+  for (const name of ['auth', 'session', 'scheduler', 'gateway'] as const) {
+    const certificate = new X509Certificate(read(name).certificate);
+    expect(certificate.subjectAltName).toBe(`DNS:${name}`);
+    expect(certificate.verify(new X509Certificate(read(name).ca).publicKey)).toBe(true);
+  }
+  const own = new X509Certificate((await tlsOfExecutor(directory, 'one')).certificate);
+  expect(own.verify(new X509Certificate(read('gateway').ca).publicKey)).toBe(true);
+  for (const file of ['gateway-key.pem', 'nats-key.pem', 'authority-key.pem'])
     expect((await stat(join(directory, file))).mode & 0o077, file).toBe(0);
 });
 
-test('they stay for executors that have one, and are made anew together for one that has none', async () => {
+test('executors find the authority’s certificate, and no key', async () => {
+  expect(await readdir(directoryOfExecutors(directory))).toEqual(['ca.pem']);
+  expect(await readFile(join(directoryOfExecutors(directory), 'ca.pem'))).toEqual(read('gateway').ca);
+});
+
+test('they stay, and are made anew together where the authority’s key is missing', async () => {
   const before = read('gateway');
-  await ensureCertificates(directory, ['one']);
+  await ensureCertificates(directory);
   expect(read('gateway')).toEqual(before);
-  await ensureCertificates(directory, ['one', 'three']);
-  const authority = await readFile(join(directory, 'ca.pem'));
-  expect(authority).not.toEqual(before.ca);
-  for (const { ca } of [read('gateway'), ofExecutor('one'), ofExecutor('three')]) expect(ca).toEqual(authority);
+  await rm(join(directory, 'authority-key.pem'));
+  await ensureCertificates(directory);
+  expect(read('gateway').ca).not.toEqual(before.ca);
+  expect(await readFile(join(directoryOfExecutors(directory), 'ca.pem'))).toEqual(read('gateway').ca);
 });

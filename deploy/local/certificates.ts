@@ -1,8 +1,8 @@
+import { X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { nameOfExecutor } from '#libs/grpc/tls.ts';
-import { type Authority, createAuthority, endOf } from '../host/authority.ts';
+import { type Authority, createAuthority } from '#libs/certificates/authority.ts';
 
 const SERVICES = ['auth', 'session', 'scheduler', 'gateway'];
 /** Where NATS is called: here, and in containers. */
@@ -12,30 +12,30 @@ const RENEW_DAYS = 30;
 
 /**
  * An authority in a directory, and certificates that it signed: `ca.pem`, then `<name>.pem` and `<name>-key.pem` of every service
- * and of NATS; for each executor the same, with `ca.pem`, in a directory of its own. Made anew a month before they end, and for
- * an executor that has none.
+ * and of NATS. Its key is kept for auth, which signs those of executors. Made anew a month before they end.
  */
-export async function ensureCertificates(directory: string, executorIds: readonly string[]): Promise<void> {
-  if (await areValid(directory, executorIds)) return;
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+export async function ensureCertificates(directory: string): Promise<void> {
+  if (await areValid(directory)) return;
+  await mkdir(directoryOfExecutors(directory), { recursive: true, mode: 0o700 });
   const ours = join(directory, 'ca.pem');
   await rm(ours, { force: true });
   const authority = await createAuthority('drydock development authority');
   for (const service of SERVICES) await issue(authority, directory, service, { dns: [service] });
   await issue(authority, directory, 'nats', NATS_NAMES);
-  for (const id of executorIds) {
-    const own = directoryOfExecutor(directory, id);
-    await mkdir(own, { recursive: true, mode: 0o700 });
-    await issue(authority, own, 'executor', { dns: [nameOfExecutor(id)] });
-    await writeFile(join(own, 'ca.pem'), authority.certificate);
-  }
-  // Last: where it exists, everything exists. The authority's own key is not kept, so nobody can make more.
+  await writeFile(authorityKey(directory), authority.key, { mode: 0o600 });
+  await writeFile(join(directoryOfExecutors(directory), 'ca.pem'), authority.certificate);
+  // Last: where it exists, everything exists.
   await writeFile(ours, authority.certificate);
 }
 
-/** Where the certificate of an executor is: what its `TLS_DIR` says. */
-export function directoryOfExecutor(directory: string, executorId: string): string {
-  return join(directory, 'executors', executorId);
+/** The `TLS_DIR` of executors: the authority's certificate alone. They have theirs from auth. */
+export function directoryOfExecutors(directory: string): string {
+  return join(directory, 'executors');
+}
+
+/** Where the authority's key is, which auth alone reads. */
+export function authorityKey(directory: string): string {
+  return join(directory, 'authority-key.pem');
 }
 
 async function issue(
@@ -49,13 +49,10 @@ async function issue(
   await writeFile(join(directory, `${name}-key.pem`), key, { mode: 0o600 });
 }
 
-async function areValid(directory: string, executorIds: readonly string[]): Promise<boolean> {
+async function areValid(directory: string): Promise<boolean> {
   const file = join(directory, 'ca.pem');
-  if (!existsSync(file) || !existsSync(join(directory, 'nats.pem'))) return false;
-  const authority = await readFile(file, 'utf8');
-  for (const id of executorIds) {
-    const own = join(directoryOfExecutor(directory, id), 'ca.pem');
-    if (!existsSync(own) || (await readFile(own, 'utf8')) !== authority) return false;
-  }
-  return endOf(authority).getTime() - Date.now() > RENEW_DAYS * DAY_MS;
+  const others = ['nats.pem', 'executors/ca.pem'].map((name) => join(directory, name));
+  if (![file, authorityKey(directory), ...others].every(existsSync)) return false;
+  const { validToDate } = new X509Certificate(await readFile(file));
+  return validToDate.getTime() - Date.now() > RENEW_DAYS * DAY_MS;
 }

@@ -4,19 +4,19 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { processesForSandboxes } from '../../services/executor/instances/host-processes.ts';
 import { type Child, startChild, until } from '../host/child.ts';
-import { BUILD, ROOT } from '../host/root.ts';
+import { BUILD, NODE, ROOT } from '../host/root.ts';
 import type { Ports } from '../host/settings.ts';
 import { StartError } from '../host/start-error.ts';
 import { together } from '../host/steps.ts';
 import { resolvedCatalog } from '../images/resolved-catalog.ts';
-import { directoryOfExecutor, ensureCertificates } from './certificates.ts';
+import { authorityKey, directoryOfExecutors, ensureCertificates } from './certificates.ts';
+import { joinTokenFile, makeJoinTokens } from './join-tokens.ts';
 import { startNats } from './nats.ts';
 import { keepSecret, startPostgres } from './postgres.ts';
 import { removeSandboxes, type SandboxBackend, variablesFor } from './sandbox-backend.ts';
 import { userIdsFor } from './user-ids.ts';
 
 const READY_MS = 60_000;
-const NODE = join(ROOT, 'node_modules/.bin/node');
 
 export type PlatformOptions = {
   dataDirectory: string;
@@ -79,7 +79,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   await chmod(dataDirectory, 0o755);
   const runDirectory = join(dataDirectory, 'run');
   const tlsDirectory = join(dataDirectory, 'tls');
-  await ensureCertificates(tlsDirectory, executorIds(options));
+  await ensureCertificates(tlsDirectory);
   const group: ProcessGroup = { processes: new Map(), starters: new Map() };
   let backend: SandboxBackend | undefined;
   started.defer(async () => {
@@ -106,7 +106,11 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   });
   backend = await untilEither(expectedBackend, withServices);
   const executors = executorsOf(options, environment, backend);
-  const [apiKey] = await together([withServices, step('executors', () => startAll(executors))]);
+  const withExecutors = step('executors', async () => {
+    await makeJoinTokens({ dataDirectory, tlsDirectory, executors: joining(options) }, databaseUrl);
+    await startAll(executors);
+  });
+  const [apiKey] = await together([withServices, withExecutors]);
 
   const kept = started.move();
   return {
@@ -185,6 +189,11 @@ function executorIds({ name, ports }: PlatformOptions): string[] {
   return ports.executors.map((_, index) => `${name}-${index + 1}`);
 }
 
+/** Executors that join, each with its own data directory. */
+function joining(options: PlatformOptions): { id: string; directory: string }[] {
+  return executorIds(options).map((id, index) => ({ id, directory: executorDirectory(options.dataDirectory, index) }));
+}
+
 /** Waits for the first. Throws when either of them fails, and not before the second has ended. */
 async function untilEither<T>(first: Promise<T>, second: Promise<unknown>): Promise<T> {
   try {
@@ -196,6 +205,8 @@ async function untilEither<T>(first: Promise<T>, second: Promise<unknown>): Prom
 }
 
 type Variables = Record<string, string>;
+
+const executorDirectory = (dataDirectory: string, index: number) => join(dataDirectory, `executor-${index + 1}`);
 
 /** Large buffers go back to the system when they are freed. By default they stay with the process once it had one of 32 MiB. */
 export const MALLOC = { MALLOC_MMAP_THRESHOLD_: '262144', MALLOC_TRIM_THRESHOLD_: '1048576', MALLOC_ARENA_MAX: '2' };
@@ -214,6 +225,7 @@ function environmentOf({ ports, environment }: PlatformOptions, ofAll: Variables
     GATEWAY_ADDRESS: at(ports.gateway),
     GATEWAY_HTTP_ADDRESS: at(ports.http),
     AUTH_ADDRESS: at(ports.auth),
+    AUTH_JOIN_ADDRESS: at(ports.join),
     SESSION_ADDRESS: at(ports.session),
     SCHEDULER_ADDRESS: at(ports.scheduler),
     ...environment,
@@ -229,6 +241,7 @@ function servicesOf({ ports }: PlatformOptions, environment: Variables, ofOwners
     environment: {
       ...environment,
       ...(OWNERS.has(name) ? ofOwners : {}),
+      ...(name === 'auth' ? { AUTH_AUTHORITY_KEY_FILE: authorityKey(environment.TLS_DIR!) } : {}),
       [`${name.toUpperCase()}_METRICS_ADDRESS`]: at(ports.metrics[name]),
     },
   }));
@@ -245,10 +258,11 @@ function executorsOf(options: PlatformOptions, environment: Variables, backend: 
       ...environment,
       ...userIdsFor({ port, index }, { ...process.env, ...options.environment }),
       EXECUTOR_ID: executorIds(options)[index]!,
-      TLS_DIR: directoryOfExecutor(environment.TLS_DIR!, executorIds(options)[index]!),
+      TLS_DIR: directoryOfExecutors(environment.TLS_DIR!),
+      EXECUTOR_JOIN_TOKEN_FILE: joinTokenFile(dataDirectory, executorIds(options)[index]!),
       EXECUTOR_ADDRESS: at(port),
       EXECUTOR_METRICS_ADDRESS: at(metrics),
-      EXECUTOR_DATA_DIR: join(dataDirectory, `executor-${index + 1}`),
+      EXECUTOR_DATA_DIR: executorDirectory(dataDirectory, index),
       ...variablesFor(backend, index),
     },
   }));

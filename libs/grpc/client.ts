@@ -20,7 +20,8 @@ import { Caller } from '#proto/drydock/internal/v1/caller.ts';
 export type ClientOptions = {
   /** Who is called, a service or `nameOfExecutor`: with `tls`, its certificate must bear this name. */
   name?: string;
-  tls?: TlsFiles | undefined;
+  /** Whom to trust, and who this is: without certificate and key, nobody. */
+  tls?: (Pick<TlsFiles, 'ca'> & Partial<TlsFiles>) | undefined;
   /** Metadata of every call. */
   metadata?: Record<string, string>;
   /** Bytes of the largest answer that is taken. Default: what services send each other, `MAX_MESSAGE_BYTES`. */
@@ -54,7 +55,9 @@ export function createClient<D extends Definition>(
 ): Client<D> & Disposable {
   const channel = createChannel(
     address,
-    tls ? ChannelCredentials.createSsl(tls.ca, tls.key, tls.certificate) : ChannelCredentials.createInsecure(),
+    tls
+      ? ChannelCredentials.createSsl(tls.ca, tls.key ?? null, tls.certificate ?? null)
+      : ChannelCredentials.createInsecure(),
     {
       'grpc.max_receive_message_length': maxMessageBytes,
       'grpc.max_send_message_length': MAX_MESSAGE_BYTES,

@@ -11,6 +11,9 @@ import { DETAILS_METADATA, explainStatus } from '#libs/grpc/status.ts';
 /** Metadata key of the calling service's name, from its certificate. */
 export const PEER_METADATA = 'drydock-peer-service';
 
+/** Metadata key of the alternative names in the certificate of the caller, as Node writes them: `DNS:one.executor`. */
+export const PEER_NAME_METADATA = 'drydock-peer-name';
+
 /** Names the peer of every call, and adds reasons to errors that grpc-js itself returns. It must be the first interceptor. */
 export const nameAndExplain: ServerInterceptor = (_method, call) => {
   explainOwnStatus(call);
@@ -40,19 +43,24 @@ export function encodingOf(call: ServerInterceptingCallInterface): string {
   return (call as unknown as Inside).incomingEncoding;
 }
 
-const peers = new WeakMap<Http2Session, string>();
+type Peer = { service: string; names: string };
 
-/** Sets the peer's name from its certificate, and overwrites any that the peer sent. */
+const peers = new WeakMap<Http2Session, Peer>();
+
+/** Sets the peer's names from its certificate, and overwrites any that the peer sent. */
 function namePeer(call: ServerInterceptingCallInterface, metadata: Metadata): void {
   const { session } = streamOf(call);
-  let name = session && peers.get(session);
+  let peer = session && peers.get(session);
   // Reading a certificate takes longer than the rest of a short call, so it is read once for each connection.
-  if (name === undefined) {
-    name = String(call.getAuthContext().sslPeerCertificate?.subject?.CN ?? '');
-    if (session) peers.set(session, name);
+  if (peer === undefined) {
+    const { subject, subjectaltname } = call.getAuthContext().sslPeerCertificate ?? {};
+    peer = { service: String(subject?.CN ?? ''), names: subjectaltname ?? '' };
+    if (session) peers.set(session, peer);
   }
   metadata.remove(PEER_METADATA);
-  if (name) metadata.set(PEER_METADATA, name);
+  metadata.remove(PEER_NAME_METADATA);
+  if (peer.service) metadata.set(PEER_METADATA, peer.service);
+  if (peer.names) metadata.set(PEER_NAME_METADATA, peer.names);
 }
 
 /** Adds a reason to errors that grpc-js itself returns: deadline exceeded, message too large. */

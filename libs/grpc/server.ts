@@ -1,5 +1,5 @@
 import { configureTextEncoding, getTextEncoding } from '@bufbuild/protobuf/wire';
-import { ServerCredentials } from '@grpc/grpc-js';
+import { experimental, ServerCredentials } from '@grpc/grpc-js';
 import { type CallContext, createServer, type ServiceDefinition } from 'nice-grpc';
 import { errorDetailsServerMiddleware } from 'nice-grpc-error-details';
 import { openTelemetryServerMiddleware } from 'nice-grpc-opentelemetry';
@@ -17,7 +17,7 @@ import {
   methodPath,
   type Rpc,
 } from '#libs/grpc/rpc.ts';
-import type { ServiceName, TlsFiles } from '#libs/grpc/tls.ts';
+import type { ServiceName, Tls } from '#libs/grpc/tls.ts';
 import type { Logger } from '#libs/log.ts';
 import { splitAddress } from '#libs/telemetry.ts';
 import { Caller } from '#proto/drydock/internal/v1/caller.ts';
@@ -58,16 +58,20 @@ export type ServerOptions = {
   address: string;
   services: readonly ServedService[];
   log: Logger;
-  tls?: TlsFiles | undefined;
+  tls?: Tls | undefined;
+  /** Whether callers have to have a certificate of our authority. Default true; else none is asked for, and `allow` lets nobody in. */
+  authenticatesCallers?: boolean;
+  /** Bytes of the largest request that is taken. Default: what services send each other, `MAX_MESSAGE_BYTES`. */
+  maxRequestBytes?: number;
 };
 
 /** Serves until disposed; disposing turns health to NOT_SERVING, lets calls end for 10 s and then cancels them. */
 export async function startServer(options: ServerOptions): Promise<{ port: number } & AsyncDisposable> {
-  const { address, services, log } = options;
+  const { address, services, log, maxRequestBytes = MAX_MESSAGE_BYTES } = options;
   refuseOpenAddress(options);
   // No limit of streams: one connection carries the calls of every caller, and one that waits must not keep out others.
   const server = createServer({
-    'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+    'grpc.max_receive_message_length': maxRequestBytes,
     'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
     'grpc.keepalive_permit_without_calls': 1,
     interceptors: [nameAndExplain],
@@ -107,9 +111,40 @@ function refuseOpenAddress({ address, tls }: ServerOptions): void {
   throw new Error(`refusing to listen on ${address} without TLS_DIR: any host could call this service`);
 }
 
-function credentials({ tls }: ServerOptions): ServerCredentials {
+function credentials({ tls, authenticatesCallers = true }: ServerOptions): ServerCredentials {
   if (!tls) return ServerCredentials.createInsecure();
-  return ServerCredentials.createSsl(tls.ca, [{ cert_chain: tls.certificate, private_key: tls.key }], true);
+  if (tls.onRenewed && authenticatesCallers) return renewedCredentials(tls);
+  return ServerCredentials.createSsl(
+    tls.ca,
+    [{ cert_chain: tls.certificate, private_key: tls.key }],
+    authenticatesCallers,
+  );
+}
+
+type Provider = experimental.CertificateProvider;
+type IdentityListener = experimental.IdentityCertificateUpdateListener;
+
+/** New connections are given the certificate of their time; those that there are stay. */
+function renewedCredentials(tls: Tls): ServerCredentials {
+  const listeners = new Map<IdentityListener, Disposable | undefined>();
+  const tell = (listener: IdentityListener) => listener({ certificate: tls.certificate, privateKey: tls.key });
+  // Later: grpc-js registers with a provider before it listens to itself.
+  const provider: Provider = {
+    addCaCertificateListener: (listener) => queueMicrotask(() => listener({ caCertificate: tls.ca })),
+    removeCaCertificateListener() {},
+    addIdentityCertificateListener(listener) {
+      listeners.set(
+        listener,
+        tls.onRenewed?.(() => tell(listener)),
+      );
+      queueMicrotask(() => tell(listener));
+    },
+    removeIdentityCertificateListener(listener) {
+      listeners.get(listener)?.[Symbol.dispose]();
+      listeners.delete(listener);
+    },
+  };
+  return experimental.createCertificateProviderServerCredentials(provider, provider, true);
 }
 
 // An object, since nice-grpc asks of every request whether something is `in` it.

@@ -1,5 +1,5 @@
 import { connect, errors, type NatsConnection } from '@nats-io/transport-node';
-import type { TlsFiles } from '#libs/grpc/tls.ts';
+import type { Tls } from '#libs/grpc/tls.ts';
 import { pause } from '#libs/lifecycle.ts';
 import type { Logger } from '#libs/log.ts';
 
@@ -18,7 +18,7 @@ export type Connection = AsyncDisposable & {
   disposed: AbortSignal;
 };
 
-export type ConnectionOptions = { url: string; name: string; log: Logger; tls?: TlsFiles | undefined };
+export type ConnectionOptions = { url: string; name: string; log: Logger; tls?: Tls | undefined };
 
 /** Connects in the background, and again whenever the connection is lost. */
 export function openConnection(options: ConnectionOptions): Connection {
@@ -80,10 +80,15 @@ async function connectUntil(options: ConnectionOptions, signal: AbortSignal): Pr
 
 function optionsOf({ url, name, tls }: ConnectionOptions) {
   const { protocol, username, password, host } = new URL(url);
+  // Read by the client at each connect: it may have been renewed.
   const credential = tls && {
     ca: tls.ca.toString(),
-    cert: tls.certificate.toString(),
-    key: tls.key.toString(),
+    get cert() {
+      return tls.certificate.toString();
+    },
+    get key() {
+      return tls.key.toString();
+    },
   };
   return {
     servers: host,

@@ -1,6 +1,6 @@
 import { type JetStreamManager, jetstream } from '@nats-io/jetstream';
 import type { NatsConnection, Subscription } from '@nats-io/transport-node';
-import type { ServiceName, TlsFiles } from '#libs/grpc/tls.ts';
+import type { ServiceName, Tls } from '#libs/grpc/tls.ts';
 import type { Logger } from '#libs/log.ts';
 import { CONNECT_TIMEOUT_MS, type Connection, openConnection } from '#libs/nats/connection.ts';
 import {
@@ -53,7 +53,7 @@ export type EventsOptions = {
   /** Makes its own streams, on every connect, and no others. Without it, any that are needed. */
   service?: ServiceName;
   /** For `tls://`: whom to trust, and who this is. Without it, the system's authorities, and nobody. */
-  tls?: TlsFiles | undefined;
+  tls?: Tls | undefined;
 };
 
 /** Connects in the background: a service starts, and works as far as it can, before NATS does. */

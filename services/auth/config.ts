@@ -10,7 +10,19 @@ export function loadConfig(variables: Environment) {
     migrations: env.oneOf('DATABASE_MIGRATIONS', ['run', 'await'], 'run'),
     natsUrl: env.string('NATS_URL'),
     tlsDirectory: env.optional('TLS_DIR'),
+    /** Where executors join. Without it none can. */
+    joinAddress: env.optional('AUTH_JOIN_ADDRESS'),
+    /** PEM. The authority's certificate is the `ca.pem` of `TLS_DIR`. */
+    authorityKeyFile: env.optional('AUTH_AUTHORITY_KEY_FILE'),
+    /** Whose pods may join, as `namespace/name`. Without it only join tokens are taken. */
+    executorServiceAccount: env.optional('AUTH_EXECUTOR_SERVICE_ACCOUNT'),
+    /** Of the cluster that is asked about such tokens. Default: the one that this runs in. */
+    kubeconfig: env.optional('KUBECONFIG'),
+    certificateMs: env.integer('AUTH_EXECUTOR_CERTIFICATE_SECONDS', 86_400, { min: 5, max: 7 * 86_400 }) * 1_000,
   };
+  const { joinAddress, tlsDirectory, authorityKeyFile } = config;
+  if (joinAddress && !(tlsDirectory && authorityKeyFile))
+    env.problem('AUTH_JOIN_ADDRESS', 'needs TLS_DIR and AUTH_AUTHORITY_KEY_FILE');
   env.check();
   return config;
 }

@@ -8,11 +8,17 @@ import { checkMigrated, migrate, openDatabase } from '#libs/postgres/database.ts
 import { relayOutbox } from '#libs/postgres/outbox.ts';
 import { untilReady } from '#libs/postgres/until-ready.ts';
 import { startTelemetry } from '#libs/telemetry.ts';
-import { CredentialServiceDefinition } from '#proto/drydock/internal/v1/auth.ts';
+import {
+  CertificateServiceDefinition,
+  CredentialServiceDefinition,
+  JoinServiceDefinition,
+} from '#proto/drydock/internal/v1/auth.ts';
 import { AuthServiceDefinition } from '#proto/drydock/v1/auth.ts';
 import { createAuth } from './auth.ts';
+import { createCertificates, createJoin } from './certificates.ts';
 import { loadConfig } from './config.ts';
 import { createCredentials } from './credentials.ts';
+import { MAX_JOIN_BYTES, openIssuer } from './issuer.ts';
 import { openSigningKeys } from './signing-keys.ts';
 import { sweep } from './sweep.ts';
 
@@ -24,6 +30,8 @@ const log = createLogger('auth');
 await run(log, async (shutdown) => {
   const config = loadConfig(process.env);
   const tls = readTls(config.tlsDirectory, 'auth');
+
+  const issuer = await openIssuer(config, tls);
 
   // Released in reverse order: calls drain first, what they need goes last.
   await using db = openDatabase(config.databaseUrl, 'auth', log);
@@ -43,10 +51,23 @@ await run(log, async (shutdown) => {
     services: [
       service(AuthServiceDefinition, createAuth(dependencies), allow),
       service(CredentialServiceDefinition, createCredentials(dependencies), allow),
+      ...(issuer
+        ? [service(CertificateServiceDefinition, createCertificates({ db, ...issuer }), { allow: ['executor'] })]
+        : []),
     ],
     log,
     tls,
   });
+  await using _joining =
+    issuer &&
+    (await startServer({
+      address: issuer.joinAddress,
+      services: [service(JoinServiceDefinition, createJoin({ db, ...issuer }))],
+      log,
+      tls,
+      authenticatesCallers: false,
+      maxRequestBytes: MAX_JOIN_BYTES,
+    }));
   await using _telemetry = await startTelemetry({
     service: 'auth',
     metricsAddress: config.metricsAddress,

@@ -3,18 +3,20 @@ import type { Database } from '#libs/postgres/database.ts';
 const BATCH = 1_000;
 const ENDED_KEYS_KEPT = '30 days';
 const REQUESTS_KEPT = '7 days';
+const JOIN_TOKENS_KEPT = '7 days';
 const AUDIT_LOG_KEPT = '365 days';
 
 const ended = (key: string) =>
   `(${key}.revoke_time < now() - interval '${ENDED_KEYS_KEPT}' or ${key}.expire_time < now() - interval '${ENDED_KEYS_KEPT}')`;
 
 /**
- * Deletes ended keys, requests and audit rows whose retention is over. Replicas share the work: each skips the rows that
+ * Deletes ended keys, requests, join tokens and audit rows whose retention is over. Replicas share the work: each skips the rows that
  * another has locked.
  */
 export async function sweep(db: Database, signal: AbortSignal): Promise<void> {
   await inBatches(signal, () => forgetKeys(db));
   await inBatches(signal, () => forget(db, 'requests', 'create_time', REQUESTS_KEPT));
+  await inBatches(signal, () => forget(db, 'join_tokens', 'expire_time', JOIN_TOKENS_KEPT));
   await inBatches(signal, () => forget(db, 'audit_log', 'at', AUDIT_LOG_KEPT));
 }
 

@@ -1,6 +1,7 @@
 import { availableParallelism, hostname, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { type Environment, readEnvironment } from '#libs/config.ts';
+import { EXECUTOR_ID, EXECUTOR_ID_WORDS } from '#libs/executor-id.ts';
 import { FIRST_USER_ID, MAX_USER_ID, USER_IDS, type UserIds } from '#libs/user-ids.ts';
 import { processesForSandboxes, processIdsOfHost } from './instances/host-processes.ts';
 
@@ -9,9 +10,6 @@ const ROOT = join(import.meta.dirname, '../..');
 const DATA_PATH = /^.{1,60}$/;
 const DATA_PATH_WORDS = 'at most 60 characters, for the sockets below it';
 const SLOTS_PER_CORE = 2;
-// It is in names of certificates and in subjects of events.
-const EXECUTOR_ID = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
-const EXECUTOR_ID_WORDS = '1 to 63 lower-case letters, digits and inner dashes';
 // The name of a namespace is this prefix and the id of an organisation.
 const NAMESPACE_PREFIX = /^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/;
 const NAMESPACE_PREFIX_WORDS = '1 to 32 lower-case letters, digits and inner dashes';
@@ -30,6 +28,11 @@ export function loadConfig(variables: Environment) {
     metricsAddress: env.string('EXECUTOR_METRICS_ADDRESS', '127.0.0.1:9104'),
     natsUrl: env.string('NATS_URL'),
     tlsDirectory: env.optional('TLS_DIR'),
+    /** Auth, for a certificate. Without the first, that in `TLS_DIR` is used as long as it lasts. */
+    joinAddress: env.optional('AUTH_JOIN_ADDRESS'),
+    authAddress: env.string('AUTH_ADDRESS', '127.0.0.1:7001'),
+    joinTokenFile: env.optional('EXECUTOR_JOIN_TOKEN_FILE'),
+    serviceAccountTokenFile: env.optional('EXECUTOR_SERVICE_ACCOUNT_TOKEN_FILE'),
     dataDirectory: env.matching('EXECUTOR_DATA_DIR', DATA_PATH, DATA_PATH_WORDS, '/var/lib/drydock/executor'),
     backend,
     kubeconfig: env.optional('KUBECONFIG'),
@@ -71,6 +74,7 @@ export function loadConfig(variables: Environment) {
         : Number.MAX_SAFE_INTEGER,
     memoryBytes: env.integer('EXECUTOR_MEMORY_BYTES', Math.floor(totalmem() * 0.8), { min: 64 * 1024 * 1024 }),
   };
+  if (config.joinAddress && !config.tlsDirectory) env.problem('AUTH_JOIN_ADDRESS', 'needs TLS_DIR');
   env.check();
   return config;
 }

@@ -1,6 +1,5 @@
 import { readCatalog } from '#libs/catalog/catalog.ts';
 import { service, startServer } from '#libs/grpc/server.ts';
-import { readTls } from '#libs/grpc/tls.ts';
 import { aborted, ifAborted, run } from '#libs/lifecycle.ts';
 import { lockDirectory } from '#libs/lock-directory.ts';
 import { createLogger } from '#libs/log.ts';
@@ -27,6 +26,7 @@ import { followLife } from './lifecycle/last-alive.ts';
 import { followDeletions } from './lifecycle/organizations.ts';
 import { createReporter } from './lifecycle/reporter.ts';
 import { followSession } from './lifecycle/session-events.ts';
+import { openTls } from './lifecycle/tls.ts';
 import { openClaims } from './sandboxes/claims.ts';
 import { createQuarantine, largestShare } from './sandboxes/quarantine.ts';
 import { createSandboxes } from './sandboxes/sandboxes.ts';
@@ -37,17 +37,18 @@ const log = createLogger('executor');
 await run(log, async (shutdown) => {
   const config = loadConfig(process.env);
   const { id: executorId, dataDirectory, maxSandboxes, memoryBytes, processes, streams, leaseIdleMs: idleMs } = config;
-  const tls = readTls(config.tlsDirectory, 'executor');
   const catalog = readCatalog(config.catalogFile);
   warnOfFewProcesses(config, catalog, log);
   await using _lock = await lockDirectory(dataDirectory, 'another executor');
   using drain = drainOnSignal(log);
   const leaving = AbortSignal.any([shutdown, drain.begun]);
+  await using own = await openTls(config, leaving, log).catch(ifAborted(leaving));
+  if (leaving.aborted) return;
   const opening = openBackend(config, maxSandboxes + mostWarm(catalog), leaving, log);
   await using backend = await opening.catch(ifAborted(leaving));
   if (!backend) return;
   const name = `executor-${executorId}`;
-  await using events = connectEvents({ url: config.natsUrl, name, service: 'executor', tls, log });
+  await using events = connectEvents({ url: config.natsUrl, name, service: 'executor', tls: own?.tls, log });
 
   const capacity = createCapacity({ maxSandboxes, memoryBytes, processes });
   const instances = createInstances({ backend, dataDirectory, streams, log });
@@ -71,7 +72,7 @@ await run(log, async (shutdown) => {
   await using life = await followLife(dataDirectory, sandboxes.list().length > 0, log);
   using _session = followSession(events, sandboxes, life.missedSince, log);
   await using _deletions = followDeletions({ ...held, events, log }, life.missedSince);
-  const identity = { executorId, cluster: backend.cluster?.id ?? '', address: config.advertisedAddress, maxSandboxes };
+  const identity = { executorId, cluster: backend.cluster, address: config.advertisedAddress, maxSandboxes };
   const parts = { sandboxes, quarantine, cellHosts, capacity, slots, pool };
   await using heartbeat = createHeartbeat({ ...identity, ...parts, events, leaving, log });
   const executor = createExecutor({ sandboxes, cellHosts, instances, slots, backend, drain, log });
@@ -83,7 +84,7 @@ await run(log, async (shutdown) => {
       service(FileServiceDefinition, createFiles(sandboxes), { allow: ['gateway'] }),
     ],
     log,
-    tls,
+    tls: own?.tls,
   });
   await using _telemetry = await startTelemetry({
     service: 'executor',

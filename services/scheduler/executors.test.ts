@@ -6,12 +6,13 @@ import { expect, test } from 'vitest';
 import { service, startServer } from '#libs/grpc/server.ts';
 import { readTls } from '#libs/grpc/tls.ts';
 import { ExecutorServiceDefinition } from '#proto/drydock/internal/v1/executor.ts';
-import { directoryOfExecutor, ensureCertificates } from '../../deploy/local/certificates.ts';
+import { ensureCertificates } from '../../deploy/local/certificates.ts';
+import { tlsOfExecutor } from '../../test/support/executor-tls.ts';
 import { connectExecutors } from './executors.ts';
 
 test('an executor that announces its own address as that of another is not asked', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'drydock-executors-'));
-  await ensureCertificates(directory, ['one', 'two']);
+  await ensureCertificates(directory);
   const asked: string[] = [];
   const executor = {
     async destroySandbox({ sandboxId }: { sandboxId: string }) {
@@ -23,7 +24,7 @@ test('an executor that announces its own address as that of another is not asked
     address: '127.0.0.1:0',
     services: [service(ExecutorServiceDefinition, executor, { allow: ['scheduler'] })],
     log: pino({ level: 'silent' }),
-    tls: readTls(directoryOfExecutor(directory, 'two'), 'executor'),
+    tls: await tlsOfExecutor(directory, 'two'),
   });
   using executors = connectExecutors(readTls(directory, 'scheduler'));
   const address = `127.0.0.1:${server.port}`;

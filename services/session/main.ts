@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readCatalog } from '#libs/catalog/catalog.ts';
+import { watchExecutors } from '#libs/executor-directory.ts';
 import { service, startServer } from '#libs/grpc/server.ts';
 import { readTls } from '#libs/grpc/tls.ts';
 import { aborted, every, run } from '#libs/lifecycle.ts';
@@ -63,7 +64,8 @@ await run(log, async (shutdown) => {
   const webhooksDue = () => events.publish(WEBHOOKS_DUE, undefined);
   const dependencies = { db, catalog, wakeups, wakeRelay: relay.trigger, webhooksDue };
   await using _ended = consumeEnded({ ...dependencies, events });
-  await using _takeovers = consumeTakeovers({ ...dependencies, events });
+  using executors = watchExecutors(events);
+  await using _takeovers = consumeTakeovers({ ...dependencies, events, executors });
   await using endings = every(ENDINGS_INTERVAL_MS, log, (signal) => endOrganizations(dependencies, signal));
   await using _deleted = consumeOrganizationDeleted(db, events, endings.trigger);
   await using _shares = consumeOrganizationChanged(db, events, relay.trigger);

@@ -4,13 +4,15 @@ import { Metadata } from 'nice-grpc-common';
 import pino from 'pino';
 import { afterAll, beforeAll } from 'vitest';
 import { readCatalog } from '#libs/catalog/catalog.ts';
+import { watchExecutors } from '#libs/executor-directory.ts';
 import type { Call } from '#libs/grpc/rpc.ts';
 import { newId } from '#libs/ids.ts';
+import { every } from '#libs/lifecycle.ts';
 import { connectEvents, type Events } from '#libs/nats/events.ts';
-import type { StoredEvent } from '#libs/nats/subjects.ts';
+import { executorAnnounced, type StoredEvent } from '#libs/nats/subjects.ts';
 import { type Database, migrate, openDatabase } from '#libs/postgres/database.ts';
 import type { AppliedQuota } from '#proto/drydock/internal/v1/caller.ts';
-import { SandboxChanged } from '#proto/drydock/internal/v1/events.ts';
+import { ExecutorAnnounced, SandboxChanged } from '#proto/drydock/internal/v1/events.ts';
 import { Execution, RunCodeRequest, SubmitExecutionRequest } from '#proto/drydock/v1/execution.ts';
 import { CreateSandboxRequest, type ListSandboxesRequest } from '#proto/drydock/v1/sandbox.ts';
 import { type Nats, startNats } from '../../test/support/nats.ts';
@@ -101,10 +103,16 @@ export function useRecords() {
       const dependencies = { db, wakeups, wakeRelay, webhooksDue, events };
       const parts = new AsyncDisposableStack();
       parts.use(consumeEnded(dependencies));
-      parts.use(consumeTakeovers(dependencies));
+      const executors = parts.use(watchExecutors(events));
+      parts.use(consumeTakeovers({ ...dependencies, executors }));
       parts.use(consumeOrganizationDeleted(db, events, wakeRelay));
       parts.use(consumeOrganizationChanged(db, events, wakeRelay));
       return parts;
+    },
+    /** Is heard as an executor, until disposed. */
+    executor(executorId: string, memberSince: Date | undefined): AsyncDisposable {
+      const announced = ExecutorAnnounced.create({ executorId, address: '127.0.0.1:1', cluster: 'one', memberSince });
+      return every(500, log, async () => events.publish(executorAnnounced(executorId), announced));
     },
     async publish<T>(event: StoredEvent<T>, message: T) {
       while (!events.connected()) await new Promise(setImmediate);

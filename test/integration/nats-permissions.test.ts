@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers';
 import { connect, errors, type NatsConnection } from '@nats-io/transport-node';
 import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createAuthority } from '#libs/certificates/authority.ts';
 import { readTls, type ServiceName, type TlsFiles } from '#libs/grpc/tls.ts';
 import { newId } from '#libs/ids.ts';
 import { connectEvents, type Events } from '#libs/nats/events.ts';
@@ -29,9 +30,9 @@ import {
 } from '#libs/nats/subjects.ts';
 import { openWorkQueue } from '#libs/nats/work-queue.ts';
 import { ExecutorAnnounced, SandboxChanged, SandboxEnded } from '#proto/drydock/internal/v1/events.ts';
-import { createAuthority } from '../../deploy/host/authority.ts';
-import { directoryOfExecutor, ensureCertificates } from '../../deploy/local/certificates.ts';
+import { ensureCertificates } from '../../deploy/local/certificates.ts';
 import { type Nats, startNats } from '../../deploy/local/nats.ts';
+import { tlsOfExecutor } from '../support/executor-tls.ts';
 import { freePort } from '../support/ports.ts';
 
 const EXECUTORS = ['one', 'two'];
@@ -39,12 +40,14 @@ const USERS = ['auth', 'session', 'scheduler', 'gateway', 'executor-one', 'execu
 type User = (typeof USERS)[number];
 const log = pino({ level: 'silent' });
 
+const executorTls = new Map<string, TlsFiles>();
 let directory: string;
 let nats: Nats;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'drydock-nats-'));
   const tlsDirectory = join(directory, 'tls');
-  await ensureCertificates(tlsDirectory, EXECUTORS);
+  await ensureCertificates(tlsDirectory);
+  for (const id of EXECUTORS) executorTls.set(id, await tlsOfExecutor(tlsDirectory, id));
   const port = await freePort();
   nats = await startNats({
     dataDirectory: directory,
@@ -60,9 +63,8 @@ afterAll(async () => {
 });
 
 function tlsOf(user: User): TlsFiles {
-  const tls = join(directory, 'tls');
   const [service, id] = user.split('-') as [ServiceName, string?];
-  return readTls(id ? directoryOfExecutor(tls, id) : tls, service)!;
+  return id ? executorTls.get(id)! : readTls(join(directory, 'tls'), service)!;
 }
 
 /** The events of a user as its service has them. */
@@ -121,7 +123,7 @@ const SUBJECTS = {
 const ofExecutor = (id: string) => [`announced ${id}`, `ended ${id}`, `inherited ${id}`];
 const PUBLISHES: Record<User, string[]> = {
   auth: ['revoked', 'changed', 'deleted'],
-  session: ['sandboxChanged', 'cancelled', 'ticket', 'settled', 'due'],
+  session: ['discover', 'sandboxChanged', 'cancelled', 'ticket', 'settled', 'due'],
   scheduler: ['discover'],
   gateway: ['discover'],
   'executor-one': ofExecutor('one'),
@@ -129,7 +131,7 @@ const PUBLISHES: Record<User, string[]> = {
 };
 const HEARS: Record<User, string[]> = {
   auth: [],
-  session: ['settled'],
+  session: ['settled', 'announced one', 'announced two'],
   scheduler: ['ticket', 'cancelled', 'announced one', 'announced two'],
   gateway: ['revoked', 'changed', 'deleted', 'sandboxChanged', 'due', 'announced one', 'announced two'],
   'executor-one': ['discover', 'deleted', 'sandboxChanged'],

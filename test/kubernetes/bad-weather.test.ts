@@ -12,10 +12,10 @@ import {
 import { execa } from 'execa';
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest';
 import type { Template } from '#libs/catalog/catalog.ts';
+import { createAuthority } from '#libs/certificates/authority.ts';
 import { newId } from '#libs/ids.ts';
 import type { AppliedLimits } from '#proto/drydock/internal/v1/spec.ts';
 import { LINK } from '../../deploy/dev-cluster/addresses.ts';
-import { createAuthority } from '../../deploy/host/authority.ts';
 import { KUBECONFIG } from '../integration/executor/backend-under-test.ts';
 import { clusterVariables } from '../integration/executor/cluster.ts';
 import { MiB, startExecutor, type TestExecutor } from '../integration/executor/fixture.ts';

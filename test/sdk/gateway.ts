@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inject } from 'vitest';
-import { createAuthority } from '../../deploy/host/authority.ts';
+import { createAuthority } from '#libs/certificates/authority.ts';
 import { freePort } from '../support/ports.ts';
 import { type ServiceProcess, startService } from '../support/service-process.ts';
 

@@ -50,6 +50,7 @@ export async function platformPorts(executors: number): Promise<Ports> {
     gateway: await port(),
     http: await port(),
     auth: await port(),
+    join: await port(),
     session: await port(),
     scheduler: await port(),
     metrics: {

@@ -86,6 +86,8 @@ export type Cluster = {
    * written or the instance has ended.
    */
   note(instanceId: string, claim: Claim): void;
+  /** Since when no other executor has taken over from this one, by the cluster's clock. */
+  memberSince(): Date;
   /** Takes the instances of lost executors over; `list` contains them from then on. */
   takeOver(): Promise<Takeover[]>;
   /** Removes everything kept for a deleted organisation, with the instances reserved for it. */

@@ -128,9 +128,21 @@ test('where limits cannot be changed, a check with others leaves the verdict as 
   expect([commands, log.warn.mock.calls.length]).toEqual([['run'], 1]);
 });
 
-test('the sandbox has the memory that its check needs', async () => {
-  await run({ check: { command: ['check'], limits: { ...limits, memoryBytes: 300 * MiB } } }).catch(() => {});
-  expect(claimed[0]!.limits!.memoryBytes).toBe(300 * MiB);
+const largest = { ...limits, memoryBytes: 300 * MiB, processes: 96 };
+test.each<[string, Parameters<typeof run>[0]]>([
+  ['compiler', { compile: { command: ['compile'], limits: largest } }],
+  ['program', { run: { command: ['run'], limits: largest } }],
+  ['check', { check: { command: ['check'], limits: largest } }],
+  ['last case', { cases: [{ limits }, { limits: largest }] }],
+])('the sandbox has the memory and the processes that its %s needs', async (_, fields) => {
+  await run(fields).catch(() => {});
+  expect(claimed[0]!.limits).toMatchObject({ memoryBytes: 300 * MiB, processes: 96 });
+});
+
+test('the memory of one step and the processes of another are both had', async () => {
+  const cases = [{ limits: { ...limits, memoryBytes: 300 * MiB } }, { limits: { ...limits, processes: 96 } }];
+  await run({ cases }).catch(() => {});
+  expect(claimed[0]!.limits).toMatchObject({ memoryBytes: 300 * MiB, processes: 96 });
 });
 
 test('a check without limits is refused', async () => {

@@ -9,6 +9,7 @@ import type {
   SandboxSpec,
 } from '#proto/drydock/internal/v1/spec.ts';
 import type { CaseResult, Execution } from '#proto/drydock/v1/execution.ts';
+import { largestOf } from '../instances/capacity.ts';
 import { createCourse, scoreAll, scoreOf } from './course.ts';
 import { createComparison, type Judge, type Judgement, openChecker } from './judge.ts';
 import { findErrors, openProgram, type Program, succeeded } from './program.ts';
@@ -82,14 +83,14 @@ function checkSpec(spec: ExecutionSpec): CheckedSpec {
   return { ...spec, sandbox, run };
 }
 
-/** Opens workspaces with the memory of the step that needs most. */
+/** Opens workspaces with what the step that needs most needs of each: capacity is reserved once, for all steps. */
 function workspaceFor(
   dependencies: Dependencies,
   { sandbox, compile, run, check, cases = [] }: Pick<CheckedSpec, 'sandbox' | 'run'> & Partial<ExecutionSpec>,
   { isolation }: ExecutionSpec,
 ) {
-  const steps = [compile, run, check, ...cases].flatMap((step) => step?.limits?.memoryBytes ?? []);
-  const limits: AppliedLimits = { ...sandbox.limits!, memoryBytes: Math.max(sandbox.limits!.memoryBytes, ...steps) };
+  const steps = [compile, run, check, ...cases].flatMap((step) => step?.limits ?? []);
+  const limits: AppliedLimits = { ...sandbox.limits!, ...largestOf([sandbox.limits!, ...steps]) };
   return (signal: AbortSignal) => openWorkspace(dependencies, { ...sandbox, limits }, isolation, signal);
 }
 

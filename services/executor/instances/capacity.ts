@@ -76,6 +76,14 @@ export function createCapacity(limits: Share & { maxSandboxes: number }): Capaci
 const holds = (free: Share, wanted: Share) =>
   free.memoryBytes >= wanted.memoryBytes && free.processes >= wanted.processes;
 
+/** The most that any of these has of each. */
+export function largestOf(shares: readonly Share[]): Share {
+  return {
+    memoryBytes: Math.max(...shares.map(({ memoryBytes }) => memoryBytes)),
+    processes: Math.max(...shares.map(({ processes }) => processes)),
+  };
+}
+
 function sumOf(shares: readonly Share[]): Share {
   return {
     memoryBytes: shares.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0),

@@ -3,6 +3,7 @@ import type { Logger } from '#libs/log.ts';
 import type { Events } from '#libs/nats/events.ts';
 import { EXECUTORS_DISCOVER, executorAnnounced } from '#libs/nats/subjects.ts';
 import type { ExecutorAnnounced } from '#proto/drydock/internal/v1/events.ts';
+import type { Cluster } from '../backends/backend.ts';
 import type { CellHosts } from '../executions/cell-hosts.ts';
 import type { Slots } from '../executions/slots.ts';
 import type { Capacity } from '../instances/capacity.ts';
@@ -21,8 +22,8 @@ export type Dependencies = {
   slots: Slots;
   pool: Pool;
   executorId: string;
-  /** Id of the cluster that its sandboxes run in; empty if they end with this executor's host. */
-  cluster: string;
+  /** Where its sandboxes run, if they do not end with this executor's host. */
+  cluster: Pick<Cluster, 'id' | 'memberSince'> | undefined;
   address: string;
   maxSandboxes: number;
   /** Once aborted, this executor accepts no new sandboxes. */
@@ -71,6 +72,7 @@ function stateOf(dependencies: Dependencies): ExecutorAnnounced {
     draining: dependencies.leaving.aborted,
     executionSlots: slots.total,
     executions: slots.used(),
-    cluster: dependencies.cluster,
+    cluster: dependencies.cluster?.id ?? '',
+    memberSince: dependencies.cluster?.memberSince(),
   };
 }

@@ -1,7 +1,7 @@
 import type { Catalog } from '#libs/catalog/catalog.ts';
 import type { Logger } from '#libs/log.ts';
 import type { Claim } from '../backends/claim.ts';
-import type { Capacity, Reservation, Share } from '../instances/capacity.ts';
+import { type Capacity, largestOf, type Reservation, type Share } from '../instances/capacity.ts';
 
 /** Instances that have a claim, or may have one, and cannot be adopted yet. They run on, unusable, and take capacity. */
 export type Quarantine = {
@@ -56,9 +56,5 @@ export function createQuarantine({ capacity, largest, log }: Dependencies): Quar
 
 /** The most that a sandbox has of each unless its caller asks for more. */
 export function largestShare({ templates }: Catalog): Share {
-  const limits = [...templates.values()].map(({ limits }) => limits);
-  return {
-    memoryBytes: Math.max(...limits.map(({ memoryBytes }) => memoryBytes)),
-    processes: Math.max(...limits.map(({ processes }) => processes)),
-  };
+  return largestOf([...templates.values()].map(({ limits }) => limits));
 }

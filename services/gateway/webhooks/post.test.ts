@@ -216,7 +216,7 @@ describe('over TLS', () => {
   let directory: string;
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'drydock-webhooks-'));
-    await ensureCertificates(directory, []);
+    await ensureCertificates(directory);
   });
   afterAll(() => rm(directory, { recursive: true }));
 

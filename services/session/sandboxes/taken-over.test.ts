@@ -5,12 +5,15 @@ import { sandboxEnded, sandboxesInherited } from '#libs/nats/subjects.ts';
 import type { Sandbox_StopReason } from '#proto/drydock/v1/sandbox.ts';
 import { someone, useRecords } from '../records-fixture.ts';
 
-const { reads, query, consume, publish, insertSandbox, run, stop, age, told } = useRecords();
+const { reads, query, consume, publish, executor, insertSandbox, run, stop, age, told } = useRecords();
 let consumers: AsyncDisposable;
 beforeAll(() => {
   consumers = consume();
 });
 afterAll(() => consumers[Symbol.asyncDispose]());
+
+/** Who is not heard of is asked for, for a second. */
+const WITHIN = { timeout: 20_000 };
 
 const inherit = (executorId: string, heirExecutorId: string, sandboxIds: string[], lostTime = new Date()) =>
   publish(sandboxesInherited(heirExecutorId), { executorId, heirExecutorId, sandboxIds, lostTime });
@@ -40,7 +43,7 @@ test('what an heir has is with it, what it has not is lost, and of what had stop
   const inherited = [kept, stopped, own, pending, newId('sbx'), 'nonsense\0'];
 
   await inherit(gone, heir, inherited);
-  await expect.poll(() => recordOf(kept)).toEqual([...RUNS, heir]);
+  await expect.poll(() => recordOf(kept), WITHIN).toEqual([...RUNS, heir]);
   expect(await recordOf(lost)).toEqual(['STOPPED', 'HOST_LOST', gone]);
   expect(await recordOf(own)).toEqual([...RUNS, heir]);
   expect(await recordOf(pending)).toEqual(['PENDING', 'STOP_REASON_UNSPECIFIED', '']);
@@ -53,7 +56,7 @@ test('what an heir has is with it, what it has not is lost, and of what had stop
   expect(await told(own)).toHaveLength(1);
 
   await inherit(gone, heir, inherited);
-  await expect.poll(() => told(stopped)).toHaveLength(4);
+  await expect.poll(() => told(stopped), WITHIN).toHaveLength(4);
   expect(await recordOf(kept)).toEqual([...RUNS, heir]);
   expect(await told(kept)).toHaveLength(2);
   expect(await told(lost)).toHaveLength(2);
@@ -67,7 +70,7 @@ test('what began on an executor that is back by now under its old id is not lost
   const [kept, marker] = [await running(call, gone), await running(call, gone)];
   await inherit(gone, heir, [kept], lostTime);
   await inherit(gone, heir, [marker], lostTime);
-  await expect.poll(() => recordOf(marker)).toEqual([...RUNS, heir]);
+  await expect.poll(() => recordOf(marker), WITHIN).toEqual([...RUNS, heir]);
   expect(await recordOf(kept)).toEqual([...RUNS, heir]);
   expect(await recordOf(begun)).toEqual([...RUNS, gone]);
 });
@@ -90,7 +93,7 @@ describe('of a new owner that is lost soon after', () => {
     // Heard of after that of the others.
     await inherit(newId('ins'), second, [marker], minutesAgo(3));
     await inherit(first, second, [kept, lostBySecond], minutesAgo(2));
-    await expect.poll(() => recordOf(lostByFirst)).toEqual(['STOPPED', 'HOST_LOST', first]);
+    await expect.poll(() => recordOf(lostByFirst), WITHIN).toEqual(['STOPPED', 'HOST_LOST', first]);
     expect(await recordOf(kept)).toEqual([...RUNS, third]);
     expect(await recordOf(lostBySecond)).toEqual(['STOPPED', 'HOST_LOST', second]);
     expect((await told(kept)).map(({ executorId }) => executorId)).toEqual([first, second, third]);
@@ -104,8 +107,45 @@ describe('of a new owner that is lost soon after', () => {
     await inherit(second, third, [], minutesAgo(2));
     await inherit(fourth, second, [late], minutesAgo(1));
     await inherit(first, second, [early], minutesAgo(3));
-    await expect.poll(() => recordOf(early)).toEqual(['STOPPED', 'HOST_LOST', second]);
+    await expect.poll(() => recordOf(early), WITHIN).toEqual(['STOPPED', 'HOST_LOST', second]);
     expect(await recordOf(late)).toEqual([...RUNS, second]);
+  });
+});
+
+describe('an executor that is there', () => {
+  const minutesAgo = (minutes: number) => new Date(Date.now() - minutes * 60_000);
+
+  test.each([
+    ['in a cluster', minutesAgo(30)],
+    ['on a host of its own', undefined],
+  ])('keeps what another says to have taken over from it, %s, until it is silent itself', async (_, memberSince) => {
+    const call = someone();
+    const [victim, liar, other] = [newId('ins'), newId('ins'), newId('ins')];
+    const [wanted, unlisted] = [await running(call, victim), await running(call, victim)];
+    const marker = await running(call, other);
+    {
+      await using _victim = executor(victim, memberSince);
+      await inherit(victim, liar, [wanted], minutesAgo(10));
+      await inherit(victim, liar, [wanted]);
+      // Heard of after that of the liar.
+      await inherit(other, liar, [marker]);
+      await expect.poll(() => recordOf(marker), WITHIN).toEqual([...RUNS, liar]);
+      await end(call, wanted, liar);
+      for (const id of [wanted, unlisted]) expect(await recordOf(id)).toEqual([...RUNS, victim]);
+      expect(await query('select 1 from inheritances where executor_id = $1', [victim])).toEqual([]);
+    }
+    await expect.poll(() => recordOf(unlisted), WITHIN).toEqual(['STOPPED', 'HOST_LOST', victim]);
+  });
+
+  test('again after it was lost keeps what it has begun since', async () => {
+    const call = someone();
+    const [back, heir] = [newId('ins'), newId('ins')];
+    const [before, since] = [await running(call, back), await running(call, back)];
+    await age('sandboxes', before, 'start_time', '10 minutes');
+    await using _back = executor(back, minutesAgo(3));
+    await inherit(back, heir, [before, since], minutesAgo(5));
+    await expect.poll(() => recordOf(before), WITHIN).toEqual([...RUNS, heir]);
+    expect(await recordOf(since)).toEqual([...RUNS, back]);
   });
 });
 
@@ -116,7 +156,7 @@ test('what has no executor yet is nobody’s to inherit', async () => {
   const lost = await running(call, gone);
   await inherit('', newId('ins'), []);
   await inherit(gone, newId('ins'), []);
-  await expect.poll(() => recordOf(lost)).toEqual(['STOPPED', 'HOST_LOST', gone]);
+  await expect.poll(() => recordOf(lost), WITHIN).toEqual(['STOPPED', 'HOST_LOST', gone]);
   expect(await recordOf(pending)).toEqual(['PENDING', 'STOP_REASON_UNSPECIFIED', '']);
 });
 
@@ -128,21 +168,21 @@ test('an executor whose sandbox was taken over does not end it, its heir does, a
   await end(call, early, heir, 'EVICTED');
   // Heard of after that of the other.
   await end(call, own, heir);
-  await expect.poll(() => recordOf(own)).toEqual(['STOPPED', 'OUT_OF_MEMORY', heir]);
+  await expect.poll(() => recordOf(own), WITHIN).toEqual(['STOPPED', 'OUT_OF_MEMORY', heir]);
   expect(await recordOf(early)).toEqual([...RUNS, gone]);
   await inherit(gone, heir, [taken, early]);
-  await expect.poll(() => recordOf(taken)).toEqual([...RUNS, heir]);
+  await expect.poll(() => recordOf(taken), WITHIN).toEqual([...RUNS, heir]);
   await end(call, taken, gone);
-  await expect.poll(() => recordOf(early), { timeout: 5_000 }).toEqual(['STOPPED', 'EVICTED', heir]);
+  await expect.poll(() => recordOf(early), WITHIN).toEqual(['STOPPED', 'EVICTED', heir]);
   await end(call, taken, heir, 'EXPIRED');
-  await expect.poll(() => recordOf(taken)).toEqual(['STOPPED', 'EXPIRED', heir]);
+  await expect.poll(() => recordOf(taken), WITHIN).toEqual(['STOPPED', 'EXPIRED', heir]);
 });
 
 test('a sandbox that ended before it ran has failed to start, on any executor', async () => {
   const call = someone();
   const { id } = (await insertSandbox(call)).sandbox!;
   await end(call, id, newId('ins'));
-  await expect.poll(() => recordOf(id)).toEqual(['STOPPED', 'FAILED_TO_START', '']);
+  await expect.poll(() => recordOf(id), WITHIN).toEqual(['STOPPED', 'FAILED_TO_START', '']);
   const { sandbox } = await reads().sandboxes.getSandbox({ sandboxId: id }, call);
   expect(sandbox).toMatchObject({ state: 'STOPPED' });
 });

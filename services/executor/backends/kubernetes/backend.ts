@@ -135,6 +135,7 @@ function clusterOf(parts: Parts, isolated: boolean): Cluster {
   return {
     id,
     note: notes.write,
+    memberSince: peers.memberSince,
     async takeOver() {
       const takeovers = await peers.takeOver();
       const labels = { [EXECUTOR_LABEL]: placement.executorId };

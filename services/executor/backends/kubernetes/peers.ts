@@ -14,6 +14,8 @@ const LEASE_SECONDS = (RENEW_MS * EXPIRED_POLLS) / 1000;
 
 /** The executors of one cluster, each with a Lease while it is alive. Disposing removes this one's Lease if it has no instances. */
 export type Peers = AsyncDisposable & {
+  /** When this executor's Lease was made: what it had before, another executor took over. */
+  memberSince(): Date;
   /** Acquires the expired leases that no other executor has acquired first. Answers also those acquired before. */
   takeOver(): Promise<Takeover[]>;
   /** Calls the listener while there are leases to take over, again until their takeover is settled. */
@@ -33,15 +35,23 @@ type State = PeersOptions & {
   expiry: ReturnType<typeof followExpiry>;
   events: EventEmitter<{ expired: [] }>;
   expired: V1Lease[];
+  memberSince: Date;
 };
 
 /** Creates or renews this executor's Lease; waits while another executor takes over from an earlier process of this id. */
 export async function joinPeers(options: PeersOptions): Promise<Peers> {
   const { executorId, isEmpty, log } = options;
-  const state: State = { ...options, expiry: followExpiry(), events: new EventEmitter(), expired: [] };
+  const state: State = {
+    ...options,
+    expiry: followExpiry(),
+    events: new EventEmitter(),
+    expired: [],
+    memberSince: new Date(),
+  };
   await join(state);
   const renewal = every(RENEW_MS, log, () => renew(state));
   return {
+    memberSince: () => state.memberSince,
     async takeOver() {
       for (const lease of state.expired.splice(0))
         if (await hold(state, lease)) log.warn({ lost: ownerOf(lease) }, 'taking over from a lost executor');
@@ -72,7 +82,10 @@ async function join(state: State): Promise<void> {
   for (;;) {
     const lease = (await listLeases(state)).find(({ metadata }) => metadata?.name === nameOf(executorId));
     if (!lease) return create(state);
-    if ((isHeldBy(lease, executorId) || expiry.poll(lease)) && (await hold(state, lease))) return;
+    if ((isHeldBy(lease, executorId) || expiry.poll(lease)) && (await hold(state, lease))) {
+      state.memberSince = madeAt(lease);
+      return;
+    }
     await pause(RENEW_MS);
   }
 }
@@ -98,10 +111,15 @@ async function listLeases({ api, namespace }: State): Promise<V1Lease[]> {
   return (await api.listNamespacedLease({ namespace, labelSelector: EXECUTOR_LABEL })).items;
 }
 
-async function create({ api, namespace, executorId }: State): Promise<void> {
+async function create(state: State): Promise<void> {
+  const { api, namespace, executorId } = state;
   const metadata = { name: nameOf(executorId), labels: { [EXECUTOR_LABEL]: executorId } };
-  await api.createNamespacedLease({ namespace, body: { metadata, spec: heldBy(executorId) } });
+  state.memberSince = madeAt(
+    await api.createNamespacedLease({ namespace, body: { metadata, spec: heldBy(executorId) } }),
+  );
 }
+
+const madeAt = ({ metadata }: V1Lease) => new Date(metadata?.creationTimestamp ?? 0);
 
 /** Acquires or renews a lease. False if another executor took it first. */
 async function hold({ api, namespace, executorId }: State, lease: V1Lease): Promise<boolean> {
