@@ -9,8 +9,9 @@ import type {
   SandboxSpec,
 } from '#proto/drydock/internal/v1/spec.ts';
 import type { CaseResult, Execution } from '#proto/drydock/v1/execution.ts';
+import { openChecker } from './checker.ts';
 import { createCourse, scoreAll, scoreOf } from './course.ts';
-import { createComparison, type Judge, type Judgement, openChecker } from './judge.ts';
+import { createComparison, type Judge, type Judgement } from './judge.ts';
 import { findErrors, openProgram, type Program, succeeded } from './program.ts';
 import { summarize, type Tried, toCompileResult, toResultEvent, toTried, wholeOf } from './results.ts';
 import type { Slots } from './slots.ts';
@@ -121,6 +122,7 @@ async function* tryCase(
   const judgement: Judgement = failure
     ? { verdict: failure, message: '' }
     : await judge.judge(given, ended.stdout, signal);
+  // Without points, a checker's score is shown as it is.
   const score = spec.isScored ? { score: scoreOf(given.points, judgement.verdict, judgement.score) } : {};
   return { ...toTried(given, ended, { ...judgement, ...score }), ended };
 }

@@ -26,6 +26,8 @@ export type Program = AsyncDisposable & {
     step: ExecutionStep,
     options: StepOptions & { files?: SourceFile[] },
   ): AsyncGenerator<RunExecutionResponse, StepEnd>;
+  /** Runs a command beside what the last run left. */
+  look(step: ExecutionStep, signal: AbortSignal): Promise<StepEnd>;
 };
 
 /** Opens a workspace and writes the sources there. */
@@ -93,6 +95,7 @@ export async function openProgram(
     isolation: workspace.isolation,
     compile,
     run,
+    look: (step, signal) => endOf(runStep(workspace, step, { signal })),
     [Symbol.asyncDispose]: () => workspace[Symbol.asyncDispose](),
   };
 }

@@ -215,7 +215,18 @@ describe('a checker', () => {
     });
   });
 
+  test.each([
+    ['DRYDOCK', ['input', 'output', 'expected']],
+    ['TESTLIB', ['input', 'output', 'answer']],
+    ['KATTIS', ['input', 'answer', 'feedback/']],
+  ] as const)('of %s is given its files, and its own arguments', (protocol, words) => {
+    const checker = Checker.create({ language: 'python', source: 'print(1)', protocol, arguments: ['-x'] });
+    const { run, protocol: applied } = execution({ checker }).spec.checker!;
+    expect([run!.command.slice(-words.length - 1), applied]).toEqual([[...words, '-x'], protocol]);
+  });
+
   test.each<[string, Partial<Checker>, [string, string[]]]>([
+    ['with too many arguments', { arguments: Array(65).fill('x') }, ['INVALID_FIELD', ['checker.arguments']]],
     ['of an unknown language', { language: 'cobol' }, ['LANGUAGE_NOT_FOUND', []]],
     ['without a program', { source: '' }, ['INVALID_FIELD', ['checker.source']]],
     ['larger than 1 MiB', { source: 'x'.repeat(MiB + 1) }, ['INVALID_FIELD', ['checker.source']]],

@@ -1,30 +1,22 @@
-import type { Catalog, Language, Template } from '#libs/catalog/catalog.ts';
+import type { Catalog, Template } from '#libs/catalog/catalog.ts';
 import { applyLimits, COMPILE_TIMES, millisecondsOf, RUN_TIMES } from '#libs/catalog/limits.ts';
 import { planProgram } from '#libs/catalog/program.ts';
-import { DrydockError, invalidField } from '#libs/errors.ts';
+import { invalidField } from '#libs/errors.ts';
 import { checkFields, type FieldChecks } from '#libs/field-checks.ts';
-import { firstCharacters } from '#libs/first-characters.ts';
-import {
-  type AppliedLimits,
-  CaseSpec,
-  type CheckerSpec,
-  type ExecutionSpec,
-  type ExecutionStep,
-  SandboxSpec,
-} from '#proto/drydock/internal/v1/spec.ts';
-import type { Checker, RunCodeRequest } from '#proto/drydock/v1/execution.ts';
+import { type AppliedLimits, CaseSpec, type ExecutionSpec } from '#proto/drydock/internal/v1/spec.ts';
+import type { RunCodeRequest } from '#proto/drydock/v1/execution.ts';
 import { ResourceLimits } from '#proto/drydock/v1/resources.ts';
-import { checkEnvironment, checkRequestId, findTemplate, KiB, MiB, refuseLimits } from '../requests/checks.ts';
+import { checkEnvironment, checkRequestId, findTemplate, MiB, refuseLimits } from '../requests/checks.ts';
+import { checkChecker } from './judges.ts';
+import { checkArguments, findLanguage, stepOf } from './programs.ts';
 import { checkFiles } from './source-files.ts';
 import { checkScoring, type Scoring } from './test-groups.ts';
 import { checkTolerances } from './tolerances.ts';
 
 const MAX_SOURCE_BYTES = 10 * MiB;
-const MAX_CHECKER_BYTES = MiB;
 const MAX_INPUT_BYTES = 10 * MiB;
 const MAX_OPTIONS = 64;
 const MAX_ARGUMENTS = 1024;
-const MAX_ARGUMENT_BYTES = 128 * KiB;
 const MAX_CASES = 100;
 const MAX_CASE_NAME = 64;
 const MAX_RUNS_MS = 3_600_000;
@@ -125,22 +117,6 @@ export function checkExecution(request: RunCodeRequest, catalog: Catalog): Check
   };
 }
 
-function stepOf(
-  command: string[],
-  environment: Record<string, string>,
-  limits: AppliedLimits,
-  language?: Language,
-): ExecutionStep {
-  return {
-    command,
-    environment,
-    limits,
-    heapFullSignal: language?.heapFull ?? '',
-    interruptSignal: language?.interrupt ?? '',
-    streamEnvironment: { ...language?.streamEnvironment },
-  };
-}
-
 /** The runs of the program: one for each test case, or one without test cases. */
 function checkCases(
   check: FieldChecks,
@@ -188,44 +164,4 @@ function applyOwn(
   if (applied.memoryBytes < 2 * limits.diskBytes)
     check.violation(`${field}.memoryBytes`, `must be at least ${2 * limits.diskBytes}, twice the disk`);
   return { ...applied, diskBytes: limits.diskBytes };
-}
-
-function checkChecker(check: FieldChecks, checker: Checker, catalog: Catalog): CheckerSpec {
-  const language = findLanguage(catalog, checker.language);
-  const template = findTemplate(catalog, language.template);
-  const inChecker: FieldChecks = {
-    ...check,
-    violation: (field, description) => check.violation(`checker.${field}`, description),
-  };
-  const { files, entrypoint, mainClass } = checkFiles(inChecker, checker, language, MAX_CHECKER_BYTES);
-  const times = ResourceLimits.create({ wallTime: checker.wallTime, cpuTime: checker.wallTime });
-  const limits = applyLimits('checker', checker.wallTime && times, template.limits, RUN_TIMES, check.violation);
-  const compileLimits = applyLimits('checker', undefined, template.limits, COMPILE_TIMES, check.violation);
-  const names = files.map(({ name }) => name);
-  const words = ['input', 'output', 'expected'];
-  const program = { files: names, entrypoint, mainClass, compilerOptions: [], arguments: words };
-  const { compile, run } = planProgram(language, program, limits);
-  const environment = { ...language.environment };
-  return {
-    sandbox: SandboxSpec.create({ template: template.id, limits }),
-    files,
-    compile: compile && stepOf(compile, environment, compileLimits),
-    run: stepOf(run, environment, limits),
-  };
-}
-
-function checkArguments(check: FieldChecks, field: string, list: string[], max: number): void {
-  if (list.length > max) check.violation(field, `are more than ${max}`);
-  if (list.some((argument) => argument.includes('\0'))) check.violation(field, 'contain a NUL character');
-  if (list.reduce((sum, argument) => sum + Buffer.byteLength(argument) + 1, 0) > MAX_ARGUMENT_BYTES)
-    check.violation(field, 'are larger than 128 KiB');
-}
-
-function findLanguage({ languages }: Catalog, name: string): Language {
-  const language = languages.get(name);
-  if (language) return language;
-  throw new DrydockError(
-    'LANGUAGE_NOT_FOUND',
-    `unknown language '${firstCharacters(name, 64)}'; ListLanguages names them`,
-  );
 }

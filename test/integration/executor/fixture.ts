@@ -69,7 +69,13 @@ export type Program = {
   expectedOutput?: string;
   cases?: Case[];
   /** A Python program that judges, or what `compile` makes of one. */
-  checker?: { source: string; limits?: Partial<AppliedLimits>; compile?: string[]; command?: string[] };
+  checker?: {
+    source: string;
+    limits?: Partial<AppliedLimits>;
+    compile?: string[];
+    command?: string[];
+    protocol?: CheckerSpec['protocol'];
+  };
   compileLimits?: Partial<AppliedLimits>;
   organizationId?: string;
 } & Partial<Omit<ExecutionSpec, 'compile' | 'cases' | 'checker'>>;
@@ -284,8 +290,15 @@ function caseOf({ stdin = '', limits, ...fields }: Case, applied: AppliedLimits)
   return CaseSpec.create({ ...fields, stdin: Buffer.from(stdin), limits: { ...applied, ...limits } });
 }
 
+// As session gives them.
+const ARGUMENTS: Partial<Record<CheckerSpec['protocol'], string[]>> = {
+  DRYDOCK: ['input', 'output', 'expected'],
+  TESTLIB: ['input', 'output', 'answer'],
+  KATTIS: ['input', 'answer', 'feedback/'],
+};
+
 function checkerOf(
-  { source, limits, compile, command = ['python3', 'check.py'] }: NonNullable<Program['checker']>,
+  { source, limits, compile, command = ['python3', 'check.py'], protocol = 'DRYDOCK' }: NonNullable<Program['checker']>,
   organizationId: string,
 ): CheckerSpec {
   const step = { environment: {}, heapFullSignal: '', interruptSignal: '', streamEnvironment: {} };
@@ -293,7 +306,8 @@ function checkerOf(
     sandbox: specOf({ organizationId }),
     files: [fileOf('check.py', source)],
     compile: compile && { ...step, command: compile, limits: LIMITS },
-    run: { ...step, command: [...command, 'input', 'output', 'expected'], limits: { ...LIMITS, ...limits } },
+    run: { ...step, command: [...command, ...ARGUMENTS[protocol]!], limits: { ...LIMITS, ...limits } },
+    protocol,
   });
 }
 

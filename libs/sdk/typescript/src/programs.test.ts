@@ -36,6 +36,16 @@ test('points, groups and tolerances are sent as they are given', () => {
   expect(() => toRequest(wrong)).toThrow("there is no option 'onFailur'");
 });
 
+test('a checker has the convention that it asks for, and its own arguments', () => {
+  const checker = { language: 'c', source: 'x', protocol: 'KATTIS', arguments: ['float_tolerance', '1e-6'] } as const;
+  expect(toRequest({ language: 'c', source: 'x', checker }).checker).toMatchObject(checker);
+  const plain = { language: 'c', source: 'x' };
+  expect(toRequest({ ...plain, checker: plain }).checker).toMatchObject({
+    protocol: 'PROTOCOL_UNSPECIFIED',
+    arguments: [],
+  });
+});
+
 test('a member of a batch that is refused has the class of its reason', async () => {
   const results = ['QUOTA_EXCEEDED', 'QUEUE_FULL', 'TEMPLATE_NOT_FOUND', 'INVALID_FIELD'].map((reason) => ({
     result: { $case: 'error', value: { reason, message: 'no', fieldViolations: [] } },

@@ -1,6 +1,7 @@
 import { type Duration, readLimit } from './durations.ts';
 import {
   type CaseResult as CaseResultMessage,
+  type Checker as CheckerMessage,
   type Comparison,
   type CompileResult as CompileResultMessage,
   type Execution as ExecutionMessage,
@@ -50,8 +51,8 @@ export type TestGroup = {
 };
 
 /**
- * A program that decides whether an output is right: the arguments are files `input`, `output` and `expected`. Exit code 0 accepts, 1
- * is a wrong answer, any other end is INTERNAL_ERROR. Either `source` or `files`, to 1 MiB in all.
+ * A program that decides whether an output is right, by one of three conventions; any end that is not of its convention is
+ * INTERNAL_ERROR. Either `source` or `files`, to 1 MiB in all.
  */
 export type Checker = {
   language: string;
@@ -62,6 +63,14 @@ export type Checker = {
   /** Of one run, to 300 s. Default 10 s. */
   wallTime?: Duration;
   wallTimeMs?: number;
+  /**
+   * `DRYDOCK`: arguments `input output expected`, exit code 0 accepts, 1 is a wrong answer. `TESTLIB`: arguments `input output
+   * answer`, exit code 0 accepts, 1, 2, 4 and 8 are a wrong answer, 7 gives points. `KATTIS`: arguments `input answer feedback/`, the
+   * output on standard input, exit code 42 accepts, 43 is a wrong answer, message and points in files. Default `DRYDOCK`.
+   */
+  protocol?: 'DRYDOCK' | 'TESTLIB' | 'KATTIS';
+  /** Given to it after those. At most 64, 128 KiB in all. Default: none. */
+  arguments?: readonly string[];
 };
 
 /** What to run. Either `language` with `source` or `files`, to 10 MiB in all, or `template` with `command`. */
@@ -202,10 +211,28 @@ function toGroup(group: TestGroup): TestGroupMessage {
   return TestGroupMessage.create({ ...group, dependsOn: [...(group.dependsOn ?? [])] });
 }
 
-function toChecker(checker: Checker) {
-  refuseOthers(checker, ['language', 'source', 'files', 'entrypoint', 'wallTime', 'wallTimeMs']);
-  const { language, source = '', files, entrypoint = '' } = checker;
-  return { language, source, files: toFiles(files), entrypoint, wallTime: readLimit(checker, 'wallTime') };
+function toChecker(checker: Checker): CheckerMessage {
+  refuseOthers(checker, [
+    'language',
+    'source',
+    'files',
+    'entrypoint',
+    'wallTime',
+    'wallTimeMs',
+    'protocol',
+    'arguments',
+  ]);
+  const { language, source = '', files, entrypoint = '', protocol = 'PROTOCOL_UNSPECIFIED' } = checker;
+  const wallTime = readLimit(checker, 'wallTime');
+  return {
+    language,
+    source,
+    files: toFiles(files),
+    entrypoint,
+    wallTime,
+    protocol,
+    arguments: [...(checker.arguments ?? [])],
+  };
 }
 
 function toFiles(files: SourceFiles = {}): SourceFileMessage[] {
