@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { readCatalog } from '#libs/catalog/catalog.ts';
 import { service, startServer } from '#libs/grpc/server.ts';
 import { readTls } from '#libs/grpc/tls.ts';
@@ -14,7 +15,9 @@ import { createFiles } from './api/files.ts';
 import { createProcesses } from './api/processes.ts';
 import { openBackend } from './backends/open.ts';
 import { loadConfig } from './config.ts';
+import { createArtifacts } from './executions/artifacts.ts';
 import { createCellHosts } from './executions/cell-hosts.ts';
+import { openDiskCache } from './executions/disk-cache.ts';
 import { createSlots } from './executions/slots.ts';
 import { createCapacity } from './instances/capacity.ts';
 import { warnOfFewProcesses } from './instances/host-processes.ts';
@@ -57,6 +60,9 @@ await run(log, async (shutdown) => {
   const cellHosts = createCellHosts({ instances, pool, capacity, catalog, idleMs, log });
   using _eviction = capacity.reclaimFrom(cellHosts.evict);
   const slots = createSlots(config.executionSlots);
+  const cacheDirectory = join(dataDirectory, 'cache');
+  const cache = await openDiskCache(cacheDirectory, config.cacheBytes, log);
+  const artifacts = createArtifacts(cache, log);
   const quarantine = createQuarantine({ capacity, largest: largestShare(catalog), log });
   const reporter = createReporter(events, executorId, log);
   const held = { backend, instances, sandboxes, cellHosts, pool };
@@ -70,11 +76,11 @@ await run(log, async (shutdown) => {
   await using _inventory = inventory.start();
   await using life = await followLife(dataDirectory, sandboxes.list().length > 0, log);
   using _session = followSession(events, sandboxes, life.missedSince, log);
-  await using _deletions = followDeletions({ ...held, events, log }, life.missedSince);
+  await using _deletions = followDeletions({ ...held, artifacts, events, log }, life.missedSince);
   const identity = { executorId, cluster: backend.cluster?.id ?? '', address: config.advertisedAddress, maxSandboxes };
   const parts = { sandboxes, quarantine, cellHosts, capacity, slots, pool };
   await using heartbeat = createHeartbeat({ ...identity, ...parts, events, leaving, log });
-  const executor = createExecutor({ sandboxes, cellHosts, instances, slots, backend, drain, log });
+  const executor = createExecutor({ sandboxes, cellHosts, instances, slots, artifacts, backend, drain, log });
   await using server = await startServer({
     address: config.address,
     services: [

@@ -4,8 +4,9 @@ import type { Verdict } from '#proto/drydock/v1/execution.ts';
 import { firstOf } from '../agent/output.ts';
 import { signalName } from '../agent/signals.ts';
 import type { Judge, Judgement } from './judge.ts';
-import { endOf, openProgram, type Program, succeeded } from './program.ts';
+import { type Cache, openProgram, type Program, succeeded } from './program.ts';
 import { numberOf, type Protocol, printedPoints, protocolOf, type Says } from './protocols.ts';
+import { endOf } from './step.ts';
 import { failureOf, type StepEnd } from './verdict.ts';
 import type { Workspace } from './workspaces/workspace.ts';
 
@@ -17,10 +18,10 @@ const FEEDBACK_MS = 2_000;
 export async function openChecker(
   open: (signal: AbortSignal) => Promise<Workspace>,
   { files, compile, run, protocol: name }: CheckerSpec,
-  runs: number,
+  { runs, cache }: { runs: number; cache: Cache },
   signal: AbortSignal,
 ): Promise<Judge> {
-  const program = await openProgram(open, { files, compile, runs }, signal);
+  const program = await openProgram(open, { files, compile, runs }, cache, signal);
   const protocol = protocolOf(name);
   const step = run!;
   let compiled: Promise<StepEnd | undefined> | undefined;

@@ -9,10 +9,11 @@ import type {
   SandboxSpec,
 } from '#proto/drydock/internal/v1/spec.ts';
 import type { CaseResult, Execution } from '#proto/drydock/v1/execution.ts';
+import type { Artifacts } from './artifacts.ts';
 import { openChecker } from './checker.ts';
 import { createCourse, scoreAll, scoreOf } from './course.ts';
 import { createComparison, type Judge, type Judgement } from './judge.ts';
-import { findErrors, openProgram, type Program, succeeded } from './program.ts';
+import { type Cache, findErrors, openProgram, type Program, succeeded } from './program.ts';
 import { summarize, type Tried, toCompileResult, toResultEvent, toTried, wholeOf } from './results.ts';
 import type { Slots } from './slots.ts';
 import { failureOf, type StepEnd } from './verdict.ts';
@@ -20,7 +21,11 @@ import { openWorkspace, type Workspaces } from './workspaces/open.ts';
 
 const finished = counter('executor_executions_total', 'Executions that came to a verdict.', ['verdict', 'isolation']);
 
-export type Dependencies = Workspaces & { slots: Slots };
+export type Dependencies = Workspaces & {
+  slots: Slots;
+  /** Undefined if results of compile steps are not kept. */
+  artifacts?: Artifacts | undefined;
+};
 
 /** Runs a program case by case and judges it; the last event is the result. */
 export async function* runExecution(
@@ -35,6 +40,7 @@ export async function* runExecution(
   await using program = await openProgram(
     workspaceFor(dependencies, spec, spec),
     { ...spec, runs: spec.cases.length },
+    cacheFor(dependencies, spec),
     signal,
   );
   await using judge = await openJudge(dependencies, spec, signal);
@@ -104,9 +110,13 @@ function openJudge(dependencies: Dependencies, spec: CheckedSpec, signal: AbortS
   return openChecker(
     workspaceFor(dependencies, { sandbox, run: run!, compile }, spec),
     checker,
-    spec.cases.length,
+    { runs: spec.cases.length, cache: cacheFor(dependencies, spec) },
     signal,
   );
+}
+
+function cacheFor({ artifacts, log }: Dependencies, { sandbox }: CheckedSpec): Cache {
+  return { artifacts, organizationId: sandbox.organizationId, log };
 }
 
 type Trial = { spec: CheckedSpec; program: Program; judge: Judge; streamOutput: boolean; signal: AbortSignal };

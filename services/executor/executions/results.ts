@@ -29,9 +29,10 @@ function toOutcome({ exited, peakMemoryBytes }: StepEnd) {
   };
 }
 
-export function toCompileResult(ended: StepEnd): CompileResult {
+export function toCompileResult(ended: StepEnd & { cached?: boolean }): CompileResult {
   return CompileResult.create({
     ...toOutcome(ended),
+    cached: ended.cached ?? false,
     stdout: ended.stdout.toString(),
     stderr: ended.stderr.toString(),
   });
