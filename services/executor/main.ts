@@ -18,6 +18,7 @@ import { loadConfig } from './config.ts';
 import { createArtifacts } from './executions/artifacts.ts';
 import { createCellHosts } from './executions/cell-hosts.ts';
 import { openDiskCache } from './executions/disk-cache.ts';
+import { createShares } from './executions/shares.ts';
 import { createSlots } from './executions/slots.ts';
 import { createCapacity } from './instances/capacity.ts';
 import { warnOfFewProcesses } from './instances/host-processes.ts';
@@ -80,7 +81,17 @@ await run(log, async (shutdown) => {
   const identity = { executorId, cluster: backend.cluster?.id ?? '', address: config.advertisedAddress, maxSandboxes };
   const parts = { sandboxes, quarantine, cellHosts, capacity, slots, pool };
   await using heartbeat = createHeartbeat({ ...identity, ...parts, events, leaving, log });
-  const executor = createExecutor({ sandboxes, cellHosts, instances, slots, artifacts, backend, drain, log });
+  const executor = createExecutor({
+    sandboxes,
+    cellHosts,
+    instances,
+    slots,
+    shares: createShares(),
+    artifacts,
+    backend,
+    drain,
+    log,
+  });
   await using server = await startServer({
     address: config.address,
     services: [

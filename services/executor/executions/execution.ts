@@ -1,20 +1,17 @@
 import { DrydockError } from '#libs/errors.ts';
+import type { Logger } from '#libs/log.ts';
 import { counter } from '#libs/telemetry.ts';
 import type { RunExecutionResponse } from '#proto/drydock/internal/v1/executor.ts';
-import type {
-  AppliedLimits,
-  CaseSpec,
-  ExecutionSpec,
-  ExecutionStep,
-  SandboxSpec,
-} from '#proto/drydock/internal/v1/spec.ts';
+import type { AppliedLimits, ExecutionSpec, ExecutionStep, SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
 import type { CaseResult, Execution } from '#proto/drydock/v1/execution.ts';
 import type { Artifacts } from './artifacts.ts';
 import { openChecker } from './checker.ts';
 import { createCourse, scoreAll, scoreOf } from './course.ts';
 import { createComparison, type Judge, type Judgement } from './judge.ts';
-import { type Cache, findErrors, openProgram, type Program, succeeded } from './program.ts';
+import { type Lane, runCases } from './lanes.ts';
+import { type Cache, findErrors, openProgram, succeeded } from './program.ts';
 import { summarize, type Tried, toCompileResult, toResultEvent, toTried, wholeOf } from './results.ts';
+import type { Share, Shares } from './shares.ts';
 import type { Slots } from './slots.ts';
 import { failureOf, type StepEnd } from './verdict.ts';
 import { openWorkspace, type Workspaces } from './workspaces/open.ts';
@@ -23,6 +20,7 @@ const finished = counter('executor_executions_total', 'Executions that came to a
 
 export type Dependencies = Workspaces & {
   slots: Slots;
+  shares: Shares;
   /** Undefined if results of compile steps are not kept. */
   artifacts?: Artifacts | undefined;
 };
@@ -36,14 +34,10 @@ export async function* runExecution(
 ): AsyncIterable<RunExecutionResponse> {
   const spec = checkSpec(unchecked);
   using _slot = await dependencies.slots.take(signal);
+  using share = dependencies.shares.enter(spec.sandbox);
   // Both are opened before the first event: until then the scheduler may try another executor.
-  await using program = await openProgram(
-    workspaceFor(dependencies, spec, spec),
-    { ...spec, runs: spec.cases.length },
-    cacheFor(dependencies, spec),
-    signal,
-  );
-  await using judge = await openJudge(dependencies, spec, signal);
+  await using first = await openLane(dependencies, spec, signal);
+  const { program } = first;
 
   const result: Partial<Execution> = { isolation: program.isolation, startTime: new Date() };
   const done = (execution: Partial<Execution>, output?: StepEnd): RunExecutionResponse => {
@@ -60,17 +54,26 @@ export async function* runExecution(
   }
   const course = createCourse(spec);
   const tried: Tried[] = [];
-  for (const index of course.order) {
-    if (course.skips(index)) continue;
-    const given = spec.cases[index]!;
-    yield { event: { $case: 'runStarted', value: { caseIndex: index } } };
-    const { ended, ...each } = yield* tryCase({ spec, program, judge, streamOutput, signal }, given);
-    const check = mayBeBroken(each, tried) ? spec.check : undefined;
-    const broken = check && (await findErrors(program, check, dependencies.log, signal));
-    if (broken) return yield done(notCompiled(spec, broken));
-    if (!spec.reportsCases) return yield done(wholeOf(each, ended), ended);
-    tried[index] = each;
-    course.add(index, each.result);
+  const trial: Trial = { spec, tried, streamOutput, log: dependencies.log, check: undefined };
+  const steps = runCases({
+    course,
+    first,
+    count: streamOutput ? 1 : spec.parallelism,
+    open: (signal) => openAnother(dependencies, spec, share, signal),
+    run: (lane, index, signal) => tryCase(trial, lane, index, signal),
+    signal,
+    log: dependencies.log,
+  });
+  for await (const step of steps) {
+    if ('event' in step) {
+      yield step.event;
+      continue;
+    }
+    const { each, ended, broken } = step.outcome;
+    if (broken && mayBeBroken(each, tried)) return yield done(notCompiled(spec, broken));
+    if (ended) return yield done(wholeOf(each, ended), ended);
+    tried[step.index] = each;
+    course.add(step.index, each.result);
   }
   const cases = course.results();
   yield done({ ...summarize(tried.filter((each) => each)), ...scoreAll(spec, cases), cases });
@@ -119,12 +122,69 @@ function cacheFor({ artifacts, log }: Dependencies, { sandbox }: CheckedSpec): C
   return { artifacts, organizationId: sandbox.organizationId, log };
 }
 
-type Trial = { spec: CheckedSpec; program: Program; judge: Judge; streamOutput: boolean; signal: AbortSignal };
+async function openLane(dependencies: Dependencies, spec: CheckedSpec, signal: AbortSignal): Promise<Lane> {
+  await using opened = new AsyncDisposableStack();
+  const open = workspaceFor(dependencies, spec, spec);
+  const sources = { ...spec, runs: spec.cases.length };
+  const program = opened.use(await openProgram(open, sources, cacheFor(dependencies, spec), signal));
+  const judge = opened.use(await openJudge(dependencies, spec, signal));
+  const held = opened.move();
+  return { program, judge, [Symbol.asyncDispose]: () => held.disposeAsync() };
+}
+
+/** Another lane, if there is a slot for it and the organisation may have it; with the program compiled. */
+async function openAnother(
+  dependencies: Dependencies,
+  spec: CheckedSpec,
+  share: Share,
+  signal: AbortSignal,
+): Promise<Lane | undefined> {
+  using held = new DisposableStack();
+  const slot = share.mayGrow() ? dependencies.slots.tryTake() : undefined;
+  if (!slot) return undefined;
+  held.use(slot);
+  held.use(share.grow());
+  const lane = await openLane(dependencies, spec, signal);
+  const releases = held.move();
+  const close = async () => {
+    releases.dispose();
+    await lane[Symbol.asyncDispose]();
+  };
+  const compiled = await lane.program.compile(signal).catch(async (error) => {
+    await close();
+    throw error;
+  });
+  if (!compiled || succeeded(compiled)) return { ...lane, [Symbol.asyncDispose]: close };
+  await close();
+  return undefined;
+}
+
+type Trial = {
+  spec: CheckedSpec;
+  tried: readonly Tried[];
+  streamOutput: boolean;
+  log: Logger;
+  /** What looking for errors in the sources found, once for an execution. */
+  check: Promise<StepEnd | undefined> | undefined;
+};
+
+type Outcome = {
+  each: Tried;
+  /** Of an execution without test cases. */
+  ended: StepEnd | undefined;
+  /** The errors in the sources, if this case was the first to show that there may be some. */
+  broken: StepEnd | undefined;
+};
 
 async function* tryCase(
-  { spec, program, judge, streamOutput, signal }: Trial,
-  given: CaseSpec,
-): AsyncGenerator<RunExecutionResponse, Tried & { ended: StepEnd }> {
+  trial: Trial,
+  { program, judge }: Lane,
+  index: number,
+  signal: AbortSignal,
+): AsyncGenerator<RunExecutionResponse, Outcome> {
+  const { spec, tried, streamOutput, log } = trial;
+  const given = spec.cases[index]!;
+  yield { event: { $case: 'runStarted', value: { caseIndex: index } } };
   const command = given.command.length > 0 ? given.command : spec.run.command;
   const step = { ...spec.run, command, limits: given.limits };
   const ended = yield* program.run(step, { stdin: given.stdin, streamOutput, signal });
@@ -134,11 +194,13 @@ async function* tryCase(
     : await judge.judge(given, ended.stdout, signal);
   // Without points, a checker's score is shown as it is.
   const score = spec.isScored ? { score: scoreOf(given.points, judgement.verdict, judgement.score) } : {};
-  return { ...toTried(given, ended, { ...judgement, ...score }), ended };
+  const each = toTried(given, ended, { ...judgement, ...score });
+  if (spec.check && mayBeBroken(each, tried)) trial.check ??= findErrors(program, spec.check, log, signal);
+  return { each, ended: spec.reportsCases ? undefined : ended, broken: await trial.check };
 }
 
 /** Whether a program may have a syntax error: the first case that it failed is this one, and it never did what it should. */
-function mayBeBroken(last: Tried, earlier: Tried[]): boolean {
+function mayBeBroken(last: Tried, earlier: readonly Tried[]): boolean {
   return hasFailed(last.result) && !earlier.some(({ result }) => hasFailed(result) || result.verdict === 'ACCEPTED');
 }
 

@@ -193,6 +193,8 @@ describe('test cases', () => {
       cases({ limits: limits({ memoryBytes: 64 * MiB }) }),
       ['testCases[0].limits.memoryBytes'],
     ],
+    ['too many side by side', { ...cases({}), parallelism: 17 }, ['parallelism']],
+    ['fewer than none side by side', { ...cases({}), parallelism: -1 }, ['parallelism']],
     ['with a long name', cases({ name: 'n'.repeat(65) }), ['testCases[0].name']],
     [
       'longer than an hour together',

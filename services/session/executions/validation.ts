@@ -18,6 +18,7 @@ const MAX_INPUT_BYTES = 10 * MiB;
 const MAX_OPTIONS = 64;
 const MAX_ARGUMENTS = 1024;
 const MAX_CASES = 100;
+const MAX_PARALLELISM = 16;
 const MAX_CASE_NAME = 64;
 const MAX_RUNS_MS = 3_600_000;
 const NO_TIME = { seconds: 0, nanos: 0 };
@@ -71,6 +72,8 @@ export function checkExecution(request: RunCodeRequest, catalog: Catalog): Check
     COMPILE_TIMES,
     check.violation,
   );
+  if (!(request.parallelism >= 0 && request.parallelism <= MAX_PARALLELISM))
+    check.violation('parallelism', `must be from 1 to ${MAX_PARALLELISM}`);
   const { points, ...scoring } = checkScoring(check, request);
   const cases = checkCases(check, request, template, limits, points);
   const checker = request.checker && checkChecker(check, request.checker, catalog);
@@ -106,6 +109,7 @@ export function checkExecution(request: RunCodeRequest, catalog: Catalog): Check
       check: syntax && stepOf(syntax, { ...language?.environment }, checkLimits),
       cases,
       stopAtFirstFailure: request.stopAtFirstFailure,
+      parallelism: Math.max(1, request.parallelism),
       reportsCases: request.testCases.length > 0,
       comparison: request.comparison === 'COMPARISON_UNSPECIFIED' ? 'TRAILING_SPACE' : request.comparison,
       ...tolerances,

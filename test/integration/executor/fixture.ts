@@ -247,7 +247,7 @@ export function specOf(fields: Partial<SandboxSpec> = {}, limits: Partial<Applie
     organizationId: CALLER.organizationId,
     template: 'python',
     expireTime: new Date(Date.now() + 300_000),
-    tenancy: { sharedPool: true, sandboxes: 100 },
+    tenancy: { sharedPool: true, sandboxes: 100, executions: 100 },
     ...fields,
     limits: { ...LIMITS, ...limits },
   });

@@ -17,6 +17,7 @@ test('points, groups and tolerances are sent as they are given', () => {
     language: 'python',
     floatAbsoluteTolerance: 0.1,
     floatRelativeTolerance: 0,
+    parallelism: 4,
     testCases: [{ name: 'a', group: 'small', points: 2.5 }],
     groups: [
       { name: 'small', aggregation: 'SUM', onFailure: 'STOP' },
@@ -26,6 +27,7 @@ test('points, groups and tolerances are sent as they are given', () => {
   expect(toRequest(program)).toMatchObject({
     floatAbsoluteTolerance: 0.1,
     floatRelativeTolerance: 0,
+    parallelism: 4,
     testCases: [{ name: 'a', stdin: '', group: 'small', points: 2.5 }],
     groups: [
       { name: 'small', aggregation: 'SUM', onFailure: 'STOP', dependsOn: [] },

@@ -121,6 +121,11 @@ export type Program = {
   testCases?: readonly TestCase[];
   /** Points of test cases that are earned together. At most 100. Default: none. */
   groups?: readonly TestGroup[];
+  /**
+   * Runs at most so many test cases side by side, as far as there is room, with the same results in the same order; `stream` runs them
+   * one after the other. 1 to 16, default 1.
+   */
+  parallelism?: number;
   /** Runs no test case after one that was not accepted. Default false. */
   stopAtFirstFailure?: boolean;
   /** Decides instead of `comparison`. */
@@ -149,6 +154,7 @@ const PROGRAM_OPTIONS = [
   'isolation',
   'testCases',
   'groups',
+  'parallelism',
   'stopAtFirstFailure',
   'checker',
 ];
