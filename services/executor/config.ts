@@ -9,6 +9,7 @@ const ROOT = join(import.meta.dirname, '../..');
 // The path of a unix socket has at most 107 bytes, of which 46 follow the data directory.
 const DATA_PATH = /^.{1,60}$/;
 const DATA_PATH_WORDS = 'at most 60 characters, for the sockets below it';
+const GiB = 1024 ** 3;
 const SLOTS_PER_CORE = 2;
 // The name of a namespace is this prefix and the id of an organisation.
 const NAMESPACE_PREFIX = /^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/;
@@ -66,6 +67,8 @@ export function loadConfig(variables: Environment) {
       watches: env.integer('EXECUTOR_WATCH_STREAMS', 16, { min: 1, max: 16 }),
       tunnels: env.integer('EXECUTOR_TUNNEL_STREAMS', 128, { min: 1, max: 128 }),
     },
+    /** Of what compile steps made; 0 keeps nothing. */
+    cacheBytes: env.integer('EXECUTOR_CACHE_BYTES', 2 * GiB, { min: 0, max: 1024 * GiB }),
     leaseIdleMs: env.integer('EXECUTOR_LEASE_IDLE_MS', 60_000, { min: 1_000, max: 3_600_000 }),
     /** Of all sandboxes together. A cluster's nodes limit those of pods themselves. */
     processes:

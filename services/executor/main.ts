@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { readCatalog } from '#libs/catalog/catalog.ts';
 import { service, startServer } from '#libs/grpc/server.ts';
 import { aborted, ifAborted, run } from '#libs/lifecycle.ts';
@@ -13,7 +14,9 @@ import { createFiles } from './api/files.ts';
 import { createProcesses } from './api/processes.ts';
 import { openBackend } from './backends/open.ts';
 import { loadConfig } from './config.ts';
+import { openArtifacts } from './executions/artifacts.ts';
 import { createCellHosts } from './executions/cell-hosts.ts';
+import { createShares } from './executions/shares.ts';
 import { createSlots } from './executions/slots.ts';
 import { createCapacity } from './instances/capacity.ts';
 import { warnOfFewProcesses } from './instances/host-processes.ts';
@@ -58,6 +61,8 @@ await run(log, async (shutdown) => {
   const cellHosts = createCellHosts({ instances, pool, capacity, catalog, idleMs, log });
   using _eviction = capacity.reclaimFrom(cellHosts.evict);
   const slots = createSlots(config.executionSlots);
+  const shares = createShares();
+  const artifacts = await openArtifacts(join(dataDirectory, 'cache'), config.cacheBytes, log);
   const quarantine = createQuarantine({ capacity, largest: largestShare(catalog), log });
   const reporter = createReporter(events, executorId, log);
   const held = { backend, instances, sandboxes, cellHosts, pool };
@@ -71,11 +76,12 @@ await run(log, async (shutdown) => {
   await using _inventory = inventory.start();
   await using life = await followLife(dataDirectory, sandboxes.list().length > 0, log);
   using _session = followSession(events, sandboxes, life.missedSince, log);
-  await using _deletions = followDeletions({ ...held, events, log }, life.missedSince);
+  await using _deletions = followDeletions({ ...held, artifacts, events, log }, life.missedSince);
   const identity = { executorId, cluster: backend.cluster, address: config.advertisedAddress, maxSandboxes };
   const parts = { sandboxes, quarantine, cellHosts, capacity, slots, pool };
   await using heartbeat = createHeartbeat({ ...identity, ...parts, events, leaving, log });
-  const executor = createExecutor({ sandboxes, cellHosts, instances, slots, backend, drain, log });
+  const judging = { slots, shares, artifacts };
+  const executor = createExecutor({ sandboxes, cellHosts, instances, ...judging, backend, drain, log });
   await using server = await startServer({
     address: config.address,
     services: [

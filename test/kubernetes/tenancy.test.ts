@@ -36,7 +36,7 @@ function apart(sandboxes = 3, at = executor) {
     organizationId,
     namespace: namespaceOf(organizationId),
     caller,
-    claim: () => at.claim({ organizationId, tenancy: { sharedPool: false, sandboxes } }),
+    claim: () => at.claim({ organizationId, tenancy: { sharedPool: false, sandboxes, executions: 0 } }),
     confirm: (sandboxId: string) => at.executor.confirmSandbox({ sandboxId }, { caller }),
   };
 }
@@ -85,7 +85,7 @@ test('its namespace bounds it by its quota, whatever an executor does', async ()
     reason: 'NO_CAPACITY',
     message: expect.stringMatching(/exceeded quota: organization/),
   });
-  const raised = { organizationId: ours.organizationId, tenancy: { sharedPool: false, sandboxes: 8 } };
+  const raised = { organizationId: ours.organizationId, tenancy: { sharedPool: false, sandboxes: 8, executions: 0 } };
   await executor.claim(raised);
   // With the next pod that is made: where one was warm for it, that is the one after.
   const podsNow = async () =>
@@ -168,7 +168,10 @@ test('how long a namespace has held nothing outlives its executor', async () => 
     undo.defer(async () => void (await core.deleteNamespace({ name })));
   await using patient = await startExecutor({ pool: { floor: 0, ceiling: 0 }, environment });
   for (const { organizationId } of [old, recent]) {
-    const { sandboxId } = await patient.claim({ organizationId, tenancy: { sharedPool: false, sandboxes: 3 } });
+    const { sandboxId } = await patient.claim({
+      organizationId,
+      tenancy: { sharedPool: false, sandboxes: 3, executions: 0 },
+    });
     await patient.destroy(sandboxId);
   }
   await patient.stop();

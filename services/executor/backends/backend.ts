@@ -127,6 +127,8 @@ export interface Backend extends AsyncDisposable {
   setLimits(instanceId: string, limits: SandboxLimits): Promise<boolean>;
   /** Begins to measure the peak of memory. Undefined if the backend cannot. */
   measurePeak(instanceId: string): Promise<PeakMemory | undefined>;
+  /** The digest of the image that an instance was made from. Undefined if it is not known. */
+  imageOf(instanceId: string): Promise<string | undefined>;
   /** Calls the watcher until disposed. */
   watch(watcher: Watcher): AsyncDisposable;
   /** Resolves when the backend answers. */

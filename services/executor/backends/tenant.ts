@@ -11,7 +11,7 @@ export type Tenant = {
 };
 
 // The default quota, for executions that were queued before specs carried one.
-const USUAL: Tenancy = { sharedPool: true, sandboxes: 116 };
+const USUAL: Tenancy = { sharedPool: true, sandboxes: 116, executions: 0 };
 
 /** The organisation of a sandbox. Session completes every spec; an incomplete one is a defect. */
 export function tenantOf({ organizationId, tenancy = USUAL }: SandboxSpec): Tenant {

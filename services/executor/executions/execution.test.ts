@@ -1,11 +1,11 @@
 import { register } from 'prom-client';
 import { beforeEach, expect, test, vi } from 'vitest';
 import { DrydockError, type Reason } from '#libs/errors.ts';
-import type { Logger } from '#libs/log.ts';
 import { Exited, type StartRequest } from '#proto/drydock/agent/v1/agent.ts';
 import { AppliedLimits, ExecutionSpec, type SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
 import type { Execution } from '#proto/drydock/v1/execution.ts';
 import { type Dependencies, runExecution } from './execution.ts';
+import { createShares } from './shares.ts';
 import { createSlots } from './slots.ts';
 
 const MiB = 1024 * 1024;
@@ -72,7 +72,8 @@ function dependencies(): Dependencies {
     },
   };
   const backend = { capabilities: { changesLimits: false }, measurePeak: async () => undefined };
-  return { sandboxes, backend, log: log as unknown as Logger, slots: createSlots(1) } as unknown as Dependencies;
+  const slots = createSlots(1);
+  return { sandboxes, backend, log, slots, shares: createShares() } as unknown as Dependencies;
 }
 
 async function run(fields: Parameters<typeof ExecutionSpec.fromPartial>[0] = {}): Promise<Execution> {

@@ -4,7 +4,8 @@ import type { RunExecutionResponse } from '#proto/drydock/internal/v1/executor.t
 import type { ExecutionStep } from '#proto/drydock/internal/v1/spec.ts';
 import type { SourceFile } from '#proto/drydock/v1/execution.ts';
 import { hasCellEnded } from '../agent/errors.ts';
-import { NOT_FOUND_EXIT_CODE, runStep, type StepOptions } from './step.ts';
+import { ArtifactFailure, type Artifacts } from './artifacts.ts';
+import { endOf, NOT_FOUND_EXIT_CODE, runStep, type StepOptions } from './step.ts';
 import type { StepEnd } from './verdict.ts';
 import type { Workspace } from './workspaces/workspace.ts';
 
@@ -13,6 +14,12 @@ const CANNOT_RUN = ['NO_CAPACITY', 'SANDBOX_START_FAILED', 'SERVICE_UNAVAILABLE'
 /** Sources, the step that compiles them, if any, and how many runs there may be. */
 export type Sources = { files: SourceFile[]; compile: ExecutionStep | undefined; runs: number };
 
+/** Where what compile steps made is kept, and for whom. */
+export type Cache = { artifacts: Artifacts | undefined; organizationId: string; log: Logger };
+
+/** The end of a compile step, of this execution or of an earlier one whose result was kept. */
+export type Compiled = StepEnd & { cached: boolean };
+
 /**
  * A program that is compiled once and run many times. Each run finds what compiling made, and nothing of the compiler's or of another
  * run. If a run destroys its workspace, the next run opens and compiles anew.
@@ -20,68 +27,59 @@ export type Sources = { files: SourceFile[]; compile: ExecutionStep | undefined;
 export type Program = AsyncDisposable & {
   readonly isolation: Workspace['isolation'];
   /** The end of the compiler; undefined if there is no compile step. */
-  compile(signal: AbortSignal): Promise<StepEnd | undefined>;
+  compile(signal: AbortSignal): Promise<Compiled | undefined>;
   /** Runs the program, with additional files in its directory. */
   run(
     step: ExecutionStep,
     options: StepOptions & { files?: SourceFile[] },
   ): AsyncGenerator<RunExecutionResponse, StepEnd>;
+  /** Runs a command beside what the last run left. */
+  look(step: ExecutionStep, signal: AbortSignal): Promise<StepEnd>;
 };
 
-/** Opens a workspace and writes the sources there. */
+/** A workspace with the program's directory in it. */
+type Room = {
+  workspace: Workspace;
+  /** The end of the compile step, if it has run, or its result was kept. */
+  compiled: Compiled | undefined;
+  /** A step has run in it. */
+  used: boolean;
+  /** The program's directory can be had again. */
+  kept: boolean;
+  lost: boolean;
+};
+
+type Parts = Sources & Cache & { open: (signal: AbortSignal) => Promise<Workspace> };
+
+/** Opens a workspace and puts the sources there, or what an earlier compile step made of them. */
 export async function openProgram(
   open: (signal: AbortSignal) => Promise<Workspace>,
-  { files: sources, compile: compileStep, runs }: Sources,
+  sources: Sources,
+  cache: Cache,
   signal: AbortSignal,
 ): Promise<Program> {
-  const begin = async (signal: AbortSignal): Promise<Workspace> => {
-    const workspace = await open(signal);
-    try {
-      await workspace.write(sources, signal);
-      kept = !compileStep && runs > 1;
-      if (kept) await workspace.keep(signal);
-      used = false;
-      return workspace;
-    } catch (error) {
-      await workspace[Symbol.asyncDispose]();
-      throw error;
-    }
-  };
-  const compile = async (signal: AbortSignal): Promise<StepEnd | undefined> => {
-    if (!compileStep) return undefined;
-    const compiled = await endOf(runStep(workspace, compileStep, { signal }));
-    kept = succeeded(compiled);
-    if (kept) await workspace.keep(signal);
-    used = true;
-    return compiled;
-  };
+  const parts: Parts = { ...sources, ...cache, open };
+  let room = await prepare(parts, signal);
   const beginAgain = async (signal: AbortSignal): Promise<void> => {
-    lost = true;
-    await workspace.vacate();
-    workspace = await begin(signal);
-    const compiled = await compile(signal);
+    room.lost = true;
+    await room.workspace.vacate();
+    room = await prepare(parts, signal);
+    const compiled = await compile(parts, room, signal);
     if (compiled && !succeeded(compiled))
       throw new DrydockError('SANDBOX_START_FAILED', 'the program failed to compile a second time');
-    lost = false;
   };
-
-  // Whether a step has run in the workspace, and whether the program's directory can be had again.
-  let used = false;
-  let kept = false;
-  let lost = false;
-  let workspace = await begin(signal);
   const run: Program['run'] = async function* (step, { files = [], ...options }) {
     let renewing = false;
-    for (let again = lost; ; again = true) {
-      if (again || (used && !kept)) await beginAgain(options.signal);
+    for (let again = room.lost; ; again = true) {
+      if (again || (room.used && !room.kept)) await beginAgain(options.signal);
       try {
-        renewing = used;
-        if (used) await workspace.renew(options.signal);
+        renewing = room.used;
+        if (room.used) await room.workspace.renew(options.signal);
         renewing = false;
-        used = true;
-        if (files.length > 0) await workspace.write(files, options.signal);
-        const ended = yield* runStep(workspace, step, options);
-        lost = ended.lost !== undefined;
+        room.used = true;
+        if (files.length > 0) await room.workspace.write(files, options.signal);
+        const ended = yield* runStep(room.workspace, step, options);
+        room.lost = ended.lost !== undefined;
         return ended;
       } catch (error) {
         // What could not be renewed is as good as lost, whatever the reason.
@@ -90,11 +88,46 @@ export async function openProgram(
     }
   };
   return {
-    isolation: workspace.isolation,
-    compile,
+    isolation: room.workspace.isolation,
+    compile: (signal) => compile(parts, room, signal),
     run,
-    [Symbol.asyncDispose]: () => workspace[Symbol.asyncDispose](),
+    look: (step, signal) => endOf(runStep(room.workspace, step, { signal })),
+    [Symbol.asyncDispose]: () => room.workspace[Symbol.asyncDispose](),
   };
+}
+
+async function prepare(parts: Parts, signal: AbortSignal, withArtifacts = true): Promise<Room> {
+  const { open, files, compile, runs, artifacts, organizationId, log } = parts;
+  const workspace = await open(signal);
+  try {
+    const made = withArtifacts && compile && { organizationId, files, compile };
+    const restored = made ? await artifacts?.restore(workspace, made, signal) : undefined;
+    if (!restored) await workspace.write(files, signal);
+    const kept = restored !== undefined || (!compile && runs > 1);
+    if (kept) await workspace.keep(signal);
+    const compiled = restored && { ...restored, cached: true };
+    return { workspace, compiled, used: restored !== undefined, kept, lost: false };
+  } catch (error) {
+    if (!(error instanceof ArtifactFailure)) {
+      await workspace[Symbol.asyncDispose]();
+      throw error;
+    }
+    log.warn({ err: error }, 'failed to restore what a compile step made; it is made anew');
+    await workspace.vacate();
+    return await prepare(parts, signal, false);
+  }
+}
+
+async function compile(parts: Parts, room: Room, signal: AbortSignal): Promise<Compiled | undefined> {
+  const { files, compile, artifacts, organizationId } = parts;
+  if (!compile || room.compiled) return room.compiled;
+  const ended = await endOf(runStep(room.workspace, compile, { signal }));
+  room.kept = succeeded(ended);
+  if (room.kept) await artifacts?.keep(room.workspace, { organizationId, files, compile }, ended, signal);
+  if (room.kept) await room.workspace.keep(signal);
+  room.used = true;
+  room.compiled = { ...ended, cached: false };
+  return room.compiled;
 }
 
 /** Whether a compiler succeeded. */
@@ -126,11 +159,4 @@ export async function findErrors(
 function foundErrors({ exited }: StepEnd): boolean {
   if (exited?.limit !== 'LIMIT_KIND_UNSPECIFIED' || exited.oomKills > 0) return false;
   return exited.exitCode > 0 && exited.exitCode !== NOT_FOUND_EXIT_CODE;
-}
-
-/** Runs a step and discards its events. */
-export async function endOf(step: AsyncGenerator<unknown, StepEnd>): Promise<StepEnd> {
-  let next = await step.next();
-  while (!next.done) next = await step.next();
-  return next.value;
 }

@@ -29,9 +29,10 @@ function toOutcome({ exited, peakMemoryBytes }: StepEnd) {
   };
 }
 
-export function toCompileResult(ended: StepEnd): CompileResult {
+export function toCompileResult(ended: StepEnd & { cached?: boolean }): CompileResult {
   return CompileResult.create({
     ...toOutcome(ended),
+    cached: ended.cached ?? false,
     stdout: ended.stdout.toString(),
     stderr: ended.stderr.toString(),
   });
@@ -94,11 +95,14 @@ export function wholeOf({ result, ...flags }: Tried, ended: StepEnd): Partial<Ex
 export function toResultEvent(
   execution: Partial<Execution>,
   { stdout, stderr }: Pick<StepEnd, 'stdout' | 'stderr'> = { stdout: NOTHING, stderr: NOTHING },
+  transcript: Buffer = NOTHING,
 ): RunExecutionResponse {
   const complete = Execution.create({
     ...(execution as Execution),
     state: 'FINISHED',
     finishTime: new Date(),
   });
-  return { event: { $case: 'result', value: ExecutionResult.create({ execution: complete, stdout, stderr }) } };
+  return {
+    event: { $case: 'result', value: ExecutionResult.create({ execution: complete, stdout, stderr, transcript }) },
+  };
 }

@@ -9,6 +9,8 @@ const RETRY_AFTER_MS = 1_000;
 export type Slots = {
   /** Waits for a slot in FIFO order; disposing frees it. Errors: NO_CAPACITY. */
   take(signal: AbortSignal): Promise<Disposable>;
+  /** A slot that is free now; undefined if there is none, or somebody waits for one. */
+  tryTake(): Disposable | undefined;
   readonly total: number;
   /** The number of slots in use. */
   used(): number;
@@ -58,6 +60,11 @@ export function createSlots(total: number, longestWaitMs = LONGEST_WAIT_MS): Slo
       }
       if (queue.size >= total * WAITING_PER_SLOT) throw full();
       await untilFree(signal);
+      return slot();
+    },
+    tryTake() {
+      if (used >= total) return undefined;
+      used++;
       return slot();
     },
     total,

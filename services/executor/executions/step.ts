@@ -10,7 +10,7 @@ import { endsSoon, hasCellEnded, noAnswer } from '../agent/errors.ts';
 import { createOutput, wholeCharacters } from '../agent/output.ts';
 import { signalNumber } from '../agent/signals.ts';
 import type { StepEnd } from './verdict.ts';
-import { PROGRAM_DIRECTORY, type StepEvent, type Workspace } from './workspaces/workspace.ts';
+import { type Input, PROGRAM_DIRECTORY, type StepEvent, type Workspace } from './workspaces/workspace.ts';
 
 // The agent ends a step at its wall time; without an answer by this much later, the agent is taken as lost.
 const MARGIN_MS = 10_000;
@@ -21,7 +21,9 @@ export const NOT_FOUND_EXIT_CODE = 127;
 const NOTHING = Buffer.alloc(0);
 
 export type StepOptions = {
-  stdin?: Buffer;
+  stdin?: Input;
+  /** Gets standard output as it comes, in order, instead of its being kept. */
+  sink?: (data: Uint8Array) => void | Promise<void>;
   /** Yields output as it is written, besides the whole output at the end. */
   streamOutput?: boolean;
   signal: AbortSignal;
@@ -34,7 +36,7 @@ export type StepOptions = {
 export async function* runStep(
   workspace: Workspace,
   step: ExecutionStep,
-  { stdin = NOTHING, streamOutput = false, signal }: StepOptions,
+  { stdin = NOTHING, sink, streamOutput = false, signal }: StepOptions,
 ): AsyncGenerator<RunExecutionResponse, StepEnd> {
   const limits = step.limits!;
   const kept = { stdout: keepUpTo(limits.outputBytes), stderr: keepUpTo(limits.outputBytes) };
@@ -59,6 +61,10 @@ export async function* runStep(
         kept.stderr.push(Buffer.from(`${step.command[0]}: cannot be executed\n`));
       }
       if (!isOutput(event)) continue;
+      if (sink && event.$case === 'stdout') {
+        await sink(event.value.data);
+        continue;
+      }
       kept[event.$case].push(event.value.data);
       if (streamOutput) yield* pieces[event.$case].push(event.value.offset, event.value.data).map(wrap(event.$case));
     }
@@ -136,4 +142,11 @@ async function causeOf({ ended }: Workspace, error: unknown): Promise<StepEnd['l
   const { stopReason } = (ended.reason as DrydockError).details.metadata ?? {};
   if (stopReason === 'OUT_OF_MEMORY' || stopReason === 'EXITED') return stopReason;
   throw ended.reason;
+}
+
+/** Runs a step and discards its events. */
+export async function endOf(step: AsyncGenerator<unknown, StepEnd>): Promise<StepEnd> {
+  let next = await step.next();
+  while (!next.done) next = await step.next();
+  return next.value;
 }

@@ -1,33 +1,28 @@
-import type { Catalog, Language, Template } from '#libs/catalog/catalog.ts';
+import type { Catalog, Template } from '#libs/catalog/catalog.ts';
 import { applyLimits, COMPILE_TIMES, millisecondsOf, RUN_TIMES } from '#libs/catalog/limits.ts';
 import { planProgram } from '#libs/catalog/program.ts';
-import { DrydockError, invalidField } from '#libs/errors.ts';
+import { invalidField } from '#libs/errors.ts';
 import { checkFields, type FieldChecks } from '#libs/field-checks.ts';
-import { firstCharacters } from '#libs/first-characters.ts';
-import {
-  type AppliedLimits,
-  CaseSpec,
-  type CheckerSpec,
-  type ExecutionSpec,
-  type ExecutionStep,
-  SandboxSpec,
-} from '#proto/drydock/internal/v1/spec.ts';
-import type { Checker, RunCodeRequest } from '#proto/drydock/v1/execution.ts';
+import { type AppliedLimits, CaseSpec, type CheckerSpec, type ExecutionSpec } from '#proto/drydock/internal/v1/spec.ts';
+import type { RunCodeRequest } from '#proto/drydock/v1/execution.ts';
 import { ResourceLimits } from '#proto/drydock/v1/resources.ts';
-import { checkEnvironment, checkRequestId, findTemplate, KiB, MiB, refuseLimits } from '../requests/checks.ts';
+import { checkEnvironment, checkRequestId, findTemplate, MiB, refuseLimits } from '../requests/checks.ts';
+import { checkChecker, checkInteractor } from './judges.ts';
+import { checkArguments, findLanguage, stepOf } from './programs.ts';
 import { checkFiles } from './source-files.ts';
 import { checkScoring, type Scoring } from './test-groups.ts';
 import { checkTolerances } from './tolerances.ts';
 
 const MAX_SOURCE_BYTES = 10 * MiB;
-const MAX_CHECKER_BYTES = MiB;
 const MAX_INPUT_BYTES = 10 * MiB;
 const MAX_OPTIONS = 64;
 const MAX_ARGUMENTS = 1024;
-const MAX_ARGUMENT_BYTES = 128 * KiB;
 const MAX_CASES = 100;
+const MAX_PARALLELISM = 16;
 const MAX_CASE_NAME = 64;
 const MAX_RUNS_MS = 3_600_000;
+// By so much an interactor may outlive its program.
+const TALK_MARGIN_MS = 5_000;
 const NO_TIME = { seconds: 0, nanos: 0 };
 const NOT_FOR_COMPILERS = [
   'memoryBytes',
@@ -79,16 +74,13 @@ export function checkExecution(request: RunCodeRequest, catalog: Catalog): Check
     COMPILE_TIMES,
     check.violation,
   );
+  if (!(request.parallelism >= 0 && request.parallelism <= MAX_PARALLELISM))
+    check.violation('parallelism', `must be from 1 to ${MAX_PARALLELISM}`);
   const { points, ...scoring } = checkScoring(check, request);
   const cases = checkCases(check, request, template, limits, points);
   const checker = request.checker && checkChecker(check, request.checker, catalog);
-  const runsMs = cases.reduce(
-    (sum, { limits }) =>
-      sum + millisecondsOf(limits!.wallTime!) + millisecondsOf(checker?.run?.limits?.wallTime ?? NO_TIME),
-    0,
-  );
-  if (runsMs > MAX_RUNS_MS)
-    check.violation('testCases', 'may take longer than an hour together; give them less wallTime');
+  const interactor = checkInteractor(check, request, catalog);
+  const runsMs = checkRunTimes(check, cases, interactor ?? checker, interactor ? TALK_MARGIN_MS : 0);
   check.done();
 
   const names = files.map(({ name }) => name);
@@ -114,31 +106,32 @@ export function checkExecution(request: RunCodeRequest, catalog: Catalog): Check
       check: syntax && stepOf(syntax, { ...language?.environment }, checkLimits),
       cases,
       stopAtFirstFailure: request.stopAtFirstFailure,
+      parallelism: Math.max(1, request.parallelism),
       reportsCases: request.testCases.length > 0,
       comparison: request.comparison === 'COMPARISON_UNSPECIFIED' ? 'TRAILING_SPACE' : request.comparison,
       ...tolerances,
       ...scoring,
       caseInsensitive: request.caseInsensitive,
       checker,
+      interactor,
+      keepTranscript: request.keepTranscript,
       isolation: request.isolation,
     },
   };
 }
 
-function stepOf(
-  command: string[],
-  environment: Record<string, string>,
-  limits: AppliedLimits,
-  language?: Language,
-): ExecutionStep {
-  return {
-    command,
-    environment,
-    limits,
-    heapFullSignal: language?.heapFull ?? '',
-    interruptSignal: language?.interrupt ?? '',
-    streamEnvironment: { ...language?.streamEnvironment },
-  };
+/** How long all runs may take together, with their judging. */
+function checkRunTimes(
+  check: FieldChecks,
+  cases: CaseSpec[],
+  judge: CheckerSpec | undefined,
+  marginMs: number,
+): number {
+  const judgeMs = marginMs + millisecondsOf(judge?.run?.limits?.wallTime ?? NO_TIME);
+  const runsMs = cases.reduce((sum, { limits }) => sum + millisecondsOf(limits!.wallTime!) + judgeMs, 0);
+  if (runsMs > MAX_RUNS_MS)
+    check.violation('testCases', 'may take longer than an hour together; give them less wallTime');
+  return runsMs;
 }
 
 /** The runs of the program: one for each test case, or one without test cases. */
@@ -188,44 +181,4 @@ function applyOwn(
   if (applied.memoryBytes < 2 * limits.diskBytes)
     check.violation(`${field}.memoryBytes`, `must be at least ${2 * limits.diskBytes}, twice the disk`);
   return { ...applied, diskBytes: limits.diskBytes };
-}
-
-function checkChecker(check: FieldChecks, checker: Checker, catalog: Catalog): CheckerSpec {
-  const language = findLanguage(catalog, checker.language);
-  const template = findTemplate(catalog, language.template);
-  const inChecker: FieldChecks = {
-    ...check,
-    violation: (field, description) => check.violation(`checker.${field}`, description),
-  };
-  const { files, entrypoint, mainClass } = checkFiles(inChecker, checker, language, MAX_CHECKER_BYTES);
-  const times = ResourceLimits.create({ wallTime: checker.wallTime, cpuTime: checker.wallTime });
-  const limits = applyLimits('checker', checker.wallTime && times, template.limits, RUN_TIMES, check.violation);
-  const compileLimits = applyLimits('checker', undefined, template.limits, COMPILE_TIMES, check.violation);
-  const names = files.map(({ name }) => name);
-  const words = ['input', 'output', 'expected'];
-  const program = { files: names, entrypoint, mainClass, compilerOptions: [], arguments: words };
-  const { compile, run } = planProgram(language, program, limits);
-  const environment = { ...language.environment };
-  return {
-    sandbox: SandboxSpec.create({ template: template.id, limits }),
-    files,
-    compile: compile && stepOf(compile, environment, compileLimits),
-    run: stepOf(run, environment, limits),
-  };
-}
-
-function checkArguments(check: FieldChecks, field: string, list: string[], max: number): void {
-  if (list.length > max) check.violation(field, `are more than ${max}`);
-  if (list.some((argument) => argument.includes('\0'))) check.violation(field, 'contain a NUL character');
-  if (list.reduce((sum, argument) => sum + Buffer.byteLength(argument) + 1, 0) > MAX_ARGUMENT_BYTES)
-    check.violation(field, 'are larger than 128 KiB');
-}
-
-function findLanguage({ languages }: Catalog, name: string): Language {
-  const language = languages.get(name);
-  if (language) return language;
-  throw new DrydockError(
-    'LANGUAGE_NOT_FOUND',
-    `unknown language '${firstCharacters(name, 64)}'; ListLanguages names them`,
-  );
 }

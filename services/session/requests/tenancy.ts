@@ -5,6 +5,7 @@ import type { Tenancy } from '#proto/drydock/internal/v1/spec.ts';
 export function tenancyOf({ quota }: Caller): Tenancy {
   return {
     sharedPool: quota?.sharedPool ?? true,
+    executions: quota?.concurrentExecutions ?? 0,
     sandboxes: (quota?.concurrentSandboxes ?? 0) + (quota?.concurrentExecutions ?? 0),
   };
 }

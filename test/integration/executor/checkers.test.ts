@@ -95,6 +95,102 @@ describe.each(ISOLATIONS)('in a %s', (isolation) => {
     expect(execution!.cases[0]).toMatchObject({ verdict: 'ACCEPTED', message: 'x'.repeat(1024) });
   });
 
+  const judgeBy = (protocol: 'TESTLIB' | 'KATTIS', source: string, points = 0, more: object = {}) =>
+    executor.run({
+      isolation,
+      source: 'print("out")',
+      isScored: points > 0,
+      checker: { source, protocol, ...more },
+      cases: [{ stdin: 'in', expectedOutput: 'ans', points }],
+    });
+  const testlib = (exit: string) => `import sys
+given = [open(name).read().strip() for name in sys.argv[1:]]
+assert sys.argv[1:] == ["input", "output", "answer"] and given == ["in", "out", "ans"], given
+${exit}`;
+  const kattis = (exit: string) => `import sys
+given = [open(name).read().strip() for name in sys.argv[1:3]] + [sys.stdin.read().strip()]
+assert given == ["in", "ans", "out"], given
+def leave(name, text): open(sys.argv[3] + name, "w").write(text)
+${exit}`;
+  const end = (words: string, code: number) => `print(${JSON.stringify(words)}, file=sys.stderr); sys.exit(${code})`;
+
+  test.each<[string, number, object]>([
+    [end('ok fine', 0), 0, { verdict: 'ACCEPTED', message: 'ok fine' }],
+    [end('wrong answer 1 != 2', 1), 0, { verdict: 'WRONG_ANSWER', message: 'wrong answer 1 != 2' }],
+    [end('presentation', 2), 0, { verdict: 'WRONG_ANSWER' }],
+    [
+      end('the jury is wrong', 3),
+      0,
+      { verdict: 'INTERNAL_ERROR', message: 'the checker ended with exit code 3: the jury is wrong' },
+    ],
+    [end('points 4.5 some', 7), 10, { verdict: 'WRONG_ANSWER', score: 4.5, message: 'points 4.5 some' }],
+    [end('points 10', 7), 10, { verdict: 'ACCEPTED', score: 10 }],
+    [end('points 11', 7), 10, { verdict: 'ACCEPTED', score: 10 }],
+    [end('points 4', 7), 0, { verdict: 'WRONG_ANSWER', score: 4 }],
+    [end('points many', 7), 10, { verdict: 'INTERNAL_ERROR', score: 0 }],
+    [end('4 points', 7), 10, { verdict: 'INTERNAL_ERROR' }],
+    ['sys.exit(42)', 0, { verdict: 'INTERNAL_ERROR', message: 'the checker ended with exit code 42' }],
+  ])('TESTLIB: %s for %d points', async (exit, points, result) => {
+    expect((await judgeBy('TESTLIB', testlib(exit), points)).execution!.cases[0]).toMatchObject(result);
+  });
+
+  test.each<[string, number, object]>([
+    ['sys.exit(42)', 0, { verdict: 'ACCEPTED', message: '' }],
+    ['leave("judgemessage.txt", "well "); sys.exit(42)', 0, { verdict: 'ACCEPTED', message: 'well' }],
+    ['leave("judgemessage.txt", "no"); sys.exit(43)', 10, { verdict: 'WRONG_ANSWER', message: 'no', score: 0 }],
+    [end('told', 43), 0, { verdict: 'WRONG_ANSWER', message: 'told' }],
+    ['leave("score.txt", "2.5 "); sys.exit(42)', 10, { verdict: 'WRONG_ANSWER', score: 2.5 }],
+    ['leave("score.txt", "10"); sys.exit(42)', 10, { verdict: 'ACCEPTED', score: 10 }],
+    ['leave("score.txt", "2.5"); sys.exit(42)', 0, { verdict: 'ACCEPTED', score: 2.5 }],
+    ['leave("score.txt", "2.5"); sys.exit(43)', 10, { verdict: 'WRONG_ANSWER', score: 0 }],
+    [
+      'leave("score.txt", "-1"); sys.exit(42)',
+      10,
+      { verdict: 'INTERNAL_ERROR', message: 'the checker gave points that are no number from 0 on' },
+    ],
+    ['leave("score.txt", ""); sys.exit(42)', 10, { verdict: 'INTERNAL_ERROR' }],
+    ['import os; os.mkfifo(sys.argv[3] + "score.txt"); sys.exit(42)', 10, { verdict: 'ACCEPTED', score: 10 }],
+    ['sys.exit(0)', 0, { verdict: 'INTERNAL_ERROR', message: 'the checker ended with exit code 0' }],
+    ['sys.exit(1)', 0, { verdict: 'INTERNAL_ERROR', message: 'the checker ended with exit code 1' }],
+  ])('KATTIS: %s for %d points', async (exit, points, result) => {
+    expect((await judgeBy('KATTIS', kattis(exit), points)).execution!.cases[0]).toMatchObject(result);
+  });
+
+  test('a hostile checker: one that exits 42 without reading a large output', async () => {
+    const { execution } = await executor.run({
+      isolation,
+      source: 'print("x" * 900_000)',
+      checker: { source: 'import os; os._exit(42)', protocol: 'KATTIS' },
+      cases: [{}, {}],
+    });
+    expect(execution!.cases).toMatchObject([{ verdict: 'ACCEPTED' }, { verdict: 'ACCEPTED' }]);
+  });
+
+  test.each(['DRYDOCK', 'TESTLIB', 'KATTIS'] as const)('hostile checkers of %s', async (protocol) => {
+    const verdictOf = async (source: string) => {
+      const { execution } = await executor.run({
+        isolation,
+        source: 'print(1)',
+        checker: { source, protocol },
+        cases: [{}],
+      });
+      return [execution!.verdict, execution!.message];
+    };
+    const right = protocol === 'KATTIS' ? 42 : 0;
+    const [silent, flood, foreign, killer] = [
+      await verdictOf(`import os; os._exit(${right})`),
+      await verdictOf('import os\nfor _ in range(1 << 14): os.write(1, b"x" * 65536)'),
+      await verdictOf('import os; os._exit(99)'),
+      await verdictOf(
+        'import os, signal\ntry: os.kill(os.getppid(), signal.SIGKILL)\nexcept OSError: pass\nos.kill(os.getpid(), signal.SIGKILL)',
+      ),
+    ];
+    expect(silent).toEqual(['ACCEPTED', '']);
+    expect(flood).toEqual(['INTERNAL_ERROR', `the checker wrote too much: ${'x'.repeat(1024)}`]);
+    expect(foreign).toEqual(['INTERNAL_ERROR', 'the checker ended with exit code 99']);
+    expect(killer[0]).toBe('INTERNAL_ERROR');
+  });
+
   test('it runs apart from the program', async () => {
     const { execution } = await executor.run({
       isolation,

@@ -69,10 +69,18 @@ export type Program = {
   expectedOutput?: string;
   cases?: Case[];
   /** A Python program that judges, or what `compile` makes of one. */
-  checker?: { source: string; limits?: Partial<AppliedLimits>; compile?: string[]; command?: string[] };
+  checker?: {
+    source: string;
+    limits?: Partial<AppliedLimits>;
+    compile?: string[];
+    command?: string[];
+    protocol?: CheckerSpec['protocol'];
+  };
   compileLimits?: Partial<AppliedLimits>;
   organizationId?: string;
-} & Partial<Omit<ExecutionSpec, 'compile' | 'cases' | 'checker'>>;
+  /** The same of one that talks with the program. */
+  interactor?: Program['checker'];
+} & Partial<Omit<ExecutionSpec, 'compile' | 'cases' | 'checker' | 'interactor'>>;
 
 type Case = {
   name?: string;
@@ -241,14 +249,14 @@ export function specOf(fields: Partial<SandboxSpec> = {}, limits: Partial<Applie
     organizationId: CALLER.organizationId,
     template: 'python',
     expireTime: new Date(Date.now() + 300_000),
-    tenancy: { sharedPool: true, sandboxes: 100 },
+    tenancy: { sharedPool: true, sandboxes: 100, executions: 100 },
     ...fields,
     limits: { ...LIMITS, ...limits },
   });
 }
 
 export function executionOf(program: Program): ExecutionSpec {
-  const { source, limits, compile, stdin, expectedOutput, cases, checker, ...more } = program;
+  const { source, limits, compile, stdin, expectedOutput, cases, checker, interactor, ...more } = program;
   const { organizationId = CALLER.organizationId, compileLimits, ...fields } = more;
   const applied = { ...LIMITS, ...limits };
   const alone = CaseSpec.create({ stdin: stdin ?? Buffer.alloc(0), expectedOutput, limits: applied });
@@ -274,7 +282,8 @@ export function executionOf(program: Program): ExecutionSpec {
     },
     cases: cases ? cases.map((each) => caseOf(each, applied)) : [alone],
     reportsCases: cases !== undefined,
-    checker: checker && checkerOf(checker, organizationId),
+    checker: checker && checkerOf(checker, organizationId, ARGUMENTS),
+    interactor: interactor && checkerOf(interactor, organizationId, TALK_ARGUMENTS),
     floatTolerance: 1e-6,
     ...fields,
   });
@@ -284,16 +293,31 @@ function caseOf({ stdin = '', limits, ...fields }: Case, applied: AppliedLimits)
   return CaseSpec.create({ ...fields, stdin: Buffer.from(stdin), limits: { ...applied, ...limits } });
 }
 
+// As session gives them.
+const ARGUMENTS: Partial<Record<CheckerSpec['protocol'], string[]>> = {
+  DRYDOCK: ['input', 'output', 'expected'],
+  TESTLIB: ['input', 'output', 'answer'],
+  KATTIS: ['input', 'answer', 'feedback/'],
+};
+
+const TALK_ARGUMENTS: typeof ARGUMENTS = {
+  DRYDOCK: ['input', 'expected'],
+  TESTLIB: ['input', 'output', 'answer'],
+  KATTIS: ['input', 'answer', 'feedback/'],
+};
+
 function checkerOf(
-  { source, limits, compile, command = ['python3', 'check.py'] }: NonNullable<Program['checker']>,
+  { source, limits, compile, command = ['python3', 'check.py'], protocol = 'DRYDOCK' }: NonNullable<Program['checker']>,
   organizationId: string,
+  words: typeof ARGUMENTS,
 ): CheckerSpec {
   const step = { environment: {}, heapFullSignal: '', interruptSignal: '', streamEnvironment: {} };
   return CheckerSpec.create({
     sandbox: specOf({ organizationId }),
     files: [fileOf('check.py', source)],
     compile: compile && { ...step, command: compile, limits: LIMITS },
-    run: { ...step, command: [...command, 'input', 'output', 'expected'], limits: { ...LIMITS, ...limits } },
+    run: { ...step, command: [...command, ...words[protocol]!], limits: { ...LIMITS, ...limits } },
+    protocol,
   });
 }
 

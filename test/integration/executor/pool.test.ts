@@ -53,7 +53,7 @@ test('it grows with demand to its ceiling, and shrinks to its floor without', as
 
 test('an organisation without a shared pool gets none of it, and soon has a warm one reserved', async () => {
   await expect.poll(warm, { timeout: 20_000 }).toBe(2);
-  const tenancy = { sharedPool: false, sandboxes: 10 };
+  const tenancy = { sharedPool: false, sandboxes: 10, executions: 0 };
   const before = await executor.engine.list();
   const first = await executor.claim({ tenancy });
   expect(first.warm).toBe(false);
@@ -75,7 +75,7 @@ test('reserved instances never take more capacity than the executor has', async 
   });
   const own = () => small.metric('executor_own_warm_sandboxes{');
   for (let each = 1; each <= 5; each++) {
-    const tenancy = { sharedPool: false, sandboxes: 10 };
+    const tenancy = { sharedPool: false, sandboxes: 10, executions: 0 };
     const { sandboxId } = await small.claim({ organizationId: newId('org'), tenancy });
     await small.destroy(sandboxId);
     await expect.poll(own, { timeout: 20_000 }).toBe(Math.min(each, 3));

@@ -17,6 +17,7 @@ test('points, groups and tolerances are sent as they are given', () => {
     language: 'python',
     floatAbsoluteTolerance: 0.1,
     floatRelativeTolerance: 0,
+    parallelism: 4,
     testCases: [{ name: 'a', group: 'small', points: 2.5 }],
     groups: [
       { name: 'small', aggregation: 'SUM', onFailure: 'STOP' },
@@ -26,6 +27,7 @@ test('points, groups and tolerances are sent as they are given', () => {
   expect(toRequest(program)).toMatchObject({
     floatAbsoluteTolerance: 0.1,
     floatRelativeTolerance: 0,
+    parallelism: 4,
     testCases: [{ name: 'a', stdin: '', group: 'small', points: 2.5 }],
     groups: [
       { name: 'small', aggregation: 'SUM', onFailure: 'STOP', dependsOn: [] },
@@ -34,6 +36,21 @@ test('points, groups and tolerances are sent as they are given', () => {
   });
   const wrong = { ...program, groups: [{ name: 'x', onFailur: 'STOP' }] };
   expect(() => toRequest(wrong)).toThrow("there is no option 'onFailur'");
+});
+
+test('a checker has the convention that it asks for, and its own arguments', () => {
+  const checker = { language: 'c', source: 'x', protocol: 'KATTIS', arguments: ['float_tolerance', '1e-6'] } as const;
+  expect(toRequest({ language: 'c', source: 'x', checker }).checker).toMatchObject(checker);
+  const interactor = { language: 'c', source: 'x', protocol: 'TESTLIB', wallTimeMs: 2000 } as const;
+  expect(toRequest({ language: 'c', source: 'x', interactor, keepTranscript: true })).toMatchObject({
+    interactor: { protocol: 'TESTLIB', wallTime: { seconds: 2 } },
+    keepTranscript: true,
+  });
+  const plain = { language: 'c', source: 'x' };
+  expect(toRequest({ ...plain, checker: plain }).checker).toMatchObject({
+    protocol: 'PROTOCOL_UNSPECIFIED',
+    arguments: [],
+  });
 });
 
 test('a member of a batch that is refused has the class of its reason', async () => {

@@ -1,6 +1,7 @@
 import { type Duration, readLimit } from './durations.ts';
 import {
   type CaseResult as CaseResultMessage,
+  type Checker as CheckerMessage,
   type Comparison,
   type CompileResult as CompileResultMessage,
   type Execution as ExecutionMessage,
@@ -50,8 +51,8 @@ export type TestGroup = {
 };
 
 /**
- * A program that decides whether an output is right: the arguments are files `input`, `output` and `expected`. Exit code 0 accepts, 1
- * is a wrong answer, any other end is INTERNAL_ERROR. Either `source` or `files`, to 1 MiB in all.
+ * A program that decides whether an output is right, by one of three conventions; any end that is not of its convention is
+ * INTERNAL_ERROR. Either `source` or `files`, to 1 MiB in all.
  */
 export type Checker = {
   language: string;
@@ -62,7 +63,22 @@ export type Checker = {
   /** Of one run, to 300 s. Default 10 s. */
   wallTime?: Duration;
   wallTimeMs?: number;
+  /**
+   * `DRYDOCK`: arguments `input output expected`, exit code 0 accepts, 1 is a wrong answer. `TESTLIB`: arguments `input output
+   * answer`, exit code 0 accepts, 1, 2, 4 and 8 are a wrong answer, 7 gives points. `KATTIS`: arguments `input answer feedback/`, the
+   * output on standard input, exit code 42 accepts, 43 is a wrong answer, message and points in files. Default `DRYDOCK`.
+   */
+  protocol?: 'DRYDOCK' | 'TESTLIB' | 'KATTIS';
+  /** Given to it after those. At most 64, 128 KiB in all. Default: none. */
+  arguments?: readonly string[];
 };
+
+/**
+ * A program that talks with the program: what one prints, the other reads. The input and the expected output of a case are its own, as
+ * files. Fields and exit codes are those of a checker; messages and points are printed to standard error, and `wallTime` is CPU time.
+ * Arguments of `DRYDOCK`: `input expected`; of `TESTLIB`: `input output answer`; of `KATTIS`: `input answer feedback/`.
+ */
+export type Interactor = Checker;
 
 /** What to run. Either `language` with `source` or `files`, to 10 MiB in all, or `template` with `command`. */
 export type Program = {
@@ -112,10 +128,19 @@ export type Program = {
   testCases?: readonly TestCase[];
   /** Points of test cases that are earned together. At most 100. Default: none. */
   groups?: readonly TestGroup[];
+  /**
+   * Runs at most this many test cases side by side, as far as there is room, with the same results in the same order; `stream` runs them
+   * one after the other. 1 to 16, default 1.
+   */
+  parallelism?: number;
   /** Runs no test case after one that was not accepted. Default false. */
   stopAtFirstFailure?: boolean;
   /** Decides instead of `comparison`. */
   checker?: Checker;
+  /** Talks with the program, instead of a checker and a comparison. */
+  interactor?: Interactor;
+  /** Keeps the first 64 KiB of the talk with an interactor, for `output('transcript')` of a Job. Default false. */
+  keepTranscript?: boolean;
 };
 
 const PROGRAM_OPTIONS = [
@@ -140,8 +165,11 @@ const PROGRAM_OPTIONS = [
   'isolation',
   'testCases',
   'groups',
+  'parallelism',
   'stopAtFirstFailure',
   'checker',
+  'interactor',
+  'keepTranscript',
 ];
 
 export type Execution = Omit<
@@ -177,6 +205,7 @@ export function toRequest(program: Program): RunCodeRequest {
     testCases = [],
     groups = [],
     checker,
+    interactor,
     comparison,
     isolation,
     ...rest
@@ -194,6 +223,7 @@ export function toRequest(program: Program): RunCodeRequest {
     }),
     groups: groups.map(toGroup),
     checker: checker && toChecker(checker),
+    interactor: interactor && toChecker(interactor),
   });
 }
 
@@ -202,10 +232,28 @@ function toGroup(group: TestGroup): TestGroupMessage {
   return TestGroupMessage.create({ ...group, dependsOn: [...(group.dependsOn ?? [])] });
 }
 
-function toChecker(checker: Checker) {
-  refuseOthers(checker, ['language', 'source', 'files', 'entrypoint', 'wallTime', 'wallTimeMs']);
-  const { language, source = '', files, entrypoint = '' } = checker;
-  return { language, source, files: toFiles(files), entrypoint, wallTime: readLimit(checker, 'wallTime') };
+function toChecker(checker: Checker): CheckerMessage {
+  refuseOthers(checker, [
+    'language',
+    'source',
+    'files',
+    'entrypoint',
+    'wallTime',
+    'wallTimeMs',
+    'protocol',
+    'arguments',
+  ]);
+  const { language, source = '', files, entrypoint = '', protocol = 'PROTOCOL_UNSPECIFIED' } = checker;
+  const wallTime = readLimit(checker, 'wallTime');
+  return {
+    language,
+    source,
+    files: toFiles(files),
+    entrypoint,
+    wallTime,
+    protocol,
+    arguments: [...(checker.arguments ?? [])],
+  };
 }
 
 function toFiles(files: SourceFiles = {}): SourceFileMessage[] {

@@ -46,6 +46,8 @@ type Engine = {
   dataDirectory: string;
   /** Control groups by instance; undefined if this host cannot reach the files of one. */
   groups: Map<string, ControlGroup | undefined>;
+  /** Digests of images by instance. */
+  images: Map<string, string>;
   users: InstanceUsers;
   /** Instances whose containers may not exist yet. */
   creating: Set<string>;
@@ -59,7 +61,15 @@ export async function openDockerBackend(options: DockerOptions): Promise<Backend
   await using opened = new AsyncDisposableStack();
   opened.use(await lockUserIds(options.userIds));
   const users = await openInstanceUsers(docker, options);
-  const engine: Engine = { docker, dataDirectory, groups: new Map(), users, creating: new Set(), log };
+  const engine: Engine = {
+    docker,
+    dataDirectory,
+    groups: new Map(),
+    images: new Map(),
+    users,
+    creating: new Set(),
+    log,
+  };
   const host = prepareHostFiles(options);
   const label = `${EXECUTOR_LABEL}=${executorId}`;
   let appArmor: boolean | undefined;
@@ -94,6 +104,10 @@ export async function openDockerBackend(options: DockerOptions): Promise<Backend
     list: () => list(engine, label),
     setLimits: (instanceId, limits) => setLimits(engine, instanceId, limits),
     measurePeak: async (instanceId) => (await groupOf(engine, instanceId))?.measurePeak(),
+    async imageOf(instanceId) {
+      await groupOf(engine, instanceId);
+      return engine.images.get(instanceId);
+    },
     watch: (watcher) => watchEngine(docker, label, log, watcher),
     ping: async () => void (await docker.ping()),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
@@ -105,9 +119,10 @@ async function hasAppArmor(docker: Docker): Promise<boolean> {
   return (await docker.info()).SecurityOptions.some((option: string) => option.includes('apparmor'));
 }
 
-async function groupOf({ docker, groups }: Engine, instanceId: string): Promise<ControlGroup | undefined> {
+async function groupOf({ docker, groups, images }: Engine, instanceId: string): Promise<ControlGroup | undefined> {
   if (!groups.has(instanceId)) {
-    const { State } = await docker.getContainer(nameOf(instanceId)).inspect();
+    const { State, Image } = await docker.getContainer(nameOf(instanceId)).inspect();
+    images.set(instanceId, Image);
     groups.set(instanceId, await openControlGroup(State.Pid));
   }
   return groups.get(instanceId);
@@ -115,6 +130,7 @@ async function groupOf({ docker, groups }: Engine, instanceId: string): Promise<
 
 async function destroy(engine: Engine, instanceId: string): Promise<void> {
   engine.groups.delete(instanceId);
+  engine.images.delete(instanceId);
   const isRemoved = await engine.docker
     .getContainer(nameOf(instanceId))
     .remove({ force: true, v: true })

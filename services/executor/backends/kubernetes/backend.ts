@@ -97,6 +97,8 @@ export async function createKubernetesBackend(options: KubernetesOptions): Promi
     async measurePeak() {
       return undefined;
     },
+    imageOf: async (instanceId) =>
+      parts.pods.get(nameOf(instanceId))?.status?.containerStatuses?.[0]?.imageID || undefined,
     watch: (watcher) => watch(parts, watcher),
     ping: async () => void (await version.getCode()),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),

@@ -10,8 +10,10 @@ import { cellSizes } from '../../backends/file-systems.ts';
 import { tenantOf } from '../../backends/tenant.ts';
 import type { CellHost, CellHosts } from '../cell-hosts.ts';
 import {
+  type Input,
+  inputOf,
+  isInline,
   limitControls,
-  PIECE_BYTES,
   piecesOf,
   type StepEvent,
   tellFailure,
@@ -115,11 +117,11 @@ async function writeFile(cell: Cell, { name, content }: SourceFile): Promise<voi
 async function* start(
   cell: Cell,
   command: StartRequest,
-  stdin: Buffer,
+  stdin: Input,
   signal: AbortSignal,
   ended: AbortSignal,
 ): AsyncIterable<StepEvent> {
-  const inline = stdin.length <= PIECE_BYTES;
+  const inline = isInline(stdin);
   const request = { ...command, stdin: inline ? stdin : NOTHING, openStdin: !inline };
   using _ending = endingWith(cell, signal);
   let running = true;
@@ -152,16 +154,20 @@ function endingWith(cell: Cell, signal: AbortSignal): Disposable {
   return { [Symbol.dispose]: () => signal.removeEventListener('abort', cell.abort) };
 }
 
-/** Sends a long input piece by piece. A program may end before it has read all of it. */
-async function feed(cell: Cell, stdin: Buffer, isWanted: () => boolean): Promise<void> {
+/** Sends an input piece by piece. A program may end before it has read all of it. */
+async function feed(cell: Cell, stdin: Input, isWanted: () => boolean): Promise<void> {
+  // If it fails, the events of the cell report the end of the program.
+  const send = async (data: Buffer, close: boolean) => {
+    if (!isWanted()) return false;
+    return await cell.send({ $case: 'input', value: { data, close } }).then(
+      () => true,
+      () => false,
+    );
+  };
   try {
-    let given = 0;
-    for (const data of piecesOf(stdin)) {
-      if (!isWanted()) return;
-      given += data.length;
-      await cell.send({ $case: 'input', value: { data, close: given === stdin.length } });
-    }
+    for await (const data of inputOf(stdin)) if (!(await send(data, false))) return;
+    await send(NOTHING, true);
   } catch {
-    // The events of the cell report the end of the program.
+    cell.abort();
   }
 }

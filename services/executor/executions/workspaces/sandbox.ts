@@ -1,4 +1,4 @@
-import { hasReason } from '#libs/errors.ts';
+import { DrydockError, hasReason } from '#libs/errors.ts';
 import type { Logger } from '#libs/log.ts';
 import type { StartRequest, WriteRequest } from '#proto/drydock/agent/v1/agent.ts';
 import type { SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
@@ -8,8 +8,10 @@ import { startProcess } from '../../agent/processes.ts';
 import type { Backend } from '../../backends/backend.ts';
 import type { Sandbox, Sandboxes } from '../../sandboxes/sandboxes.ts';
 import {
+  type Input,
+  inputOf,
+  isInline,
   limitControls,
-  PIECE_BYTES,
   PROGRAM_DIRECTORY,
   piecesOf,
   type StepEvent,
@@ -92,10 +94,10 @@ async function* toMessages({ name, content }: SourceFile): AsyncIterable<WriteRe
 async function* start(
   sandbox: Sandbox,
   command: StartRequest,
-  stdin: Buffer,
+  stdin: Input,
   signal: AbortSignal,
 ): AsyncIterable<StepEvent> {
-  const inline = stdin.length <= PIECE_BYTES;
+  const inline = isInline(stdin);
   const request = { ...command, stdin: inline ? stdin : NOTHING, openStdin: !inline };
   const inputLost = new AbortController();
   const endings = AbortSignal.any([signal, inputLost.signal]);
@@ -111,24 +113,23 @@ async function* start(
 }
 
 /**
- * Sends a long input piece by piece. A program may end before it has read all of it. Aborts `inputLost` if a piece got no answer:
- * it may or may not have arrived.
+ * Sends an input piece by piece. A program may end before it has read all of it. Aborts `inputLost` if a piece got no answer, since it
+ * may or may not have arrived, and if the input itself failed.
  */
 async function feed(
   { instance, lifetime }: Sandbox,
   processId: string,
-  stdin: Buffer,
+  stdin: Input,
   inputLost: AbortController,
 ): Promise<void> {
+  const send = (data: Buffer, close: boolean) =>
+    instance.link.processes.writeInput({ processId, data, close }, { signal: lifetime.signal });
   try {
-    let given = 0;
-    for (const data of piecesOf(stdin)) {
-      given += data.length;
-      const close = given === stdin.length;
-      await instance.link.processes.writeInput({ processId, data, close }, { signal: lifetime.signal });
-    }
+    for await (const data of inputOf(stdin)) await send(data, false);
+    await send(NOTHING, true);
   } catch (error) {
-    // The stream of the process reports its end.
-    if (isSilence(error)) inputLost.abort(noAnswer(error));
+    // The agent's own errors say that the process has ended, as its stream does.
+    if (isSilence(error) || !(error instanceof DrydockError || lifetime.signal.aborted))
+      inputLost.abort(noAnswer(error));
   }
 }

@@ -13,6 +13,9 @@ export const PROGRAM_DIRECTORY = '/home/user/program';
 /** Maximum bytes in one message to the agent. */
 export const PIECE_BYTES = 256 * 1024;
 
+/** The standard input of a command. Of an iterable each piece is given when it comes; one that throws ends the command. */
+export type Input = Buffer | AsyncIterable<Uint8Array>;
+
 /** An event of a command. The last one is `exited`, or `refused` if the command cannot be executed. */
 export type StepEvent = Exclude<RunResponse['event'], undefined | { $case: 'opened' | 'kept' }>;
 
@@ -30,6 +33,8 @@ export type Workspace = AsyncDisposable & {
   limit(limits: SandboxLimits): Promise<boolean>;
   /** Begins to measure the peak of memory. Undefined if the backend cannot. */
   measurePeak(): Promise<PeakMemory | undefined>;
+  /** The digest of the image of the sandbox around it. Undefined if it is not known. */
+  image(): Promise<string | undefined>;
   /** Keeps a copy of the program's directory in the sandbox's memory. Errors: DISK_FULL if it is too large. */
   keep(signal: AbortSignal): Promise<void>;
   /**
@@ -40,7 +45,7 @@ export type Workspace = AsyncDisposable & {
   /** Ends it as disposing does, and waits until another one can have its room. */
   vacate(): Promise<void>;
   /** Runs a command with an input. Aborting `signal` kills it. */
-  start(command: StartRequest, stdin: Buffer, signal: AbortSignal): AsyncIterable<StepEvent>;
+  start(command: StartRequest, stdin: Input, signal: AbortSignal): AsyncIterable<StepEvent>;
 };
 
 /** Sets the limits and measures the peak memory of the sandbox around a workspace. Keeps `now.limits` up to date. */
@@ -48,7 +53,7 @@ export function limitControls(
   backend: Backend,
   instanceId: string,
   now: { limits: SandboxLimits },
-): Pick<Workspace, 'limit' | 'measurePeak'> {
+): Pick<Workspace, 'limit' | 'measurePeak' | 'image'> {
   return {
     async limit({ memoryBytes, processes, cpus }) {
       const limits = { ...now.limits, memoryBytes, processes, cpus };
@@ -59,6 +64,7 @@ export function limitControls(
       return fits;
     },
     measurePeak: () => backend.measurePeak(instanceId),
+    image: () => backend.imageOf(instanceId),
   };
 }
 
@@ -82,6 +88,17 @@ export async function writeFailureOf(error: unknown, ended: AbortSignal): Promis
   const known = await fromAgent(error, ended);
   if (!hasReason(known, 'SANDBOX_STOPPED', 'SERVICE_UNAVAILABLE')) return known;
   return new DrydockError('SANDBOX_START_FAILED', 'the sandbox ended before the program began', { cause: known });
+}
+
+/** Whether an input goes with the start of a command. */
+export function isInline(stdin: Input): stdin is Buffer {
+  return Buffer.isBuffer(stdin) && stdin.length <= PIECE_BYTES;
+}
+
+/** The pieces of an input for messages to the agent. */
+export async function* inputOf(stdin: Input): AsyncGenerator<Buffer> {
+  if (Buffer.isBuffer(stdin)) yield* piecesOf(stdin);
+  else for await (const data of stdin) yield* piecesOf(Buffer.from(data.buffer, data.byteOffset, data.byteLength));
 }
 
 /** Cuts data into messages for the agent; empty data is one empty piece. */
