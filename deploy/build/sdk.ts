@@ -3,15 +3,16 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { BUILD, type Progress, ROOT } from '../host/root.ts';
 import { generate } from './generate.ts';
+import { packGo } from './sdk-go.ts';
 
 const BIN = join(ROOT, 'node_modules/.bin');
 const SOURCE = join(ROOT, 'libs/sdk/typescript');
 const PACKAGES = join(BUILD, 'sdk');
 
 /** Packs the SDKs into `.build/sdk`, checks the packages, and answers with their files. */
-export async function packSdk(tell: Progress): Promise<{ typescript: string }> {
+export async function packSdk(tell: Progress): Promise<{ typescript: string; go: string }> {
   await generate(tell);
-  return { typescript: await packTypescript(tell) };
+  return { typescript: await packTypescript(tell), go: await packGo(tell) };
 }
 
 async function packTypescript(tell: Progress): Promise<string> {
