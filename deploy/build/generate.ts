@@ -22,7 +22,7 @@ const GOOGLE_RPC = 'node_modules/google-proto-files/google/rpc';
  * The same for all, so that each package is compiled once; without what takes time and nobody uses: debugging information,
  * and traces of calls, which bring HTML templates.
  */
-const GO_FLAGS = `${process.env.GOFLAGS ?? ''} -trimpath -gcflags=all=-dwarf=false -tags=grpcnotrace`.trim();
+export const GO_FLAGS = `${process.env.GOFLAGS ?? ''} -trimpath -gcflags=all=-dwarf=false -tags=grpcnotrace`.trim();
 
 /** What needs a step: the services themselves, what they run in a sandbox, or nothing that a start is made of. */
 const PARTS = ['services', 'sandboxes', 'checks'] as const;
@@ -73,6 +73,17 @@ const STEPS: Step[] = [
         buf(['generate', ...template, ...paths.flatMap((path) => ['--path', path])]),
       );
     },
+  },
+  {
+    name: 'messages of the Go SDK',
+    part: 'checks',
+    inputs: ['proto/drydock/v1/*.proto', 'libs/sdk/go/buf.gen.yaml', 'deploy/build/generate.ts'],
+    outputs: ['libs/sdk/go/v1/sandbox.pb.go'],
+    after: ['Go tools'],
+    make: ({ buf }) =>
+      replaceDirectory('libs/sdk/go/v1', () =>
+        buf(['generate', '--template', 'libs/sdk/go/buf.gen.yaml', '--path', 'proto/drydock/v1']),
+      ),
   },
   {
     name: 'Go from the protos',

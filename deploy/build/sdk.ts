@@ -4,17 +4,18 @@ import { execa } from 'execa';
 import { buildCli } from '../../libs/cli/build.ts';
 import { BUILD, type Progress, ROOT } from '../host/root.ts';
 import { generate } from './generate.ts';
+import { packGo } from './sdk-go.ts';
 
 const BIN = join(ROOT, 'node_modules/.bin');
 const SOURCE = join(ROOT, 'libs/sdk/typescript');
 const PACKAGES = join(BUILD, 'sdk');
 
 /** Packs the SDKs and the command line into `.build/sdk`, checks the packages, and answers with their files. */
-export async function packSdk(tell: Progress): Promise<{ typescript: string; cli: string }> {
+export async function packSdk(tell: Progress): Promise<{ typescript: string; cli: string; go: string }> {
   await generate(tell);
   await mkdir(PACKAGES, { recursive: true });
   for await (const old of glob('*.tgz', { cwd: PACKAGES })) await rm(join(PACKAGES, old));
-  return { typescript: await packTypescript(tell), cli: await packCli(tell) };
+  return { typescript: await packTypescript(tell), cli: await packCli(tell), go: await packGo(tell) };
 }
 
 async function packTypescript(tell: Progress): Promise<string> {

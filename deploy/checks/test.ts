@@ -9,7 +9,7 @@ import { prepareCluster } from '../dev-cluster/cluster.ts';
 import { ensureBundledImages } from '../docker/bundled-images.ts';
 import { raiseKernelLimits } from '../host/kernel-limits.ts';
 import { ROOT } from '../host/root.ts';
-import { ensureSystemPackages } from '../host/system-packages.ts';
+import { ensureSystemPackages, hasCommand } from '../host/system-packages.ts';
 import { ensureImages } from '../images/build.ts';
 import { contractLines } from './contract.ts';
 import { fuzz, lineOf } from './fuzz-targets.ts';
@@ -69,18 +69,27 @@ const STAGES: Stage[] = [
   check('buf lint', () => tool('buf', ['lint'])),
   check('buf breaking', checkBreaking),
   check('gofmt', async () => {
-    const { stdout } = await execa('gofmt', ['-l', 'services/agent', 'deploy/dev-cluster'], {
-      cwd: ROOT,
-    });
+    const { stdout } = await execa(
+      'gofmt',
+      ['-l', 'services/agent', 'deploy/dev-cluster', 'libs/sdk/go', 'test/sdk/go'],
+      {
+        cwd: ROOT,
+      },
+    );
     if (stdout) throw new Error(`not formatted: ${stdout}`);
   }),
-  check('go vet', () =>
-    execa('go', ['vet', './...'], {
-      cwd: join(ROOT, 'services/agent'),
+  check('go vet', async () => {
+    for (const module of ['services/agent', 'libs/sdk/go'])
+      await execa('go', ['vet', './...'], { cwd: join(ROOT, module), all: true });
+  }),
+  check('staticcheck', () =>
+    execa('go', ['tool', '-modfile=tools/go.mod', 'staticcheck', './...'], {
+      cwd: join(ROOT, 'libs/sdk/go'),
       all: true,
     }),
   ),
-  { name: 'agent', run: goTests },
+  { name: 'agent', run: () => goTests('services/agent') },
+  { name: 'go sdk', run: goSdkTests },
   { name: 'fuzz', run: fuzzBriefly },
   ...PROJECTS.map((name) => ({
     name,
@@ -208,13 +217,20 @@ async function checkBreaking(): Promise<void> {
   }
 }
 
-async function goTests(): Promise<Counts> {
-  const { stdout, exitCode } = await execa('go', ['test', '-json', '-p', '1', './...'], {
-    cwd: join(ROOT, 'services/agent'),
+/** With a C compiler, the race detector watches. */
+async function goSdkTests(): Promise<Counts> {
+  if (await hasCommand('gcc')) return goTests('libs/sdk/go', ['-race'], { CGO_ENABLED: '1' });
+  say('go sdk: without the race detector, which needs gcc');
+  return goTests('libs/sdk/go');
+}
+
+async function goTests(module: string, flags: string[] = [], env = { CGO_ENABLED: '0' }): Promise<Counts> {
+  const { stdout, exitCode } = await execa('go', ['test', '-json', '-p', '1', ...flags, './...'], {
+    cwd: join(ROOT, module),
     reject: false,
     timeout: STAGE_MS,
     maxBuffer: 64 * 1024 * 1024,
-    env: { CGO_ENABLED: '0' },
+    env,
   });
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
   const output = new Map<string, string[]>();
