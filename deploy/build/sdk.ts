@@ -3,12 +3,14 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { BUILD, type Progress, ROOT } from '../host/root.ts';
 import { generate } from './generate.ts';
+import { packPython } from './python.ts';
 
 const BIN = join(ROOT, 'node_modules/.bin');
 const SOURCE = join(ROOT, 'libs/sdk/typescript');
-const PACKAGES = join(BUILD, 'sdk');
+/** Where packages are left. */
+export const PACKAGES = join(BUILD, 'sdk');
 
-/** Packs the SDKs into `.build/sdk`, checks the packages, and answers with their files. */
+/** Packs the SDK of TypeScript into `.build/sdk`, checks the package, and answers with its file. */
 export async function packSdk(tell: Progress): Promise<{ typescript: string }> {
   await generate(tell);
   return { typescript: await packTypescript(tell) };
@@ -35,4 +37,8 @@ async function packTypescript(tell: Progress): Promise<string> {
   return file;
 }
 
-if (import.meta.main) await packSdk((line) => process.stderr.write(`${line}\n`));
+if (import.meta.main) {
+  const tell = (line: string) => void process.stderr.write(`${line}\n`);
+  await packSdk(tell);
+  await packPython(PACKAGES, tell);
+}
