@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
 
 import drydock
 from drydock import (
@@ -20,7 +23,9 @@ from drydock import (
     Drydock,
     NoCapacityError,
     OutputLostError,
+    PermissionDeniedError,
     Sandbox,
+    TimeoutError,
     UnauthenticatedError,
     UnavailableError,
 )
@@ -135,6 +140,52 @@ def test_a_reader_that_was_cancelled_reads_on_where_it_was(server: FakeServer) -
                 silence.set()
 
     asyncio.run(main())
+
+
+def test_a_command_that_cannot_be_killed_is_late_all_the_same(server: FakeServer, sandbox: Sandbox) -> None:
+    silence = threading.Event()
+
+    def start(_: Any) -> Iterator[StartProcessResponse]:
+        yield STARTED
+        silence.wait()
+
+    async def main() -> None:
+        async with AsyncDrydock(url=server.url, api_key="dk_test") as client:
+            of_asyncio = await client.sandboxes.create("python")
+            with pytest.raises(TimeoutError):
+                await of_asyncio.commands.run("true", timeout=0.1)
+
+    server.on("StartProcess", start)
+    server.on("SignalProcess", PermissionDeniedError("no"))
+    try:
+        with pytest.raises(TimeoutError):
+            sandbox.commands.run("true", timeout=0.1)
+        asyncio.run(main())
+    finally:
+        silence.set()
+
+
+def test_an_interrupted_caller_ends_its_call(server: FakeServer, client: Drydock) -> None:
+    asked, silence = threading.Event(), threading.Event()
+
+    def wait(_: Any) -> RunCodeResponse:
+        asked.set()
+        silence.wait()
+        return RunCodeResponse()
+
+    def interrupt() -> None:
+        asked.wait()
+        signal.raise_signal(signal.SIGINT)
+
+    server.on("RunCode", wait)
+    try:
+        threading.Thread(target=interrupt).start()
+        with pytest.raises(KeyboardInterrupt):
+            client.run("python", "")
+        server.calls[0].ended.wait(5)
+        assert server.calls[0].ended.is_set()
+    finally:
+        silence.set()
 
 
 def test_a_call_is_repeated_with_its_request_id(server: FakeServer, client: Drydock) -> None:
@@ -268,6 +319,28 @@ def test_nothing_is_left_behind(server: FakeServer) -> None:
     after = count()
     assert after[0] <= descriptors + 2
     assert after[1] <= threads
+
+
+def test_the_context_of_a_trace_is_passed_on(server: FakeServer, client: Drydock) -> None:
+    server.on("RunCode", RunCodeResponse())
+    client.run("python", "")
+    context = SpanContext(trace_id=0xA1, span_id=0xB2, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
+    with use_span(NonRecordingSpan(context)):
+        client.run("python", "")
+    traces = [call.metadata.get("traceparent") for call in server.calls]
+    assert traces == [None, f"00-{0xA1:032x}-{0xB2:016x}-01"]
+
+
+def test_the_log_shows_neither_keys_nor_programs(
+    server: FakeServer, client: Drydock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "drydock")
+    server.on("RunCode", UnavailableError("of secret-program", request_id="req_1"), RunCodeResponse())
+    client.run("python", "secret-program")
+    assert "RunCode: SERVICE_UNAVAILABLE (req_1)" in caplog.messages
+    assert caplog.messages[-1] == "RunCode: answered"
+    for secret in ("dk_test", "fake-token", "secret-program"):
+        assert secret not in caplog.text
 
 
 def test_every_name_that_is_exported_is_there() -> None:

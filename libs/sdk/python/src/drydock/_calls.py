@@ -12,6 +12,13 @@ from drydock._config import Settings
 from drydock._errors import InvalidArgumentError
 from drydock._version import VERSION
 
+try:
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+except ImportError:
+    _traces = None
+else:
+    _traces = TraceContextTextMapPropagator()
+
 PIECE_BYTES = 256 * 1024
 """Of a file, in one message."""
 _MAX_MESSAGE_BYTES = 48 * 1024 * 1024
@@ -25,7 +32,6 @@ CHANNEL_OPTIONS = (
     # A stream of a silent program is kept alive too.
     ("grpc.http2.max_pings_without_data", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 2_000),
     # One connection of each client's own.
     ("grpc.use_local_subchannel_pool", 1),
@@ -44,7 +50,11 @@ class Try:
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
-        return (("authorization", f"Bearer {self.credential}"),)
+        """With the trace context of a program that has OpenTelemetry."""
+        headers = {"authorization": f"Bearer {self.credential}"}
+        if _traces is not None:
+            _traces.inject(headers)
+        return tuple(headers.items())
 
 
 def credentials_of(settings: Settings, ca: bytes | None) -> grpc.ChannelCredentials | None:

@@ -24,7 +24,7 @@ import grpc.aio
 
 from drydock._calls import CHANNEL_OPTIONS, PIECE_BYTES, Try, credentials_of, cut
 from drydock._config import Settings
-from drydock._errors import ClientClosedError, TimeoutError
+from drydock._errors import ClientClosedError, ConnectionLostError, TimeoutError
 from drydock._status import to_error
 from drydock.v1.auth_pb2_grpc import AuthServiceStub
 from drydock.v1.execution_pb2_grpc import ExecutionServiceStub
@@ -189,6 +189,7 @@ class Stream(Generic[A]):
         self._call = call
         self._channel = channel
         self._url = url
+        self._left = False
 
     async def read(self) -> A | None:
         """None at the end."""
@@ -198,10 +199,14 @@ class Stream(Generic[A]):
             raise to_error(error, self._url) from error
         except asyncio.CancelledError:
             self._channel.check_open()
+            if self._left:
+                # The call was cancelled, and not its reader.
+                raise ConnectionLostError("the stream was left while it was read") from None
             raise
         return None if message is grpc.aio.EOF else cast(A, message)
 
     def cancel(self) -> None:
+        self._left = True
         self._call.cancel()
 
 

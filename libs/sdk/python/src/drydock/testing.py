@@ -86,6 +86,8 @@ class FakeCall:
     requests: Sequence[Any]
     """One, or as many as a client streamed."""
     metadata: Mapping[str, str | bytes]
+    ended: threading.Event
+    """It was answered, or its client has left."""
 
 
 class FakeServer:
@@ -160,7 +162,10 @@ class _Handler(grpc.GenericRpcHandler):
         metadata = dict(details.invocation_metadata or ())
 
         def stream(requests: Sequence[Any], context: grpc.ServicerContext) -> Iterator[Message]:
-            for step in self._answer(FakeCall(method.name, requests, metadata)):
+            ended = threading.Event()
+            if not context.add_callback(ended.set):
+                ended.set()
+            for step in self._answer(FakeCall(method.name, requests, metadata, ended)):
                 if isinstance(step, DrydockError):
                     _abort(context, step)
                 else:

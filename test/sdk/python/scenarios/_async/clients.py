@@ -45,7 +45,7 @@ async def wrong_key() -> None:
 
 async def expired_key() -> None:
     async with open_tenant() as tenant:
-        expire_time = datetime.now(timezone.utc) + timedelta(seconds=1.5)
+        expire_time = datetime.now(timezone.utc) + timedelta(seconds=3)
         made = await tenant.drydock.api_keys.create("short", expire_time=expire_time, scopes=["executions"])
         async with AsyncDrydock(url=URL, api_key=made.secret) as drydock:
             assert await drydock.executions.list().to_list() == []

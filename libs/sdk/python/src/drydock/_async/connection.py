@@ -57,7 +57,7 @@ class AsyncConnection:
         async def attempt(call: Try) -> A:
             return await self._channel.unary(method, request, call)
 
-        return await self._repeat(attempt, request_timeout, repeatable=repeatable)
+        return await self._repeat(_name(request), attempt, request_timeout, repeatable=repeatable)
 
     async def stream(
         self, method: StreamMethod[Q, A], request: Q, *, request_timeout: Duration | None = None
@@ -72,7 +72,7 @@ class AsyncConnection:
                 stream.cancel()
                 raise
 
-        return await self._repeat(attempt, request_timeout, repeatable=True)
+        return await self._repeat(_name(request), attempt, request_timeout, repeatable=True)
 
     async def upload(
         self,
@@ -88,7 +88,7 @@ class AsyncConnection:
         async def attempt(call: Try) -> A:
             return await self._channel.upload(method, requests(), call)
 
-        return await self._repeat(attempt, request_timeout, repeatable=repeatable, once=not repeatable)
+        return await self._repeat("an upload", attempt, request_timeout, repeatable=repeatable, once=not repeatable)
 
     async def sleep(self, seconds: float) -> None:
         """Raises ClientClosedError as soon as the connection is closed."""
@@ -100,6 +100,7 @@ class AsyncConnection:
 
     async def _repeat(
         self,
+        name: str,
         attempt: Attempt[T],
         request_timeout: Duration | None,
         *,
@@ -114,17 +115,21 @@ class AsyncConnection:
             credential = None
             try:
                 credential = await self._credential(deadline)
-                return await attempt(Try(credential, deadline.left()))
-            except UnauthenticatedError:
+                answer = await attempt(Try(credential, deadline.left()))
+                _log.debug("%s: answered", name)
+                return answer
+            except UnauthenticatedError as error:
+                _log.debug("%s: %s (%s)", name, error.reason, error.request_id)
                 # Only a refusal before the call began leaves it unmade.
                 if credential is None or not self._tokens.refused(credential) or renewed or once:
                     raise
                 renewed = True
             except DrydockError as error:
+                _log.debug("%s: %s (%s)", name, error.reason, error.request_id)
                 if credential is not None and not repeatable:
                     raise
                 wait = attempts.wait_after(error)
-                _log.debug("a call is made again in %.2f s: %s", wait, error.reason)
+                _log.debug("%s: again in %.2f s", name, wait)
                 await self._channel.sleep(wait)
 
     async def _credential(self, deadline: Deadline) -> str:
@@ -142,6 +147,11 @@ class AsyncConnection:
         answer = await self._channel.unary(self.stubs.auth.ExchangeToken, auth_pb2.ExchangeTokenRequest(), call)
         _log.debug("the API key was exchanged for a token")
         return answer.token
+
+
+def _name(request: object) -> str:
+    """Of its method, for the log, which shows nothing that is in it."""
+    return type(request).__name__.removesuffix("Request")
 
 
 class AsyncMessages(Generic[A]):
