@@ -178,7 +178,8 @@ export async function generate(tell: Progress, { signal, parts = PARTS }: Genera
   await together([go, ...ready.values()], () => failure.abort());
 }
 
-async function hashOf(patterns: string[]): Promise<string> {
+/** Of the files, with their names, that these patterns find. */
+export async function hashOf(patterns: string[]): Promise<string> {
   const hash = createHash('sha256');
   const files: string[] = [];
   for await (const file of glob(patterns, { cwd: ROOT })) files.push(file);

@@ -5,10 +5,12 @@ import { buildCli } from '../../libs/cli/build.ts';
 import { BUILD, type Progress, ROOT } from '../host/root.ts';
 import { generate } from './generate.ts';
 import { packGo } from './sdk-go.ts';
+import { packPython } from './python.ts';
 
 const BIN = join(ROOT, 'node_modules/.bin');
 const SOURCE = join(ROOT, 'libs/sdk/typescript');
-const PACKAGES = join(BUILD, 'sdk');
+/** Where packages are left. */
+export const PACKAGES = join(BUILD, 'sdk');
 
 /** Packs the SDKs and the command line into `.build/sdk`, checks the packages, and answers with their files. */
 export async function packSdk(tell: Progress): Promise<{ typescript: string; cli: string; go: string }> {
@@ -53,4 +55,8 @@ async function pack(directory: string, tell: Progress): Promise<string> {
   return file;
 }
 
-if (import.meta.main) await packSdk((line) => process.stderr.write(`${line}\n`));
+if (import.meta.main) {
+  const tell = (line: string) => void process.stderr.write(`${line}\n`);
+  await packSdk(tell);
+  await packPython(PACKAGES, tell);
+}

@@ -1,0 +1,1 @@
+"""The surface of asyncio, from which that of threads is made."""

@@ -1,0 +1,3 @@
+"""The version of this package, one number for the SDKs of all languages."""
+
+VERSION = "0.1.0"

@@ -1,0 +1,16 @@
+"""All scenarios, by their names in libs/sdk/scenarios.yaml."""
+
+from __future__ import annotations
+
+from scenarios._async import clients, commands, faults, organizations, programs, sandboxes
+from scenarios._on_asyncio import Scenario
+
+SCENARIOS: dict[str, Scenario] = {
+    # The slow ones first.
+    **faults.SCENARIOS,
+    **programs.SCENARIOS,
+    **commands.SCENARIOS,
+    **sandboxes.SCENARIOS,
+    **clients.SCENARIOS,
+    **organizations.SCENARIOS,
+}
