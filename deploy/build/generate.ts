@@ -126,7 +126,7 @@ export async function generate(tell: Progress, signal?: AbortSignal): Promise<vo
   await together([go, ...ready.values()], () => failure.abort());
 }
 
-async function hashOf(patterns: string[]): Promise<string> {
+export async function hashOf(patterns: string[]): Promise<string> {
   const hash = createHash('sha256');
   const files: string[] = [];
   for await (const file of glob(patterns, { cwd: ROOT })) files.push(file);

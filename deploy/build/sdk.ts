@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { BUILD, type Progress, ROOT } from '../host/root.ts';
 import { generate } from './generate.ts';
+import { packJava } from './sdk-java.ts';
 
 const BIN = join(ROOT, 'node_modules/.bin');
 const SOURCE = join(ROOT, 'libs/sdk/typescript');
@@ -35,4 +36,8 @@ async function packTypescript(tell: Progress): Promise<string> {
   return file;
 }
 
-if (import.meta.main) await packSdk((line) => process.stderr.write(`${line}\n`));
+if (import.meta.main) {
+  const tell: Progress = (line) => process.stderr.write(`${line}\n`);
+  await packSdk(tell);
+  await packJava(tell);
+}
