@@ -3,6 +3,7 @@ import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { missingFile } from '#libs/missing.ts';
+import { lockFile } from '../host/file-lock.ts';
 import { BUILD, type Progress, ROOT } from '../host/root.ts';
 import { readSettings } from '../host/settings.ts';
 import { ensureSystemPackages } from '../host/system-packages.ts';
@@ -46,12 +47,22 @@ export async function packJava(tell: Progress): Promise<JavaPackage> {
   return packed;
 }
 
-/** Runs Maven in a directory, with what was fetched before. */
-export async function maven(cwd: string, args: readonly string[]): Promise<string> {
+/** Compiles the project of a user with the packed SDK, whose jar and dependencies are left in `lib`. */
+export function installJava(project: string, { repository, version }: JavaPackage): Promise<void> {
+  const options = [`-Dpacked=${repository}`, `-Ddrydock.version=${version}`, '-DoutputDirectory=lib'];
+  // Of the same version, but packed anew.
+  return maven(project, ['compile', 'dependency:copy-dependencies', ...options], { forget: 'dev/drydock' });
+}
+
+/** Runs Maven in a directory, with what was fetched before but for the groups to `forget`. */
+async function maven(cwd: string, args: readonly string[], { forget }: { forget?: string } = {}): Promise<void> {
   const { dataDirectory } = readSettings(process.env, 1);
-  const repository = `-Dmaven.repo.local=${join(dataDirectory, FETCHED)}`;
-  const { stdout } = await execa('mvn', ['--batch-mode', '--quiet', repository, ...args], { cwd, all: true });
-  return stdout;
+  const fetched = join(dataDirectory, FETCHED);
+  await mkdir(fetched, { recursive: true });
+  // Maven guards its files against threads, and not against processes.
+  await using _lock = await lockFile(`${fetched}.lock`);
+  if (forget) await rm(join(fetched, forget), { recursive: true, force: true });
+  await execa('mvn', ['--batch-mode', '--quiet', `-Dmaven.repo.local=${fetched}`, ...args], { cwd, all: true });
 }
 
 /** Messages and stubs, by buf and the generators that their authors publish. */

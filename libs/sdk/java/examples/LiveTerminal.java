@@ -1,3 +1,5 @@
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import dev.drydock.Sandbox;
 import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
@@ -18,7 +20,7 @@ final class LiveTerminal {
                         options.onData(
                             data -> {
                               System.out.write(data, 0, data.length);
-                              if (shown.append(new String(data)).indexOf("24 80") >= 0) sized.countDown();
+                              if (shown.append(new String(data, UTF_8)).indexOf("24 80") >= 0) sized.countDown();
                             }))) {
       terminal.write("stty size\n");
       sized.await();

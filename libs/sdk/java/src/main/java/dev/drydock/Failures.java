@@ -9,6 +9,7 @@ import dev.drydock.internal.v1.ErrorReason;
 import io.grpc.Metadata;
 import io.grpc.Status;
 import io.grpc.protobuf.StatusProto;
+import java.io.IOException;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.BiFunction;
@@ -32,21 +33,32 @@ final class Failures {
     if (details.isPresent())
       return makerOf(details.get().reason()).orElse(makerOf(status.getCode())).apply(message, details.get().withRequestId(id));
     var own = ErrorDetails.NONE.withRequestId(id).withCause(status.asRuntimeException(trailers));
-    return switch (status.getCode()) {
-      case DEADLINE_EXCEEDED ->
-          new DrydockTimeoutException(
-              "no answer within the request timeout", own.withReason("DEADLINE_TOO_SHORT", Map.of()));
-      case UNAVAILABLE, INTERNAL, CANCELLED ->
-          new ConnectionLostException(
-              url + " cannot be reached: " + withCauses(message, status.getCause()),
-              own.withReason("SERVICE_UNAVAILABLE", Map.of()));
-      default -> makerOf(status.getCode()).apply(url + " does not answer as Drydock does: " + message, own);
-    };
+    if (status.getCode() == Status.Code.DEADLINE_EXCEEDED)
+      return new DrydockTimeoutException(
+          "no answer within the request timeout", own.withReason("DEADLINE_TOO_SHORT", Map.of()));
+    if (isBroken(status))
+      return new ConnectionLostException(
+          url + " cannot be reached: " + withCauses(message, status.getCause()),
+          own.withReason("SERVICE_UNAVAILABLE", Map.of()));
+    return makerOf(status.getCode()).apply(url + " does not answer as Drydock does: " + message, own);
   }
 
   /** The exception of one member of a batch. */
   static DrydockException of(ErrorReason reason, String message, ErrorDetails details) {
     return makerOf(reason.name()).orElse(DrydockException::new).apply(message, details);
+  }
+
+  /**
+   * Whether the connection broke, or there was none. Only a failure of this side has a cause; gRPC gives it the code UNKNOWN where
+   * the connection breaks while a request is written.
+   */
+  private static boolean isBroken(Status status) {
+    for (var cause = status.getCause(); cause != null; cause = cause.getCause())
+      if (cause instanceof IOException) return true;
+    return switch (status.getCode()) {
+      case UNAVAILABLE, INTERNAL, CANCELLED -> true;
+      default -> false;
+    };
   }
 
   static @Nullable String requestIdIn(@Nullable Metadata metadata) {
