@@ -6,6 +6,7 @@ import { BUILD, type Progress, ROOT } from '../host/root.ts';
 import { generate } from './generate.ts';
 import { packGo } from './sdk-go.ts';
 import { packPython } from './python.ts';
+import { packJava } from './sdk-java.ts';
 
 const BIN = join(ROOT, 'node_modules/.bin');
 const SOURCE = join(ROOT, 'libs/sdk/typescript');
@@ -59,4 +60,5 @@ if (import.meta.main) {
   const tell = (line: string) => void process.stderr.write(`${line}\n`);
   await packSdk(tell);
   await packPython(PACKAGES, tell);
+  await packJava(tell);
 }

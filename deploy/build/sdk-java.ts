@@ -1,0 +1,87 @@
+import { existsSync } from 'node:fs';
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { missingFile } from '#libs/missing.ts';
+import { lockFile } from '../host/file-lock.ts';
+import { BUILD, type Progress, ROOT } from '../host/root.ts';
+import { readSettings } from '../host/settings.ts';
+import { ensureSystemPackages } from '../host/system-packages.ts';
+import { hashOf } from './generate.ts';
+
+const SOURCE = join(ROOT, 'libs/sdk/java');
+const GENERATORS = join(BUILD, 'java');
+const REPOSITORY = join(BUILD, 'sdk/java');
+const STAMP = join(BUILD, 'stamps/java-sdk');
+const BIN = join(ROOT, 'node_modules/.bin');
+/** Below the data directory: what Maven has fetched, for any number of checkouts. */
+const FETCHED = 'cache/maven';
+const NEEDED = [
+  { command: 'javac', package: 'default-jdk-headless', unless: () => false },
+  { command: 'mvn', package: 'maven', unless: () => false },
+];
+/** What Maven calls the processors that Node knows. */
+const PROCESSORS: Record<string, string> = { x64: 'x86_64', arm64: 'aarch_64' };
+
+export type JavaPackage = {
+  /** A Maven repository, as a `file:` URL, with the jar, its POM, its sources and its documentation. */
+  repository: string;
+  version: string;
+};
+
+/** Packs the Java SDK into `.build/sdk/java`, unless nothing has changed since. */
+export async function packJava(tell: Progress): Promise<JavaPackage> {
+  await ensureSystemPackages(tell, NEEDED);
+  const version = await versionOf(join(SOURCE, 'pom.xml'));
+  const packed = { repository: `file:${REPOSITORY}`, version };
+  const inputs = ['libs/sdk/java/{src,examples}/**/*.java', 'libs/sdk/java/{pom.xml,buf.gen.yaml}'];
+  const hash = await hashOf([...inputs, 'proto/drydock/v1/*.proto', 'deploy/build/sdk-java.ts']);
+  if (existsSync(REPOSITORY) && (await readFile(STAMP, 'utf8').catch(missingFile)) === hash) return packed;
+  const began = performance.now();
+  await generateMessages();
+  await rm(REPOSITORY, { recursive: true, force: true });
+  await maven(SOURCE, ['deploy', `-DaltDeploymentRepository=packed::${packed.repository}`]);
+  await mkdir(join(BUILD, 'stamps'), { recursive: true });
+  await writeFile(STAMP, hash);
+  tell(`drydock-${version}.jar (${((performance.now() - began) / 1000).toFixed(1)} s)`);
+  return packed;
+}
+
+/** Compiles the project of a user with the packed SDK, whose jar and dependencies are left in `lib`. */
+export function installJava(project: string, { repository, version }: JavaPackage): Promise<void> {
+  const options = [`-Dpacked=${repository}`, `-Ddrydock.version=${version}`, '-DoutputDirectory=lib'];
+  // Of the same version, but packed anew.
+  return maven(project, ['compile', 'dependency:copy-dependencies', ...options], { forget: 'dev/drydock' });
+}
+
+/** Runs Maven in a directory, with what was fetched before but for the groups to `forget`. */
+async function maven(cwd: string, args: readonly string[], { forget }: { forget?: string } = {}): Promise<void> {
+  const { dataDirectory } = readSettings(process.env, 1);
+  const fetched = join(dataDirectory, FETCHED);
+  await mkdir(fetched, { recursive: true });
+  // Maven guards its files against threads, and not against processes.
+  await using _lock = await lockFile(`${fetched}.lock`);
+  if (forget) await rm(join(fetched, forget), { recursive: true, force: true });
+  await execa('mvn', ['--batch-mode', '--quiet', `-Dmaven.repo.local=${fetched}`, ...args], { cwd, all: true });
+}
+
+/** Messages and stubs, by buf and the generators that their authors publish. */
+async function generateMessages(): Promise<void> {
+  const processor = PROCESSORS[process.arch];
+  const generators = ['protoc', 'protoc-gen-grpc-java'].map((name) => join(GENERATORS, name));
+  const options = [`-Dgenerator.directory=${GENERATORS}`, `-Dgenerator.platform=linux-${processor}`];
+  await maven(SOURCE, ['dependency:copy@generators', ...options]);
+  for (const generator of generators) await chmod(generator, 0o755);
+  // Neither sources nor classes of what was deleted stay.
+  await rm(join(SOURCE, 'target'), { recursive: true, force: true });
+  await execa(
+    join(BIN, 'buf'),
+    ['generate', '--template', 'libs/sdk/java/buf.gen.yaml', '--path', 'proto/drydock/v1'],
+    { cwd: ROOT, all: true, env: { PATH: `${BIN}:${process.env.PATH}` } },
+  );
+}
+
+async function versionOf(pom: string): Promise<string> {
+  const [, version = ''] = /<version>([^<]+)<\/version>/.exec(await readFile(pom, 'utf8')) ?? [];
+  return version;
+}

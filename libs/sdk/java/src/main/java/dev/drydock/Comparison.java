@@ -1,0 +1,13 @@
+package dev.drydock;
+
+/** How an output is compared with the expected one. */
+public enum Comparison {
+  /** The default: equal but for blanks at the ends of lines and blank lines at the end. */
+  TRAILING_SPACE,
+  /** Byte for byte. */
+  EXACT,
+  /** The same words in the same order, whatever space is between them. */
+  TOKENS,
+  /** As {@link #TOKENS}, and words that are numbers on both sides may differ by the float tolerance, absolute or relative. */
+  FLOAT
+}
