@@ -20,7 +20,7 @@ const say = (line: string) => process.stdout.write(`${line}\n`);
 
 new Command('npm run security')
   .description(
-    'Runs the authorization matrix and the hostile suite, on a platform, an engine and a cluster that it starts, and prints their tables and counts.',
+    'Runs the authorization matrix and the hostile suite, on a platform, an engine and a cluster that it starts, and prints their tables and counts. DOCKER_HOST names an engine to use instead of an own one.',
   )
   .parse();
 

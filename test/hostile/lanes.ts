@@ -20,6 +20,9 @@ export type Lane = AsyncDisposable & {
   call?(call: Call): Promise<Outcome>;
 };
 
+/** Longer than the whole list takes in a place. */
+export const LIFETIME_MS = 2 * 3_600_000;
+
 export async function openLane(executor: TestExecutor, place: Place, organizationId: string): Promise<Lane> {
   return place.startsWith('live') ? liveLane(executor) : executionLane(executor, place, organizationId);
 }
@@ -52,7 +55,7 @@ function executionLane(executor: TestExecutor, place: Place, organizationId: str
 }
 
 async function liveLane(executor: TestExecutor): Promise<Lane> {
-  const sandboxId = await executor.sandbox();
+  const sandboxId = await executor.sandbox({ expireTime: new Date(Date.now() + LIFETIME_MS) });
   return {
     run: (program) => follow(executor, sandboxId, sourceOf(program), { ...LIMITS, ...program.limits }),
     async call({ call }) {

@@ -2,6 +2,7 @@ import { newId } from '#libs/ids.ts';
 import { StartProcessRequest } from '#proto/drydock/v1/process.ts';
 import { python, STRANGER, specOf, type TestExecutor } from '../integration/executor/fixture.ts';
 import { collect } from '../support/api.ts';
+import { LIFETIME_MS } from './lanes.ts';
 
 const PAUSE_MS = 300;
 const SLOW_MS = 5_000;
@@ -24,7 +25,7 @@ print(open("/home/user/mine").read(), len(bytearray(16 << 20)) >> 20, subprocess
 /** Another organisation's live sandbox at the same executor, whose programs work all the time until it is disposed. */
 export async function startNeighbour(executor: TestExecutor): Promise<Neighbour> {
   const options = { caller: STRANGER };
-  const spec = specOf({ organizationId: STRANGER.organizationId });
+  const spec = specOf({ organizationId: STRANGER.organizationId, expireTime: new Date(Date.now() + LIFETIME_MS) });
   const { sandboxId } = spec;
   await executor.executor.claimSandbox({ spec }, options);
   await executor.executor.confirmSandbox({ sandboxId }, options);

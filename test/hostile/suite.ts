@@ -7,6 +7,7 @@ import { type Lane, type Outcome, openLane } from './lanes.ts';
 import { startNeighbour } from './neighbour.ts';
 import { ALL_PROGRAMS, FEW_CALLS, FEW_PROGRAMS } from './programs/all.ts';
 import { CALLS, type Call } from './programs/calls.ts';
+import { evidenceOf, shownBy } from './programs/evidence.ts';
 import { expectedIn, type Place, type Program } from './programs/program.ts';
 
 /** `npm run security` runs every program in every place; `npm test` each in its cheapest, and some in every other. */
@@ -43,6 +44,8 @@ export function hostilePrograms(title: string, runs: readonly Run[]): void {
           const told = `${outcome.stdout.slice(0, 500)} ${outcome.stderr.slice(-1000)}`;
           expect.soft(ends, told).toContain(outcome.verdict);
           if (outcome.verdict === 'ACCEPTED') expect.soft(outcome.stdout.trimEnd(), told).toMatch(says);
+          const evidence = evidenceOf(program.stoppedBy, place, outcome);
+          if (evidence) expect.soft(shownBy(outcome), `${program.stoppedBy}: ${told}`).toMatch(evidence);
           expect(outcome.next, told).toBe('fine');
         });
 
@@ -138,8 +141,7 @@ function callsOf(place: Place): Call[] {
 
 function note(results: Results, program: Attack, place: Place, { verdict, stdout }: Outcome): void {
   const row = results.get(program) ?? new Map<Place, string>();
-  const codes = [...new Set(stdout.match(/\bE[A-Z0-9]{3,}\b|^[A-Z_]{8,}$/g))];
-  row.set(place, verdict === 'ACCEPTED' ? codes.slice(0, 3).join(' ') || 'harmless' : verdict);
+  row.set(place, shownBy({ verdict, stdout }) || 'harmless');
   results.set(program, row);
 }
 

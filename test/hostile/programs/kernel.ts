@@ -1,4 +1,4 @@
-import { type Program, refused } from './program.ts';
+import { inPods, type Program, RUNTIMES_FILTER, refused, SHARED_USER } from './program.ts';
 
 const STRUCT = 'ROOM';
 
@@ -10,7 +10,10 @@ export const KERNEL: Program[] = [
     'seccomp filter',
     `call('perf_event_open', struct.pack('IIQ', 1, 112, 0) + bytes(96), 0, -1, -1, 0)`,
   ),
-  refused('io_uring', 'seccomp filter', `call('io_uring_setup', 8, ${STRUCT})`),
+  {
+    ...refused('io_uring', 'seccomp filter', `call('io_uring_setup', 8, ${STRUCT})`),
+    elsewhere: inPods(RUNTIMES_FILTER, { says: /^got \d+$/ }),
+  },
   refused('userfaultfd', 'seccomp filter', "call('userfaultfd', 0)", "os.open('/dev/userfaultfd', os.O_RDWR)"),
   refused(
     'another kernel',
@@ -32,8 +35,12 @@ export const KERNEL: Program[] = [
       `call('modify_ldt', 1, struct.pack('IIII', 0, 0, 0xfffff, 0x51), 16)`,
     ),
     says: /^refused E(PERM|NOSYS|INVAL)$/,
+    elsewhere: inPods(RUNTIMES_FILTER, { says: /^got 0$/ }),
   },
-  refused('memory out of the kernel’s map', 'seccomp filter', "call('memfd_secret', 0)"),
+  {
+    ...refused('memory out of the kernel’s map', 'seccomp filter', "call('memfd_secret', 0)"),
+    elsewhere: inPods(RUNTIMES_FILTER, { says: /^got \d+$/ }),
+  },
   {
     name: 'another personality',
     stoppedBy: 'seccomp filter',
@@ -82,12 +89,20 @@ export const KERNEL: Program[] = [
     "call('process_vm_readv', 1, struct.pack('QQ', ctypes.addressof(ROOM), 8), 1, struct.pack('QQ', 0x400000, 8), 1, 0)",
     "call('process_vm_writev', 1, struct.pack('QQ', ctypes.addressof(ROOM), 8), 1, struct.pack('QQ', 0x400000, 8), 1, 0)",
   ),
-  refused(
-    'limits of the first process',
-    'user namespace',
-    "call('prlimit64', 1, 7, struct.pack('QQ', 1, 1), NULL)",
-    "call('prlimit64', 1, 7, NULL, ROOM)",
-  ),
+  {
+    ...refused(
+      'limits of the first process',
+      'user namespace',
+      "call('prlimit64', 1, 7, struct.pack('QQ', 1, 1), NULL)",
+      "call('prlimit64', 1, 7, NULL, ROOM)",
+    ),
+    elsewhere: {
+      pod: { says: /^got 0\ngot 0$/, because: SHARED_USER },
+      'live pod': { because: `${SHARED_USER}, and without descriptors it serves its own tenant no more` },
+      gVisor: { says: /^got 0\ngot 0$/, because: SHARED_USER },
+      'live gVisor': { because: `${SHARED_USER}, and without descriptors it serves its own tenant no more` },
+    },
+  },
   refused(
     'comparisons with the first process',
     'user namespace',
@@ -149,6 +164,7 @@ got = ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(
 print('got' if got == os.getpid() else 'refused EPERM')`,
     says: /^(refused EPERM)?$/,
     ends: ['ACCEPTED', 'RUNTIME_ERROR'],
+    elsewhere: inPods(RUNTIMES_FILTER, { says: /^got$/ }),
   },
   {
     name: 'calls of the x32 architecture',

@@ -95,6 +95,12 @@ for top, _, names in os.walk('/usr/lib'):
         except (OSError, MemoryError): pass
         if read > 300 << 20: print('read it'); sys.exit()`,
     says: /^read it$/,
+    elsewhere: Object.fromEntries(
+      (['pod', 'live pod', 'gVisor', 'live gVisor'] as const).map((place) => [
+        place,
+        { says: /^(read it)?$/, because: 'the image of Python, which the cluster of the tests has alone, is smaller' },
+      ]),
+    ),
   },
   {
     ...exhausting(

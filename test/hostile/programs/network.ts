@@ -1,4 +1,4 @@
-import { type Program, refused } from './program.ts';
+import { inPods, type Program, RUNTIMES_FILTER, refused, SHARED_USER } from './program.ts';
 
 /** Reaches none of these: what connects prints its address. */
 const reaches = (name: string, addresses: readonly (readonly [string, number])[]): Program => ({
@@ -60,6 +60,9 @@ export const NETWORK: Program[] = [
     source:
       "import glob\nnames = ['/var/run/docker.sock', '/run/docker.sock', '/run/containerd/containerd.sock', '/run/dbus/system_bus_socket', *glob.glob('/run/**/*.sock', recursive=True)]\nnames += ['\\0' + l.split('@')[1].strip() for l in open('/proc/net/unix') if '@' in l]\nfor name in names:\n  try: socket.socket(socket.AF_UNIX).connect(name); print(repr(name))\n  except OSError: pass\nprint('tried')",
     says: /^tried$/,
+    elsewhere: inPods(`${SHARED_USER}, and what it says to the agent is what it may do itself`, {
+      says: /^('\\x00drydock-agent'\n)*tried$/,
+    }),
   },
   refused(
     'raw sockets',
@@ -74,15 +77,18 @@ export const NETWORK: Program[] = [
     'socket.socket(17, socket.SOCK_RAW, 0)',
     'socket.socket(17, socket.SOCK_DGRAM, 0x300)',
   ),
-  refused(
-    'families of sockets that reach hosts and devices',
-    'seccomp filter',
-    'socket.socket(40, socket.SOCK_STREAM)',
-    'socket.socket(38, socket.SOCK_SEQPACKET)',
-    'socket.socket(31, socket.SOCK_RAW)',
-    'socket.socket(29, socket.SOCK_RAW)',
-    'socket.socket(44, socket.SOCK_RAW)',
-  ),
+  {
+    ...refused(
+      'families of sockets that reach hosts and devices',
+      'seccomp filter',
+      'socket.socket(40, socket.SOCK_STREAM)',
+      'socket.socket(38, socket.SOCK_SEQPACKET)',
+      'socket.socket(31, socket.SOCK_RAW)',
+      'socket.socket(29, socket.SOCK_RAW)',
+      'socket.socket(44, socket.SOCK_RAW)',
+    ),
+    elsewhere: inPods(RUNTIMES_FILTER, { says: /^got <socket.socket .*family=40.*>\n(refused E[A-Z]+\n?){4}$/ }),
+  },
   {
     ...refused('the audit’s netlink', 'seccomp filter', 'audit()'),
     source: `

@@ -2,7 +2,7 @@ import type { AppliedLimits } from '#proto/drydock/internal/v1/spec.ts';
 import type { Verdict } from '#proto/drydock/v1/execution.ts';
 import { PRELUDE } from './prelude.ts';
 
-/** What stops a hostile program, as the table says it. */
+/** What stops a hostile program, as the table says it; `evidence.ts` has what is to be seen of it. */
 export type Limit =
   | 'processes'
   | 'memory'
@@ -66,6 +66,15 @@ export function exhausting(name: string, stoppedBy: Limit, attempt: string, prep
 
 /** Errors by which a limit is told, after some that went well. */
 const EXHAUSTED = /^\d+, then E(AGAIN|MFILE|NFILE|NOSPC|NOMEM|DQUOT|NOBUFS|TOOMANYREFS|PERM|MLINK)$/;
+
+/** Why pods let pass what containers of the engine do not. */
+export const RUNTIMES_FILTER = 'the filter of a pod is its container runtime’s own, which allows it';
+export const SHARED_USER = 'agent and program share a user there';
+
+/** The same in a pod, whether a program or a live sandbox is in it. */
+export function inPods(because: string, ending: Ending): NonNullable<Program['elsewhere']> {
+  return { pod: { ...ending, because }, 'live pod': { ...ending, because } };
+}
 
 /** The whole source of a program. */
 export function sourceOf({ source, compiler }: Program): string {

@@ -1,4 +1,4 @@
-import { type Program, refused } from './program.ts';
+import { inPods, type Program, refused, SHARED_USER } from './program.ts';
 
 const briefly = { seconds: 0, nanos: 5e8 };
 const ALL = "for n in range(1, 65):\n  try: os.kill(PID, n)\n  except OSError: pass\nprint('alive')";
@@ -37,14 +37,19 @@ export const SIGNALS: Program[] = [
     says: /^alive$/,
   },
   { name: 'a signal for its group', stoppedBy: 'end of the program', source: 'os.kill(0, 9)', ends: ['RUNTIME_ERROR'] },
-  refused(
-    'the first process ended',
-    'user namespace',
-    'os.kill(1, 9)',
-    'os.kill(1, 19)',
-    "call('tgkill', 1, 1, 9)",
-    'signal.pidfd_send_signal(os.pidfd_open(1), 9)',
-  ),
+  {
+    ...refused(
+      'the first process ended',
+      'user namespace',
+      'os.kill(1, 9)',
+      'os.kill(1, 19)',
+      "call('tgkill', 1, 1, 9)",
+      'signal.pidfd_send_signal(os.pidfd_open(1), 9)',
+    ),
+    elsewhere: inPods(`${SHARED_USER}; a first process takes no signal that would end it`, {
+      says: /^got None\ngot None\ngot 0\ngot None$/,
+    }),
+  },
   refused(
     'the first process traced',
     'user namespace',

@@ -13,7 +13,10 @@ beforeAll(async () => {
 });
 afterAll(() => executor[Symbol.asyncDispose]());
 
-/** What the kernel counts by user. Watches of inotify and epoll count like their instances and pages, and are too many to take. */
+/**
+ * What the kernel counts by user. Watches of inotify and epoll it counts by the same user, but their limits are the host's and
+ * millions: to take them would need as much memory, and to lower the limits would change the host for everybody on it.
+ */
 const COUNTED = `
 import array, ctypes, fcntl, os, signal, socket, sys, time
 libc = ctypes.CDLL(None, use_errno=True)
