@@ -1,5 +1,5 @@
-import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { build, type Metafile } from 'esbuild';
 
 const SOURCE = import.meta.dirname;
@@ -27,7 +27,8 @@ export async function buildCli(directory: string): Promise<void> {
   const version = await versionOf(join(SOURCE, 'package.json'));
   if (version !== (await versionOf(join(SOURCE, '../sdk/typescript/package.json'))))
     throw new Error('the command line and the SDK have one version');
-  for (const name of ['package.json', 'README.md']) await cp(join(SOURCE, name), join(directory, name));
+  for (const name of ['package.json', 'README.md', 'examples', 'recordings'])
+    await cp(join(SOURCE, name), join(directory, name), { recursive: true });
   await writeFile(join(directory, 'dist/LICENSES.txt'), await licensesOf(metafile));
 }
 
@@ -51,10 +52,7 @@ async function licensesOf({ inputs }: Metafile): Promise<string> {
 
 async function licenseOf(directory: string): Promise<string> {
   const { name, version, license } = JSON.parse(await readFile(join(directory, 'package.json'), 'utf8'));
-  const { readdir } = await import('node:fs/promises');
   const file = (await readdir(directory)).find((each) => /^(licen[cs]e|copying)/i.test(each));
   const text = file ? await readFile(join(directory, file), 'utf8') : '';
   return `${name} ${version} (${license})\n\n${text.trim()}`;
 }
-
-if (import.meta.main) await buildCli(process.argv[2] ?? dirname(SOURCE));

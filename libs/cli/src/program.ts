@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { VERSION } from '../../sdk/typescript/src/version.ts';
 import { declareAdministration } from './commands/administration.ts';
+import { declareAgents } from './commands/agents.ts';
 import { declareFiles } from './commands/files.ts';
 import { declarePrograms } from './commands/programs.ts';
 import { declareQueue } from './commands/queue.ts';
@@ -46,6 +47,7 @@ export async function createProgram(perform: Perform, { completes = false } = {}
   declareFiles(program, perform);
   declareQueue(program, perform);
   declareAdministration(program, perform);
+  declareAgents(program, perform);
   declareSetup(program, perform);
   if (completes) await declareComplete(program);
   else declareCompletion(program, perform);
