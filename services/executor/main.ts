@@ -15,9 +15,8 @@ import { createFiles } from './api/files.ts';
 import { createProcesses } from './api/processes.ts';
 import { openBackend } from './backends/open.ts';
 import { loadConfig } from './config.ts';
-import { createArtifacts } from './executions/artifacts.ts';
+import { openArtifacts } from './executions/artifacts.ts';
 import { createCellHosts } from './executions/cell-hosts.ts';
-import { openDiskCache } from './executions/disk-cache.ts';
 import { createShares } from './executions/shares.ts';
 import { createSlots } from './executions/slots.ts';
 import { createCapacity } from './instances/capacity.ts';
@@ -61,9 +60,8 @@ await run(log, async (shutdown) => {
   const cellHosts = createCellHosts({ instances, pool, capacity, catalog, idleMs, log });
   using _eviction = capacity.reclaimFrom(cellHosts.evict);
   const slots = createSlots(config.executionSlots);
-  const cacheDirectory = join(dataDirectory, 'cache');
-  const cache = await openDiskCache(cacheDirectory, config.cacheBytes, log);
-  const artifacts = createArtifacts(cache, log);
+  const shares = createShares();
+  const artifacts = await openArtifacts(join(dataDirectory, 'cache'), config.cacheBytes, log);
   const quarantine = createQuarantine({ capacity, largest: largestShare(catalog), log });
   const reporter = createReporter(events, executorId, log);
   const held = { backend, instances, sandboxes, cellHosts, pool };
@@ -81,17 +79,8 @@ await run(log, async (shutdown) => {
   const identity = { executorId, cluster: backend.cluster?.id ?? '', address: config.advertisedAddress, maxSandboxes };
   const parts = { sandboxes, quarantine, cellHosts, capacity, slots, pool };
   await using heartbeat = createHeartbeat({ ...identity, ...parts, events, leaving, log });
-  const executor = createExecutor({
-    sandboxes,
-    cellHosts,
-    instances,
-    slots,
-    shares: createShares(),
-    artifacts,
-    backend,
-    drain,
-    log,
-  });
+  const judging = { slots, shares, artifacts };
+  const executor = createExecutor({ sandboxes, cellHosts, instances, ...judging, backend, drain, log });
   await using server = await startServer({
     address: config.address,
     services: [

@@ -67,10 +67,10 @@ export function createExecutions(dependencies: Dependencies): Executions {
   /** Returns the result even if it cannot be recorded; session's sweep then records the execution as lost. */
   async function complete(execution: Execution, result: ExecutionResult, caller: Caller): Promise<Execution> {
     const found = merged(execution, result.execution!);
-    const { stdout, stderr } = result;
+    const { stdout, stderr, transcript } = result;
     try {
       const options = { caller, deadlineMs: RECORD_DEADLINE_MS };
-      const request = { execution: found, stdout, stderr, attempt: ONLY_ATTEMPT };
+      const request = { execution: found, stdout, stderr, transcript, attempt: ONLY_ATTEMPT };
       return (await session.completeExecution(request, options)).execution!;
     } catch (error) {
       log.error({ err: error, executionId: execution.id }, "failed to record an execution's result");

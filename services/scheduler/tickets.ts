@@ -73,10 +73,10 @@ async function runAttempt(dependencies: Dependencies, taken: Taken, caller: Call
     );
     return;
   }
-  const { execution, stdout, stderr } = result;
+  const { execution, stdout, stderr, transcript } = result;
   await retryUntilRecorded(dependencies, held.signal, () =>
     session.completeExecution(
-      { execution: { ...execution!, id: executionId }, stdout, stderr, attempt },
+      { execution: { ...execution!, id: executionId }, stdout, stderr, transcript, attempt },
       { caller, deadlineMs: SESSION_DEADLINE_MS },
     ),
   );

@@ -127,7 +127,7 @@ describe('an execution', () => {
       stdoutInvalidUtf8: true,
     });
     const first = await records().completeExecution(
-      { execution: found, stdout: bytes, stderr: bytes, attempt: 1 },
+      { execution: found, stdout: bytes, stderr: bytes, transcript: bytes, attempt: 1 },
       call,
     );
     expect(first.execution).toMatchObject({
@@ -137,7 +137,13 @@ describe('an execution', () => {
       state: 'FINISHED',
     });
     expect((await complete(call, execution!.id)).execution).toMatchObject({ verdict: 'RUNTIME_ERROR' });
-    expect(await query('select stdout from executions where id = $1', [execution!.id])).toEqual([{ stdout: bytes }]);
+    expect(await query('select stdout, transcript from executions where id = $1', [execution!.id])).toEqual([
+      { stdout: bytes, transcript: bytes },
+    ]);
+    const read: Uint8Array[] = [];
+    const request = { executionId: execution!.id, stream: 'transcript' };
+    for await (const { data } of reads().executions.readExecutionOutput(request, call)) read.push(data);
+    expect(Buffer.concat(read)).toEqual(bytes);
   });
 
   test('is listed without its output', async () => {

@@ -257,6 +257,76 @@ describe('points', () => {
   });
 });
 
+describe('a talk with an interactor', () => {
+  const request = {
+    language: 'python',
+    source: 'while (line := input()) != "end": print(int(line) ** 2, flush=True)',
+    testCases: [
+      { name: 'a', stdin: '3' },
+      { name: 'b', stdin: '4', points: 2 },
+    ],
+    interactor: {
+      language: 'c',
+      protocol: 'KATTIS',
+      source: `#include <stdio.h>
+int main(int c, char **v) {
+  int n, got;
+  fscanf(fopen(v[1], "r"), "%d", &n);
+  printf("%d\\n", n); fflush(stdout);
+  if (scanf("%d", &got) != 1 || got != n * n) return 43;
+  printf("end\\n");
+  return 42;
+}`,
+    },
+    keepTranscript: true,
+  };
+
+  test('is judged, compiled once, and read as it was', async () => {
+    expect(await run(request)).toMatchObject({
+      verdict: 'ACCEPTED',
+      score: 2,
+      cases: [{ verdict: 'ACCEPTED' }, { score: 2 }],
+    });
+    const { body } = await http('POST', '/v1/executions', request);
+    const got = await http('GET', `/v1/executions/${body.id}?wait=60s`);
+    expect(got.body).toMatchObject({ verdict: 'ACCEPTED' });
+    const transcript = await fetch(`${platform.httpUrl}/v1/executions/${body.id}/transcript`, {
+      headers: { authorization: `Bearer ${platform.apiKey}` },
+    });
+    expect(await transcript.text()).toBe('> 4\n< 16\n> end\n');
+  });
+
+  test.each([
+    ['interactor', { checker: request.interactor }],
+    ['keepTranscript', { interactor: undefined }],
+    ['interactor.source', { interactor: { language: 'c' } }],
+    ['parallelism', { parallelism: 17 }],
+  ])('is refused with %s', async (field, fields) => {
+    const { status, body } = await http('POST', '/v1/executions:run', { ...request, ...fields });
+    expect([status, JSON.stringify(body)]).toEqual([400, expect.stringContaining(`"${field}"`)]);
+  });
+});
+
+test('the same source is compiled once, and checkers have the convention that they ask for', async () => {
+  const source = `#include <stdio.h>\n// ${Date.now()}\nint main() { puts("1"); }`;
+  const checker = {
+    language: 'python',
+    protocol: 'TESTLIB',
+    source: 'import sys; print("points 1.5", file=sys.stderr); sys.exit(7)',
+  };
+  const request = { language: 'c', source, checker, testCases: [{ points: 3 }, { points: 1 }], parallelism: 2 };
+  const expected = {
+    verdict: 'WRONG_ANSWER',
+    score: 2.5,
+    cases: [
+      { verdict: 'WRONG_ANSWER', score: 1.5 },
+      { verdict: 'ACCEPTED', score: 1 },
+    ],
+  };
+  expect(await run(request)).toMatchObject({ ...expected, compile: { cached: false } });
+  expect(await run(request)).toMatchObject({ ...expected, compile: { cached: true } });
+});
+
 test('a program that fills its memory with files that it reads has not exceeded it', async () => {
   const source = `import glob
 for name in glob.glob("/usr/**/*", recursive=True):

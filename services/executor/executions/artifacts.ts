@@ -4,7 +4,7 @@ import { counter } from '#libs/telemetry.ts';
 import { Exited } from '#proto/drydock/agent/v1/agent.ts';
 import type { ExecutionStep } from '#proto/drydock/internal/v1/spec.ts';
 import type { SourceFile } from '#proto/drydock/v1/execution.ts';
-import type { DiskCache, Entry } from './disk-cache.ts';
+import { type DiskCache, type Entry, openDiskCache } from './disk-cache.ts';
 import { endOf, runStep } from './step.ts';
 import type { StepEnd } from './verdict.ts';
 import type { Workspace } from './workspaces/workspace.ts';
@@ -24,7 +24,7 @@ export type Artifacts = {
    * if nothing is kept. Throws ArtifactFailure if the workspace is of no further use.
    */
   restore(workspace: Workspace, made: Made, signal: AbortSignal): Promise<StepEnd | undefined>;
-  /** Keeps what a compile step has just made in a workspace. Whether that succeeds is nobody's concern. */
+  /** Keeps what a compile step has just made in a workspace. A failure is logged, and otherwise without effect. */
   keep(workspace: Workspace, made: Made, end: StepEnd, signal: AbortSignal): Promise<void>;
   /** Removes what is kept for a deleted organisation. */
   forget(organizationId: string): Promise<void>;
@@ -41,7 +41,12 @@ function prefixOf(organizationId: string): string {
   return `artifact-${createHash('sha256').update(organizationId).digest('hex').slice(0, 32)}-`;
 }
 
-export function createArtifacts(cache: DiskCache, log: Logger): Artifacts {
+/** Opens a directory for them, of at most this many bytes; with 0 nothing is kept. */
+export async function openArtifacts(directory: string, maxBytes: number, log: Logger): Promise<Artifacts> {
+  return createArtifacts(await openDiskCache(directory, maxBytes, log), log);
+}
+
+function createArtifacts(cache: DiskCache, log: Logger): Artifacts {
   return {
     forget: (organizationId) => cache.remove(prefixOf(organizationId)),
 

@@ -5,7 +5,7 @@ import { firstOf } from '../agent/output.ts';
 import { signalName } from '../agent/signals.ts';
 import type { Judge, Judgement } from './judge.ts';
 import { type Cache, openProgram, type Program, succeeded } from './program.ts';
-import { numberOf, type Protocol, printedPoints, protocolOf, type Says } from './protocols.ts';
+import { numberOf, type Protocol, printedPoints, protocolOf, type Says, withFeedback } from './protocols.ts';
 import { endOf } from './step.ts';
 import { failureOf, type StepEnd } from './verdict.ts';
 import type { Workspace } from './workspaces/workspace.ts';
@@ -21,21 +21,27 @@ export async function openChecker(
   { runs, cache }: { runs: number; cache: Cache },
   signal: AbortSignal,
 ): Promise<Judge> {
-  const program = await openProgram(open, { files, compile, runs }, cache, signal);
   const protocol = protocolOf(name);
+  const program = await openProgram(open, { files: withFeedback(files, protocol), compile, runs }, cache, signal);
   const step = run!;
-  let compiled: Promise<StepEnd | undefined> | undefined;
+  let compiled: Promise<Judgement | undefined> | undefined;
   return {
     async judge(given, output, signal) {
-      compiled ??= program.compile(signal);
-      const made = await compiled;
-      if (made && !succeeded(made)) return failed('checker', 'does not compile', wordsOf(made));
+      compiled ??= compileJudge('checker', program, signal);
+      const broken = await compiled;
+      if (broken) return broken;
       const stdin = protocol.readsOutput ? { stdin: output } : {};
       const ended = await endOf(program.run(step, { files: protocol.files(given, output), ...stdin, signal }));
       return judgementOf('checker', { program, protocol, step, ended, points: given.points, signal });
     },
     [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
   };
+}
+
+/** Compiles a judging program. What it answers is that this failed. */
+export async function compileJudge(who: string, program: Program, signal: AbortSignal): Promise<Judgement | undefined> {
+  const made = await program.compile(signal);
+  return made && !succeeded(made) ? failed(who, 'does not compile', wordsOf(made)) : undefined;
 }
 
 export type Ended = {
@@ -93,7 +99,7 @@ async function readFeedback(
 }
 
 /** That a judging program failed, in words. */
-export function failed(who: string, how: string, words: string): Judgement {
+function failed(who: string, how: string, words: string): Judgement {
   return { verdict: 'INTERNAL_ERROR', message: `the ${who} ${how}${words ? `: ${words}` : ''}` };
 }
 

@@ -19,7 +19,7 @@ export type Entry = AsyncDisposable & {
 export type Draft = AsyncDisposable & {
   /** False if it is larger than the cache; then it can only be disposed. */
   write(data: Uint8Array): Promise<boolean>;
-  /** Makes it the entry of its name. Until then nobody finds it, and after a crash it is gone. */
+  /** Makes it the entry of its name. Until then nobody finds it, and after a crash it is deleted. */
   commit(): Promise<void>;
 };
 

@@ -2,12 +2,20 @@ import { DrydockError } from '#libs/errors.ts';
 import type { Logger } from '#libs/log.ts';
 import { counter } from '#libs/telemetry.ts';
 import type { RunExecutionResponse } from '#proto/drydock/internal/v1/executor.ts';
-import type { AppliedLimits, ExecutionSpec, ExecutionStep, SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
+import type {
+  AppliedLimits,
+  CaseSpec,
+  CheckerSpec,
+  ExecutionSpec,
+  ExecutionStep,
+  SandboxSpec,
+} from '#proto/drydock/internal/v1/spec.ts';
 import type { CaseResult, Execution } from '#proto/drydock/v1/execution.ts';
 import type { Artifacts } from './artifacts.ts';
 import { openChecker } from './checker.ts';
 import { createCourse, scoreAll, scoreOf } from './course.ts';
-import { createComparison, type Judge, type Judgement } from './judge.ts';
+import { openInteractor, type Talk, talk } from './interaction.ts';
+import { createComparison, type Judge } from './judge.ts';
 import { type Lane, runCases } from './lanes.ts';
 import { type Cache, findErrors, openProgram, succeeded } from './program.ts';
 import { summarize, type Tried, toCompileResult, toResultEvent, toTried, wholeOf } from './results.ts';
@@ -39,10 +47,11 @@ export async function* runExecution(
   await using first = await openLane(dependencies, spec, signal);
   const { program } = first;
 
+  let transcript: Buffer | undefined;
   const result: Partial<Execution> = { isolation: program.isolation, startTime: new Date() };
   const done = (execution: Partial<Execution>, output?: StepEnd): RunExecutionResponse => {
     finished.inc({ verdict: execution.verdict ?? '', isolation: program.isolation });
-    return toResultEvent({ ...result, ...execution }, output);
+    return toResultEvent({ ...result, ...execution }, output, transcript);
   };
   if (spec.compile) {
     yield { event: { $case: 'compileStarted', value: {} } };
@@ -70,6 +79,8 @@ export async function* runExecution(
       continue;
     }
     const { each, ended, broken } = step.outcome;
+    // Of the case that decides: the first that was not accepted, else the last.
+    if (tried.every(({ result: { verdict } }) => verdict === 'ACCEPTED')) transcript = step.outcome.transcript;
     if (broken && mayBeBroken(each, tried)) return yield done(notCompiled(spec, broken));
     if (ended) return yield done(wholeOf(each, ended), ended);
     tried[step.index] = each;
@@ -83,9 +94,10 @@ type CheckedSpec = ExecutionSpec & { sandbox: SandboxSpec; run: ExecutionStep };
 
 /** Session completes every spec; an incomplete one is a defect and never means "unlimited". */
 function checkSpec(spec: ExecutionSpec): CheckedSpec {
-  const { sandbox, compile, run, check, cases, checker } = spec;
-  const required = [sandbox, run, ...cases, ...(checker ? [checker.sandbox, checker.run] : [])];
-  const optional = [compile, check, checker?.compile].filter((step) => step !== undefined);
+  const { sandbox, compile, run, check, cases, checker, interactor } = spec;
+  const judges = [checker, interactor].filter((judge) => judge !== undefined);
+  const required = [sandbox, run, ...cases, ...judges.flatMap((judge) => [judge.sandbox, judge.run])];
+  const optional = [compile, check, ...judges.map((judge) => judge.compile)].filter((step) => step !== undefined);
   const limited = [...required, ...optional].every((each) => each?.limits);
   if (!sandbox?.organizationId || !run || cases.length === 0 || !limited)
     throw new DrydockError('INTERNAL', 'an execution spec came incomplete');
@@ -104,18 +116,24 @@ function workspaceFor(
 }
 
 function openJudge(dependencies: Dependencies, spec: CheckedSpec, signal: AbortSignal): Promise<Judge> | Judge {
-  const { checker } = spec;
+  const { checker, cases } = spec;
   if (!checker) return createComparison(spec);
-  const { run, compile } = checker;
-  // The checker runs for the organisation of the execution, with its deadline and quota.
+  const runs = { runs: cases.length, cache: cacheFor(dependencies, spec) };
+  return openChecker(judgeWorkspaceFor(dependencies, spec, checker), checker, runs, signal);
+}
+
+async function openTalker(dependencies: Dependencies, spec: CheckedSpec, signal: AbortSignal) {
+  const { interactor, cases } = spec;
+  if (!interactor) return undefined;
+  const runs = { runs: cases.length, cache: cacheFor(dependencies, spec) };
+  return await openInteractor(judgeWorkspaceFor(dependencies, spec, interactor), interactor, runs, signal);
+}
+
+/** A judging program runs for the organisation of the execution, with its deadline and quota. */
+function judgeWorkspaceFor(dependencies: Dependencies, spec: CheckedSpec, { sandbox, run, compile }: CheckerSpec) {
   const { organizationId, expireTime, tenancy } = spec.sandbox;
-  const sandbox = { ...checker.sandbox!, organizationId, expireTime, tenancy };
-  return openChecker(
-    workspaceFor(dependencies, { sandbox, run: run!, compile }, spec),
-    checker,
-    { runs: spec.cases.length, cache: cacheFor(dependencies, spec) },
-    signal,
-  );
+  const own = { ...sandbox!, organizationId, expireTime, tenancy };
+  return workspaceFor(dependencies, { sandbox: own, run: run!, compile }, spec);
 }
 
 function cacheFor({ artifacts, log }: Dependencies, { sandbox }: CheckedSpec): Cache {
@@ -127,9 +145,12 @@ async function openLane(dependencies: Dependencies, spec: CheckedSpec, signal: A
   const open = workspaceFor(dependencies, spec, spec);
   const sources = { ...spec, runs: spec.cases.length };
   const program = opened.use(await openProgram(open, sources, cacheFor(dependencies, spec), signal));
+  // Of two workspaces an execution has both or none.
   const judge = opened.use(await openJudge(dependencies, spec, signal));
+  const interactor = await openTalker(dependencies, spec, signal);
+  if (interactor) opened.use(interactor);
   const held = opened.move();
-  return { program, judge, [Symbol.asyncDispose]: () => held.disposeAsync() };
+  return { program, judge, interactor, [Symbol.asyncDispose]: () => held.disposeAsync() };
 }
 
 /** Another lane, if there is a slot for it and the organisation may have it; with the program compiled. */
@@ -170,6 +191,7 @@ type Trial = {
 
 type Outcome = {
   each: Tried;
+  transcript: Buffer | undefined;
   /** Of an execution without test cases. */
   ended: StepEnd | undefined;
   /** The errors in the sources, if this case was the first to show that there may be some. */
@@ -178,25 +200,36 @@ type Outcome = {
 
 async function* tryCase(
   trial: Trial,
-  { program, judge }: Lane,
+  lane: Lane,
   index: number,
   signal: AbortSignal,
 ): AsyncGenerator<RunExecutionResponse, Outcome> {
-  const { spec, tried, streamOutput, log } = trial;
+  const { spec, tried, log } = trial;
   const given = spec.cases[index]!;
   yield { event: { $case: 'runStarted', value: { caseIndex: index } } };
   const command = given.command.length > 0 ? given.command : spec.run.command;
   const step = { ...spec.run, command, limits: given.limits };
-  const ended = yield* program.run(step, { stdin: given.stdin, streamOutput, signal });
-  const failure = failureOf(step, ended);
-  const judgement: Judgement = failure
-    ? { verdict: failure, message: '' }
-    : await judge.judge(given, ended.stdout, signal);
+  const { ended, judgement, transcript } = lane.interactor
+    ? await talk({ ...lane, interactor: lane.interactor, step, given, keepTranscript: spec.keepTranscript, signal })
+    : yield* runAndJudge(trial, lane, step, given, signal);
   // Without points, a checker's score is shown as it is.
   const score = spec.isScored ? { score: scoreOf(given.points, judgement.verdict, judgement.score) } : {};
   const each = toTried(given, ended, { ...judgement, ...score });
-  if (spec.check && mayBeBroken(each, tried)) trial.check ??= findErrors(program, spec.check, log, signal);
-  return { each, ended: spec.reportsCases ? undefined : ended, broken: await trial.check };
+  if (spec.check && mayBeBroken(each, tried)) trial.check ??= findErrors(lane.program, spec.check, log, signal);
+  return { each, transcript, ended: spec.reportsCases ? undefined : ended, broken: await trial.check };
+}
+
+async function* runAndJudge(
+  { streamOutput }: Trial,
+  { program, judge }: Lane,
+  step: ExecutionStep,
+  given: CaseSpec,
+  signal: AbortSignal,
+): AsyncGenerator<RunExecutionResponse, Talk> {
+  const ended = yield* program.run(step, { stdin: given.stdin, streamOutput, signal });
+  const failure = failureOf(step, ended);
+  const judgement = failure ? { verdict: failure, message: '' } : await judge.judge(given, ended.stdout, signal);
+  return { ended, judgement };
 }
 
 /** Whether a program may have a syntax error: the first case that it failed is this one, and it never did what it should. */

@@ -1,10 +1,11 @@
 import type { Logger } from '#libs/log.ts';
 import type { Course } from './course.ts';
+import type { Interactor } from './interaction.ts';
 import type { Judge } from './judge.ts';
 import type { Program } from './program.ts';
 
-/** Where cases run one after the other: a program and its judge. Several lanes run cases side by side. */
-export type Lane = AsyncDisposable & { program: Program; judge: Judge };
+/** Where cases run one after the other: a program and what judges it. Several lanes run cases side by side. */
+export type Lane = AsyncDisposable & { program: Program; judge: Judge; interactor: Interactor | undefined };
 
 /** What cases yield, and then the outcome of each, case by case in their order. */
 export type Step<Event, Outcome> = { event: Event } | { index: number; outcome: Outcome };
@@ -12,7 +13,7 @@ export type Step<Event, Outcome> = { event: Event } | { index: number; outcome: 
 export type Lanes<Event, Outcome> = {
   course: Pick<Course, 'order' | 'skips'>;
   first: Lane;
-  /** At most so many lanes, the first among them. */
+  /** The largest number of lanes, the first among them. */
   count: number;
   /** Opens another lane; undefined if there is no room for one now. */
   open(signal: AbortSignal): Promise<Lane | undefined>;

@@ -9,6 +9,8 @@ export type Says = 'ACCEPTED' | 'WRONG_ANSWER' | 'POINTS';
 export type Protocol = {
   /** Its files for one output. */
   files(given: Pick<CaseSpec, 'stdin' | 'expectedOutput'>, output: Buffer): SourceFile[];
+  /** The name of the file with the expected output. */
+  answer: string;
   /** It reads the output from its standard input. */
   readsOutput: boolean;
   /** What exit codes say; others are its failure. */
@@ -21,6 +23,7 @@ const KATTIS_FEEDBACK = { message: 'feedback/judgemessage.txt', score: 'feedback
 
 export const PROTOCOLS: Readonly<Record<Exclude<Checker_Protocol, 'PROTOCOL_UNSPECIFIED'>, Protocol>> = {
   DRYDOCK: {
+    answer: 'expected',
     files: ({ stdin, expectedOutput = '' }, output) => [
       fileOf('input', stdin),
       fileOf('output', output),
@@ -30,6 +33,7 @@ export const PROTOCOLS: Readonly<Record<Exclude<Checker_Protocol, 'PROTOCOL_UNSP
     exitCodes: { 0: 'ACCEPTED', 1: 'WRONG_ANSWER' },
   },
   TESTLIB: {
+    answer: 'answer',
     files: ({ stdin, expectedOutput = '' }, output) => [
       fileOf('input', stdin),
       fileOf('output', output),
@@ -46,17 +50,24 @@ export const PROTOCOLS: Readonly<Record<Exclude<Checker_Protocol, 'PROTOCOL_UNSP
     },
   },
   KATTIS: {
-    files: ({ stdin, expectedOutput = '' }) => [
-      fileOf('input', stdin),
-      fileOf('answer', Buffer.from(expectedOutput)),
-      // It makes the directory, too.
-      fileOf(KATTIS_FEEDBACK.message, Buffer.alloc(0)),
-    ],
+    answer: 'answer',
+    files: ({ stdin, expectedOutput = '' }) => [fileOf('input', stdin), fileOf('answer', Buffer.from(expectedOutput))],
     readsOutput: true,
     exitCodes: { 42: 'ACCEPTED', 43: 'WRONG_ANSWER' },
     feedback: KATTIS_FEEDBACK,
   },
 };
+
+/** The files of an interactor for one talk. */
+export function talkFilesOf({ answer }: Protocol, given: Pick<CaseSpec, 'stdin' | 'expectedOutput'>): SourceFile[] {
+  return [fileOf('input', given.stdin), fileOf(answer, Buffer.from(given.expectedOutput ?? ''))];
+}
+
+/** The files of a judging program's sources: where its protocol has a directory for feedback, that is there before it runs. */
+export function withFeedback(files: SourceFile[], { feedback }: Protocol): SourceFile[] {
+  if (!feedback || files.some(({ name }) => name === feedback.message)) return files;
+  return [...files, fileOf(feedback.message, Buffer.alloc(0))];
+}
 
 export function protocolOf(name: Checker_Protocol): Protocol {
   return PROTOCOLS[name === 'PROTOCOL_UNSPECIFIED' ? 'DRYDOCK' : name];

@@ -95,11 +95,14 @@ export function wholeOf({ result, ...flags }: Tried, ended: StepEnd): Partial<Ex
 export function toResultEvent(
   execution: Partial<Execution>,
   { stdout, stderr }: Pick<StepEnd, 'stdout' | 'stderr'> = { stdout: NOTHING, stderr: NOTHING },
+  transcript: Buffer = NOTHING,
 ): RunExecutionResponse {
   const complete = Execution.create({
     ...(execution as Execution),
     state: 'FINISHED',
     finishTime: new Date(),
   });
-  return { event: { $case: 'result', value: ExecutionResult.create({ execution: complete, stdout, stderr }) } };
+  return {
+    event: { $case: 'result', value: ExecutionResult.create({ execution: complete, stdout, stderr, transcript }) },
+  };
 }

@@ -87,7 +87,8 @@ export function createExecutions(dependencies: Dependencies): Executions {
 
     async *readExecutionOutput({ executionId, stream }, call) {
       const { organizationId } = callerOf(call);
-      if (stream !== 'stdout' && stream !== 'stderr') throw invalidField('stream', 'must be stdout or stderr');
+      if (stream !== 'stdout' && stream !== 'stderr' && stream !== 'transcript')
+        throw invalidField('stream', 'must be stdout, stderr or transcript');
       const row = await findExecution(db, organizationId, executionId, `state, length(${stream}) as ${stream}_bytes`);
       if (!hasEnded(row))
         throw new DrydockError('EXECUTION_NOT_FINISHED', `the execution is ${row.state}; wait for its end`);

@@ -18,6 +18,7 @@ export type End = {
   result: string;
   stdout?: Uint8Array;
   stderr?: Uint8Array;
+  transcript?: Uint8Array;
   /** Gives the request id of a run that was waited for back, so that a retry with it runs the program. */
   retriable?: boolean;
   /** Tells schedulers to abort the attempts. */
@@ -42,15 +43,15 @@ export function internalError(message: string): End {
  * `publishEnds` is to be called for them after the commit.
  */
 export async function endExecutions(tx: Queryable, where: Where, end: End): Promise<Ended[]> {
-  const { state, result, stdout, stderr, retriable = false, abort = false } = end;
+  const { state, result, stdout, stderr, transcript, retriable = false, abort = false } = end;
   const first = where.values.length + 1;
   const rows = await tx.query<Ended>(
     `update executions
-     set state = $${first}, result = $${first + 1}, stdout = $${first + 2}, stderr = $${first + 3}, finish_time = now(), spec = null,
+     set state = $${first}, result = $${first + 1}, stdout = $${first + 2}, stderr = $${first + 3}, transcript = $${first + 5}, finish_time = now(), spec = null,
        request_id = case when $${first + 4} and lease_expire is null then null else request_id end
      where ${where.sql}
      returning *, case when lifetime_ms is not null then tell_webhooks(id, organization_id) else 0 end as deliveries`,
-    [...where.values, state, result, stdout ?? null, stderr ?? null, retriable],
+    [...where.values, state, result, stdout ?? null, stderr ?? null, retriable, transcript?.length ? transcript : null],
   );
   if (abort) await writeOutbox(tx, EXECUTION_CANCELLED, ...rows.map(({ id }) => ({ executionId: id })));
   return rows;

@@ -54,7 +54,7 @@ export function createExecutionRecords(dependencies: Dependencies): ExecutionRec
       return { execution: toExecution(admitted), repeatedRequest: false, spec };
     },
 
-    async completeExecution({ execution = Execution.create(), stdout, stderr, attempt }, call) {
+    async completeExecution({ execution = Execution.create(), stdout, stderr, transcript, attempt }, call) {
       const { organizationId } = callerOf(call);
       checkExecutionId(execution.id);
       const attempted = {
@@ -67,6 +67,7 @@ export function createExecutionRecords(dependencies: Dependencies): ExecutionRec
         result: encodeResult(execution),
         stdout,
         stderr,
+        transcript,
         // Cut off by its caller or by the platform.
         retriable: cancelled || execution.verdict === 'INTERNAL_ERROR',
       });

@@ -13,9 +13,11 @@ export type ExecutionRow = {
   result: string | null;
   stdout: Buffer | null;
   stderr: Buffer | null;
+  transcript?: Buffer | null;
   /** Stored bytes of the outputs, if `stdout` and `stderr` are only their beginnings. */
   stdout_bytes?: number | null;
   stderr_bytes?: number | null;
+  transcript_bytes?: number | null;
   create_time: Date;
   start_time: Date | null;
   finish_time: Date | null;

@@ -1,15 +1,17 @@
 import { newId } from '#libs/ids.ts';
-import { type ExecutionSpec, SandboxSpec, type Tenancy } from '#proto/drydock/internal/v1/spec.ts';
+import { type CheckerSpec, type ExecutionSpec, SandboxSpec, type Tenancy } from '#proto/drydock/internal/v1/spec.ts';
 import type { CheckedExecution } from './validation.ts';
 
 /** The spec of a validated request, before ids and deadlines are assigned. */
 export function toSpec({ spec, template, sandboxLimits }: CheckedExecution, tenancy: Tenancy): ExecutionSpec {
-  const { checker } = spec;
+  const own = (judge: CheckerSpec | undefined) =>
+    judge && { ...judge, sandbox: SandboxSpec.create({ ...judge.sandbox, tenancy }) };
   return {
     ...spec,
     executionId: '',
     sandbox: SandboxSpec.create({ template: template.id, limits: sandboxLimits, tenancy }),
-    checker: checker && { ...checker, sandbox: SandboxSpec.create({ ...checker.sandbox, tenancy }) },
+    checker: own(spec.checker),
+    interactor: own(spec.interactor),
   };
 }
 
@@ -25,5 +27,6 @@ export function ownSpec(
     executionId,
     sandbox: own(spec.sandbox),
     checker: spec.checker && { ...spec.checker, sandbox: own(spec.checker.sandbox) },
+    interactor: spec.interactor && { ...spec.interactor, sandbox: own(spec.interactor.sandbox) },
   };
 }

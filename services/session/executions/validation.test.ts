@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Checker, RunCodeRequest, TestCase } from '#proto/drydock/v1/execution.ts';
+import { Checker, Interactor, RunCodeRequest, TestCase } from '#proto/drydock/v1/execution.ts';
 import { catalog, file, limits, refusal, seconds } from '../validation-fixture.ts';
 import { checkExecution } from './validation.ts';
 
@@ -202,6 +202,39 @@ describe('test cases', () => {
       ['testCases'],
     ],
   ])('are refused: %s', (_, request, fields) => {
+    expect(refusal(() => execution(request))).toEqual(['INVALID_FIELD', fields]);
+  });
+});
+
+describe('an interactor', () => {
+  const talk = (fields: Partial<Interactor> = {}, more: Partial<RunCodeRequest> = {}) => {
+    const interactor = Interactor.create({ language: 'c', source: 'int main(){}', wallTime: seconds(2), ...fields });
+    return { interactor, testCases: [TestCase.create({ stdin: '1' })], ...more };
+  };
+
+  test('is a program with limits of its own, which the whole lasts longer for', () => {
+    const { spec, lifetimeMs } = execution(talk({ protocol: 'KATTIS', arguments: ['x'] }, { keepTranscript: true }));
+    expect(spec).toMatchObject({
+      keepTranscript: true,
+      interactor: {
+        files: [{ name: 'main.c' }],
+        run: {
+          command: ['./main.out', 'input', 'answer', 'feedback/', 'x'],
+          limits: { wallTime: seconds(2), outputBytes: 4 * MiB },
+        },
+        protocol: 'KATTIS',
+      },
+    });
+    expect(lifetimeMs).toBe(execution({}).lifetimeMs + 2_000 + 5_000);
+  });
+
+  test.each<[string, Partial<RunCodeRequest>, string[]]>([
+    ['together with a checker', talk({}, { checker: Checker.create({ language: 'c', source: 'x' }) }), ['interactor']],
+    ['without a program', talk({ source: '' }), ['interactor.source']],
+    ['with a time of nothing', talk({ wallTime: seconds(0) }), ['interactor.wallTime', 'interactor.cpuTime']],
+    ['with too many arguments', talk({ arguments: Array(65).fill('') }), ['interactor.arguments']],
+    ['with a transcript of none', { keepTranscript: true }, ['keepTranscript']],
+  ])('is refused %s', (_, request, fields) => {
     expect(refusal(() => execution(request))).toEqual(['INVALID_FIELD', fields]);
   });
 });

@@ -3,11 +3,11 @@ import { applyLimits, COMPILE_TIMES, millisecondsOf, RUN_TIMES } from '#libs/cat
 import { planProgram } from '#libs/catalog/program.ts';
 import { invalidField } from '#libs/errors.ts';
 import { checkFields, type FieldChecks } from '#libs/field-checks.ts';
-import { type AppliedLimits, CaseSpec, type ExecutionSpec } from '#proto/drydock/internal/v1/spec.ts';
+import { type AppliedLimits, CaseSpec, type CheckerSpec, type ExecutionSpec } from '#proto/drydock/internal/v1/spec.ts';
 import type { RunCodeRequest } from '#proto/drydock/v1/execution.ts';
 import { ResourceLimits } from '#proto/drydock/v1/resources.ts';
 import { checkEnvironment, checkRequestId, findTemplate, MiB, refuseLimits } from '../requests/checks.ts';
-import { checkChecker } from './judges.ts';
+import { checkChecker, checkInteractor } from './judges.ts';
 import { checkArguments, findLanguage, stepOf } from './programs.ts';
 import { checkFiles } from './source-files.ts';
 import { checkScoring, type Scoring } from './test-groups.ts';
@@ -21,6 +21,8 @@ const MAX_CASES = 100;
 const MAX_PARALLELISM = 16;
 const MAX_CASE_NAME = 64;
 const MAX_RUNS_MS = 3_600_000;
+// By so much an interactor may outlive its program.
+const TALK_MARGIN_MS = 5_000;
 const NO_TIME = { seconds: 0, nanos: 0 };
 const NOT_FOR_COMPILERS = [
   'memoryBytes',
@@ -77,13 +79,8 @@ export function checkExecution(request: RunCodeRequest, catalog: Catalog): Check
   const { points, ...scoring } = checkScoring(check, request);
   const cases = checkCases(check, request, template, limits, points);
   const checker = request.checker && checkChecker(check, request.checker, catalog);
-  const runsMs = cases.reduce(
-    (sum, { limits }) =>
-      sum + millisecondsOf(limits!.wallTime!) + millisecondsOf(checker?.run?.limits?.wallTime ?? NO_TIME),
-    0,
-  );
-  if (runsMs > MAX_RUNS_MS)
-    check.violation('testCases', 'may take longer than an hour together; give them less wallTime');
+  const interactor = checkInteractor(check, request, catalog);
+  const runsMs = checkRunTimes(check, cases, interactor ?? checker, interactor ? TALK_MARGIN_MS : 0);
   check.done();
 
   const names = files.map(({ name }) => name);
@@ -116,9 +113,25 @@ export function checkExecution(request: RunCodeRequest, catalog: Catalog): Check
       ...scoring,
       caseInsensitive: request.caseInsensitive,
       checker,
+      interactor,
+      keepTranscript: request.keepTranscript,
       isolation: request.isolation,
     },
   };
+}
+
+/** How long all runs may take together, with their judging. */
+function checkRunTimes(
+  check: FieldChecks,
+  cases: CaseSpec[],
+  judge: CheckerSpec | undefined,
+  marginMs: number,
+): number {
+  const judgeMs = marginMs + millisecondsOf(judge?.run?.limits?.wallTime ?? NO_TIME);
+  const runsMs = cases.reduce((sum, { limits }) => sum + millisecondsOf(limits!.wallTime!) + judgeMs, 0);
+  if (runsMs > MAX_RUNS_MS)
+    check.violation('testCases', 'may take longer than an hour together; give them less wallTime');
+  return runsMs;
 }
 
 /** The runs of the program: one for each test case, or one without test cases. */

@@ -317,6 +317,7 @@ describe('waiting for an execution', () => {
         execution: Execution.create({ id, state: 'FINISHED' }),
         stdout: Buffer.from('far'),
         stderr: Buffer.alloc(0),
+        transcript: Buffer.alloc(0),
         attempt: 1,
       },
       call,

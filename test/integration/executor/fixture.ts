@@ -78,7 +78,9 @@ export type Program = {
   };
   compileLimits?: Partial<AppliedLimits>;
   organizationId?: string;
-} & Partial<Omit<ExecutionSpec, 'compile' | 'cases' | 'checker'>>;
+  /** The same of one that talks with the program. */
+  interactor?: Program['checker'];
+} & Partial<Omit<ExecutionSpec, 'compile' | 'cases' | 'checker' | 'interactor'>>;
 
 type Case = {
   name?: string;
@@ -254,7 +256,7 @@ export function specOf(fields: Partial<SandboxSpec> = {}, limits: Partial<Applie
 }
 
 export function executionOf(program: Program): ExecutionSpec {
-  const { source, limits, compile, stdin, expectedOutput, cases, checker, ...more } = program;
+  const { source, limits, compile, stdin, expectedOutput, cases, checker, interactor, ...more } = program;
   const { organizationId = CALLER.organizationId, compileLimits, ...fields } = more;
   const applied = { ...LIMITS, ...limits };
   const alone = CaseSpec.create({ stdin: stdin ?? Buffer.alloc(0), expectedOutput, limits: applied });
@@ -280,7 +282,8 @@ export function executionOf(program: Program): ExecutionSpec {
     },
     cases: cases ? cases.map((each) => caseOf(each, applied)) : [alone],
     reportsCases: cases !== undefined,
-    checker: checker && checkerOf(checker, organizationId),
+    checker: checker && checkerOf(checker, organizationId, ARGUMENTS),
+    interactor: interactor && checkerOf(interactor, organizationId, TALK_ARGUMENTS),
     floatTolerance: 1e-6,
     ...fields,
   });
@@ -297,16 +300,23 @@ const ARGUMENTS: Partial<Record<CheckerSpec['protocol'], string[]>> = {
   KATTIS: ['input', 'answer', 'feedback/'],
 };
 
+const TALK_ARGUMENTS: typeof ARGUMENTS = {
+  DRYDOCK: ['input', 'expected'],
+  TESTLIB: ['input', 'output', 'answer'],
+  KATTIS: ['input', 'answer', 'feedback/'],
+};
+
 function checkerOf(
   { source, limits, compile, command = ['python3', 'check.py'], protocol = 'DRYDOCK' }: NonNullable<Program['checker']>,
   organizationId: string,
+  words: typeof ARGUMENTS,
 ): CheckerSpec {
   const step = { environment: {}, heapFullSignal: '', interruptSignal: '', streamEnvironment: {} };
   return CheckerSpec.create({
     sandbox: specOf({ organizationId }),
     files: [fileOf('check.py', source)],
     compile: compile && { ...step, command: compile, limits: LIMITS },
-    run: { ...step, command: [...command, ...ARGUMENTS[protocol]!], limits: { ...LIMITS, ...limits } },
+    run: { ...step, command: [...command, ...words[protocol]!], limits: { ...LIMITS, ...limits } },
     protocol,
   });
 }

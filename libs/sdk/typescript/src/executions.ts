@@ -172,8 +172,8 @@ export class Job {
     return toExecution(execution!);
   }
 
-  /** All that is kept of an output, as bytes. Throws ConflictError (EXECUTION_NOT_FINISHED). */
-  async output(stream: 'stdout' | 'stderr', options: CallOptions = {}): Promise<Uint8Array> {
+  /** All that is kept of an output, or of the talk with an interactor (`keepTranscript`), as bytes. Throws ConflictError (EXECUTION_NOT_FINISHED). */
+  async output(stream: 'stdout' | 'stderr' | 'transcript', options: CallOptions = {}): Promise<Uint8Array> {
     refuseOthers(options, CALL_OPTIONS);
     const pieces: Uint8Array[] = [];
     const request = { executionId: this.id, stream };

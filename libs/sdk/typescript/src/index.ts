@@ -37,6 +37,7 @@ export type {
   CompileResult,
   Execution,
   GroupResult,
+  Interactor,
   Program,
   SourceFiles,
   TestCase,

@@ -41,6 +41,11 @@ test('points, groups and tolerances are sent as they are given', () => {
 test('a checker has the convention that it asks for, and its own arguments', () => {
   const checker = { language: 'c', source: 'x', protocol: 'KATTIS', arguments: ['float_tolerance', '1e-6'] } as const;
   expect(toRequest({ language: 'c', source: 'x', checker }).checker).toMatchObject(checker);
+  const interactor = { language: 'c', source: 'x', protocol: 'TESTLIB', wallTimeMs: 2000 } as const;
+  expect(toRequest({ language: 'c', source: 'x', interactor, keepTranscript: true })).toMatchObject({
+    interactor: { protocol: 'TESTLIB', wallTime: { seconds: 2 } },
+    keepTranscript: true,
+  });
   const plain = { language: 'c', source: 'x' };
   expect(toRequest({ ...plain, checker: plain }).checker).toMatchObject({
     protocol: 'PROTOCOL_UNSPECIFIED',

@@ -73,6 +73,13 @@ export type Checker = {
   arguments?: readonly string[];
 };
 
+/**
+ * A program that talks with the program: what one prints, the other reads. The input and the expected output of a case are its own, as
+ * files. Fields and exit codes are those of a checker; messages and points are printed to standard error, and `wallTime` is CPU time.
+ * Arguments of `DRYDOCK`: `input expected`; of `TESTLIB`: `input output answer`; of `KATTIS`: `input answer feedback/`.
+ */
+export type Interactor = Checker;
+
 /** What to run. Either `language` with `source` or `files`, to 10 MiB in all, or `template` with `command`. */
 export type Program = {
   /** A name of `templates.languages`. */
@@ -122,7 +129,7 @@ export type Program = {
   /** Points of test cases that are earned together. At most 100. Default: none. */
   groups?: readonly TestGroup[];
   /**
-   * Runs at most so many test cases side by side, as far as there is room, with the same results in the same order; `stream` runs them
+   * Runs at most this many test cases side by side, as far as there is room, with the same results in the same order; `stream` runs them
    * one after the other. 1 to 16, default 1.
    */
   parallelism?: number;
@@ -130,6 +137,10 @@ export type Program = {
   stopAtFirstFailure?: boolean;
   /** Decides instead of `comparison`. */
   checker?: Checker;
+  /** Talks with the program, instead of a checker and a comparison. */
+  interactor?: Interactor;
+  /** Keeps the first 64 KiB of the talk with an interactor, for `output('transcript')` of a Job. Default false. */
+  keepTranscript?: boolean;
 };
 
 const PROGRAM_OPTIONS = [
@@ -157,6 +168,8 @@ const PROGRAM_OPTIONS = [
   'parallelism',
   'stopAtFirstFailure',
   'checker',
+  'interactor',
+  'keepTranscript',
 ];
 
 export type Execution = Omit<
@@ -192,6 +205,7 @@ export function toRequest(program: Program): RunCodeRequest {
     testCases = [],
     groups = [],
     checker,
+    interactor,
     comparison,
     isolation,
     ...rest
@@ -209,6 +223,7 @@ export function toRequest(program: Program): RunCodeRequest {
     }),
     groups: groups.map(toGroup),
     checker: checker && toChecker(checker),
+    interactor: interactor && toChecker(interactor),
   });
 }
 
