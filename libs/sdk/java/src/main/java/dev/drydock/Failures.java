@@ -31,7 +31,9 @@ final class Failures {
     var details = readDetails(status, trailers);
     var message = Optional.ofNullable(status.getDescription()).orElse(status.getCode().name());
     if (details.isPresent())
-      return makerOf(details.get().reason()).orElse(makerOf(status.getCode())).apply(message, details.get().withRequestId(id));
+      return makerOf(details.get().reason())
+          .orElse(makerOf(status.getCode()))
+          .apply(message, details.get().withRequestId(id));
     var own = ErrorDetails.NONE.withRequestId(id).withCause(status.asRuntimeException(trailers));
     if (status.getCode() == Status.Code.DEADLINE_EXCEEDED)
       return new DrydockTimeoutException(
