@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc/codes"
 
 	"drydock.dev/drydock"
@@ -167,5 +170,19 @@ func TestTheLogTellsOfCallsAndOfNothingInThem(t *testing.T) {
 	}
 	if text := log.String(); !strings.Contains(text, "RunCode code=OK") || strings.Contains(text, "secret") {
 		t.Errorf("logged %s", text)
+	}
+}
+
+func TestATraceIsPassedOnWhereTheProgramHasOne(t *testing.T) {
+	otel.SetTextMapPropagator(propagation.TraceContext{})
+	defer otel.SetTextMapPropagator(propagation.NewCompositeTextMapPropagator())
+	server := drydocktest.NewServer(t, &platform{run: func(context.Context) (*drydockv1.RunCodeResponse, error) { return answer() }})
+	span := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled})
+	if _, err := server.Client(t).Run(trace.ContextWithSpanContext(t.Context(), span), "python", ""); err != nil {
+		t.Fatal(err)
+	}
+	header := server.Calls()[0].Header.Get("traceparent")
+	if len(header) != 1 || header[0] != "00-01000000000000000000000000000000-0200000000000000-01" {
+		t.Errorf("sent %v", header)
 	}
 }

@@ -87,16 +87,12 @@ func (c *connection) exchangeToken() (string, error) {
 	ctx, cancel := context.WithTimeout(c.closed, defaultTimeout)
 	defer cancel()
 	var header, trailer metadata.MD
-	ctx = authorize(ctx, c.settings.apiKey)
+	ctx = withHeaders(ctx, c.settings.apiKey)
 	answer, err := c.auth.ExchangeToken(ctx, &drydockv1.ExchangeTokenRequest{}, grpc.Header(&header), grpc.Trailer(&trailer))
 	if err != nil {
 		return "", c.failure(ctx, err, header, trailer)
 	}
 	return answer.GetToken(), nil
-}
-
-func authorize(ctx context.Context, credential string) context.Context {
-	return metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+credential)
 }
 
 // failure is what the caller is told of the end of a call.
@@ -190,7 +186,7 @@ func call[Request, Answer any](
 	err := c.attempts(ctx, kind, func(credential string) error {
 		var header, trailer metadata.MD
 		var err error
-		answer, err = method(authorize(ctx, credential), request, grpc.Header(&header), grpc.Trailer(&trailer))
+		answer, err = method(withHeaders(ctx, credential), request, grpc.Header(&header), grpc.Trailer(&trailer))
 		if err != nil {
 			return c.failure(ctx, err, header, trailer)
 		}
@@ -226,7 +222,7 @@ func openWithin[Request, Answer any](
 ) (*stream[Answer], error) {
 	var opened *stream[Answer]
 	err := c.attempts(ctx, kind, func(credential string) error {
-		life, cancel := context.WithCancel(authorize(life, credential))
+		life, cancel := context.WithCancel(withHeaders(life, credential))
 		source, err := method(life, request)
 		if err != nil {
 			err = c.failure(life, err, nil, nil)

@@ -45,7 +45,7 @@ func (f *FS) upload(credential string, head *drydockv1.WriteFileRequest, content
 	ctx, cancel := context.WithCancel(f.ctx)
 	defer cancel()
 	connection := f.sandbox.connection
-	upload, err := connection.files.WriteFile(authorize(ctx, credential))
+	upload, err := connection.files.WriteFile(withHeaders(ctx, credential))
 	if err != nil {
 		return connection.failure(f.ctx, err, nil, nil)
 	}
