@@ -46,15 +46,18 @@ export async function startEngine(options: EngineOptions): Promise<Engine & Pick
   const socket = join(runDirectory, 'docker.sock');
   const dataRoot = join(dataDirectory, 'engine');
   const execRoot = join(runDirectory, 'engine');
-  const launch = () => launchEngine(options, { socket, dataRoot, execRoot });
-  const removeTraces = async () => {
+  await mkdir(runDirectory, { recursive: true });
+  await using held = new AsyncDisposableStack();
+  held.use(await lockDirectory(execRoot, 'another process, with an engine of its own,'));
+  // Only of ours: until the lock is there, what is below may be another's that runs.
+  held.defer(async () => {
     await endOrphans(execRoot);
     await unmountBelow(dataRoot);
-  };
-  let running = await launch().catch(async (error) => {
-    await removeTraces();
-    throw error;
   });
+  const launch = () => launchEngine(options, { socket, dataRoot, execRoot });
+  let running = await launch();
+  held.defer(() => running.stop());
+  const kept = held.move();
   return {
     socket,
     own: true,
@@ -63,10 +66,7 @@ export async function startEngine(options: EngineOptions): Promise<Engine & Pick
       await running.stop();
       running = await launch();
     },
-    async [Symbol.asyncDispose]() {
-      await running.stop();
-      await removeTraces();
-    },
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
 }
 
@@ -75,9 +75,7 @@ type EnginePaths = { socket: string; dataRoot: string; execRoot: string };
 async function launchEngine(options: EngineOptions, paths: EnginePaths): Promise<Pick<Child, 'stop'>> {
   const { runDirectory } = options;
   const { socket, dataRoot, execRoot } = paths;
-  await mkdir(runDirectory, { recursive: true });
   const pidFile = join(runDirectory, 'engine.pid');
-  const hold = await lockDirectory(execRoot, 'another process, with an engine of its own,');
   // Of one that was killed; its id may have gone to somebody else, which the engine would take for itself.
   await rm(pidFile, { force: true });
   const child = await startChild({
@@ -100,15 +98,11 @@ async function launchEngine(options: EngineOptions, paths: EnginePaths): Promise
     ...(options.onLine ? { onLine: options.onLine } : {}),
     ...(options.onExit ? { onExit: options.onExit } : {}),
   });
-  const stop: Child['stop'] = async (signal) => {
-    await child.stop(signal);
-    await hold[Symbol.asyncDispose]();
-  };
   await until(child, 'the Docker engine', READY_MS, () => answers(socket)).catch(async (error) => {
-    await stop();
+    await child.stop();
     throw error;
   });
-  return { stop };
+  return child;
 }
 
 /** A container that was being made when an earlier engine was killed is known to no engine: its shim goes, and what that holds. */

@@ -19,7 +19,7 @@ let platform: Platform;
 
 beforeAll(async () => {
   directory = await mkdtemp('/tmp/dd-host-');
-  await startSecondEngine();
+  engine = await startOn(directory);
   const cacheDirectory = process.env.IMAGE_CACHE ?? '/var/lib/drydock/images';
   await ensureImages({ dockerSocket: engine.socket, cacheDirectory }, ['python']);
   platform = await startTestPlatform({
@@ -33,12 +33,19 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-async function startSecondEngine(): Promise<void> {
-  engine = await startEngine({ dataDirectory: directory, runDirectory: join(directory, 'run') });
-}
+const startOn = (dataDirectory: string) => startEngine({ dataDirectory, runDirectory: join(dataDirectory, 'run') });
 
 const containers = async (): Promise<string[]> =>
   (await new Docker({ socketPath: engine.socket }).listContainers({ all: true })).map(({ Id }) => Id);
+
+test('an engine on the data of one that runs is refused, and ends nothing of it', async () => {
+  const docker = new Docker({ socketPath: engine.socket });
+  const running = async () => (await docker.listContainers()).map(({ Id }) => Id);
+  await expect.poll(async () => (await running()).length).toBeGreaterThan(0);
+  const before = await running();
+  await expect(startOn(directory)).rejects.toThrow(/another process, with an engine of its own, holds/);
+  expect(await running()).toEqual(expect.arrayContaining(before));
+});
 
 test('a lost host is noticed within ten seconds, its work is done elsewhere, and what it still holds when it is back goes', async () => {
   using tenant = await newTenant(platform, { concurrentExecutions: 16 });
@@ -79,7 +86,7 @@ test('a lost host is noticed within ten seconds, its work is done elsewhere, and
     executions.map((_, n) => ['ACCEPTED', `${n}\n`]),
   );
 
-  await startSecondEngine();
+  await engine.restart();
   const surviving = (await containers()).filter((id) => held.includes(id));
   await platform.restart('executor-2');
   const back = performance.now();
