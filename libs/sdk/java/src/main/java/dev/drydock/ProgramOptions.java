@@ -195,7 +195,7 @@ public abstract sealed class ProgramOptions<T extends ProgramOptions<T>> permits
    * @return these options
    */
   public T floatTolerance(double tolerance) {
-    request.setFloatTolerance(tolerance);
+    request.setFloatAbsoluteTolerance(tolerance).setFloatRelativeTolerance(tolerance);
     return self();
   }
 
