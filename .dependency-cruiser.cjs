@@ -42,7 +42,16 @@ module.exports = {
       to: { path: '^libs/sdk/' },
     },
     ...layers('services/executor', ['api', 'lifecycle', 'executions', 'sandboxes', 'instances', 'agent', 'backends']),
-    ...layers('services/session', ['upkeep', 'webhooks', 'queue', 'executions', 'sandboxes', 'requests']),
+    ...layers('services/session', [
+      'upkeep',
+      'webhooks',
+      'queue',
+      'test-sets',
+      'executions',
+      'sandboxes',
+      'blobs',
+      'requests',
+    ]),
     {
       name: 'no-cycles',
       severity: 'error',

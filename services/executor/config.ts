@@ -9,6 +9,9 @@ const ROOT = join(import.meta.dirname, '../..');
 const DATA_PATH = /^.{1,60}$/;
 const DATA_PATH_WORDS = 'at most 60 characters, for the sockets below it';
 const SLOTS_PER_CORE = 2;
+const GiB = 1024 ** 3;
+// Two blobs of the largest size, so that one in use does not keep out another.
+const MIN_CACHE_BYTES = GiB / 2;
 // It is in names of certificates and in subjects of events.
 const EXECUTOR_ID = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const EXECUTOR_ID_WORDS = '1 to 63 lower-case letters, digits and inner dashes';
@@ -29,6 +32,7 @@ export function loadConfig(variables: Environment) {
     advertisedAddress: env.string('EXECUTOR_ADVERTISED_ADDRESS', address),
     metricsAddress: env.string('EXECUTOR_METRICS_ADDRESS', '127.0.0.1:9104'),
     natsUrl: env.string('NATS_URL'),
+    sessionAddress: env.string('SESSION_ADDRESS', '127.0.0.1:7002'),
     tlsDirectory: env.optional('TLS_DIR'),
     dataDirectory: env.matching('EXECUTOR_DATA_DIR', DATA_PATH, DATA_PATH_WORDS, '/var/lib/drydock/executor'),
     backend,
@@ -49,6 +53,8 @@ export function loadConfig(variables: Environment) {
     cellBinary: env.string('CELL_BINARY', join(ROOT, '.build/bin/cell')),
     cellSeccompProfile: env.string('CELL_SECCOMP_PROFILE', join(ROOT, '.build/seccomp-cells.json')),
     catalogFile: env.string('CATALOG_FILE', join(ROOT, 'deploy/images/catalog.json')),
+    /** Of copies of blobs in the data directory. */
+    cacheBytes: env.integer('EXECUTOR_CACHE_BYTES', 2 * GiB, { min: MIN_CACHE_BYTES }),
     drainMs: env.integer('EXECUTOR_DRAIN_SECONDS', 3_600, { min: 1 }) * 1_000,
     maxSandboxes: env.integer('EXECUTOR_MAX_SANDBOXES', 200, { min: 1, max: 10_000 }),
     executionSlots: env.integer('EXECUTOR_EXECUTION_SLOTS', SLOTS_PER_CORE * availableParallelism(), {

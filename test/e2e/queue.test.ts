@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, inject, test } from 'vitest';
-import { type Execution, SubmitExecutionRequest } from '#proto/drydock/v1/execution.ts';
+import { type Execution, SubmitExecutionRequest, TestCase } from '#proto/drydock/v1/execution.ts';
 import { connectGrpc, connectHttp } from '../support/api.ts';
 
 const platform = inject('platform');
@@ -57,7 +57,7 @@ describe('a submitted program', () => {
         { name: 'small', stdin: '2', expectedOutput: '4' },
         { name: 'wrong', stdin: '3', expectedOutput: '8' },
         { name: 'crash', stdin: 'x', expectedOutput: '' },
-      ].map((each) => ({ ...each, limits: undefined })),
+      ].map((each) => TestCase.create(each)),
     });
     const execution = await ended(id);
     expect(execution.verdict).toBe('WRONG_ANSWER');

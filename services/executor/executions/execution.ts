@@ -9,16 +9,19 @@ import type {
   SandboxSpec,
 } from '#proto/drydock/internal/v1/spec.ts';
 import { CaseResult, type Execution } from '#proto/drydock/v1/execution.ts';
+import { type Blobs, openFiles } from './blobs/blobs.ts';
+import type { File } from './data.ts';
+import { openCase } from './given-case.ts';
 import { createComparison, type Judge, type Judgement, openChecker } from './judge.ts';
 import { findErrors, openProgram, type Program, succeeded } from './program.ts';
-import { summarize, type Tried, toCompileResult, toResultEvent, toTried, wholeOf } from './results.ts';
+import { shownBytes, summarize, type Tried, toCompileResult, toResultEvent, toTried, wholeOf } from './results.ts';
 import type { Slots } from './slots.ts';
 import { failureOf, type StepEnd } from './verdict.ts';
 import { openWorkspace, type Workspaces } from './workspaces/open.ts';
 
 const finished = counter('executor_executions_total', 'Executions that came to a verdict.', ['verdict', 'isolation']);
 
-export type Dependencies = Workspaces & { slots: Slots };
+export type Dependencies = Workspaces & { slots: Slots; blobs: Blobs };
 
 /** Runs a program case by case and judges it; the last event is the result. */
 export async function* runExecution(
@@ -29,13 +32,16 @@ export async function* runExecution(
 ): AsyncIterable<RunExecutionResponse> {
   const spec = checkSpec(unchecked);
   using _slot = await dependencies.slots.take(signal);
-  // Both are opened before the first event: until then the scheduler may try another executor.
+  const { organizationId } = spec.sandbox;
+  // All are opened before the first event: until then the scheduler may try another executor.
+  await using sources = await openFiles(dependencies.blobs, organizationId, spec.files, signal);
+  await using checker = await openFiles(dependencies.blobs, organizationId, spec.checker?.files ?? [], signal);
   await using program = await openProgram(
     workspaceFor(dependencies, spec, spec),
-    { ...spec, runs: spec.cases.length },
+    { files: sources.files, compile: spec.compile, runs: spec.cases.length },
     signal,
   );
-  await using judge = await openJudge(dependencies, spec, signal);
+  await using judge = await openJudge(dependencies, spec, checker.files, signal);
 
   const result: Partial<Execution> = { isolation: program.isolation, startTime: new Date() };
   const done = (execution: Partial<Execution>, output?: StepEnd): RunExecutionResponse => {
@@ -53,7 +59,10 @@ export async function* runExecution(
   const tried: Tried[] = [];
   for (const [index, given] of spec.cases.entries()) {
     yield { event: { $case: 'runStarted', value: { caseIndex: index } } };
-    const { ended, ...each } = yield* tryCase({ spec, program, judge, streamOutput, signal }, given);
+    const { ended, ...each } = yield* tryCase(
+      { spec, program, judge, blobs: dependencies.blobs, streamOutput, signal },
+      given,
+    );
     const check = mayBeBroken(each, tried) ? spec.check : undefined;
     const broken = check && (await findErrors(program, check, dependencies.log, signal));
     if (broken) return yield done(notCompiled(spec, broken));
@@ -89,7 +98,12 @@ function workspaceFor(
   return (signal: AbortSignal) => openWorkspace(dependencies, { ...sandbox, limits }, isolation, signal);
 }
 
-function openJudge(dependencies: Dependencies, spec: CheckedSpec, signal: AbortSignal): Promise<Judge> | Judge {
+function openJudge(
+  dependencies: Dependencies,
+  spec: CheckedSpec,
+  files: File[],
+  signal: AbortSignal,
+): Promise<Judge> | Judge {
   const { checker } = spec;
   if (!checker) return createComparison(spec);
   const { run, compile } = checker;
@@ -99,25 +113,34 @@ function openJudge(dependencies: Dependencies, spec: CheckedSpec, signal: AbortS
   return openChecker(
     workspaceFor(dependencies, { sandbox, run: run!, compile }, spec),
     checker,
+    files,
     spec.cases.length,
     signal,
   );
 }
 
-type Trial = { spec: CheckedSpec; program: Program; judge: Judge; streamOutput: boolean; signal: AbortSignal };
+type Trial = {
+  spec: CheckedSpec;
+  program: Program;
+  judge: Judge;
+  blobs: Blobs;
+  streamOutput: boolean;
+  signal: AbortSignal;
+};
 
 async function* tryCase(
-  { spec, program, judge, streamOutput, signal }: Trial,
-  given: CaseSpec,
+  { spec, program, judge, blobs, streamOutput, signal }: Trial,
+  caseSpec: CaseSpec,
 ): AsyncGenerator<RunExecutionResponse, Tried & { ended: StepEnd }> {
+  await using given = await openCase(blobs, spec.sandbox.organizationId, caseSpec, signal);
   const command = given.command.length > 0 ? given.command : spec.run.command;
   const step = { ...spec.run, command, limits: given.limits };
-  const ended = yield* program.run(step, { stdin: given.stdin, streamOutput, signal });
+  const ended = yield* program.run(step, { stdin: given.input, streamOutput, signal });
   const failure = failureOf(step, ended);
   const judgement: Judgement = failure
     ? { verdict: failure, message: '' }
     : await judge.judge(given, ended.stdout, signal);
-  return { ...toTried(given, ended, judgement), ended };
+  return { ...toTried(given, ended, judgement, shownBytes(spec.cases.length)), ended };
 }
 
 /** Whether a program may have a syntax error: the first case that it failed is this one, and it never did what it should. */

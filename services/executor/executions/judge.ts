@@ -1,26 +1,29 @@
-import type { CaseSpec, CheckerSpec, ExecutionSpec } from '#proto/drydock/internal/v1/spec.ts';
-import type { SourceFile, Verdict } from '#proto/drydock/v1/execution.ts';
+import type { CheckerSpec, ExecutionSpec } from '#proto/drydock/internal/v1/spec.ts';
+import type { Verdict } from '#proto/drydock/v1/execution.ts';
 import { firstOf } from '../agent/output.ts';
 import { signalName } from '../agent/signals.ts';
 import { inSmallLetters, matches } from './comparison.ts';
+import { bufferOf, type Data, type File } from './data.ts';
+import type { GivenCase } from './given-case.ts';
 import { endOf, openProgram, succeeded } from './program.ts';
 import { failureOf, type StepEnd } from './verdict.ts';
 import type { Workspace } from './workspaces/workspace.ts';
 
 const MAX_MESSAGE_BYTES = 1024;
+const NOTHING = Buffer.alloc(0);
 
 export type Judgement = { verdict: Verdict; message: string };
 
 /** Judges the output of a run that hit no limit and exited with 0. */
 export type Judge = AsyncDisposable & {
-  judge(given: CaseSpec, output: Buffer, signal: AbortSignal): Promise<Judgement>;
+  judge(given: Pick<GivenCase, 'input' | 'expected'>, output: Buffer, signal: AbortSignal): Promise<Judgement>;
 };
 
 /** Compares output with the expected output; without one, anything passes. */
 export function createComparison({ comparison, floatTolerance, caseInsensitive }: ExecutionSpec): Judge {
   return {
-    async judge({ expectedOutput }, output) {
-      const expected = expectedOutput === undefined ? undefined : Buffer.from(expectedOutput);
+    async judge(given, output) {
+      const expected = given.expected && (await bufferOf(given.expected));
       const [a, b] = caseInsensitive
         ? [inSmallLetters(output), expected && inSmallLetters(expected)]
         : [output, expected];
@@ -37,18 +40,19 @@ export function createComparison({ comparison, floatTolerance, caseInsensitive }
  */
 export async function openChecker(
   open: (signal: AbortSignal) => Promise<Workspace>,
-  { files, compile, run }: CheckerSpec,
+  { compile, run }: Pick<CheckerSpec, 'compile' | 'run'>,
+  files: File[],
   runs: number,
   signal: AbortSignal,
 ): Promise<Judge> {
   const program = await openProgram(open, { files, compile, runs }, signal);
   let compiled: Promise<StepEnd | undefined> | undefined;
   return {
-    async judge({ stdin, expectedOutput = '' }, output, signal) {
+    async judge({ input, expected = NOTHING }, output, signal) {
       compiled ??= program.compile(signal);
       const made = await compiled;
       if (made && !succeeded(made)) return failed('does not compile', made);
-      const given = [fileOf('input', stdin), fileOf('output', output), fileOf('expected', Buffer.from(expectedOutput))];
+      const given = [fileOf('input', input), fileOf('output', output), fileOf('expected', expected)];
       const ended = await endOf(program.run(run!, { files: given, signal }));
       const failure = failureOf(run!, ended);
       if (!failure) return { verdict: 'ACCEPTED', message: wordsOf(ended) };
@@ -60,8 +64,8 @@ export async function openChecker(
   };
 }
 
-function fileOf(name: string, value: Buffer): SourceFile {
-  return { name, content: { $case: 'data', value } };
+function fileOf(name: string, data: Data): File {
+  return { name, data };
 }
 
 function failed(how: string, ended: StepEnd): Judgement {

@@ -2,8 +2,8 @@ import { DrydockError, hasReason } from '#libs/errors.ts';
 import type { Logger } from '#libs/log.ts';
 import type { RunExecutionResponse } from '#proto/drydock/internal/v1/executor.ts';
 import type { ExecutionStep } from '#proto/drydock/internal/v1/spec.ts';
-import type { SourceFile } from '#proto/drydock/v1/execution.ts';
 import { hasCellEnded } from '../agent/errors.ts';
+import type { File } from './data.ts';
 import { NOT_FOUND_EXIT_CODE, runStep, type StepOptions } from './step.ts';
 import type { StepEnd } from './verdict.ts';
 import type { Workspace } from './workspaces/workspace.ts';
@@ -11,7 +11,7 @@ import type { Workspace } from './workspaces/workspace.ts';
 const CANNOT_RUN = ['NO_CAPACITY', 'SANDBOX_START_FAILED', 'SERVICE_UNAVAILABLE', 'NOT_IMPLEMENTED'] as const;
 
 /** Sources, the step that compiles them, if any, and how many runs there may be. */
-export type Sources = { files: SourceFile[]; compile: ExecutionStep | undefined; runs: number };
+export type Sources = { files: File[]; compile: ExecutionStep | undefined; runs: number };
 
 /**
  * A program that is compiled once and run many times. Each run finds what compiling made, and nothing of the compiler's or of another
@@ -22,10 +22,7 @@ export type Program = AsyncDisposable & {
   /** The end of the compiler; undefined if there is no compile step. */
   compile(signal: AbortSignal): Promise<StepEnd | undefined>;
   /** Runs the program, with additional files in its directory. */
-  run(
-    step: ExecutionStep,
-    options: StepOptions & { files?: SourceFile[] },
-  ): AsyncGenerator<RunExecutionResponse, StepEnd>;
+  run(step: ExecutionStep, options: StepOptions & { files?: File[] }): AsyncGenerator<RunExecutionResponse, StepEnd>;
 };
 
 /** Opens a workspace and writes the sources there. */

@@ -9,6 +9,7 @@ import type { Output } from '#proto/drydock/v1/resources.ts';
 import { endsSoon, hasCellEnded, noAnswer } from '../agent/errors.ts';
 import { createOutput, wholeCharacters } from '../agent/output.ts';
 import { signalNumber } from '../agent/signals.ts';
+import type { Data } from './data.ts';
 import type { StepEnd } from './verdict.ts';
 import { PROGRAM_DIRECTORY, type StepEvent, type Workspace } from './workspaces/workspace.ts';
 
@@ -21,7 +22,7 @@ export const NOT_FOUND_EXIT_CODE = 127;
 const NOTHING = Buffer.alloc(0);
 
 export type StepOptions = {
-  stdin?: Buffer;
+  stdin?: Data;
   /** Yields output as it is written, besides the whole output at the end. */
   streamOutput?: boolean;
   signal: AbortSignal;

@@ -14,21 +14,26 @@ import {
 } from '#proto/drydock/internal/v1/spec.ts';
 import type { Checker, RunCodeRequest } from '#proto/drydock/v1/execution.ts';
 import { ResourceLimits } from '#proto/drydock/v1/resources.ts';
+import type { TestSet } from '#proto/drydock/v1/test_set.ts';
 import { checkEnvironment, checkRequestId, findTemplate, KiB, MiB, refuseLimits } from '../requests/checks.ts';
-import { checkFiles } from './source-files.ts';
+import { checkInput, inlineBytes, isGiven } from './inputs.ts';
+import { checkFiles, MAX_CHECKER_BYTES } from './source-files.ts';
+import { withTestSet } from './test-sets.ts';
 
 const MAX_SOURCE_BYTES = 10 * MiB;
-const MAX_CHECKER_BYTES = MiB;
 const MAX_INPUT_BYTES = 10 * MiB;
 const MAX_OPTIONS = 64;
 const MAX_ARGUMENTS = 1024;
 const MAX_ARGUMENT_BYTES = 128 * KiB;
 const MAX_CASES = 100;
 const MAX_CASE_NAME = 64;
+/** Of test sets. */
+export const MAX_SET_CASES = 1000;
+export const MAX_SET_CASE_NAME = 255;
 const MAX_RUNS_MS = 3_600_000;
 const NO_TIME = { seconds: 0, nanos: 0 };
 const DEFAULT_FLOAT_TOLERANCE = 1e-6;
-const NOT_FOR_COMPILERS = [
+export const NOT_FOR_COMPILERS = [
   'memoryBytes',
   'processes',
   'diskBytes',
@@ -37,8 +42,8 @@ const NOT_FOR_COMPILERS = [
   'fileBytes',
   'openFiles',
 ] as const;
-const NOT_FOR_CASES = ['processes', 'diskBytes', 'cpus', 'stackBytes', 'fileBytes', 'openFiles'] as const;
-const RUN_LIMIT_APPLIES = "cannot be set; the run's limit applies";
+export const NOT_FOR_CASES = ['processes', 'diskBytes', 'cpus', 'stackBytes', 'fileBytes', 'openFiles'] as const;
+export const RUN_LIMIT_APPLIES = "cannot be set; the run's limit applies";
 // The lifetime of an execution's sandbox beyond its time limits: start, files, collecting results.
 const EXECUTION_MARGIN_MS = 60_000;
 
@@ -52,10 +57,11 @@ export type CheckedExecution = {
   lifetimeMs: number;
 };
 
-/** A checked request to run code. Errors: INVALID_FIELD, LANGUAGE_NOT_FOUND, TEMPLATE_NOT_FOUND. */
-export function checkExecution(request: RunCodeRequest, catalog: Catalog): CheckedExecution {
-  const language = request.language ? findLanguage(catalog, request.language) : undefined;
+/** A checked request to run code, with the test set that it names. Errors: INVALID_FIELD, LANGUAGE_NOT_FOUND, TEMPLATE_NOT_FOUND. */
+export function checkExecution(asked: RunCodeRequest, catalog: Catalog, testSet?: TestSet): CheckedExecution {
+  const language = asked.language ? findLanguage(catalog, asked.language) : undefined;
   const check = checkFields();
+  const request = testSet ? withTestSet(check, asked, testSet) : asked;
   if (language && (request.template || request.command.length > 0))
     check.violation('language', 'cannot be combined with template and command');
   if (!language && !(request.template && request.command.length > 0))
@@ -98,8 +104,6 @@ export function checkExecution(request: RunCodeRequest, catalog: Catalog): Check
       : { compile: undefined, run: [...request.command, ...words], check: undefined };
   const { compile, run, check: syntax } = plan(limits);
   const onceMs = [compile, syntax].filter((step) => step).length * millisecondsOf(compileLimits.wallTime!);
-  const { memoryBytes, processes, cpus } = limits;
-  const checkLimits = { ...compileLimits, memoryBytes, processes, cpus };
   for (const each of cases) if (each.limits !== limits) each.command = plan(each.limits!).run;
   return {
     language: language?.name ?? '',
@@ -110,7 +114,7 @@ export function checkExecution(request: RunCodeRequest, catalog: Catalog): Check
       files,
       compile: compile && stepOf(compile, { ...language?.environment }, compileLimits),
       run: stepOf(run, { ...language?.environment, ...request.environment }, limits, language),
-      check: syntax && stepOf(syntax, { ...language?.environment }, checkLimits),
+      check: syntax && stepOf(syntax, { ...language?.environment }, limitsOfCheck(limits, compileLimits)),
       cases,
       stopAtFirstFailure: request.stopAtFirstFailure,
       reportsCases: request.testCases.length > 0,
@@ -119,8 +123,14 @@ export function checkExecution(request: RunCodeRequest, catalog: Catalog): Check
       caseInsensitive: request.caseInsensitive,
       checker,
       isolation: request.isolation,
+      testSetId: request.testSet,
     },
   };
+}
+
+/** A check of the syntax has the times of a compiler, and what else the run has. */
+function limitsOfCheck({ memoryBytes, processes, cpus }: AppliedLimits, compileLimits: AppliedLimits): AppliedLimits {
+  return { ...compileLimits, memoryBytes, processes, cpus };
 }
 
 function stepOf(
@@ -146,25 +156,33 @@ function checkCases(
   template: Template,
   limits: AppliedLimits,
 ): CaseSpec[] {
-  const { testCases, stdin, expectedOutput } = request;
+  const { testCases, testSet } = request;
   if (testCases.length === 0) {
-    if (Buffer.byteLength(stdin) > MAX_INPUT_BYTES) check.violation('stdin', 'is larger than 10 MiB');
-    return [{ name: '', stdin: Buffer.from(stdin), expectedOutput, limits, command: [] }];
+    const given = checkInput(check, '', request);
+    if (given.stdin.length > MAX_INPUT_BYTES) check.violation('stdin', 'is larger than 10 MiB');
+    return [{ ...given, limits }];
   }
-  if (testCases.length > MAX_CASES) check.violation('testCases', `are more than ${MAX_CASES}`);
-  if (stdin) check.violation('stdin', 'cannot be combined with testCases');
-  if (expectedOutput !== undefined) check.violation('expectedOutput', 'cannot be combined with testCases');
-  const bytes = testCases.reduce(
-    (sum, { stdin, expectedOutput = '' }) => sum + Buffer.byteLength(stdin) + Buffer.byteLength(expectedOutput),
-    0,
-  );
+  const [maxCases, maxName] = testSet ? [MAX_SET_CASES, MAX_SET_CASE_NAME] : [MAX_CASES, MAX_CASE_NAME];
+  if (testCases.length > maxCases) check.violation('testCases', `are more than ${maxCases}`);
+  if (!testSet) refuseInput(check, request);
+  const bytes = testCases.reduce((sum, each) => sum + inlineBytes(each), 0);
   if (bytes > MAX_INPUT_BYTES) check.violation('testCases', 'are larger than 10 MiB');
-  return testCases.slice(0, MAX_CASES).map(({ name, stdin, expectedOutput, limits: own }, index) => {
+  return testCases.slice(0, maxCases).map((each, index) => {
+    const { name, limits: own } = each;
     const field = `testCases[${index}]`;
-    check.string(`${field}.name`, name, { maxLength: MAX_CASE_NAME });
+    check.string(`${field}.name`, name, { maxLength: maxName });
     const applied = own ? applyOwn(check, `${field}.limits`, request, own, template, limits) : limits;
-    return { name, stdin: Buffer.from(stdin), expectedOutput, limits: applied, command: [] };
+    return { ...checkInput(check, `${field}.`, each), name, limits: applied };
   });
+}
+
+/** Beside test cases. */
+function refuseInput(check: FieldChecks, request: RunCodeRequest): void {
+  const { expectedOutput, expectedOutputBlob } = request;
+  if (isGiven({ ...request, expectedOutput: undefined, expectedOutputBlob: '' }))
+    check.violation('stdin', 'cannot be combined with testCases');
+  if (expectedOutput !== undefined || expectedOutputBlob)
+    check.violation('expectedOutput', 'cannot be combined with testCases');
 }
 
 /** A case's own limits over those of the request. */
@@ -186,7 +204,8 @@ function applyOwn(
   return { ...applied, diskBytes: limits.diskBytes };
 }
 
-function checkChecker(check: FieldChecks, checker: Checker, catalog: Catalog): CheckerSpec {
+/** A checker's program, without its sandbox's ids. Violations are added to `check`. */
+export function checkChecker(check: FieldChecks, checker: Checker, catalog: Catalog): CheckerSpec {
   const language = findLanguage(catalog, checker.language);
   const template = findTemplate(catalog, language.template);
   const inChecker: FieldChecks = {
@@ -217,7 +236,8 @@ function checkArguments(check: FieldChecks, field: string, list: string[], max: 
     check.violation(field, 'are larger than 128 KiB');
 }
 
-function findLanguage({ languages }: Catalog, name: string): Language {
+/** Errors: LANGUAGE_NOT_FOUND. */
+export function findLanguage({ languages }: Catalog, name: string): Language {
   const language = languages.get(name);
   if (language) return language;
   throw new DrydockError(

@@ -14,7 +14,7 @@ import type { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import { type ExecutionResult, ExecutorServiceDefinition } from '#proto/drydock/internal/v1/executor.ts';
 import {
   type AppliedLimits,
-  type CaseSpec,
+  CaseSpec,
   CheckerSpec,
   ExecutionSpec,
   SandboxSpec,
@@ -244,7 +244,7 @@ export function executionOf(program: Program): ExecutionSpec {
   const { source, limits, compile, stdin, expectedOutput, cases, checker, ...more } = program;
   const { organizationId = CALLER.organizationId, compileLimits, ...fields } = more;
   const applied = { ...LIMITS, ...limits };
-  const alone = { name: '', stdin: stdin ?? Buffer.alloc(0), expectedOutput, limits: applied, command: [] } as CaseSpec;
+  const alone = CaseSpec.create({ stdin: stdin ?? Buffer.alloc(0), expectedOutput, limits: applied });
   return ExecutionSpec.create({
     executionId: newId('exe'),
     sandbox: specOf({ organizationId }, applied),
@@ -274,13 +274,7 @@ export function executionOf(program: Program): ExecutionSpec {
 }
 
 function caseOf({ name = '', stdin = '', expectedOutput, limits }: Case, applied: AppliedLimits): CaseSpec {
-  return {
-    name,
-    stdin: Buffer.from(stdin),
-    expectedOutput,
-    limits: { ...applied, ...limits },
-    command: [],
-  } as CaseSpec;
+  return CaseSpec.create({ name, stdin: Buffer.from(stdin), expectedOutput, limits: { ...applied, ...limits } });
 }
 
 function checkerOf(

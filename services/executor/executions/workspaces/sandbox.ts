@@ -2,16 +2,14 @@ import { hasReason } from '#libs/errors.ts';
 import type { Logger } from '#libs/log.ts';
 import type { StartRequest, WriteRequest } from '#proto/drydock/agent/v1/agent.ts';
 import type { SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
-import type { SourceFile } from '#proto/drydock/v1/execution.ts';
 import { fromAgent, isSilence, noAnswer } from '../../agent/errors.ts';
 import { startProcess } from '../../agent/processes.ts';
 import type { Backend } from '../../backends/backend.ts';
 import type { Sandbox, Sandboxes } from '../../sandboxes/sandboxes.ts';
+import { type Data, type File, PIECE_BYTES, piecesOf, sizeOf } from '../data.ts';
 import {
   limitControls,
-  PIECE_BYTES,
   PROGRAM_DIRECTORY,
-  piecesOf,
   type StepEvent,
   tellFailure,
   type Workspace,
@@ -66,7 +64,7 @@ async function ask(call: Promise<unknown>, ended: AbortSignal): Promise<void> {
   }
 }
 
-async function writeFiles({ instance, lifetime }: Sandbox, files: SourceFile[], signal: AbortSignal): Promise<void> {
+async function writeFiles({ instance, lifetime }: Sandbox, files: File[], signal: AbortSignal): Promise<void> {
   const options = { signal: AbortSignal.any([signal, lifetime.signal]) };
   const queue = files.values();
   const worker = async () => {
@@ -80,9 +78,9 @@ async function writeFiles({ instance, lifetime }: Sandbox, files: SourceFile[], 
   }
 }
 
-async function* toMessages({ name, content }: SourceFile): AsyncIterable<WriteRequest> {
+async function* toMessages({ name, data: all }: File): AsyncIterable<WriteRequest> {
   let path = `${PROGRAM_DIRECTORY}/${name}`;
-  for (const data of piecesOf(Buffer.from(content?.value ?? ''))) {
+  for await (const data of piecesOf(all)) {
     yield { path, mode: path ? 0o644 : 0, data, complete: false };
     path = '';
   }
@@ -92,10 +90,10 @@ async function* toMessages({ name, content }: SourceFile): AsyncIterable<WriteRe
 async function* start(
   sandbox: Sandbox,
   command: StartRequest,
-  stdin: Buffer,
+  stdin: Data,
   signal: AbortSignal,
 ): AsyncIterable<StepEvent> {
-  const inline = stdin.length <= PIECE_BYTES;
+  const inline = Buffer.isBuffer(stdin) && stdin.length <= PIECE_BYTES;
   const request = { ...command, stdin: inline ? stdin : NOTHING, openStdin: !inline };
   const inputLost = new AbortController();
   const endings = AbortSignal.any([signal, inputLost.signal]);
@@ -111,24 +109,32 @@ async function* start(
 }
 
 /**
- * Sends a long input piece by piece. A program may end before it has read all of it. Aborts `inputLost` if a piece got no answer:
- * it may or may not have arrived.
+ * Sends a long input piece by piece. A program may end before it has read all of it. Aborts `inputLost` if a piece cannot be read, or
+ * got no answer: it may or may not have arrived.
  */
 async function feed(
   { instance, lifetime }: Sandbox,
   processId: string,
-  stdin: Buffer,
+  stdin: Data,
   inputLost: AbortController,
 ): Promise<void> {
+  const send = async (data: Buffer, close: boolean): Promise<boolean> => {
+    try {
+      await instance.link.processes.writeInput({ processId, data, close }, { signal: lifetime.signal });
+      return true;
+    } catch (error) {
+      // The stream of the process reports its end.
+      if (isSilence(error)) inputLost.abort(noAnswer(error));
+      return false;
+    }
+  };
   try {
     let given = 0;
-    for (const data of piecesOf(stdin)) {
+    for await (const data of piecesOf(stdin)) {
       given += data.length;
-      const close = given === stdin.length;
-      await instance.link.processes.writeInput({ processId, data, close }, { signal: lifetime.signal });
+      if (!(await send(data, given === sizeOf(stdin)))) return;
     }
   } catch (error) {
-    // The stream of the process reports its end.
-    if (isSilence(error)) inputLost.abort(noAnswer(error));
+    inputLost.abort(error);
   }
 }
