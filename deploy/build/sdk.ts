@@ -4,8 +4,8 @@ import { execa } from 'execa';
 import { buildCli } from '../../libs/cli/build.ts';
 import { BUILD, type Progress, ROOT } from '../host/root.ts';
 import { generate } from './generate.ts';
-import { packGo } from './sdk-go.ts';
 import { packPython } from './python.ts';
+import { packGo } from './sdk-go.ts';
 import { packJava } from './sdk-java.ts';
 
 const BIN = join(ROOT, 'node_modules/.bin');

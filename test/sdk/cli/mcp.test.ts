@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { expect, test } from 'vitest';
-import { ROOT } from '../../../deploy/local/root.ts';
+import { ROOT } from '../../../deploy/host/root.ts';
 import { openTenant } from '../fixture.ts';
 import { DRYDOCK, environment, temporaryDirectory } from './fixture.ts';
 
