@@ -17,8 +17,7 @@ import { createProcesses } from './api/processes.ts';
 import { openBackend } from './backends/open.ts';
 import { loadConfig } from './config.ts';
 import { openArtifacts } from './executions/artifacts.ts';
-import { createBlobs } from './executions/blobs/blobs.ts';
-import { openDiskCache } from './executions/blobs/disk-cache.ts';
+import { openBlobs } from './executions/blobs/blobs.ts';
 import { createCellHosts } from './executions/cell-hosts.ts';
 import { createShares } from './executions/shares.ts';
 import { createSlots } from './executions/slots.ts';
@@ -58,8 +57,7 @@ await run(log, async (shutdown) => {
   await using events = connectEvents({ url: config.natsUrl, name, service: 'executor', tls: own?.tls, log });
 
   using session = createClient(BlobContentServiceDefinition, config.sessionAddress, { name: 'session', tls: own?.tls });
-  const cache = await openDiskCache(join(dataDirectory, 'blobs'), config.blobCacheBytes, log);
-  const blobs = createBlobs({ cache, session, log });
+  const blobs = await openBlobs(join(dataDirectory, 'blobs'), config.blobCacheBytes, session, log);
 
   const capacity = createCapacity({ maxSandboxes, memoryBytes, processes });
   const instances = createInstances({ backend, dataDirectory, streams, log });

@@ -9,7 +9,7 @@ import type { BlobContentServiceDefinition } from '#proto/drydock/internal/v1/bl
 import { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import type { SourceFile } from '#proto/drydock/v1/execution.ts';
 import { type Data, type File, fileOf, PIECE_BYTES } from '../data.ts';
-import type { DiskCache } from './disk-cache.ts';
+import { type DiskCache, openDiskCache } from './disk-cache.ts';
 
 /** Up to this size a blob is read into memory once; a larger one is read from the disk twice, to check it and to use it. */
 const IN_MEMORY_BYTES = 1024 * 1024;
@@ -29,6 +29,16 @@ export type Blobs = {
   /** Opens a blob, of which every byte has been checked. Errors: BLOB_NOT_FOUND; SERVICE_UNAVAILABLE if session cannot be reached. */
   open(organizationId: string, sha256: string, signal: AbortSignal): Promise<OpenBlob>;
 };
+
+/** Opens a directory for copies of blobs, of at most this many bytes. */
+export async function openBlobs(
+  directory: string,
+  maxBytes: number,
+  session: Client<BlobContentServiceDefinition>,
+  log: Logger,
+): Promise<Blobs> {
+  return createBlobs({ cache: await openDiskCache(directory, maxBytes, log), session, log });
+}
 
 /** Blobs by hash: from the disk, or from session. Each organisation has its own copies. */
 export function createBlobs(dependencies: {
