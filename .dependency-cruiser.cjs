@@ -58,7 +58,16 @@ module.exports = {
       to: { path: '^libs/cli/', pathNot: '^libs/cli/(build|recordings)\\.ts$' },
     },
     ...layers('services/executor', ['api', 'lifecycle', 'executions', 'sandboxes', 'instances', 'agent', 'backends']),
-    ...layers('services/session', ['upkeep', 'webhooks', 'queue', 'executions', 'sandboxes', 'requests']),
+    ...layers('services/session', [
+      'upkeep',
+      'webhooks',
+      'queue',
+      'test-sets',
+      'executions',
+      'sandboxes',
+      'blobs',
+      'requests',
+    ]),
     ...layers('deploy', ['checks', 'doctor', 'docker', 'local', 'dev-cluster', 'images', 'build', 'host']),
     {
       name: 'no-cycles',

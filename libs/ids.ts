@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-export type IdPrefix = 'org' | 'req' | 'key' | 'sbx' | 'prc' | 'exe' | 'ins' | 'evt' | 'whk' | 'dlv';
+export type IdPrefix = 'org' | 'req' | 'key' | 'sbx' | 'prc' | 'exe' | 'ins' | 'evt' | 'whk' | 'dlv' | 'cnt' | 'tst';
 
 const CROCKFORD = '0123456789abcdefghjkmnpqrstvwxyz';
 const LENGTH = 26;

@@ -36,6 +36,7 @@ describe('an API key', () => {
         queuedExecutions: 100_000,
         queueWeight: 100,
         sharedPool: true,
+        blobBytes: 10 * 1024 ** 3,
       },
     });
     for (const table of ['organizations', 'api_keys', 'requests', 'audit_log', 'outbox', 'signing_keys'])

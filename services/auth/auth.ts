@@ -231,7 +231,8 @@ async function changeOrganization(tx: Queryable, id: string, { displayName, quot
        concurrent_executions = coalesce($4, concurrent_executions),
        queued_executions = coalesce($5, queued_executions),
        queue_weight = coalesce($6, queue_weight),
-       shared_pool = coalesce($7, shared_pool)
+       shared_pool = coalesce($7, shared_pool),
+       blob_bytes = coalesce($8, blob_bytes)
      where id = $1 and delete_time is null returning *, clock_timestamp() as change_time`,
     [
       id,
@@ -241,6 +242,7 @@ async function changeOrganization(tx: Queryable, id: string, { displayName, quot
       quota?.queuedExecutions,
       quota?.queueWeight,
       quota?.sharedPool,
+      quota?.blobBytes,
     ],
   );
   if (!row) throw noOrganization();
@@ -275,13 +277,14 @@ export async function insertOrganization(
   tx: Queryable,
   id: string,
   displayName: string,
-  { concurrentSandboxes, concurrentExecutions, queuedExecutions, queueWeight, sharedPool }: AppliedQuota,
+  { concurrentSandboxes, concurrentExecutions, queuedExecutions, queueWeight, sharedPool, blobBytes }: AppliedQuota,
 ): Promise<void> {
   await tx.query(
     `insert into organizations
-       (id, display_name, concurrent_sandboxes, concurrent_executions, queued_executions, queue_weight, shared_pool)
-     values ($1, $2, $3, $4, $5, $6, $7)`,
-    [id, displayName, concurrentSandboxes, concurrentExecutions, queuedExecutions, queueWeight, sharedPool],
+       (id, display_name, concurrent_sandboxes, concurrent_executions, queued_executions, queue_weight, shared_pool,
+        blob_bytes)
+     values ($1, $2, $3, $4, $5, $6, $7, $8)`,
+    [id, displayName, concurrentSandboxes, concurrentExecutions, queuedExecutions, queueWeight, sharedPool, blobBytes],
   );
 }
 

@@ -23,6 +23,7 @@ const OPERATOR_QUOTA = {
   queuedExecutions: 1_000_000,
   queueWeight: 100,
   sharedPool: true,
+  blobBytes: 1024 ** 4,
 };
 
 async function bootstrap(variables: Environment): Promise<object> {

@@ -21,7 +21,7 @@ type Row = {
 const NOBODY: ApiKeyHolder = { caller: undefined, expireTime: undefined };
 
 const CALLERS = `select k.id, k.organization_id, k.scopes, k.secret_sha256, k.expire_time,
-    o.concurrent_sandboxes, o.concurrent_executions, o.queued_executions, o.queue_weight, o.shared_pool
+    o.concurrent_sandboxes, o.concurrent_executions, o.queued_executions, o.queue_weight, o.shared_pool, o.blob_bytes
   from api_keys k join organizations o on o.id = k.organization_id
   where k.revoke_time is null and (k.expire_time is null or k.expire_time > now()) and o.delete_time is null`;
 

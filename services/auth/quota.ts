@@ -2,11 +2,14 @@ import type { FieldChecks } from '#libs/field-checks.ts';
 import type { AppliedQuota } from '#proto/drydock/internal/v1/caller.ts';
 import type { Quota } from '#proto/drydock/v1/auth.ts';
 
+const GiB = 1024 ** 3;
+
 const MAX: Record<Exclude<keyof AppliedQuota, 'sharedPool'>, number> = {
   concurrentSandboxes: 100_000,
   concurrentExecutions: 10_000,
   queuedExecutions: 10_000_000,
   queueWeight: 10_000,
+  blobBytes: 100 * 1024 * GiB,
 };
 
 /** Reports the fields of a quota that are out of range. */
@@ -26,6 +29,7 @@ export function applyQuota(quota: Quota | undefined): AppliedQuota {
     queuedExecutions: quota?.queuedExecutions ?? 100_000,
     queueWeight: quota?.queueWeight ?? 100,
     sharedPool: quota?.sharedPool ?? true,
+    blobBytes: quota?.blobBytes ?? 10 * GiB,
   };
 }
 
@@ -36,6 +40,7 @@ export type QuotaRow = {
   queued_executions: number;
   queue_weight: number;
   shared_pool: boolean;
+  blob_bytes: number;
 };
 
 export function quotaOf(row: QuotaRow): AppliedQuota {
@@ -45,5 +50,6 @@ export function quotaOf(row: QuotaRow): AppliedQuota {
     queuedExecutions: row.queued_executions,
     queueWeight: row.queue_weight,
     sharedPool: row.shared_pool,
+    blobBytes: row.blob_bytes,
   };
 }

@@ -11,6 +11,8 @@ const DATA_PATH = /^.{1,60}$/;
 const DATA_PATH_WORDS = 'at most 60 characters, for the sockets below it';
 const GiB = 1024 ** 3;
 const SLOTS_PER_CORE = 2;
+// Two blobs of the largest size, so that one in use does not keep out another.
+const MIN_BLOB_CACHE_BYTES = GiB / 2;
 // The name of a namespace is this prefix and the id of an organisation.
 const NAMESPACE_PREFIX = /^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/;
 const NAMESPACE_PREFIX_WORDS = '1 to 32 lower-case letters, digits and inner dashes';
@@ -28,6 +30,7 @@ export function loadConfig(variables: Environment) {
     advertisedAddress: env.string('EXECUTOR_ADVERTISED_ADDRESS', address),
     metricsAddress: env.string('EXECUTOR_METRICS_ADDRESS', '127.0.0.1:9104'),
     natsUrl: env.string('NATS_URL'),
+    sessionAddress: env.string('SESSION_ADDRESS', '127.0.0.1:7002'),
     tlsDirectory: env.optional('TLS_DIR'),
     /** Auth, for a certificate. Without the first, that in `TLS_DIR` is used as long as it lasts. */
     joinAddress: env.optional('AUTH_JOIN_ADDRESS'),
@@ -53,6 +56,8 @@ export function loadConfig(variables: Environment) {
     cellBinary: env.string('CELL_BINARY', join(ROOT, '.build/bin/cell')),
     cellSeccompProfile: env.string('CELL_SECCOMP_PROFILE', join(ROOT, '.build/seccomp-cells.json')),
     catalogFile: env.string('CATALOG_FILE', join(ROOT, 'deploy/images/catalog.json')),
+    /** Of copies of blobs in the data directory. */
+    blobCacheBytes: env.integer('EXECUTOR_BLOB_CACHE_BYTES', 2 * GiB, { min: MIN_BLOB_CACHE_BYTES, max: 1024 * GiB }),
     drainMs: env.integer('EXECUTOR_DRAIN_SECONDS', 3_600, { min: 1 }) * 1_000,
     maxSandboxes: env.integer('EXECUTOR_MAX_SANDBOXES', 200, { min: 1, max: 10_000 }),
     executionSlots: env.integer('EXECUTOR_EXECUTION_SLOTS', SLOTS_PER_CORE * availableParallelism(), {

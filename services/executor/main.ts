@@ -1,11 +1,13 @@
 import { join } from 'node:path';
 import { readCatalog } from '#libs/catalog/catalog.ts';
+import { createClient } from '#libs/grpc/client.ts';
 import { service, startServer } from '#libs/grpc/server.ts';
 import { aborted, ifAborted, run } from '#libs/lifecycle.ts';
 import { lockDirectory } from '#libs/lock-directory.ts';
 import { createLogger } from '#libs/log.ts';
 import { connectEvents } from '#libs/nats/events.ts';
 import { startTelemetry } from '#libs/telemetry.ts';
+import { BlobContentServiceDefinition } from '#proto/drydock/internal/v1/blob.ts';
 import { ExecutorServiceDefinition } from '#proto/drydock/internal/v1/executor.ts';
 import { FileServiceDefinition } from '#proto/drydock/v1/file.ts';
 import { ProcessServiceDefinition } from '#proto/drydock/v1/process.ts';
@@ -15,6 +17,7 @@ import { createProcesses } from './api/processes.ts';
 import { openBackend } from './backends/open.ts';
 import { loadConfig } from './config.ts';
 import { openArtifacts } from './executions/artifacts.ts';
+import { openBlobs } from './executions/blobs/blobs.ts';
 import { createCellHosts } from './executions/cell-hosts.ts';
 import { createShares } from './executions/shares.ts';
 import { createSlots } from './executions/slots.ts';
@@ -53,6 +56,9 @@ await run(log, async (shutdown) => {
   const name = `executor-${executorId}`;
   await using events = connectEvents({ url: config.natsUrl, name, service: 'executor', tls: own?.tls, log });
 
+  using session = createClient(BlobContentServiceDefinition, config.sessionAddress, { name: 'session', tls: own?.tls });
+  const blobs = await openBlobs(join(dataDirectory, 'blobs'), config.blobCacheBytes, session, log);
+
   const capacity = createCapacity({ maxSandboxes, memoryBytes, processes });
   const instances = createInstances({ backend, dataDirectory, streams, log });
   const claims = await openClaims(dataDirectory, backend);
@@ -80,7 +86,7 @@ await run(log, async (shutdown) => {
   const identity = { executorId, cluster: backend.cluster, address: config.advertisedAddress, maxSandboxes };
   const parts = { sandboxes, quarantine, cellHosts, capacity, slots, pool };
   await using heartbeat = createHeartbeat({ ...identity, ...parts, events, leaving, log });
-  const judging = { slots, shares, artifacts };
+  const judging = { slots, shares, artifacts, blobs };
   const executor = createExecutor({ sandboxes, cellHosts, instances, ...judging, backend, drain, log });
   await using server = await startServer({
     address: config.address,

@@ -202,7 +202,7 @@ test.each<[string, object, boolean | undefined]>([
   const { authenticate } = createAuthentication({ ...known, credentials });
   const answer = authenticate(await sign(quota));
   if (sharedPool === undefined) await expect(answer).rejects.toMatchObject({ reason: 'CREDENTIAL_INVALID' });
-  else expect((await answer).quota).toEqual({ ...QUOTA, sharedPool });
+  else expect((await answer).quota).toEqual({ ...QUOTA, sharedPool, blobBytes: 10 * 1024 ** 3 });
 });
 
 test('a token is refused until it is known what was revoked, and one that is forged at once', async () => {

@@ -1,10 +1,12 @@
 import type { Definition, MethodDefinition } from '#libs/grpc/rpc.ts';
 import { AuthServiceDefinition } from '#proto/drydock/v1/auth.ts';
+import { BlobServiceDefinition } from '#proto/drydock/v1/blob.ts';
 import { ExecutionServiceDefinition } from '#proto/drydock/v1/execution.ts';
 import { FileServiceDefinition } from '#proto/drydock/v1/file.ts';
 import { ProcessServiceDefinition } from '#proto/drydock/v1/process.ts';
 import { SandboxServiceDefinition } from '#proto/drydock/v1/sandbox.ts';
 import { TemplateServiceDefinition } from '#proto/drydock/v1/template.ts';
+import { TestSetServiceDefinition } from '#proto/drydock/v1/test_set.ts';
 import { WebhookServiceDefinition } from '#proto/drydock/v1/webhook.ts';
 
 /** Who answers a method. `executor` is the one that holds the sandbox which the request names. */
@@ -75,6 +77,18 @@ export const PUBLIC_METHODS: readonly PublicMethod[] = [
     cancelExecution: ['session', 'executions'],
     watchExecution: ['session', 'executions'],
     readExecutionOutput: ['session', 'executions'],
+  }),
+  ...methods(BlobServiceDefinition, {
+    putBlob: ['session', 'executions'],
+    readBlob: ['session', 'executions'],
+    statBlobs: ['session', 'executions'],
+  }),
+  ...methods(TestSetServiceDefinition, {
+    createTestSet: ['session', 'executions'],
+    getTestSet: ['session', 'executions'],
+    listTestSets: ['session', 'executions'],
+    deleteTestSet: ['session', 'executions'],
+    importTestSet: ['session', 'executions'],
   }),
   ...methods(WebhookServiceDefinition, {
     createWebhook: ['session', 'executions'],

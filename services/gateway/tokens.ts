@@ -4,6 +4,7 @@ import type { AppliedQuota, Caller } from '#proto/drydock/internal/v1/caller.ts'
 
 const ISSUER = 'drydock';
 const ALGORITHM = 'EdDSA';
+const DEFAULT_BLOB_BYTES = 10 * 1024 ** 3;
 const REFRESH_MS = 5 * 60_000;
 /** A token of an unknown key makes the keys be asked for again, but not more often than this. */
 const MIN_REFRESH_MS = 5_000;
@@ -64,15 +65,23 @@ function callerOf({ sub, exp, key, scopes, quota }: JWTPayload): Caller {
     Array.isArray(scopes) &&
     scopes.every((scope) => typeof scope === 'string');
   if (!valid) throw new errors.JWTClaimValidationFailed('a claim is missing', {});
-  return { organizationId: sub, apiKeyId: key, scopes, quota: { ...quota, sharedPool: quota.sharedPool ?? true } };
+  return {
+    organizationId: sub,
+    apiKeyId: key,
+    scopes,
+    quota: { ...quota, sharedPool: quota.sharedPool ?? true, blobBytes: quota.blobBytes ?? DEFAULT_BLOB_BYTES },
+  };
 }
 
-/** A token of an auth that knows only shared pools does not name them. */
-function isQuota(quota: unknown): quota is Omit<AppliedQuota, 'sharedPool'> & { sharedPool?: boolean } {
+type TokenQuota = Omit<AppliedQuota, 'sharedPool' | 'blobBytes'> & { sharedPool?: boolean; blobBytes?: number };
+
+/** A token of an older auth lacks what that did not know. */
+function isQuota(quota: unknown): quota is TokenQuota {
   const names = ['concurrentSandboxes', 'concurrentExecutions', 'queuedExecutions', 'queueWeight'] as const;
   const values = quota as Partial<AppliedQuota> | undefined;
   return (
     names.every((name) => typeof values?.[name] === 'number') &&
-    ['boolean', 'undefined'].includes(typeof values?.sharedPool)
+    ['boolean', 'undefined'].includes(typeof values?.sharedPool) &&
+    ['number', 'undefined'].includes(typeof values?.blobBytes)
   );
 }

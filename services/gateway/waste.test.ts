@@ -34,6 +34,7 @@ function connection() {
       socket.bytesRead += read;
       waste.used('10.0.0.1:1', used);
     },
+    read: (waiting: () => number) => waste.reading('10.0.0.1:1', waiting),
     [Symbol.dispose]: () => waste[Symbol.dispose](),
   };
 }
@@ -78,4 +79,15 @@ test('a quiet connection may waste a little, again and again', () => {
     given.receive(60 * KiB, 0);
   }
   expect(given.socket.destroyed).toBe(false);
+});
+
+test('a body that waits for a slow taker is no waste while it is read', () => {
+  using given = connection();
+  {
+    using _body = given.read(() => 64 * KiB);
+    given.receive(192 * KiB, 0);
+    expect(given.socket.destroyed).toBe(false);
+  }
+  given.receive(0, 0);
+  expect(given.socket.destroyed).toBe(true);
 });

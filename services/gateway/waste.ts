@@ -13,11 +13,20 @@ const CHECK_MS = 50;
 export type Waste = Disposable & {
   /** Follows a connection until it closes. `waiting` are the bytes of bodies that were read and that nobody has taken yet. */
   watch(socket: Socket, waiting?: () => number): void;
+  /** Counts the bytes of a body that waits to be taken, until disposed: its connection may be faster than who takes it. */
+  reading(peer: string, waiting: () => number): Disposable;
   /** Bytes that a connection, `address:port`, sent were of use: part of a body, or the headers of a call. */
   used(peer: string, bytes: number): void;
 };
 
-type Account = { socket: Socket; waiting: () => number; balance: number; read: number; written: number; at: number };
+type Account = {
+  socket: Socket;
+  waiting: (() => number)[];
+  balance: number;
+  read: number;
+  written: number;
+  at: number;
+};
 
 /**
  * Ends connections that send much and say little. Chunks and frames of one byte, or of none, cost more than a hundred times their
@@ -37,15 +46,22 @@ export function createWaste(now: () => number = performance.now.bind(performance
     account.read = bytesRead;
     account.written = bytesWritten;
     account.at = at;
-    if (account.balance < 0 && account.balance + READ_PER_USED * account.waiting() < 0) socket.destroy();
+    if (account.balance >= 0) return;
+    const waiting = account.waiting.reduce((sum, bytes) => sum + bytes(), 0);
+    if (account.balance + READ_PER_USED * waiting < 0) socket.destroy();
   };
   const timer = setInterval(() => accounts.forEach(settle), CHECK_MS);
   timer.unref();
   return {
     watch(socket, waiting = () => 0) {
       const peer = peerOf(socket);
-      accounts.set(peer, { socket, waiting, balance: BURST_BYTES, read: 0, written: 0, at: now() });
+      accounts.set(peer, { socket, waiting: [waiting], balance: BURST_BYTES, read: 0, written: 0, at: now() });
       socket.once('close', () => accounts.delete(peer));
+    },
+    reading(peer, waiting) {
+      const account = accounts.get(peer);
+      account?.waiting.push(waiting);
+      return { [Symbol.dispose]: () => void account?.waiting.splice(account.waiting.indexOf(waiting), 1) };
     },
     used(peer, bytes) {
       const account = accounts.get(peer);

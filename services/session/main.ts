@@ -13,14 +13,22 @@ import { checkMigrated, migrate, openDatabase } from '#libs/postgres/database.ts
 import { relayOutbox } from '#libs/postgres/outbox.ts';
 import { untilReady } from '#libs/postgres/until-ready.ts';
 import { startTelemetry } from '#libs/telemetry.ts';
+import { BlobContentServiceDefinition } from '#proto/drydock/internal/v1/blob.ts';
 import { RecordServiceDefinition } from '#proto/drydock/internal/v1/session.ts';
 import { WebhookDeliveryServiceDefinition } from '#proto/drydock/internal/v1/webhook.ts';
+import { BlobServiceDefinition } from '#proto/drydock/v1/blob.ts';
 import { ExecutionServiceDefinition } from '#proto/drydock/v1/execution.ts';
 import { SandboxServiceDefinition } from '#proto/drydock/v1/sandbox.ts';
 import { TemplateServiceDefinition } from '#proto/drydock/v1/template.ts';
+import { TestSetServiceDefinition } from '#proto/drydock/v1/test_set.ts';
 import { WebhookServiceDefinition } from '#proto/drydock/v1/webhook.ts';
+import { createBlobContents, createBlobs } from './blobs/client-api.ts';
+import { expireBlobs } from './blobs/expiry.ts';
+import { createPostgresStorage } from './blobs/postgresql.ts';
+import { createStorages } from './blobs/storage.ts';
 import { loadConfig } from './config.ts';
 import { createExecutions } from './executions/client-api.ts';
+import { createTestSets } from './executions/test-sets.ts';
 import { watchQueueDepth } from './queue/depth.ts';
 import { consumeOrganizationChanged } from './queue/shares.ts';
 import { createSubmissions } from './queue/submissions.ts';
@@ -32,6 +40,7 @@ import { createSandboxes } from './sandboxes/client-api.ts';
 import { consumeEnded } from './sandboxes/ended.ts';
 import { consumeTakeovers } from './sandboxes/taken-over.ts';
 import { createTemplates } from './templates.ts';
+import { createTestSetApi } from './test-sets/client-api.ts';
 import { consumeOrganizationDeleted, endOrganizations } from './upkeep/organizations.ts';
 import { sweep } from './upkeep/sweep.ts';
 import { createWebhooks } from './webhooks/client-api.ts';
@@ -41,6 +50,7 @@ import { createWebhookLeases } from './webhooks/leases.ts';
 const MIGRATIONS = join(import.meta.dirname, '../../migrations/session');
 const SWEEP_INTERVAL_MS = 1_000;
 const ENDINGS_INTERVAL_MS = 1_000;
+const BLOBS_INTERVAL_MS = 60_000;
 const TICKETS_INTERVAL_MS = 5_000;
 
 const log = createLogger('session');
@@ -62,7 +72,9 @@ await run(log, async (shutdown) => {
   await using relay = relayOutbox(db, events, log);
   using wakeups = createWakeups(events);
   const webhooksDue = () => events.publish(WEBHOOKS_DUE, undefined);
-  const dependencies = { db, catalog, wakeups, wakeRelay: relay.trigger, webhooksDue };
+  const blobs = { db, storages: createStorages(createPostgresStorage(db)), log };
+  const testSets = createTestSets(db);
+  const dependencies = { db, catalog, blobs, testSets, wakeups, wakeRelay: relay.trigger, webhooksDue };
   await using _ended = consumeEnded({ ...dependencies, events });
   using executors = watchExecutors(events);
   await using _takeovers = consumeTakeovers({ ...dependencies, events, executors });
@@ -70,6 +82,7 @@ await run(log, async (shutdown) => {
   await using _deleted = consumeOrganizationDeleted(db, events, endings.trigger);
   await using _shares = consumeOrganizationChanged(db, events, relay.trigger);
   await using _sweep = every(SWEEP_INTERVAL_MS, log, () => sweep(dependencies, config.retentionMs));
+  await using _expiry = every(BLOBS_INTERVAL_MS, log, () => expireBlobs(blobs));
   const queue = openWorkQueue(events, EXECUTION_QUEUE);
   await using _tickets = every(TICKETS_INTERVAL_MS, log, async () => {
     if (events.connected()) await replaceLostTickets(db, queue, relay.trigger);
@@ -88,7 +101,10 @@ await run(log, async (shutdown) => {
       service(RecordServiceDefinition, createRecords(dependencies), { allow: ['scheduler', 'gateway'] }),
       service(SandboxServiceDefinition, createSandboxes(db), fromGateway),
       service(ExecutionServiceDefinition, executions, fromGateway),
+      service(BlobServiceDefinition, createBlobs(blobs), fromGateway),
+      service(BlobContentServiceDefinition, createBlobContents(blobs), { allow: ['executor'] }),
       service(TemplateServiceDefinition, createTemplates(catalog), fromGateway),
+      service(TestSetServiceDefinition, createTestSetApi(dependencies), fromGateway),
       service(WebhookServiceDefinition, createWebhooks(dependencies), fromGateway),
       service(WebhookDeliveryServiceDefinition, createWebhookLeases({ db, print }), fromGateway),
     ],

@@ -17,7 +17,12 @@ import { Execution, RunCodeRequest, SubmitExecutionRequest } from '#proto/drydoc
 import { CreateSandboxRequest, type ListSandboxesRequest } from '#proto/drydock/v1/sandbox.ts';
 import { type Nats, startNats } from '../../test/support/nats.ts';
 import { type Postgres, startPostgres } from '../../test/support/postgres.ts';
+import { createBlobs } from './blobs/client-api.ts';
+import { expireBlobs } from './blobs/expiry.ts';
+import { createPostgresStorage } from './blobs/postgresql.ts';
+import { createStorages } from './blobs/storage.ts';
 import { createExecutions } from './executions/client-api.ts';
+import { createTestSets, type TestSets } from './executions/test-sets.ts';
 import { type QueueDepth, watchQueueDepth } from './queue/depth.ts';
 import { consumeOrganizationChanged } from './queue/shares.ts';
 import { createSubmissions, type Submissions } from './queue/submissions.ts';
@@ -27,6 +32,7 @@ import { createWakeups, type Wakeups } from './requests/wakeups.ts';
 import { createSandboxes } from './sandboxes/client-api.ts';
 import { consumeEnded } from './sandboxes/ended.ts';
 import { consumeTakeovers } from './sandboxes/taken-over.ts';
+import { createTestSetApi } from './test-sets/client-api.ts';
 import { consumeOrganizationDeleted, endOrganizations } from './upkeep/organizations.ts';
 import { sweep } from './upkeep/sweep.ts';
 import { createWebhooks } from './webhooks/client-api.ts';
@@ -42,7 +48,13 @@ const HOUR_MS = 3_600_000;
 
 /** A call of an organisation that nobody else has. */
 export function someone(concurrentSandboxes = 100, queue: Partial<AppliedQuota> = {}): Call {
-  const usual = { concurrentExecutions: 16, queuedExecutions: 1_000, queueWeight: 100, sharedPool: true };
+  const usual = {
+    concurrentExecutions: 16,
+    queuedExecutions: 1_000,
+    queueWeight: 100,
+    sharedPool: true,
+    blobBytes: 1024 ** 3,
+  };
   const quota = { concurrentSandboxes, ...usual, ...queue };
   const caller = { organizationId: newId('org'), apiKeyId: newId('key'), scopes: [], quota };
   return { caller, signal: new AbortController().signal, peer: '', metadata: new Metadata() };
@@ -57,6 +69,7 @@ export function useRecords() {
   let wakeups: Wakeups & Disposable;
   let depth: QueueDepth & AsyncDisposable;
   let submissions: Submissions;
+  let testSets: TestSets;
   let timesDue = 0;
   const webhooksDue = () => {
     timesDue += 1;
@@ -70,6 +83,7 @@ export function useRecords() {
     events = connectEvents({ url: nats.url, name: 'session', log });
     wakeups = createWakeups(events);
     depth = watchQueueDepth(db, { maxQueued: 10_000, maxAgeMs: HOUR_MS }, log);
+    testSets = createTestSets(db);
     submissions = createSubmissions({ db, wakeRelay });
   });
   afterAll(async () => {
@@ -80,17 +94,22 @@ export function useRecords() {
     await Promise.all([postgres[Symbol.asyncDispose](), nats[Symbol.asyncDispose]()]);
   });
 
-  const records = () => createRecords({ db, catalog, wakeups, wakeRelay, webhooksDue });
+  const parts = () => ({ db, catalog, blobs: blobParts(), testSets, wakeups });
+  const records = () => createRecords({ ...parts(), wakeRelay, webhooksDue });
+  const blobParts = () => ({ db, storages: createStorages(createPostgresStorage(db)), log });
   const reads = () => ({
     sandboxes: createSandboxes(db),
     executions: {
       ...createExecutions({ db, wakeups, wakeRelay, webhooksDue }),
-      ...createSubmitting({ db, catalog, submissions, depth }),
+      ...createSubmitting({ ...parts(), submissions, depth }),
     },
   });
   return {
     records,
     reads,
+    testSets: () => createTestSetApi(parts()),
+    blobs: () => createBlobs(blobParts()),
+    expireBlobsOnce: () => expireBlobs(blobParts()),
     webhooks: () => createWebhooks({ db, webhooksDue }),
     leases: () => createWebhookLeases({ db, print }),
     /** How often senders to webhooks were woken. */
@@ -153,7 +172,7 @@ export function useRecords() {
       };
       return {
         waits: waits.promise,
-        replica: createRecords({ db, catalog, wakeups: { ...wakeups, until }, wakeRelay, webhooksDue }),
+        replica: createRecords({ ...parts(), wakeups: { ...wakeups, until }, wakeRelay, webhooksDue }),
       };
     },
     /** Another replica with a connection of its own, so that only NATS can tell it that something is over. */
@@ -162,7 +181,7 @@ export function useRecords() {
       const remoteWakeups = createWakeups(remoteEvents);
       while (!(events.connected() && remoteEvents.connected())) await new Promise(setImmediate);
       return {
-        replica: createRecords({ db, catalog, wakeups: remoteWakeups, wakeRelay, webhooksDue }),
+        replica: createRecords({ ...parts(), wakeups: remoteWakeups, wakeRelay, webhooksDue }),
         async [Symbol.asyncDispose]() {
           remoteWakeups[Symbol.dispose]();
           await remoteEvents[Symbol.asyncDispose]();

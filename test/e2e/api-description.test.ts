@@ -32,6 +32,8 @@ const IDS: Record<string, string> = {
   organizationId: 'org_01jv0000000000000000000000',
   apiKeyId: 'key_01jv0000000000000000000000',
   templateId: 'nope',
+  sha256: '0'.repeat(64),
+  testSetId: 'tst_01jv0000000000000000000000',
   path: 'some/file.txt',
 };
 const targetOf = (path: string) => path.replaceAll(/\{(\w+)\}/g, (_, name: string) => IDS[name] ?? `no-id-for-${name}`);
@@ -100,11 +102,13 @@ describe('without a credential, over gRPC', async () => {
   const grpcurl = (...args: string[]) => execa('grpcurl', ['-plaintext', ...args], { env, reject: false });
   const PUBLIC = [
     'AuthService',
+    'BlobService',
     'ExecutionService',
     'FileService',
     'ProcessService',
     'SandboxService',
     'TemplateService',
+    'TestSetService',
     'WebhookService',
   ];
 

@@ -191,7 +191,7 @@ test('lists hold nothing of another organisation', async () => {
     const { status, body } = await stranger.http(verb, target);
     return status === 200 && !namesThem(body) ? undefined : `${name}: ${status} ${JSON.stringify(body)}`;
   });
-  expect(naming.sort()).toEqual(['listApiKeys', 'listExecutions', 'listSandboxes', 'listWebhooks']);
+  expect(naming.sort()).toEqual(['listApiKeys', 'listExecutions', 'listSandboxes', 'listTestSets', 'listWebhooks']);
 });
 
 // Last, since this ends what the ids name; that it is still there shows that no refused call has done anything.

@@ -144,7 +144,7 @@ env:
   {{- include "drydock.databaseUrl" . | nindent 2 }}
   - {name: DATABASE_MIGRATIONS, value: await}
   {{- end }}
-  {{- range ternary (list "auth" "session" "scheduler") (ternary (list "session") list (eq $service "scheduler")) (eq $service "gateway") }}
+  {{- range ternary (list "auth" "session" "scheduler") (ternary (list "session") list (has $service (list "scheduler" "executor"))) (eq $service "gateway") }}
   - {name: {{ upper . }}_ADDRESS, value: "{{ include "drydock.name" (list $root .) }}:{{ include "drydock.port" . }}"}
   {{- end }}
   {{- if include "drydock.hasCatalog" . }}

@@ -189,6 +189,55 @@ curl -sS --fail-with-body -X DELETE "$DRYDOCK_URL/v1/sandboxes/$SANDBOX_ID" \
   -H "Authorization: Bearer $DRYDOCK_API_KEY"
 # end
 
+# sample BlobService_PutBlob
+SHA256=$(printf 'Ada\n' | sha256sum | cut -d ' ' -f 1)
+printf 'Ada\n' | curl -sS --fail-with-body -X PUT "$DRYDOCK_URL/v1/blobs/$SHA256" \
+  -H "Authorization: Bearer $DRYDOCK_API_KEY" \
+  -H 'Content-Type: application/octet-stream' --data-binary @-
+# end
+
+# sample BlobService_ReadBlob
+curl -sS --fail-with-body "$DRYDOCK_URL/v1/blobs/$SHA256" \
+  -H "Authorization: Bearer $DRYDOCK_API_KEY"
+# end
+
+# sample BlobService_StatBlobs
+curl -sS --fail-with-body "$DRYDOCK_URL/v1/blobs:stat" \
+  -H "Authorization: Bearer $DRYDOCK_API_KEY" \
+  -d "{\"sha256s\": [\"$SHA256\"]}"
+# end
+
+# sample TestSetService_CreateTestSet
+TEST_SET_ID=$(curl -sS --fail-with-body "$DRYDOCK_URL/v1/testSets" \
+  -H "Authorization: Bearer $DRYDOCK_API_KEY" \
+  -d "{\"name\": \"greeting\", \"cases\": [{\"stdinBlob\": \"$SHA256\", \"expectedOutput\": \"Hello Ada\"}]}" | jq -r .id)
+# end
+
+# sample TestSetService_GetTestSet
+curl -sS --fail-with-body "$DRYDOCK_URL/v1/testSets/$TEST_SET_ID" \
+  -H "Authorization: Bearer $DRYDOCK_API_KEY"
+# end
+
+# sample TestSetService_ListTestSets
+curl -sS --fail-with-body "$DRYDOCK_URL/v1/testSets?name=greeting" \
+  -H "Authorization: Bearer $DRYDOCK_API_KEY"
+# end
+
+# sample TestSetService_DeleteTestSet
+curl -sS --fail-with-body -X DELETE "$DRYDOCK_URL/v1/testSets/$TEST_SET_ID" \
+  -H "Authorization: Bearer $DRYDOCK_API_KEY"
+# end
+
+PACKAGE=$(mktemp --suffix .zip)
+# An archive of the empty files 1.in and 1.ans.
+base64 -d > "$PACKAGE" <<< 'UEsDBBQAAAAAAAAAIQAAAAAAAAAAAAAAAAAEAAAAMS5pblBLAwQUAAAAAAAAACEAAAAAAAAAAAAAAAAABQAAADEuYW5zUEsBAhQDFAAAAAAAAAAhAAAAAAAAAAAAAAAAAAQAAAAAAAAAAAAAAIABAAAAADEuaW5QSwECFAMUAAAAAAAAACEAAAAAAAAAAAAAAAAABQAAAAAAAAAAAAAAgAEiAAAAMS5hbnNQSwUGAAAAAAIAAgBlAAAARQAAAAAA'
+# sample TestSetService_ImportTestSet
+curl -sS --fail-with-body "$DRYDOCK_URL/v1/testSets:import?name=silence" \
+  -H "Authorization: Bearer $DRYDOCK_API_KEY" \
+  -H 'Content-Type: application/zip' --data-binary "@$PACKAGE"
+# end
+rm "$PACKAGE"
+
 # sample AuthService_ExchangeToken
 curl -sS --fail-with-body "$DRYDOCK_URL/v1/tokens:exchange" \
   -H "Authorization: Bearer $DRYDOCK_API_KEY" \

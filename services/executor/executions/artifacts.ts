@@ -3,7 +3,7 @@ import type { Logger } from '#libs/log.ts';
 import { counter } from '#libs/telemetry.ts';
 import { Exited } from '#proto/drydock/agent/v1/agent.ts';
 import type { ExecutionStep } from '#proto/drydock/internal/v1/spec.ts';
-import type { SourceFile } from '#proto/drydock/v1/execution.ts';
+import { type Data, type File, piecesOf } from './data.ts';
 import { type DiskCache, type Entry, openDiskCache } from './disk-cache.ts';
 import { endOf, runStep } from './step.ts';
 import type { StepEnd } from './verdict.ts';
@@ -34,7 +34,7 @@ export type Artifacts = {
 export class ArtifactFailure extends Error {}
 
 /** All that decides what a compile step makes, but for the image, which the workspace has. */
-export type Made = { organizationId: string; files: SourceFile[]; compile: ExecutionStep };
+export type Made = { organizationId: string; files: File[]; compile: ExecutionStep };
 
 /** The beginning of the names of an organisation's entries. */
 function prefixOf(organizationId: string): string {
@@ -94,19 +94,22 @@ function createArtifacts(cache: DiskCache, log: Logger): Artifacts {
 async function nameOf(workspace: Workspace, { organizationId, files, compile }: Made): Promise<string | undefined> {
   const image = await workspace.image();
   if (!image) return undefined;
-  const sources = files.map(({ name, content }) => [
-    name,
-    content?.$case === 'text' ? 'text' : 'data',
-    hashOf(content?.value ?? ''),
-  ]);
+  const sources: [string, string][] = [];
+  for (const { name, data } of files) sources.push([name, await hashOfData(data)]);
   const { command, environment, limits } = compile;
   const variables = Object.entries(environment).sort(([a], [b]) => (a < b ? -1 : 1));
   const all = JSON.stringify([organizationId, image, workspace.isolation, command, variables, limits, sources]);
   return `${prefixOf(organizationId)}${hashOf(all)}`;
 }
 
-function hashOf(value: string | Uint8Array): string {
+function hashOf(value: string): string {
   return createHash('sha256').update(value).digest('hex');
+}
+
+async function hashOfData(data: Data): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const piece of piecesOf(data)) hash.update(piece);
+  return hash.digest('hex');
 }
 
 /** The step that packs or unpacks, with the limits of the compile step. */

@@ -3,6 +3,7 @@ import type { CheckerSpec, ExecutionStep } from '#proto/drydock/internal/v1/spec
 import type { Verdict } from '#proto/drydock/v1/execution.ts';
 import { firstOf } from '../agent/output.ts';
 import { signalName } from '../agent/signals.ts';
+import type { File } from './data.ts';
 import type { Judge, Judgement } from './judge.ts';
 import { type Cache, openProgram, type Program, succeeded } from './program.ts';
 import { numberOf, type Protocol, printedPoints, protocolOf, type Says, withFeedback } from './protocols.ts';
@@ -17,8 +18,8 @@ const FEEDBACK_MS = 2_000;
 /** A checker program, compiled once in a workspace of its own, and run for each output by its protocol. */
 export async function openChecker(
   open: (signal: AbortSignal) => Promise<Workspace>,
-  { files, compile, run, protocol: name }: CheckerSpec,
-  { runs, cache }: { runs: number; cache: Cache },
+  { compile, run, protocol: name }: CheckerSpec,
+  { files, runs, cache }: { files: File[]; runs: number; cache: Cache },
   signal: AbortSignal,
 ): Promise<Judge> {
   const protocol = protocolOf(name);

@@ -4,22 +4,24 @@ import { counter } from '#libs/telemetry.ts';
 import type { RunExecutionResponse } from '#proto/drydock/internal/v1/executor.ts';
 import type {
   AppliedLimits,
-  CaseSpec,
   CheckerSpec,
   ExecutionSpec,
   ExecutionStep,
   SandboxSpec,
 } from '#proto/drydock/internal/v1/spec.ts';
-import type { CaseResult, Execution } from '#proto/drydock/v1/execution.ts';
+import type { CaseResult, Execution, SourceFile } from '#proto/drydock/v1/execution.ts';
 import { largestOf } from '../instances/capacity.ts';
 import type { Artifacts } from './artifacts.ts';
+import { type Blobs, openFiles } from './blobs/blobs.ts';
 import { openChecker } from './checker.ts';
 import { createCourse, scoreAll, scoreOf } from './course.ts';
+import type { File } from './data.ts';
+import { type GivenCase, openCase } from './given-case.ts';
 import { openInteractor, type Talk, talk } from './interaction.ts';
 import { createComparison, type Judge } from './judge.ts';
 import { type Lane, runCases } from './lanes.ts';
 import { type Cache, findErrors, openProgram, succeeded } from './program.ts';
-import { summarize, type Tried, toCompileResult, toResultEvent, toTried, wholeOf } from './results.ts';
+import { shownBytes, summarize, type Tried, toCompileResult, toResultEvent, toTried, wholeOf } from './results.ts';
 import type { Share, Shares } from './shares.ts';
 import type { Slots } from './slots.ts';
 import { failureOf, type StepEnd } from './verdict.ts';
@@ -30,6 +32,7 @@ const finished = counter('executor_executions_total', 'Executions that came to a
 export type Dependencies = Workspaces & {
   slots: Slots;
   shares: Shares;
+  blobs: Blobs;
   /** Undefined if results of compile steps are not kept. */
   artifacts?: Artifacts | undefined;
 };
@@ -44,8 +47,9 @@ export async function* runExecution(
   const spec = checkSpec(unchecked);
   using _slot = await dependencies.slots.take(signal);
   using share = dependencies.shares.enter(spec.sandbox);
-  // Both are opened before the first event: until then the scheduler may try another executor.
-  await using first = await openLane(dependencies, spec, signal);
+  // All are opened before the first event: until then the scheduler may try another executor.
+  await using sources = await openSources(dependencies.blobs, spec, signal);
+  await using first = await openLane(dependencies, spec, sources, signal);
   const { program } = first;
 
   let transcript: Buffer | undefined;
@@ -64,12 +68,19 @@ export async function* runExecution(
   }
   const course = createCourse(spec);
   const tried: Tried[] = [];
-  const trial: Trial = { spec, tried, streamOutput, log: dependencies.log, check: undefined };
+  const trial: Trial = {
+    spec,
+    tried,
+    blobs: dependencies.blobs,
+    streamOutput,
+    log: dependencies.log,
+    check: undefined,
+  };
   const steps = runCases({
     course,
     first,
     count: streamOutput ? 1 : spec.parallelism,
-    open: (signal) => openAnother(dependencies, spec, share, signal),
+    open: (signal) => openAnother(dependencies, spec, sources, share, signal),
     run: (lane, index, signal) => tryCase(trial, lane, index, signal),
     signal,
     log: dependencies.log,
@@ -116,18 +127,48 @@ function workspaceFor(
   return (signal: AbortSignal) => openWorkspace(dependencies, { ...sandbox, limits }, isolation, signal);
 }
 
-function openJudge(dependencies: Dependencies, spec: CheckedSpec, signal: AbortSignal): Promise<Judge> | Judge {
-  const { checker, cases } = spec;
-  if (!checker) return createComparison(spec);
-  const runs = { runs: cases.length, cache: cacheFor(dependencies, spec) };
-  return openChecker(judgeWorkspaceFor(dependencies, spec, checker), checker, runs, signal);
+/** Files of the program, and of what judges it; they hold until it is disposed. */
+type OpenSources = { program: File[]; checker: File[]; interactor: File[] };
+
+async function openSources(
+  blobs: Blobs,
+  { sandbox: { organizationId }, files, checker, interactor }: CheckedSpec,
+  signal: AbortSignal,
+): Promise<OpenSources & AsyncDisposable> {
+  await using opened = new AsyncDisposableStack();
+  const open = async (files: SourceFile[] = []) =>
+    opened.use(await openFiles(blobs, organizationId, files, signal)).files;
+  const sources = {
+    program: await open(files),
+    checker: await open(checker?.files),
+    interactor: await open(interactor?.files),
+  };
+  const held = opened.move();
+  return { ...sources, [Symbol.asyncDispose]: () => held.disposeAsync() };
 }
 
-async function openTalker(dependencies: Dependencies, spec: CheckedSpec, signal: AbortSignal) {
+function openJudge(
+  dependencies: Dependencies,
+  spec: CheckedSpec,
+  { checker: files }: OpenSources,
+  signal: AbortSignal,
+): Promise<Judge> | Judge {
+  const { checker, cases } = spec;
+  if (!checker) return createComparison(spec);
+  const sources = { files, runs: cases.length, cache: cacheFor(dependencies, spec) };
+  return openChecker(judgeWorkspaceFor(dependencies, spec, checker), checker, sources, signal);
+}
+
+async function openTalker(
+  dependencies: Dependencies,
+  spec: CheckedSpec,
+  { interactor: files }: OpenSources,
+  signal: AbortSignal,
+) {
   const { interactor, cases } = spec;
   if (!interactor) return undefined;
-  const runs = { runs: cases.length, cache: cacheFor(dependencies, spec) };
-  return await openInteractor(judgeWorkspaceFor(dependencies, spec, interactor), interactor, runs, signal);
+  const sources = { files, runs: cases.length, cache: cacheFor(dependencies, spec) };
+  return await openInteractor(judgeWorkspaceFor(dependencies, spec, interactor), interactor, sources, signal);
 }
 
 /** A judging program runs for the organisation of the execution, with its deadline and quota. */
@@ -141,14 +182,19 @@ function cacheFor({ artifacts, log }: Dependencies, { sandbox }: CheckedSpec): C
   return { artifacts, organizationId: sandbox.organizationId, log };
 }
 
-async function openLane(dependencies: Dependencies, spec: CheckedSpec, signal: AbortSignal): Promise<Lane> {
+async function openLane(
+  dependencies: Dependencies,
+  spec: CheckedSpec,
+  sources: OpenSources,
+  signal: AbortSignal,
+): Promise<Lane> {
   await using opened = new AsyncDisposableStack();
   const open = workspaceFor(dependencies, spec, spec);
-  const sources = { ...spec, runs: spec.cases.length };
-  const program = opened.use(await openProgram(open, sources, cacheFor(dependencies, spec), signal));
+  const own = { files: sources.program, compile: spec.compile, runs: spec.cases.length };
+  const program = opened.use(await openProgram(open, own, cacheFor(dependencies, spec), signal));
   // Of two workspaces an execution has both or none.
-  const judge = opened.use(await openJudge(dependencies, spec, signal));
-  const interactor = await openTalker(dependencies, spec, signal);
+  const judge = opened.use(await openJudge(dependencies, spec, sources, signal));
+  const interactor = await openTalker(dependencies, spec, sources, signal);
   if (interactor) opened.use(interactor);
   const held = opened.move();
   return { program, judge, interactor, [Symbol.asyncDispose]: () => held.disposeAsync() };
@@ -158,6 +204,7 @@ async function openLane(dependencies: Dependencies, spec: CheckedSpec, signal: A
 async function openAnother(
   dependencies: Dependencies,
   spec: CheckedSpec,
+  sources: OpenSources,
   share: Share,
   signal: AbortSignal,
 ): Promise<Lane | undefined> {
@@ -166,7 +213,7 @@ async function openAnother(
   if (!slot) return undefined;
   held.use(slot);
   held.use(share.grow());
-  const lane = await openLane(dependencies, spec, signal);
+  const lane = await openLane(dependencies, spec, sources, signal);
   const releases = held.move();
   const close = async () => {
     releases.dispose();
@@ -184,6 +231,7 @@ async function openAnother(
 type Trial = {
   spec: CheckedSpec;
   tried: readonly Tried[];
+  blobs: Blobs;
   streamOutput: boolean;
   log: Logger;
   /** What looking for errors in the sources found, once for an execution. */
@@ -205,9 +253,9 @@ async function* tryCase(
   index: number,
   signal: AbortSignal,
 ): AsyncGenerator<RunExecutionResponse, Outcome> {
-  const { spec, tried, log } = trial;
-  const given = spec.cases[index]!;
+  const { spec, tried, blobs, log } = trial;
   yield { event: { $case: 'runStarted', value: { caseIndex: index } } };
+  await using given = await openCase(blobs, spec.sandbox.organizationId, spec.cases[index]!, signal);
   const command = given.command.length > 0 ? given.command : spec.run.command;
   const step = { ...spec.run, command, limits: given.limits };
   const { ended, judgement, transcript } = lane.interactor
@@ -215,7 +263,7 @@ async function* tryCase(
     : yield* runAndJudge(trial, lane, step, given, signal);
   // Without points, a checker's score is shown as it is.
   const score = spec.isScored ? { score: scoreOf(given.points, judgement.verdict, judgement.score) } : {};
-  const each = toTried(given, ended, { ...judgement, ...score });
+  const each = toTried(given, ended, { ...judgement, ...score }, shownBytes(spec.cases.length));
   if (spec.check && mayBeBroken(each, tried)) trial.check ??= findErrors(lane.program, spec.check, log, signal);
   return { each, transcript, ended: spec.reportsCases ? undefined : ended, broken: await trial.check };
 }
@@ -224,10 +272,10 @@ async function* runAndJudge(
   { streamOutput }: Trial,
   { program, judge }: Lane,
   step: ExecutionStep,
-  given: CaseSpec,
+  given: GivenCase,
   signal: AbortSignal,
 ): AsyncGenerator<RunExecutionResponse, Talk> {
-  const ended = yield* program.run(step, { stdin: given.stdin, streamOutput, signal });
+  const ended = yield* program.run(step, { stdin: given.input, streamOutput, signal });
   const failure = failureOf(step, ended);
   const judgement = failure ? { verdict: failure, message: '' } : await judge.judge(given, ended.stdout, signal);
   return { ended, judgement };

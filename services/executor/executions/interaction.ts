@@ -1,6 +1,8 @@
 import { durationOf, millisecondsOf } from '#libs/catalog/limits.ts';
-import type { CaseSpec, CheckerSpec, ExecutionStep } from '#proto/drydock/internal/v1/spec.ts';
+import type { CheckerSpec, ExecutionStep } from '#proto/drydock/internal/v1/spec.ts';
 import { compileJudge, judgementOf } from './checker.ts';
+import type { File } from './data.ts';
+import type { GivenCase } from './given-case.ts';
 import type { Judgement } from './judge.ts';
 import { type Cache, openProgram, type Program } from './program.ts';
 import { type Protocol, protocolOf, talkFilesOf, withFeedback } from './protocols.ts';
@@ -31,7 +33,7 @@ export type TalkOptions = {
   program: Pick<Program, 'run'>;
   interactor: Interactor;
   step: ExecutionStep;
-  given: CaseSpec;
+  given: GivenCase;
   keepTranscript: boolean;
   signal: AbortSignal;
 };
@@ -39,8 +41,8 @@ export type TalkOptions = {
 /** An interactor in a workspace of its own. */
 export async function openInteractor(
   open: (signal: AbortSignal) => Promise<Workspace>,
-  { files, compile, run, protocol: name }: CheckerSpec,
-  { runs, cache }: { runs: number; cache: Cache },
+  { compile, run, protocol: name }: CheckerSpec,
+  { files, runs, cache }: { files: File[]; runs: number; cache: Cache },
   signal: AbortSignal,
 ): Promise<Interactor> {
   const protocol = protocolOf(name);

@@ -1,6 +1,8 @@
-import type { CaseSpec, ExecutionSpec } from '#proto/drydock/internal/v1/spec.ts';
+import type { ExecutionSpec } from '#proto/drydock/internal/v1/spec.ts';
 import type { Verdict } from '#proto/drydock/v1/execution.ts';
 import { inSmallLetters, matches } from './comparison.ts';
+import { bufferOf } from './data.ts';
+import type { GivenCase } from './given-case.ts';
 
 export type Judgement = {
   verdict: Verdict;
@@ -11,7 +13,11 @@ export type Judgement = {
 
 /** Judges the output of a run that hit no limit and exited with 0. */
 export type Judge = AsyncDisposable & {
-  judge(given: CaseSpec, output: Buffer, signal: AbortSignal): Promise<Judgement>;
+  judge(
+    given: Pick<GivenCase, 'input' | 'expected' | 'points'>,
+    output: Buffer,
+    signal: AbortSignal,
+  ): Promise<Judgement>;
 };
 
 /** Compares output with the expected output; without one, anything passes. */
@@ -22,8 +28,8 @@ export function createComparison(spec: ExecutionSpec): Judge {
     relative: spec.relativeTolerance ?? floatTolerance,
   };
   return {
-    async judge({ expectedOutput }, output) {
-      const expected = expectedOutput === undefined ? undefined : Buffer.from(expectedOutput);
+    async judge(given, output) {
+      const expected = given.expected && (await bufferOf(given.expected));
       const [a, b] = caseInsensitive
         ? [inSmallLetters(output), expected && inSmallLetters(expected)]
         : [output, expected];

@@ -2,9 +2,9 @@ import { DrydockError, hasReason } from '#libs/errors.ts';
 import type { Logger } from '#libs/log.ts';
 import type { RunExecutionResponse } from '#proto/drydock/internal/v1/executor.ts';
 import type { ExecutionStep } from '#proto/drydock/internal/v1/spec.ts';
-import type { SourceFile } from '#proto/drydock/v1/execution.ts';
 import { hasCellEnded } from '../agent/errors.ts';
 import { ArtifactFailure, type Artifacts } from './artifacts.ts';
+import type { File } from './data.ts';
 import { endOf, NOT_FOUND_EXIT_CODE, runStep, type StepOptions } from './step.ts';
 import type { StepEnd } from './verdict.ts';
 import type { Workspace } from './workspaces/workspace.ts';
@@ -12,7 +12,7 @@ import type { Workspace } from './workspaces/workspace.ts';
 const CANNOT_RUN = ['NO_CAPACITY', 'SANDBOX_START_FAILED', 'SERVICE_UNAVAILABLE', 'NOT_IMPLEMENTED'] as const;
 
 /** Sources, the step that compiles them, if any, and how many runs there may be. */
-export type Sources = { files: SourceFile[]; compile: ExecutionStep | undefined; runs: number };
+export type Sources = { files: File[]; compile: ExecutionStep | undefined; runs: number };
 
 /** Where what compile steps made is kept, and for whom. */
 export type Cache = { artifacts: Artifacts | undefined; organizationId: string; log: Logger };
@@ -29,10 +29,7 @@ export type Program = AsyncDisposable & {
   /** The end of the compiler; undefined if there is no compile step. */
   compile(signal: AbortSignal): Promise<Compiled | undefined>;
   /** Runs the program, with additional files in its directory. */
-  run(
-    step: ExecutionStep,
-    options: StepOptions & { files?: SourceFile[] },
-  ): AsyncGenerator<RunExecutionResponse, StepEnd>;
+  run(step: ExecutionStep, options: StepOptions & { files?: File[] }): AsyncGenerator<RunExecutionResponse, StepEnd>;
   /** Runs a command beside what the last run left. */
   look(step: ExecutionStep, signal: AbortSignal): Promise<StepEnd>;
 };

@@ -1,6 +1,12 @@
-import type { CaseSpec } from '#proto/drydock/internal/v1/spec.ts';
-import type { Checker_Protocol, SourceFile } from '#proto/drydock/v1/execution.ts';
+import type { Checker_Protocol } from '#proto/drydock/v1/execution.ts';
+import type { Data, File } from './data.ts';
+import type { GivenCase } from './given-case.ts';
 import type { StepEnd } from './verdict.ts';
+
+const NOTHING = Buffer.alloc(0);
+
+/** What a protocol gives its programs of a case. */
+type Given = Pick<GivenCase, 'input' | 'expected'>;
 
 /** What the end of a judging program says; POINTS leaves the verdict to its points. */
 export type Says = 'ACCEPTED' | 'WRONG_ANSWER' | 'POINTS';
@@ -8,7 +14,7 @@ export type Says = 'ACCEPTED' | 'WRONG_ANSWER' | 'POINTS';
 /** A convention between judges and their checkers. */
 export type Protocol = {
   /** Its files for one output. */
-  files(given: Pick<CaseSpec, 'stdin' | 'expectedOutput'>, output: Buffer): SourceFile[];
+  files(given: Given, output: Buffer): File[];
   /** The name of the file with the expected output. */
   answer: string;
   /** It reads the output from its standard input. */
@@ -24,20 +30,20 @@ const KATTIS_FEEDBACK = { message: 'feedback/judgemessage.txt', score: 'feedback
 export const PROTOCOLS: Readonly<Record<Exclude<Checker_Protocol, 'PROTOCOL_UNSPECIFIED'>, Protocol>> = {
   DRYDOCK: {
     answer: 'expected',
-    files: ({ stdin, expectedOutput = '' }, output) => [
-      fileOf('input', stdin),
+    files: ({ input, expected = NOTHING }, output) => [
+      fileOf('input', input),
       fileOf('output', output),
-      fileOf('expected', Buffer.from(expectedOutput)),
+      fileOf('expected', expected),
     ],
     readsOutput: false,
     exitCodes: { 0: 'ACCEPTED', 1: 'WRONG_ANSWER' },
   },
   TESTLIB: {
     answer: 'answer',
-    files: ({ stdin, expectedOutput = '' }, output) => [
-      fileOf('input', stdin),
+    files: ({ input, expected = NOTHING }, output) => [
+      fileOf('input', input),
       fileOf('output', output),
-      fileOf('answer', Buffer.from(expectedOutput)),
+      fileOf('answer', expected),
     ],
     readsOutput: false,
     exitCodes: {
@@ -51,7 +57,7 @@ export const PROTOCOLS: Readonly<Record<Exclude<Checker_Protocol, 'PROTOCOL_UNSP
   },
   KATTIS: {
     answer: 'answer',
-    files: ({ stdin, expectedOutput = '' }) => [fileOf('input', stdin), fileOf('answer', Buffer.from(expectedOutput))],
+    files: ({ input, expected = NOTHING }) => [fileOf('input', input), fileOf('answer', expected)],
     readsOutput: true,
     exitCodes: { 42: 'ACCEPTED', 43: 'WRONG_ANSWER' },
     feedback: KATTIS_FEEDBACK,
@@ -59,14 +65,14 @@ export const PROTOCOLS: Readonly<Record<Exclude<Checker_Protocol, 'PROTOCOL_UNSP
 };
 
 /** The files of an interactor for one talk. */
-export function talkFilesOf({ answer }: Protocol, given: Pick<CaseSpec, 'stdin' | 'expectedOutput'>): SourceFile[] {
-  return [fileOf('input', given.stdin), fileOf(answer, Buffer.from(given.expectedOutput ?? ''))];
+export function talkFilesOf({ answer }: Protocol, { input, expected = NOTHING }: Given): File[] {
+  return [fileOf('input', input), fileOf(answer, expected)];
 }
 
 /** The files of a judging program's sources: where its protocol has a directory for feedback, that is there before it runs. */
-export function withFeedback(files: SourceFile[], { feedback }: Protocol): SourceFile[] {
+export function withFeedback(files: File[], { feedback }: Protocol): File[] {
   if (!feedback || files.some(({ name }) => name === feedback.message)) return files;
-  return [...files, fileOf(feedback.message, Buffer.alloc(0))];
+  return [...files, fileOf(feedback.message, NOTHING)];
 }
 
 export function protocolOf(name: Checker_Protocol): Protocol {
@@ -88,6 +94,6 @@ export function numberOf(text: string): number {
   return Number.isFinite(points) ? points : Number.NaN;
 }
 
-function fileOf(name: string, value: Buffer): SourceFile {
-  return { name, content: { $case: 'data', value } };
+function fileOf(name: string, data: Data): File {
+  return { name, data };
 }

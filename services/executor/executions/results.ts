@@ -11,8 +11,9 @@ import { toUsage } from '../agent/usage.ts';
 import type { Judgement } from './judge.ts';
 import type { StepEnd } from './verdict.ts';
 
-/** Maximum bytes of each output in a case's result. */
+/** Maximum bytes of each output in a case's result, and of those of all cases together. */
 const SHOWN_BYTES = 16 * 1024;
+const SHOWN_IN_ALL_BYTES = 4 * 1024 * 1024;
 const NOTHING = Buffer.alloc(0);
 
 /** The result of one case. */
@@ -38,9 +39,14 @@ export function toCompileResult(ended: StepEnd & { cached?: boolean }): CompileR
   });
 }
 
-export function toTried({ name }: CaseSpec, ended: StepEnd, judgement: Judgement): Tried {
+/** Bytes that are shown of each output of a case. */
+export function shownBytes(cases: number): number {
+  return Math.min(SHOWN_BYTES, Math.floor(SHOWN_IN_ALL_BYTES / (2 * cases)));
+}
+
+export function toTried({ name }: Pick<CaseSpec, 'name'>, ended: StepEnd, judgement: Judgement, shown: number): Tried {
   const outcome = toOutcome(ended);
-  const [stdout, stderr] = [firstOf(ended.stdout, SHOWN_BYTES), firstOf(ended.stderr, SHOWN_BYTES)];
+  const [stdout, stderr] = [firstOf(ended.stdout, shown), firstOf(ended.stderr, shown)];
   const result = CaseResult.create({
     ...outcome,
     ...judgement,

@@ -9,8 +9,9 @@ import type { Output } from '#proto/drydock/v1/resources.ts';
 import { endsSoon, hasCellEnded, noAnswer } from '../agent/errors.ts';
 import { createOutput, wholeCharacters } from '../agent/output.ts';
 import { signalNumber } from '../agent/signals.ts';
+import type { Input } from './data.ts';
 import type { StepEnd } from './verdict.ts';
-import { type Input, PROGRAM_DIRECTORY, type StepEvent, type Workspace } from './workspaces/workspace.ts';
+import { PROGRAM_DIRECTORY, type StepEvent, type Workspace } from './workspaces/workspace.ts';
 
 // The agent ends a step at its wall time; without an answer by this much later, the agent is taken as lost.
 const MARGIN_MS = 10_000;

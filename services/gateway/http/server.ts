@@ -205,6 +205,7 @@ function createAnswer(options: HttpOptions, route: (verb: string, path: string) 
     const peer = peerOf(socket);
     const requestId = requestIdOf(response);
     const used = (bytes: number) => waste.used(peer, bytes);
+    using _reading = waste.reading(peer, () => request.readableLength);
     try {
       using admitted = await gateway.admit(method, { signal, metadata, peer, requestId });
       const message = await readRequest(found, request, query, transcoder, { held: admitted.held, used, idleMs });

@@ -7,9 +7,8 @@ import type { Checker, Interactor, RunCodeRequest } from '#proto/drydock/v1/exec
 import { ResourceLimits } from '#proto/drydock/v1/resources.ts';
 import { findTemplate, MiB } from '../requests/checks.ts';
 import { checkArguments, findLanguage, stepOf } from './programs.ts';
-import { checkFiles } from './source-files.ts';
+import { checkFiles, MAX_JUDGE_BYTES } from './source-files.ts';
 
-const MAX_JUDGE_BYTES = MiB;
 const MAX_TALK_BYTES = 4 * MiB;
 const MAX_ARGUMENTS = 64;
 

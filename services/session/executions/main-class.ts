@@ -20,7 +20,7 @@ export function findMainClass(
   if (!kind) return { files, entrypoint };
   const declared = new Map<string, Declarations>();
   for (const { name, content } of files)
-    if (language.extensions.includes(extname(name)))
+    if (language.extensions.includes(extname(name)) && content?.$case !== 'blob')
       declared.set(name, readDeclarations(kind, content ? content.value.toString() : ''));
   const entry = wanted || files.length === 1 ? entrypoint : chooseFile(language, declared, entrypoint, violation);
   const names = new Map(kind === 'java' ? namesFor(files, declared) : []);

@@ -1,4 +1,3 @@
-import type { Catalog } from '#libs/catalog/catalog.ts';
 import { DrydockError } from '#libs/errors.ts';
 import type { Rpc } from '#libs/grpc/rpc.ts';
 import { callerOf } from '#libs/grpc/server.ts';
@@ -11,21 +10,22 @@ import { type Admission, checkSameRequest, contentHash, quotaExceeded } from '..
 import { tenancyOf } from '../requests/tenancy.ts';
 import type { Wakeups } from '../requests/wakeups.ts';
 import { type Dependencies as EndDependencies, endExecutions, publishEnds } from './ends.ts';
+import { type Dependencies as PreparationDependencies, prepareExecution } from './preparation.ts';
 import { type ExecutionRow, encodeResult, hasEnded, toExecution } from './row.ts';
 import { ownSpec, toSpec } from './spec.ts';
-import { type CheckedExecution, checkExecution } from './validation.ts';
+import type { CheckedExecution } from './validation.ts';
 
-export type Dependencies = EndDependencies & {
-  db: Database;
-  catalog: Catalog;
-  wakeups: Pick<Wakeups, 'publish' | 'until'>;
-};
+export type Dependencies = EndDependencies &
+  PreparationDependencies & {
+    db: Database;
+    wakeups: Pick<Wakeups, 'publish' | 'until'>;
+  };
 
 type ExecutionRecords = Pick<Rpc<RecordServiceDefinition>, 'insertExecution' | 'completeExecution'>;
 
 /** Records of executions whose callers wait, and the results of all. */
 export function createExecutionRecords(dependencies: Dependencies): ExecutionRecords {
-  const { db, catalog, wakeups } = dependencies;
+  const { db, wakeups } = dependencies;
 
   /** The execution of the first call with a request id, once it has ended. */
   const repeated = (caller: Caller, id: string, sha256: Buffer, signal: AbortSignal) =>
@@ -38,7 +38,7 @@ export function createExecutionRecords(dependencies: Dependencies): ExecutionRec
   return {
     async insertExecution({ request = RunCodeRequest.create() }, call) {
       const caller = callerOf(call);
-      const checked = checkExecution(request, catalog);
+      const checked = await prepareExecution(dependencies, request, caller.organizationId);
       const sha256 = contentHash(RunCodeRequest, request);
       let admitted = await insertExecution(db, caller, request, checked, sha256);
       while (admitted.earlier) {
@@ -82,7 +82,7 @@ async function insertExecution(
   db: Database,
   caller: Caller,
   request: RunCodeRequest,
-  { language, template, lifetimeMs }: CheckedExecution,
+  { language, template, lifetimeMs, spec }: CheckedExecution,
   sha256: Buffer,
 ): Promise<ExecutionRow & Admission> {
   const [row] = await db.queryPrepared<ExecutionRow & Admission>(
@@ -90,8 +90,9 @@ async function insertExecution(
        select * from admit($2, $3, 'execution')
      ), inserted as (
        insert into executions
-         (id, organization_id, request_id, request_sha256, language, template, state, attempt, start_time, deadline)
-       select $1, $2, $3, $4, $5, $6, 'RUNNING', 1, now(), now() + $7::float8 * interval '1 ms'
+         (id, organization_id, request_id, request_sha256, language, template, state, attempt, start_time, deadline,
+          test_set_id)
+       select $1, $2, $3, $4, $5, $6, 'RUNNING', 1, now(), now() + $7::float8 * interval '1 ms', $9
        from admitted where earlier is null and live < $8 returning *
      )
      select * from admitted left join inserted on true`,
@@ -104,6 +105,7 @@ async function insertExecution(
       template.id,
       lifetimeMs,
       caller.quota?.concurrentSandboxes ?? 0,
+      spec.testSetId || null,
     ],
   );
   if (!row!.earlier && !row!.id) throw quotaExceeded(caller, row!.live);

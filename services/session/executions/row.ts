@@ -28,6 +28,7 @@ export type ExecutionRow = {
   /** An internal ExecutionSpec, for executions of the queue until they have ended. */
   spec: Buffer | null;
   message: string;
+  test_set_id: string | null;
 };
 
 export function hasEnded({ state }: Pick<ExecutionRow, 'state'>): boolean {

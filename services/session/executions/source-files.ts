@@ -5,6 +5,8 @@ import type { SourceFile } from '#proto/drydock/v1/execution.ts';
 import { MiB } from '../requests/checks.ts';
 import { type EntryPoint, findMainClass } from './main-class.ts';
 
+/** Of a checker's sources. */
+export const MAX_JUDGE_BYTES = MiB;
 const MAX_FILES = 1000;
 const MAX_FILE_NAME_BYTES = 255;
 
@@ -34,9 +36,9 @@ export function checkFiles(
     const problem = problemOfName(name);
     if (problem) check.violation(field, problem);
     if (names.has(name)) check.violation(field, 'is a duplicate');
-    if (!content) check.violation(`files[${index}]`, 'needs text or data');
+    if (!content) check.violation(`files[${index}]`, 'needs text, data or blob');
     names.add(name);
-    bytes += Buffer.byteLength(content?.value ?? '');
+    if (content?.$case !== 'blob') bytes += Buffer.byteLength(content?.value ?? '');
   }
   for (const [index, { name }] of all.entries())
     if (parentsOf(name).some((parent) => names.has(parent)))
@@ -74,7 +76,7 @@ function problemOfName(name: string): string | undefined {
 function adapt({ prefix, onlyLineFeeds, extensions }: Language, { files, entrypoint }: EntryPoint): SourceFile[] {
   if (!prefix && !onlyLineFeeds) return files;
   return files.map(({ name, content }): SourceFile => {
-    if (!content || !extensions.includes(extname(name))) return { name, content };
+    if (!content || content.$case === 'blob' || !extensions.includes(extname(name))) return { name, content };
     const text = Buffer.from(content.value).toString('latin1');
     const lines = onlyLineFeeds ? text.replaceAll('\r\n', '\n') : text;
     const value = Buffer.from(name === entrypoint && prefix ? prefix + lines : lines, 'latin1');

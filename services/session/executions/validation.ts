@@ -3,14 +3,17 @@ import { applyLimits, COMPILE_TIMES, millisecondsOf, RUN_TIMES } from '#libs/cat
 import { planProgram } from '#libs/catalog/program.ts';
 import { invalidField } from '#libs/errors.ts';
 import { checkFields, type FieldChecks } from '#libs/field-checks.ts';
-import { type AppliedLimits, CaseSpec, type CheckerSpec, type ExecutionSpec } from '#proto/drydock/internal/v1/spec.ts';
+import type { AppliedLimits, CaseSpec, CheckerSpec, ExecutionSpec } from '#proto/drydock/internal/v1/spec.ts';
 import type { RunCodeRequest } from '#proto/drydock/v1/execution.ts';
 import { ResourceLimits } from '#proto/drydock/v1/resources.ts';
+import type { TestSet } from '#proto/drydock/v1/test_set.ts';
 import { checkEnvironment, checkRequestId, findTemplate, MiB, refuseLimits } from '../requests/checks.ts';
+import { checkInput, inlineBytes, isGiven } from './inputs.ts';
 import { checkChecker, checkInteractor } from './judges.ts';
 import { checkArguments, findLanguage, stepOf } from './programs.ts';
 import { checkFiles } from './source-files.ts';
 import { checkScoring, type Scoring } from './test-groups.ts';
+import { withTestSet } from './test-sets.ts';
 import { checkTolerances } from './tolerances.ts';
 
 const MAX_SOURCE_BYTES = 10 * MiB;
@@ -20,11 +23,14 @@ const MAX_ARGUMENTS = 1024;
 const MAX_CASES = 100;
 const MAX_PARALLELISM = 16;
 const MAX_CASE_NAME = 64;
+/** Of test sets. */
+export const MAX_SET_CASES = 1000;
+export const MAX_SET_CASE_NAME = 255;
 const MAX_RUNS_MS = 3_600_000;
 // By so much an interactor may outlive its program.
 const TALK_MARGIN_MS = 5_000;
 const NO_TIME = { seconds: 0, nanos: 0 };
-const NOT_FOR_COMPILERS = [
+export const NOT_FOR_COMPILERS = [
   'memoryBytes',
   'processes',
   'diskBytes',
@@ -33,8 +39,8 @@ const NOT_FOR_COMPILERS = [
   'fileBytes',
   'openFiles',
 ] as const;
-const NOT_FOR_CASES = ['processes', 'diskBytes', 'cpus', 'stackBytes', 'fileBytes', 'openFiles'] as const;
-const RUN_LIMIT_APPLIES = "cannot be set; the run's limit applies";
+export const NOT_FOR_CASES = ['processes', 'diskBytes', 'cpus', 'stackBytes', 'fileBytes', 'openFiles'] as const;
+export const RUN_LIMIT_APPLIES = "cannot be set; the run's limit applies";
 // The lifetime of an execution's sandbox beyond its time limits: start, files, collecting results.
 const EXECUTION_MARGIN_MS = 60_000;
 
@@ -48,10 +54,11 @@ export type CheckedExecution = {
   lifetimeMs: number;
 };
 
-/** A checked request to run code. Errors: INVALID_FIELD, LANGUAGE_NOT_FOUND, TEMPLATE_NOT_FOUND. */
-export function checkExecution(request: RunCodeRequest, catalog: Catalog): CheckedExecution {
-  const language = request.language ? findLanguage(catalog, request.language) : undefined;
+/** A checked request to run code, with the test set that it names. Errors: INVALID_FIELD, LANGUAGE_NOT_FOUND, TEMPLATE_NOT_FOUND. */
+export function checkExecution(asked: RunCodeRequest, catalog: Catalog, testSet?: TestSet): CheckedExecution {
+  const language = asked.language ? findLanguage(catalog, asked.language) : undefined;
   const check = checkFields();
+  const request = testSet ? withTestSet(check, asked, testSet) : asked;
   if (language && (request.template || request.command.length > 0))
     check.violation('language', 'cannot be combined with template and command');
   if (!language && !(request.template && request.command.length > 0))
@@ -91,8 +98,6 @@ export function checkExecution(request: RunCodeRequest, catalog: Catalog): Check
       : { compile: undefined, run: [...request.command, ...words], check: undefined };
   const { compile, run, check: syntax } = plan(limits);
   const onceMs = [compile, syntax].filter((step) => step).length * millisecondsOf(compileLimits.wallTime!);
-  const { memoryBytes, processes, cpus } = limits;
-  const checkLimits = { ...compileLimits, memoryBytes, processes, cpus };
   for (const each of cases) if (each.limits !== limits) each.command = plan(each.limits!).run;
   return {
     language: language?.name ?? '',
@@ -103,7 +108,7 @@ export function checkExecution(request: RunCodeRequest, catalog: Catalog): Check
       files,
       compile: compile && stepOf(compile, { ...language?.environment }, compileLimits),
       run: stepOf(run, { ...language?.environment, ...request.environment }, limits, language),
-      check: syntax && stepOf(syntax, { ...language?.environment }, checkLimits),
+      check: syntax && stepOf(syntax, { ...language?.environment }, limitsOfCheck(limits, compileLimits)),
       cases,
       stopAtFirstFailure: request.stopAtFirstFailure,
       parallelism: Math.max(1, request.parallelism),
@@ -116,8 +121,14 @@ export function checkExecution(request: RunCodeRequest, catalog: Catalog): Check
       interactor,
       keepTranscript: request.keepTranscript,
       isolation: request.isolation,
+      testSetId: request.testSet,
     },
   };
+}
+
+/** A check of the syntax has the times of a compiler, and what else the run has. */
+function limitsOfCheck({ memoryBytes, processes, cpus }: AppliedLimits, compileLimits: AppliedLimits): AppliedLimits {
+  return { ...compileLimits, memoryBytes, processes, cpus };
 }
 
 /** How long all runs may take together, with their judging. */
@@ -142,26 +153,33 @@ function checkCases(
   limits: AppliedLimits,
   points: Scoring['points'],
 ): CaseSpec[] {
-  const { testCases, stdin, expectedOutput } = request;
+  const { testCases, testSet } = request;
   if (testCases.length === 0) {
-    if (Buffer.byteLength(stdin) > MAX_INPUT_BYTES) check.violation('stdin', 'is larger than 10 MiB');
-    return [CaseSpec.create({ stdin: Buffer.from(stdin), expectedOutput, limits })];
+    const given = checkInput(check, '', request);
+    if (given.stdin.length > MAX_INPUT_BYTES) check.violation('stdin', 'is larger than 10 MiB');
+    return [{ ...given, limits }];
   }
-  if (testCases.length > MAX_CASES) check.violation('testCases', `are more than ${MAX_CASES}`);
-  if (stdin) check.violation('stdin', 'cannot be combined with testCases');
-  if (expectedOutput !== undefined) check.violation('expectedOutput', 'cannot be combined with testCases');
-  const bytes = testCases.reduce(
-    (sum, { stdin, expectedOutput = '' }) => sum + Buffer.byteLength(stdin) + Buffer.byteLength(expectedOutput),
-    0,
-  );
+  const [maxCases, maxName] = testSet ? [MAX_SET_CASES, MAX_SET_CASE_NAME] : [MAX_CASES, MAX_CASE_NAME];
+  if (testCases.length > maxCases) check.violation('testCases', `are more than ${maxCases}`);
+  if (!testSet) refuseInput(check, request);
+  const bytes = testCases.reduce((sum, each) => sum + inlineBytes(each), 0);
   if (bytes > MAX_INPUT_BYTES) check.violation('testCases', 'are larger than 10 MiB');
-  return testCases.slice(0, MAX_CASES).map(({ name, stdin, expectedOutput, limits: own, group }, index) => {
+  return testCases.slice(0, maxCases).map((each, index) => {
+    const { name, limits: own, group } = each;
     const field = `testCases[${index}]`;
-    check.string(`${field}.name`, name, { maxLength: MAX_CASE_NAME });
+    check.string(`${field}.name`, name, { maxLength: maxName });
     const applied = own ? applyOwn(check, `${field}.limits`, request, own, template, limits) : limits;
-    const given = { name, stdin: Buffer.from(stdin), expectedOutput, limits: applied };
-    return CaseSpec.create({ ...given, group, points: points[index] ?? 0 });
+    return { ...checkInput(check, `${field}.`, each), name, limits: applied, group, points: points[index] ?? 0 };
   });
+}
+
+/** Beside test cases. */
+function refuseInput(check: FieldChecks, request: RunCodeRequest): void {
+  const { expectedOutput, expectedOutputBlob } = request;
+  if (isGiven({ ...request, expectedOutput: undefined, expectedOutputBlob: '' }))
+    check.violation('stdin', 'cannot be combined with testCases');
+  if (expectedOutput !== undefined || expectedOutputBlob)
+    check.violation('expectedOutput', 'cannot be combined with testCases');
 }
 
 /** A case's own limits over those of the request. */

@@ -1,3 +1,4 @@
+import type { Catalog } from '#libs/catalog/catalog.ts';
 import type { Rpc } from '#libs/grpc/rpc.ts';
 import { callerOf } from '#libs/grpc/server.ts';
 import type { Database, Queryable } from '#libs/postgres/database.ts';
@@ -6,6 +7,7 @@ import { ExecutionSpec } from '#proto/drydock/internal/v1/spec.ts';
 import { type Dependencies as EndDependencies, endExecutions, internalError, publishEnds } from '../executions/ends.ts';
 import type { ExecutionRow } from '../executions/row.ts';
 import { ownSpec } from '../executions/spec.ts';
+import { fromRecord, type TestSets } from '../executions/test-sets.ts';
 import type { Wakeups } from '../requests/wakeups.ts';
 import { writeTickets } from './tickets.ts';
 
@@ -16,6 +18,8 @@ const MAX_FAILURES = 5;
 
 export type Dependencies = EndDependencies & {
   db: Database;
+  catalog: Catalog;
+  testSets: TestSets;
   wakeups: Pick<Wakeups, 'publish'>;
   /** Sends the events of the outbox without waiting for the relay's next poll. */
   wakeRelay: () => void;
@@ -46,7 +50,7 @@ export function createQueueRecords(dependencies: Dependencies): QueueRecords {
           continue;
         }
         wakeups.publish(row.id);
-        return { attempt: row.attempt, spec: specOf(row) };
+        return { attempt: row.attempt, spec: await specOf(dependencies, row) };
       }
       return { attempt: 0, spec: undefined };
     },
@@ -99,8 +103,12 @@ async function takeNext(db: Queryable, organizationId: string): Promise<Executio
   return row;
 }
 
-function specOf({ id, organization_id, spec, deadline }: ExecutionRow): ExecutionSpec {
-  return ownSpec(ExecutionSpec.decode(spec!), {
+async function specOf(
+  { testSets, catalog }: Dependencies,
+  { id, organization_id, spec, deadline, test_set_id }: ExecutionRow,
+): Promise<ExecutionSpec> {
+  const testSet = test_set_id ? await testSets.find(organization_id, test_set_id, { deleted: true }) : undefined;
+  return ownSpec(fromRecord(ExecutionSpec.decode(spec!), testSet, catalog), {
     executionId: id,
     organizationId: organization_id,
     deadline: deadline!,

@@ -19,6 +19,8 @@ export type Submission = {
   language: string;
   template: string;
   priority: number;
+  /** Empty without one. */
+  testSetId: string;
   /** An encoded ExecutionSpec. */
   spec: Uint8Array;
   /** Limit of a whole run. */
@@ -117,10 +119,13 @@ async function writeTenants(tx: Queryable, callers: Caller[]): Promise<void> {
 async function insert(tx: Queryable, some: Waiting[]): Promise<Map<string, ExecutionRow>> {
   const rows = await tx.query<ExecutionRow>(
     `insert into executions
-       (id, organization_id, request_id, request_sha256, language, template, priority, spec, lifetime_ms, state)
-     select id, organization_id, request_id, request_sha256, language, template, priority, spec, lifetime_ms, 'QUEUED'
+       (id, organization_id, request_id, request_sha256, language, template, priority, spec, lifetime_ms, test_set_id,
+        state)
+     select id, organization_id, request_id, request_sha256, language, template, priority, spec, lifetime_ms, test_set_id,
+       'QUEUED'
      from unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::text[], $7::int[], $8::bytea[],
-       $9::float8[]) as given (id, organization_id, request_id, request_sha256, language, template, priority, spec, lifetime_ms)
+       $9::float8[], $10::text[])
+       as given (id, organization_id, request_id, request_sha256, language, template, priority, spec, lifetime_ms, test_set_id)
      on conflict (organization_id, request_id) where request_id is not null do nothing
      returning id, organization_id, language, template, priority, attempt, state, message, create_time`,
     [
@@ -133,6 +138,7 @@ async function insert(tx: Queryable, some: Waiting[]): Promise<Map<string, Execu
       some.map(({ priority }) => priority),
       some.map(({ spec }) => Buffer.from(spec)),
       some.map(({ lifetimeMs }) => lifetimeMs),
+      some.map(({ testSetId }) => testSetId || null),
     ],
   );
   const tickets = Map.groupBy(rows, ({ organization_id }) => organization_id);

@@ -1,4 +1,3 @@
-import type { Catalog } from '#libs/catalog/catalog.ts';
 import { DrydockError, hasReason, invalidField } from '#libs/errors.ts';
 import { checkFields } from '#libs/field-checks.ts';
 import type { Call, Rpc } from '#libs/grpc/rpc.ts';
@@ -12,9 +11,10 @@ import {
   RunCodeRequest,
   SubmitExecutionRequest,
 } from '#proto/drydock/v1/execution.ts';
+import { type Dependencies as PreparationDependencies, prepareExecution } from '../executions/preparation.ts';
 import { toExecution } from '../executions/row.ts';
 import { toSpec } from '../executions/spec.ts';
-import { checkExecution } from '../executions/validation.ts';
+import { toRecord } from '../executions/test-sets.ts';
 import { contentHash } from '../requests/admission.ts';
 import { tenancyOf } from '../requests/tenancy.ts';
 import type { QueueDepth } from './depth.ts';
@@ -23,7 +23,7 @@ import type { Submissions } from './submissions.ts';
 const MAX_BATCH = 1000;
 const MAX_PRIORITY = 100;
 
-export type Dependencies = { db: Database; catalog: Catalog; submissions: Submissions; depth: QueueDepth };
+export type Dependencies = PreparationDependencies & { db: Database; submissions: Submissions; depth: QueueDepth };
 
 type Submitting = Pick<Rpc<ExecutionServiceDefinition>, 'submitExecution' | 'batchSubmitExecutions'>;
 
@@ -46,14 +46,11 @@ export function createSubmitting(dependencies: Dependencies): Submitting {
   };
 }
 
-async function submit(
-  { catalog, submissions, depth, db }: Dependencies,
-  request: SubmitExecutionRequest,
-  call: Call,
-): Promise<Execution> {
+async function submit(dependencies: Dependencies, request: SubmitExecutionRequest, call: Call): Promise<Execution> {
+  const { submissions, depth, db } = dependencies;
   const caller = callerOf(call);
   const { requestId, priority } = request;
-  const checked = checkExecution(RunCodeRequest.create(request), catalog);
+  const checked = await prepareExecution(dependencies, RunCodeRequest.create(request), caller.organizationId);
   const check = checkFields();
   if (Math.abs(priority) > MAX_PRIORITY)
     check.violation('priority', `must be from ${-MAX_PRIORITY} to ${MAX_PRIORITY}`);
@@ -72,7 +69,8 @@ async function submit(
     language: checked.language,
     template: checked.template.id,
     priority,
-    spec: ExecutionSpec.encode(toSpec(checked, tenancyOf(caller))).finish(),
+    testSetId: checked.spec.testSetId,
+    spec: ExecutionSpec.encode(toRecord(toSpec(checked, tenancyOf(caller)))).finish(),
     lifetimeMs: checked.lifetimeMs,
   });
   return toExecution(row);

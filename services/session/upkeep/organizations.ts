@@ -2,6 +2,7 @@ import { isId } from '#libs/ids.ts';
 import type { Events } from '#libs/nats/events.ts';
 import { ORGANIZATION_DELETED } from '#libs/nats/subjects.ts';
 import type { Database, Queryable } from '#libs/postgres/database.ts';
+import { expire, UNREFERENCED } from '../blobs/expiry.ts';
 import { CANCELLED, type Dependencies as EndDependencies, endExecutions, publishEnds } from '../executions/ends.ts';
 import { stopSandboxes } from '../sandboxes/stop.ts';
 
@@ -54,6 +55,8 @@ export async function endOrganizations(dependencies: Dependencies, signal: Abort
       wakeRelay();
     });
   }
+  await inBatches(db, signal, deleteTestSets, () => {});
+  await inBatches(db, signal, deleteBlobs, () => {});
   if (!signal.aborted) await forgetEnded(db);
 }
 
@@ -95,6 +98,26 @@ async function deleteWebhooks(tx: Queryable): Promise<unknown[]> {
   return rows;
 }
 
+/** Long ago, so that the sweep forgets them at once. */
+function deleteTestSets(tx: Queryable): Promise<unknown[]> {
+  return tx.query(
+    `update test_sets set delete_time = '-infinity', request_id = null
+     where id in (${idsOf('test_sets', 'delete_time is null')}) returning id`,
+  );
+}
+
+/** Blobs that no test set has; those of test sets are deleted after these. */
+function deleteBlobs(tx: Queryable): Promise<unknown[]> {
+  return expire(
+    tx,
+    `select each.organization_id, each.sha256 from tenants, lateral (
+       select organization_id, sha256 from blobs where blobs.organization_id = tenants.organization_id and ${UNREFERENCED}
+       limit ${BATCH} for update skip locked
+     ) as each
+     where ending_since is not null limit ${BATCH}`,
+  );
+}
+
 async function forgetEnded(db: Database): Promise<void> {
   // As a value and not as a join, which might read the rows of everybody.
   const none = (table: string, state: string) =>
@@ -102,6 +125,7 @@ async function forgetEnded(db: Database): Promise<void> {
   await db.query(
     `update tenants set ending_since = null
      where ending_since < now() - interval '${LAST_CALLS}' and ${none('sandboxes', `state <> 'STOPPED'`)}
+       and ${none('blobs', 'true')} and ${none('test_sets', 'true')}
        and ${none('executions', `state = 'QUEUED'`)} and ${none('executions', `state = 'RUNNING'`)}`,
   );
 }

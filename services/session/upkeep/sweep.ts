@@ -3,6 +3,7 @@ import type { Sandbox_StopReason } from '#proto/drydock/v1/sandbox.ts';
 import { type Dependencies as EndDependencies, endExecutions, internalError, publishEnds } from '../executions/ends.ts';
 import { LIVE, type SandboxRow } from '../sandboxes/row.ts';
 import { stopSandboxes } from '../sandboxes/stop.ts';
+import { forgetTestSets } from '../test-sets/expiry.ts';
 
 export type Dependencies = EndDependencies & {
   db: Database;
@@ -39,6 +40,7 @@ export async function sweep(dependencies: Dependencies, retentionMs: number): Pr
   await stopOverdue(dependencies, stuck, 'FAILED_TO_START');
   publishEnds(dependencies, await endExecutions(db, ABANDONED, LOST));
   await forget(db, 'executions', 'finish_time', retentionMs);
+  await forgetTestSets(db);
   await forget(db, 'sandboxes', 'stop_time', retentionMs);
   await forgetDeletedWebhooks(db);
   await db.query(`delete from inheritances where lost_time < now() - interval '${INHERITANCES_KEPT}'`);

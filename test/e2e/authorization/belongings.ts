@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { type Endpoints, startedId } from '../../support/api.ts';
 import { createTenant, type Tenant } from '../../support/tenants.ts';
 
@@ -13,6 +14,9 @@ export type Ids = {
   executionId: string;
   webhookId: string;
   deliveryId: string;
+  /** Of a blob. */
+  sha256: string;
+  testSetId: string;
 };
 
 export const UNKNOWN_IDS: Ids = {
@@ -23,9 +27,13 @@ export const UNKNOWN_IDS: Ids = {
   executionId: 'exe_01jv0000000000000000000000',
   webhookId: 'whk_01jv0000000000000000000000',
   deliveryId: 'dlv_01jv0000000000000000000000',
+  sha256: '0'.repeat(64),
+  testSetId: 'tst_01jv0000000000000000000000',
 };
 
 export type Owner = Tenant & { ids: Ids };
+
+export const hashOf = (data: string | Buffer) => createHash('sha256').update(data).digest('hex');
 
 /** An organisation that has one of everything. */
 export async function createOwner(platform: Endpoints & { apiKey: string }): Promise<Owner> {
@@ -45,6 +53,8 @@ export async function createOwner(platform: Endpoints & { apiKey: string }): Pro
     http('GET', `/v1/executions/${execution.id}?wait=60s`),
   ]);
   const { deliveries } = (await http('GET', `/v1/webhooks/${webhook.id}/deliveries`)).body;
+  // Its input is a blob that no other organisation has.
+  const testSet = await post('/v1/testSets', { name: 'own', cases: [{ stdin: organization!.id }] });
   const ids = {
     organizationId: organization!.id,
     apiKeyId: apiKey.id,
@@ -53,6 +63,8 @@ export async function createOwner(platform: Endpoints & { apiKey: string }): Pro
     executionId: execution.id,
     webhookId: webhook.id,
     deliveryId: deliveries[0].id,
+    sha256: hashOf(organization!.id),
+    testSetId: testSet.id,
   };
   return { ...tenant, ids };
 }

@@ -1,24 +1,33 @@
 import type { JsonObject } from '@bufbuild/protobuf';
 import type { AuthServiceDefinition } from '#proto/drydock/v1/auth.ts';
+import type { BlobServiceDefinition } from '#proto/drydock/v1/blob.ts';
 import type { ExecutionServiceDefinition } from '#proto/drydock/v1/execution.ts';
 import type { FileServiceDefinition } from '#proto/drydock/v1/file.ts';
 import type { ProcessServiceDefinition } from '#proto/drydock/v1/process.ts';
 import type { SandboxServiceDefinition } from '#proto/drydock/v1/sandbox.ts';
 import type { TemplateServiceDefinition } from '#proto/drydock/v1/template.ts';
+import type { TestSetServiceDefinition } from '#proto/drydock/v1/test_set.ts';
 import type { WebhookServiceDefinition } from '#proto/drydock/v1/webhook.ts';
 import type { Scope } from '../../../services/gateway/owners.ts';
-import type { Ids } from './belongings.ts';
+import { zipOf } from '../../support/zip.ts';
+import { hashOf, type Ids } from './belongings.ts';
 
 type MethodKey = keyof (AuthServiceDefinition['methods'] &
+  BlobServiceDefinition['methods'] &
   ExecutionServiceDefinition['methods'] &
   FileServiceDefinition['methods'] &
   ProcessServiceDefinition['methods'] &
   SandboxServiceDefinition['methods'] &
   TemplateServiceDefinition['methods'] &
+  TestSetServiceDefinition['methods'] &
   WebhookServiceDefinition['methods']);
 
 /** Of the organisations that CreateOrganization makes. */
 export const MADE_NAME = 'made by the authorization matrix';
+
+/** What PutBlob sends, and what ImportTestSet does. */
+const MADE_BYTES = Buffer.from('made');
+const PACKAGE = zipOf({ 'problem.yaml': 'name: made', 'data/secret/1.in': '1', 'data/secret/1.ans': '2' });
 
 const program = { language: 'python', source: 'print(1)' };
 const one = (...names: (keyof Ids)[]) => {
@@ -32,8 +41,11 @@ const process = (more: JsonObject) => {
 };
 const always = (request: JsonObject) => () => request;
 
-/** The scope that a method needs, and a request of it as proto3 JSON that succeeds for the owner of the ids. */
-export type Row = [scope: Scope, request: (ids: Ids) => JsonObject];
+/**
+ * The scope that a method needs, a request of it as proto3 JSON that succeeds for the owner of the ids, and the fields of it that name
+ * what is there already. Default: those that are called like ids.
+ */
+export type Row = [scope: Scope, request: (ids: Ids) => JsonObject, idFields?: readonly (keyof Ids)[]];
 
 /** Every public method. In this order each request succeeds after those before it: what ends something comes last. */
 export const ROWS: Record<MethodKey, Row> = {
@@ -80,6 +92,15 @@ export const ROWS: Record<MethodKey, Row> = {
   watchExecution: ['executions', one('executionId')],
   readExecutionOutput: ['executions', ({ executionId }) => ({ executionId, stream: 'stdout' })],
 
+  putBlob: ['executions', () => ({ sha256: hashOf(MADE_BYTES), data: MADE_BYTES.toString('base64') }), []],
+  readBlob: ['executions', one('sha256')],
+  statBlobs: ['executions', ({ sha256 }) => ({ sha256s: [sha256] })],
+
+  createTestSet: ['executions', always({ name: 'made', cases: [{ stdin: 'x' }] })],
+  getTestSet: ['executions', one('testSetId')],
+  listTestSets: ['executions', always({})],
+  importTestSet: ['executions', always({ data: PACKAGE.toString('base64') })],
+
   // Nobody has this name, so nothing is sent.
   createWebhook: ['executions', always({ url: 'https://nobody.invalid/' })],
   getWebhook: ['executions', one('webhookId')],
@@ -88,6 +109,7 @@ export const ROWS: Record<MethodKey, Row> = {
   listWebhookDeliveries: ['executions', one('webhookId')],
   redeliverWebhook: ['executions', one('webhookId', 'deliveryId')],
 
+  deleteTestSet: ['executions', one('testSetId')],
   deleteWebhook: ['executions', one('webhookId')],
   deleteSandbox: ['sandboxes', one('sandboxId')],
   revokeApiKey: ['keys', one('apiKeyId')],

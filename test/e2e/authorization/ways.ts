@@ -45,12 +45,17 @@ function inOrder(ways: Way[]): Way[] {
   return ways.toSorted((a, b) => order.indexOf(a.key) - order.indexOf(b.key));
 }
 
+/** The body of a request whose data is sent as it is. */
+function bytesOf({ data }: JsonObject): Buffer {
+  return Buffer.from(typeof data === 'string' ? data : 'eA==', 'base64');
+}
+
 function rowOf({ key, service }: PublicMethod): Pick<Way, 'scope' | 'request' | 'idFields'> {
   const row = (ROWS as Record<string, Row>)[key];
   if (!row) throw new Error(`the authorization matrix has no row for ${service.fullName}/${key}`);
-  const [scope, request] = row;
+  const [scope, request, named] = row;
   const isIdField = (name: string): name is keyof Ids => name in UNKNOWN_IDS;
-  return { scope, request, idFields: Object.keys(request(UNKNOWN_IDS)).filter(isIdField) };
+  return { scope, request, idFields: named ?? Object.keys(request(UNKNOWN_IDS)).filter(isIdField) };
 }
 
 function overGrpc(method: PublicMethod): Way {
@@ -77,7 +82,7 @@ function overHttp({ verb, template, method, descriptor, body }: Binding): Way {
     ...rowOf(method),
     ask(wire, request) {
       const { target, body: json } = asked(request);
-      return wire.httpBytes([verb, target], isRaw(body) ? 'x' : json);
+      return wire.httpBytes([verb, target], isRaw(body) ? bytesOf(request) : json);
     },
     askGarbage(wire, request) {
       const [target] = asked(request).target.split('?');

@@ -1,6 +1,6 @@
 // Every operation of the API, in an order in which they run from top to bottom. Each sample is shown beside its operation in the
 // gateway's reference. Needs the key of an operator.
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { Drydock, Sandbox } from '@drydock/sdk';
 
 // sample AuthService_ExchangeToken
@@ -154,6 +154,51 @@ await sandbox.files.remove('src', { recursive: true });
 
 // sample SandboxService_DeleteSandbox
 await sandbox.kill();
+// end
+
+// sample BlobService_PutBlob
+const { sha256 } = await drydock.blobs.put('Ada\n');
+// end
+
+// sample BlobService_ReadBlob
+console.log(Buffer.from(await drydock.blobs.read(sha256)).toString());
+// end
+
+// sample BlobService_StatBlobs
+const { missing } = await drydock.blobs.stat([sha256]);
+console.log(missing.length);
+// end
+
+// sample TestSetService_CreateTestSet
+const testSet = await drydock.testSets.create({
+  name: 'greeting',
+  cases: [{ stdinBlob: sha256, expectedOutput: 'Hello Ada' }],
+});
+const greeting = { language: 'python', source: "print('Hello', input())", testSet: testSet.id };
+console.log((await drydock.executions.run(greeting)).verdict);
+// end
+
+// sample TestSetService_GetTestSet
+console.log((await drydock.testSets.get(testSet.id)).caseCount);
+// end
+
+// sample TestSetService_ListTestSets
+for await (const { version } of drydock.testSets.list({ name: 'greeting' })) console.log(version);
+// end
+
+// sample TestSetService_DeleteTestSet
+await drydock.testSets.delete(testSet.id);
+// end
+
+// An archive of the empty files 1.in and 1.ans.
+await writeFile(
+  'silence.zip',
+  'UEsDBBQAAAAAAAAAIQAAAAAAAAAAAAAAAAAEAAAAMS5pblBLAwQUAAAAAAAAACEAAAAAAAAAAAAAAAAABQAAADEuYW5zUEsBAhQDFAAAAAAAAAAhAAAAAAAAAAAAAAAAAAQAAAAAAAAAAAAAAIABAAAAADEuaW5QSwECFAMUAAAAAAAAACEAAAAAAAAAAAAAAAAABQAAAAAAAAAAAAAAgAEiAAAAMS5hbnNQSwUGAAAAAAIAAgBlAAAARQAAAAAA',
+  'base64',
+);
+// sample TestSetService_ImportTestSet
+const imported = await drydock.testSets.import(await readFile('silence.zip'), { name: 'silence' });
+console.log(imported.testSet.caseCount, imported.notes);
 // end
 
 // sample AuthService_CreateApiKey

@@ -1,3 +1,4 @@
+import { Blobs } from './blobs.ts';
 import { resolveSettings } from './config.ts';
 import { type CallOptions, type Connection, type ConnectionOptions, createConnection } from './connection.ts';
 import { Executions } from './executions.ts';
@@ -5,6 +6,7 @@ import { refuseOthers } from './options.ts';
 import type { Execution, Program } from './programs.ts';
 import { ApiKeys, Organizations, Templates, Webhooks } from './resources.ts';
 import { Sandboxes } from './sandbox.ts';
+import { TestSets } from './test-sets.ts';
 
 export type DrydockOptions = ConnectionOptions & {
   /**
@@ -22,6 +24,8 @@ export type DrydockOptions = ConnectionOptions & {
 export class Drydock implements Disposable {
   readonly sandboxes: Sandboxes;
   readonly executions: Executions;
+  readonly blobs: Blobs;
+  readonly testSets: TestSets;
   readonly templates: Templates;
   readonly apiKeys: ApiKeys;
   readonly organizations: Organizations;
@@ -35,6 +39,8 @@ export class Drydock implements Disposable {
     this.#connection = connection;
     this.sandboxes = new Sandboxes(connection);
     this.executions = new Executions(connection);
+    this.blobs = new Blobs(connection);
+    this.testSets = new TestSets(connection);
     this.templates = new Templates(connection);
     this.apiKeys = new ApiKeys(connection);
     this.organizations = new Organizations(connection);

@@ -7,6 +7,7 @@ import {
 } from './generated/drydock/v1/file.ts';
 import { CALL_OPTIONS, refuseOthers } from './options.ts';
 import { Paged } from './paged.ts';
+import { piecesOfBytes } from './pieces.ts';
 
 const [READ, WRITE, STAT, LIST, MAKE, MOVE, REMOVE] = [
   method(FileServiceDefinition, 'readFile'),
@@ -17,7 +18,6 @@ const [READ, WRITE, STAT, LIST, MAKE, MOVE, REMOVE] = [
   method(FileServiceDefinition, 'moveFile'),
   method(FileServiceDefinition, 'removeFile'),
 ];
-const PIECE_BYTES = 256 * 1024;
 
 export type FileInfo = {
   name: string;
@@ -202,14 +202,10 @@ function streamOf(
 }
 
 async function* piecesOf(content: FileContent): AsyncGenerator<Uint8Array, void, undefined> {
-  if (typeof content === 'string') return yield* cut(Buffer.from(content));
-  if (content instanceof Uint8Array) return yield* cut(content);
+  if (typeof content === 'string') return yield* piecesOfBytes(Buffer.from(content));
+  if (content instanceof Uint8Array) return yield* piecesOfBytes(content);
   const pieces = content instanceof Blob ? (content.stream() as unknown as AsyncIterable<Uint8Array>) : content;
-  for await (const piece of pieces) yield* cut(typeof piece === 'string' ? Buffer.from(piece) : piece);
-}
-
-function* cut(bytes: Uint8Array): Generator<Uint8Array, void, undefined> {
-  for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES);
+  for await (const piece of pieces) yield* piecesOfBytes(typeof piece === 'string' ? Buffer.from(piece) : piece);
 }
 
 const TYPES: Record<string, FileInfo['type']> = { FILE: 'file', DIRECTORY: 'directory', SYMLINK: 'symlink' };

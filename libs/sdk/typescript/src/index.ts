@@ -1,3 +1,4 @@
+export type { BlobInfo, Blobs } from './blobs.ts';
 export { Drydock, type DrydockOptions } from './client.ts';
 export {
   type CommandEvent,
@@ -66,4 +67,5 @@ export {
   type SandboxState,
   type UpdateOptions,
 } from './sandbox.ts';
+export type { NewTestSet, TestSet, TestSets } from './test-sets.ts';
 export { VERSION } from './version.ts';

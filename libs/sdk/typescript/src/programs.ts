@@ -25,6 +25,9 @@ export type TestCase = {
   stdin?: string;
   /** Absent: exit code 0 is enough, unless there is a checker. */
   expectedOutput?: string;
+  /** Instead of `stdin` and of `expectedOutput`: the SHA-256 of a blob. */
+  stdinBlob?: string;
+  expectedOutputBlob?: string;
   /** Time, memory and output of this case. Default: those of the program. */
   limits?: ResourceLimits;
   /** The name of one of the program's groups. Default: none. */
@@ -126,6 +129,8 @@ export type Program = {
    * all by their time limits.
    */
   testCases?: readonly TestCase[];
+  /** The id of a test set, instead of the test cases and of all that says how they are judged. */
+  testSet?: string;
   /** Points of test cases that are earned together. At most 100. Default: none. */
   groups?: readonly TestGroup[];
   /**
@@ -164,6 +169,7 @@ const PROGRAM_OPTIONS = [
   'compileLimits',
   'isolation',
   'testCases',
+  'testSet',
   'groups',
   'parallelism',
   'stopAtFirstFailure',
@@ -217,14 +223,25 @@ export function toRequest(program: Program): RunCodeRequest {
     compileLimits: toLimits(compileLimits),
     comparison: (comparison ?? 'COMPARISON_UNSPECIFIED') as Comparison,
     isolation: (isolation ?? 'ISOLATION_UNSPECIFIED') as Isolation,
-    testCases: testCases.map((testCase) => {
-      refuseOthers(testCase, ['name', 'stdin', 'expectedOutput', 'limits', 'group', 'points']);
-      return TestCaseMessage.create({ ...testCase, limits: toLimits(testCase.limits) });
-    }),
+    testCases: testCases.map(toCase),
     groups: groups.map(toGroup),
     checker: checker && toChecker(checker),
     interactor: interactor && toChecker(interactor),
   });
+}
+
+export function toCase(testCase: TestCase): TestCaseMessage {
+  refuseOthers(testCase, [
+    'name',
+    'stdin',
+    'stdinBlob',
+    'expectedOutput',
+    'expectedOutputBlob',
+    'limits',
+    'group',
+    'points',
+  ]);
+  return TestCaseMessage.create({ ...testCase, limits: toLimits(testCase.limits) });
 }
 
 function toGroup(group: TestGroup): TestGroupMessage {
@@ -232,7 +249,7 @@ function toGroup(group: TestGroup): TestGroupMessage {
   return TestGroupMessage.create({ ...group, dependsOn: [...(group.dependsOn ?? [])] });
 }
 
-function toChecker(checker: Checker): CheckerMessage {
+export function toChecker(checker: Checker): CheckerMessage {
   refuseOthers(checker, [
     'language',
     'source',

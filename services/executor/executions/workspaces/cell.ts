@@ -2,24 +2,14 @@ import { DrydockError } from '#libs/errors.ts';
 import type { Logger } from '#libs/log.ts';
 import type { StartRequest } from '#proto/drydock/agent/v1/agent.ts';
 import type { SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
-import type { SourceFile } from '#proto/drydock/v1/execution.ts';
 import { type Cell, type CellEvent, type CellRequest, openCell } from '../../agent/cell.ts';
 import { fromAgent, isSilence, noAnswer } from '../../agent/errors.ts';
 import type { Backend } from '../../backends/backend.ts';
 import { cellSizes } from '../../backends/file-systems.ts';
 import { tenantOf } from '../../backends/tenant.ts';
 import type { CellHost, CellHosts } from '../cell-hosts.ts';
-import {
-  type Input,
-  inputOf,
-  isInline,
-  limitControls,
-  piecesOf,
-  type StepEvent,
-  tellFailure,
-  type Workspace,
-  writeFailureOf,
-} from './workspace.ts';
+import { type File, type Input, inputOf, isInline, piecesOf } from '../data.ts';
+import { limitControls, type StepEvent, tellFailure, type Workspace, writeFailureOf } from './workspace.ts';
 
 const ATTEMPTS = 3;
 const NOTHING = Buffer.alloc(0);
@@ -109,9 +99,9 @@ async function ask(
   }
 }
 
-async function writeFile(cell: Cell, { name, content }: SourceFile): Promise<void> {
-  for (const data of piecesOf(Buffer.from(content?.value ?? '')))
-    await cell.send({ $case: 'file', value: { path: name, mode: 0, data } });
+async function writeFile(cell: Cell, file: File): Promise<void> {
+  for await (const data of piecesOf(file.data))
+    await cell.send({ $case: 'file', value: { path: file.name, mode: 0, data } });
 }
 
 async function* start(
@@ -126,6 +116,7 @@ async function* start(
   using _ending = endingWith(cell, signal);
   let running = true;
   let fed = false;
+  let unread: unknown;
   try {
     await cell.send({ $case: 'start', value: request });
     while (running) {
@@ -134,12 +125,16 @@ async function* start(
       if (event.$case === 'started' && !inline && !fed) {
         // Once, however often an agent may say that it has started.
         fed = true;
-        void feed(cell, stdin, () => running);
+        void feed(cell, stdin, () => running).catch((error) => {
+          unread = error;
+          cell.abort();
+        });
       }
       if (event.$case === 'exited' || event.$case === 'refused') running = false;
       yield event;
     }
   } catch (error) {
+    if (unread) throw unread;
     throw isSilence(error) ? error : await fromAgent(error, ended);
   } finally {
     // Also if the reader of the events has stopped reading.
@@ -154,7 +149,7 @@ function endingWith(cell: Cell, signal: AbortSignal): Disposable {
   return { [Symbol.dispose]: () => signal.removeEventListener('abort', cell.abort) };
 }
 
-/** Sends an input piece by piece. A program may end before it has read all of it. */
+/** Sends an input piece by piece. A program may end before it has read all of it. Throws if the input cannot be read. */
 async function feed(cell: Cell, stdin: Input, isWanted: () => boolean): Promise<void> {
   // If it fails, the events of the cell report the end of the program.
   const send = async (data: Buffer, close: boolean) => {
@@ -164,10 +159,6 @@ async function feed(cell: Cell, stdin: Input, isWanted: () => boolean): Promise<
       () => false,
     );
   };
-  try {
-    for await (const data of inputOf(stdin)) if (!(await send(data, false))) return;
-    await send(NOTHING, true);
-  } catch {
-    cell.abort();
-  }
+  for await (const data of inputOf(stdin)) if (!(await send(data, false))) return;
+  await send(NOTHING, true);
 }

@@ -2,18 +2,14 @@ import { DrydockError, hasReason } from '#libs/errors.ts';
 import type { Logger } from '#libs/log.ts';
 import type { StartRequest, WriteRequest } from '#proto/drydock/agent/v1/agent.ts';
 import type { SandboxSpec } from '#proto/drydock/internal/v1/spec.ts';
-import type { SourceFile } from '#proto/drydock/v1/execution.ts';
 import { fromAgent, isSilence, noAnswer } from '../../agent/errors.ts';
 import { startProcess } from '../../agent/processes.ts';
 import type { Backend } from '../../backends/backend.ts';
 import type { Sandbox, Sandboxes } from '../../sandboxes/sandboxes.ts';
+import { type File, type Input, inputOf, isInline, piecesOf } from '../data.ts';
 import {
-  type Input,
-  inputOf,
-  isInline,
   limitControls,
   PROGRAM_DIRECTORY,
-  piecesOf,
   type StepEvent,
   tellFailure,
   type Workspace,
@@ -68,7 +64,7 @@ async function ask(call: Promise<unknown>, ended: AbortSignal): Promise<void> {
   }
 }
 
-async function writeFiles({ instance, lifetime }: Sandbox, files: SourceFile[], signal: AbortSignal): Promise<void> {
+async function writeFiles({ instance, lifetime }: Sandbox, files: File[], signal: AbortSignal): Promise<void> {
   const options = { signal: AbortSignal.any([signal, lifetime.signal]) };
   const queue = files.values();
   const worker = async () => {
@@ -82,9 +78,9 @@ async function writeFiles({ instance, lifetime }: Sandbox, files: SourceFile[], 
   }
 }
 
-async function* toMessages({ name, content }: SourceFile): AsyncIterable<WriteRequest> {
+async function* toMessages({ name, data: all }: File): AsyncIterable<WriteRequest> {
   let path = `${PROGRAM_DIRECTORY}/${name}`;
-  for (const data of piecesOf(Buffer.from(content?.value ?? ''))) {
+  for await (const data of piecesOf(all)) {
     yield { path, mode: path ? 0o644 : 0, data, complete: false };
     path = '';
   }

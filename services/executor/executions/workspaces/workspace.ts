@@ -2,19 +2,13 @@ import type { SandboxLimits } from '#libs/catalog/catalog.ts';
 import { DrydockError, hasReason } from '#libs/errors.ts';
 import type { Logger } from '#libs/log.ts';
 import type { RunResponse, StartRequest } from '#proto/drydock/agent/v1/agent.ts';
-import type { SourceFile } from '#proto/drydock/v1/execution.ts';
 import { fromAgent } from '../../agent/errors.ts';
 import type { Backend, PeakMemory } from '../../backends/backend.ts';
 import { sameLimits } from '../../instances/limits.ts';
+import type { File, Input } from '../data.ts';
 
 /** Directory of a program's files, in which its commands run. */
 export const PROGRAM_DIRECTORY = '/home/user/program';
-
-/** Maximum bytes in one message to the agent. */
-export const PIECE_BYTES = 256 * 1024;
-
-/** The standard input of a command. Of an iterable each piece is given when it comes; one that throws ends the command. */
-export type Input = Buffer | AsyncIterable<Uint8Array>;
 
 /** An event of a command. The last one is `exited`, or `refused` if the command cannot be executed. */
 export type StepEvent = Exclude<RunResponse['event'], undefined | { $case: 'opened' | 'kept' }>;
@@ -28,7 +22,7 @@ export type Workspace = AsyncDisposable & {
   /** Aborted when the sandbox around it ends, with the error that calls get. */
   readonly ended: AbortSignal;
   /** Writes files into the program's directory. */
-  write(files: SourceFile[], signal: AbortSignal): Promise<void>;
+  write(files: File[], signal: AbortSignal): Promise<void>;
   /** Sets the limits of the next step. False if more memory is in use already. */
   limit(limits: SandboxLimits): Promise<boolean>;
   /** Begins to measure the peak of memory. Undefined if the backend cannot. */
@@ -88,20 +82,4 @@ export async function writeFailureOf(error: unknown, ended: AbortSignal): Promis
   const known = await fromAgent(error, ended);
   if (!hasReason(known, 'SANDBOX_STOPPED', 'SERVICE_UNAVAILABLE')) return known;
   return new DrydockError('SANDBOX_START_FAILED', 'the sandbox ended before the program began', { cause: known });
-}
-
-/** Whether an input goes with the start of a command. */
-export function isInline(stdin: Input): stdin is Buffer {
-  return Buffer.isBuffer(stdin) && stdin.length <= PIECE_BYTES;
-}
-
-/** The pieces of an input for messages to the agent. */
-export async function* inputOf(stdin: Input): AsyncGenerator<Buffer> {
-  if (Buffer.isBuffer(stdin)) yield* piecesOf(stdin);
-  else for await (const data of stdin) yield* piecesOf(Buffer.from(data.buffer, data.byteOffset, data.byteLength));
-}
-
-/** Cuts data into messages for the agent; empty data is one empty piece. */
-export function* piecesOf(data: Buffer): Generator<Buffer> {
-  for (let at = 0; at === 0 || at < data.length; at += PIECE_BYTES) yield data.subarray(at, at + PIECE_BYTES);
 }
