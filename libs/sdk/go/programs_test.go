@@ -53,7 +53,8 @@ func TestARequestHasAllOfAProgram(t *testing.T) {
 
 // withoutOption are the fields of a program that this module has no option for yet.
 var withoutOption = map[protoreflect.Name]bool{
-	"groups": true, "interactor": true, "parallelism": true, "keep_transcript": true,
+	"groups": true, "interactor": true, "parallelism": true, "keep_transcript": true, "test_set": true,
+	"stdin_bytes": true, "stdin_blob": true, "expected_output_blob": true,
 }
 
 func allSet(t *testing.T, message protoreflect.Message) {
