@@ -112,7 +112,14 @@ final class Failures {
       return Optional.empty();
     }
     return switch (known) {
-      case INVALID_FIELD, MALFORMED_REQUEST, REQUEST_TOO_LARGE, LANGUAGE_NOT_FOUND, COMMAND_NOT_FOUND ->
+      case INVALID_FIELD,
+          MALFORMED_REQUEST,
+          REQUEST_TOO_LARGE,
+          LANGUAGE_NOT_FOUND,
+          COMMAND_NOT_FOUND,
+          BLOB_HASH_MISMATCH,
+          PACKAGE_INVALID,
+          PACKAGE_UNSUPPORTED ->
           Optional.of(InvalidArgumentException::new);
       case REQUEST_ID_REUSED,
           PROCESS_ENDED,
@@ -135,7 +142,9 @@ final class Failures {
           API_KEY_NOT_FOUND,
           ROUTE_NOT_FOUND,
           WEBHOOK_NOT_FOUND,
-          DELIVERY_NOT_FOUND ->
+          DELIVERY_NOT_FOUND,
+          BLOB_NOT_FOUND,
+          TEST_SET_NOT_FOUND ->
           Optional.of(NotFoundException::new);
       case SANDBOX_NOT_RUNNING, SANDBOX_STOPPED -> Optional.of(SandboxNotRunningException::new);
       case NO_CAPACITY -> Optional.of(NoCapacityException::new);
