@@ -63,7 +63,11 @@ export function withTestSet(check: FieldChecks, request: RunCodeRequest, testSet
     comparison: testSet.comparison,
     floatTolerance: testSet.floatTolerance,
     caseInsensitive: testSet.caseInsensitive,
+    floatAbsoluteTolerance: undefined,
+    floatRelativeTolerance: undefined,
     checker: testSet.checker,
+    interactor: undefined,
+    groups: [],
     limits: over(testSet.limits && scaled(testSet.limits, times), request.limits),
     compileLimits: over(testSet.compileLimits, request.compileLimits),
   };

@@ -1,7 +1,14 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import type { Call } from '#libs/grpc/rpc.ts';
-import { Checker, type RunCodeRequest, SourceFile, TestCase } from '#proto/drydock/v1/execution.ts';
+import {
+  Checker,
+  Interactor,
+  type RunCodeRequest,
+  SourceFile,
+  TestCase,
+  TestGroup,
+} from '#proto/drydock/v1/execution.ts';
 import { ResourceLimits } from '#proto/drydock/v1/resources.ts';
 import { CreateTestSetRequest, type TestSet } from '#proto/drydock/v1/test_set.ts';
 import { someone, useRecords } from '../records-fixture.ts';
@@ -107,6 +114,11 @@ describe('refused', () => {
       { limits: limits({ wallTime: seconds(100) }), timeMultipliers: { python: 4 } },
       ['timeMultipliers.python'],
     ],
+    [
+      'with a group and points of a case',
+      { cases: [TestCase.create({ group: 'small', points: 1 })] },
+      ['cases[0].group', 'cases[0].points'],
+    ],
     ['with a tolerance of nothing', { floatTolerance: 0 }, ['floatTolerance']],
     ['with a checker without a program', { checker: Checker.create({ language: 'c' }) }, ['checker.source']],
   ])('%s', async (_, fields, expected) => {
@@ -188,6 +200,10 @@ describe('an execution of a test set', () => {
     ['expectedOutputBlob', hashOf('x'), 'stdin'],
     ['comparison', 'EXACT', 'comparison'],
     ['floatTolerance', 0.1, 'floatTolerance'],
+    ['floatAbsoluteTolerance', 0.1, 'floatAbsoluteTolerance'],
+    ['floatRelativeTolerance', 0.1, 'floatRelativeTolerance'],
+    ['groups', [TestGroup.create({ name: 'small' })], 'groups'],
+    ['interactor', Interactor.create({ language: 'python', source: 'exit(0)' }), 'interactor'],
     ['caseInsensitive', true, 'caseInsensitive'],
     ['checker', Checker.create({ language: 'python', source: 'exit(0)' }), 'checker'],
   ])('says no %s of its own', async (name, value, field) => {
