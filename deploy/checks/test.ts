@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { execa } from 'execa';
+import { outcomesTable } from '../../test/sdk/outcomes.ts';
 import { generate } from '../build/generate.ts';
 import { ensureCompose, ensureHelm } from '../dev-cluster/binaries.ts';
 import { prepareCluster } from '../dev-cluster/cluster.ts';
@@ -124,6 +125,7 @@ const times = startTimes();
 const [onDocker, onKubernetes] = [reports.get('integration'), reports.get('kubernetes')];
 if (onDocker && onKubernetes)
   for (const line of contractLines(onDocker.testResults, onKubernetes.testResults)) say(line);
+if (reports.has('sdk')) say(await outcomesTable());
 say(times.table());
 say(countsLine(total));
 process.exit(total.failed > 0 || total.passed === 0 ? 1 : 0);
