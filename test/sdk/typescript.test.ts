@@ -7,11 +7,12 @@ import { keepOutcomes, SCENARIOS } from './outcomes.ts';
 import { clients } from './scenarios/clients.ts';
 import { commands } from './scenarios/commands.ts';
 import { faults } from './scenarios/faults.ts';
+import { judging } from './scenarios/judging.ts';
 import { organizations } from './scenarios/organizations.ts';
 import { programs } from './scenarios/programs.ts';
 import { sandboxes } from './scenarios/sandboxes.ts';
 
-const scenarios = { ...clients, ...programs, ...sandboxes, ...commands, ...organizations, ...faults };
+const scenarios = { ...clients, ...programs, ...sandboxes, ...commands, ...organizations, ...judging, ...faults };
 const outcomes = new Map<string, string>();
 
 afterAll(() => keepOutcomes('TypeScript', outcomes));
