@@ -37,11 +37,13 @@ type connection struct {
 	close  context.CancelFunc
 
 	auth       drydockv1.AuthServiceClient
+	blobs      drydockv1.BlobServiceClient
 	executions drydockv1.ExecutionServiceClient
 	files      drydockv1.FileServiceClient
 	processes  drydockv1.ProcessServiceClient
 	sandboxes  drydockv1.SandboxServiceClient
 	templates  drydockv1.TemplateServiceClient
+	testSets   drydockv1.TestSetServiceClient
 	webhooks   drydockv1.WebhookServiceClient
 }
 
@@ -73,11 +75,13 @@ func newConnection(ctx context.Context, settings settings, options *clientOption
 	c.closed, c.close = context.WithCancel(context.WithoutCancel(ctx))
 	c.tokens = newTokens(settings.apiKey, c.exchangeToken)
 	c.auth = drydockv1.NewAuthServiceClient(conn)
+	c.blobs = drydockv1.NewBlobServiceClient(conn)
 	c.executions = drydockv1.NewExecutionServiceClient(conn)
 	c.files = drydockv1.NewFileServiceClient(conn)
 	c.processes = drydockv1.NewProcessServiceClient(conn)
 	c.sandboxes = drydockv1.NewSandboxServiceClient(conn)
 	c.templates = drydockv1.NewTemplateServiceClient(conn)
+	c.testSets = drydockv1.NewTestSetServiceClient(conn)
 	c.webhooks = drydockv1.NewWebhookServiceClient(conn)
 	return c, nil
 }

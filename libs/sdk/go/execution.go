@@ -49,6 +49,14 @@ type Result struct {
 	Usage           Usage
 }
 
+// CompileResult is what came of the compile step.
+type CompileResult struct {
+	Result
+	// Cached: what an earlier compile step of the organisation had made, of the same files and settings, was used. All of this is then
+	// of that step.
+	Cached bool
+}
+
 // Execution is a program's run to a verdict.
 type Execution struct {
 	// Result has all of an output after Run, else its first 256 KiB; Job.Output has the rest. Output is empty where there are test
@@ -65,7 +73,7 @@ type Execution struct {
 	StdoutInvalidUTF8 bool
 	StderrInvalidUTF8 bool
 	// Compile is nil where the language is not compiled.
-	Compile    *Result
+	Compile    *CompileResult
 	CreateTime time.Time
 	// StartTime is zero until it runs.
 	StartTime time.Time
@@ -77,6 +85,12 @@ type Execution struct {
 	Message string
 	// Cases has one for each test case, in their order.
 	Cases []CaseResult
+	// Score is that of its groups, and of its cases without a group. Nil until it has ended, and where the program has no points.
+	Score *float64
+	// MaxScore is the most that Score could have been.
+	MaxScore *float64
+	// Groups has one for each group, in their order.
+	Groups []GroupResult
 	// Attempts counts how many times it was begun. More than 1 where a host was lost under it.
 	Attempts int
 	Priority int
@@ -84,13 +98,27 @@ type Execution struct {
 
 // CaseResult is what came of one test case.
 type CaseResult struct {
-	// Result has the first 16 KiB of an output.
+	// Result has the first 16 KiB of an output; where there are more than 128 cases, their share of 4 MiB.
 	Result
 	Name string
-	// Verdict is empty where an earlier failure stopped the run.
+	// Verdict is empty where it was skipped.
 	Verdict Verdict
-	// Message is what the checker printed.
+	// Message is what the checker said; why, where it was skipped.
 	Message string
+	// Score is what it earned, from 0 to its points, where the program has points; else what a checker gave, or nil. WRONG_ANSWER may
+	// have some.
+	Score *float64
+	// Skipped: it was not run, because of an earlier case, of its group or of one that its group depends on, or of the compiler.
+	Skipped bool
+}
+
+// GroupResult is what came of a group of test cases.
+type GroupResult struct {
+	Name string
+	// Verdict is that of its first case that was not accepted; empty where none was run, or the others were skipped.
+	Verdict  Verdict
+	Score    float64
+	MaxScore float64
 }
 
 // ended is what messages of results have in common.
@@ -139,10 +167,11 @@ func toExecution(m *drydockv1.Execution) *Execution {
 		Message:           m.GetMessage(),
 		Attempts:          int(m.GetAttempts()),
 		Priority:          int(m.GetPriority()),
+		Score:             m.Score,
+		MaxScore:          m.MaxScore,
 	}
 	if compile := m.GetCompile(); compile != nil {
-		result := toResult(compile, compile.ExitCode)
-		e.Compile = &result
+		e.Compile = &CompileResult{toResult(compile, compile.ExitCode), compile.GetCached()}
 	}
 	for _, each := range m.GetCases() {
 		e.Cases = append(e.Cases, CaseResult{
@@ -150,7 +179,13 @@ func toExecution(m *drydockv1.Execution) *Execution {
 			Name:    each.GetName(),
 			Verdict: enum[Verdict](each.GetVerdict(), int32(each.GetVerdict())),
 			Message: each.GetMessage(),
+			Score:   each.Score,
+			Skipped: each.GetSkipped(),
 		})
+	}
+	for _, each := range m.GetGroups() {
+		verdict := enum[Verdict](each.GetVerdict(), int32(each.GetVerdict()))
+		e.Groups = append(e.Groups, GroupResult{each.GetName(), verdict, each.GetScore(), each.GetMaxScore()})
 	}
 	return e
 }

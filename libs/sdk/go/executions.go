@@ -14,6 +14,8 @@ type Stream string
 const (
 	Stdout Stream = "stdout"
 	Stderr Stream = "stderr"
+	// Transcript is the talk of a program with an interactor, of Job.Output alone.
+	Transcript Stream = "transcript"
 )
 
 // RunEvent is a CompileStarted, a RunStarted, an Output or a Finished.

@@ -2,7 +2,6 @@ package drydock
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -10,9 +9,6 @@ import (
 
 	drydockv1 "drydock.dev/drydock/v1"
 )
-
-// Bytes of one message of a file.
-const pieceBytes = 256 << 10
 
 // WriteFile writes a file and makes its parents. One that exists is replaced when the last byte has arrived, and not before; perm is
 // of a new one.
@@ -34,67 +30,14 @@ func (f *FS) write(name string, perm fs.FileMode, kind kind, content func() io.R
 		return err
 	}
 	mode := int32(perm.Perm())
-	head := &drydockv1.WriteFileRequest{SandboxId: f.sandbox.ID, Path: at, Mode: &mode}
-	return pathError("write", name, f.sandbox.connection.attempts(f.ctx, kind, func(credential string) error {
-		return f.upload(credential, head, content())
-	}))
-}
-
-// upload makes one try of a write.
-func (f *FS) upload(credential string, head *drydockv1.WriteFileRequest, content io.Reader) error {
-	ctx, cancel := context.WithCancel(f.ctx)
-	defer cancel()
 	connection := f.sandbox.connection
-	upload, err := connection.files.WriteFile(withHeaders(ctx, credential))
-	if err != nil {
-		return connection.failure(f.ctx, err, nil, nil)
+	put := transfer[drydockv1.WriteFileRequest, drydockv1.WriteFileResponse]{
+		method: connection.files.WriteFile,
+		head:   &drydockv1.WriteFileRequest{SandboxId: f.sandbox.ID, Path: at, Mode: &mode},
+		piece:  func(data []byte) *drydockv1.WriteFileRequest { return &drydockv1.WriteFileRequest{Data: data} },
 	}
-	unread := make(chan error, 1)
-	go func() {
-		if err := send(upload, head, content); err != nil {
-			unread <- err
-			cancel()
-		}
-	}()
-	err = upload.RecvMsg(&drydockv1.WriteFileResponse{})
-	if err == nil {
-		return nil
-	}
-	select {
-	case err := <-unread:
-		return err
-	default:
-	}
-	header, _ := upload.Header()
-	return connection.failure(f.ctx, err, header, upload.Trailer())
-}
-
-type upload interface {
-	Send(*drydockv1.WriteFileRequest) error
-	CloseSend() error
-}
-
-// send fails only where reading does: what becomes of the call is told by its answer.
-func send(to upload, head *drydockv1.WriteFileRequest, content io.Reader) error {
-	for message := head; ; {
-		if to.Send(message) != nil {
-			return nil
-		}
-		// A message that was sent still belongs to gRPC.
-		message = &drydockv1.WriteFileRequest{Data: make([]byte, pieceBytes)}
-		n, err := io.ReadFull(content, message.Data)
-		message.Data = message.Data[:n]
-		switch {
-		case err == nil:
-		case errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF):
-			if n > 0 && to.Send(message) != nil {
-				return nil
-			}
-			return to.CloseSend()
-		default:
-			return err
-		}
-	}
+	_, err = upload(f.ctx, connection, kind, put, content)
+	return pathError("write", name, err)
 }
 
 // MkdirAll makes a directory and its parents. One that exists is a success.

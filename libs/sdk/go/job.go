@@ -103,7 +103,8 @@ func (j *Job) Cancel(ctx context.Context) (*Execution, error) {
 	return toExecution(answer.GetExecution()), nil
 }
 
-// Output reads all that is kept of an output, to its end or until it is closed. Fails with ErrConflict (EXECUTION_NOT_FINISHED).
+// Output reads all that is kept of an output, or of the talk with an interactor (Program.KeepTranscript), of the case that decided:
+// lines of the program begin with "< ", those of the interactor with "> ". To its end or until it is closed. Fails with ErrConflict (EXECUTION_NOT_FINISHED).
 func (j *Job) Output(ctx context.Context, stream Stream) (io.ReadCloser, error) {
 	request := &drydockv1.ReadExecutionOutputRequest{ExecutionId: j.ID, Stream: string(stream)}
 	pieces, err := open(ctx, j.connection, repeatable, j.connection.executions.ReadExecutionOutput, request)

@@ -116,6 +116,15 @@ func timeMessage(t time.Time) *timestamppb.Timestamp {
 	return timestamppb.New(t)
 }
 
+// valueOf is the value of an enum with a name, and the unspecified one where that is empty.
+func valueOf[E ~int32, T ~string](values map[string]int32, what string, name T) (E, error) {
+	value, known := values[string(name)]
+	if name != "" && !known {
+		return 0, invalid("there is no %s %q", what, name)
+	}
+	return E(value), nil
+}
+
 // enum is the name of a value, and empty where it is unspecified. One that a newer server has added is its number.
 func enum[T ~string](value interface{ String() string }, number int32) T {
 	if number == 0 {

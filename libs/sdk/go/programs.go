@@ -3,7 +3,6 @@ package drydock
 import (
 	"maps"
 	"slices"
-	"time"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -32,13 +31,27 @@ type Program struct {
 	Environment map[string]string
 	// Stdin to 10 MiB.
 	Stdin string
+	// StdinBytes instead of Stdin: any bytes, to 10 MiB.
+	StdinBytes []byte
+	// StdinBlob instead of Stdin: the SHA-256 of a blob.
+	StdinBlob string
 	// ExpectedOutput lets the verdict say whether standard output matched. Default nil: exit code 0 is enough.
 	ExpectedOutput *string
+	// ExpectedOutputBlob instead of ExpectedOutput: the SHA-256 of a blob, to 10 MiB.
+	ExpectedOutputBlob string
 	// Comparison says how output is held against what was expected. Default TrailingSpace.
 	Comparison Comparison
 	// CaseInsensitive takes capital and small letters for the same, whatever the comparison.
 	CaseInsensitive bool
-	// FloatTolerance of Float, absolute or relative. To 1; default 1e-6.
+	// FloatAbsoluteTolerance of Float: how far numbers may be apart. From 0 to 1e9. Default nil: 1e-6, or 0 where only the relative one
+	// is set.
+	FloatAbsoluteTolerance *float64
+	// FloatRelativeTolerance of Float: the same, as a part of the number that was expected. From 0 to 1. Default nil: 1e-6, or 0 where
+	// only the absolute one is set.
+	FloatRelativeTolerance *float64
+	// FloatTolerance sets both tolerances, where neither is set by itself. Above 0, at most 1.
+	//
+	// Deprecated: set FloatAbsoluteTolerance, FloatRelativeTolerance, or both.
 	FloatTolerance float64
 	// Limits of the run.
 	Limits Limits
@@ -49,10 +62,21 @@ type Program struct {
 	// TestCases instead of Stdin and ExpectedOutput: each is run by itself, after one compile step. At most 100, 10 MiB in all, and
 	// an hour in all by their time limits.
 	TestCases []TestCase
+	// TestSet is the id of a test set, instead of the test cases and of all that says how they are judged.
+	TestSet string
+	// Groups of test cases that earn points together. At most 100.
+	Groups []TestGroup
+	// Parallelism runs at most this many test cases side by side, as far as there is room, with the same results in the same order;
+	// Stream runs them one after the other. 1 to 16; default 1.
+	Parallelism int
 	// StopAtFirstFailure runs no test case after one that was not accepted.
 	StopAtFirstFailure bool
 	// Checker decides instead of Comparison.
 	Checker *Checker
+	// Interactor talks with the program, instead of a checker and a comparison.
+	Interactor *Interactor
+	// KeepTranscript keeps the first 64 KiB of the talk with an interactor, for Job.Output of Transcript.
+	KeepTranscript bool
 	// Priority in the queue, among the organisation's own: higher goes first. -100 to 100. Run and Stream refuse one.
 	Priority int
 }
@@ -67,7 +91,7 @@ const (
 	Exact Comparison = "EXACT"
 	// Tokens: the same words in the same order, whatever space is between them.
 	Tokens Comparison = "TOKENS"
-	// Float: as Tokens, and words that are numbers on both sides may differ by FloatTolerance.
+	// Float: as Tokens, and words that are numbers on both sides may differ by the tolerances.
 	Float Comparison = "FLOAT"
 )
 
@@ -81,39 +105,17 @@ const (
 	OwnSandbox Isolation = "SANDBOX"
 )
 
-// TestCase is one input of a program, and what should come of it.
-type TestCase struct {
-	// Name is given back with the result. To 64 characters.
-	Name string
-	// Stdin to 10 MiB.
-	Stdin string
-	// ExpectedOutput nil: exit code 0 is enough, unless there is a checker.
-	ExpectedOutput *string
-	// Limits of time, memory and output. Default: those of the program.
-	Limits Limits
-}
-
-// Checker is a program that decides whether an output is right: the arguments are files input, output and expected. Exit code 0
-// accepts, 1 is a wrong answer, any other end is INTERNAL_ERROR. Either Source or Files, to 1 MiB in all.
-type Checker struct {
-	Language   string
-	Source     string
-	Files      map[string][]byte
-	Entrypoint string
-	// WallTime of one run, to 300 s. Default 10 s.
-	WallTime time.Duration
-}
-
 // request makes the message of a program; those of other calls have the same fields.
 func (p *Program) request() (*drydockv1.SubmitExecutionRequest, error) {
-	comparison, known := drydockv1.Comparison_value[first(string(p.Comparison), "COMPARISON_UNSPECIFIED")]
-	if !known {
-		return nil, invalid("there is no comparison %q", p.Comparison)
+	comparison, err := valueOf[drydockv1.Comparison](drydockv1.Comparison_value, "comparison", p.Comparison)
+	if err != nil {
+		return nil, err
 	}
-	isolation, known := drydockv1.Isolation_value[first(string(p.Isolation), "ISOLATION_UNSPECIFIED")]
-	if !known {
-		return nil, invalid("there is no isolation %q", p.Isolation)
+	isolation, err := valueOf[drydockv1.Isolation](drydockv1.Isolation_value, "isolation", p.Isolation)
+	if err != nil {
+		return nil, err
 	}
+	absolute, relative := p.tolerances()
 	request := &drydockv1.SubmitExecutionRequest{
 		Language:               p.Language,
 		Template:               p.Template,
@@ -125,30 +127,35 @@ func (p *Program) request() (*drydockv1.SubmitExecutionRequest, error) {
 		Arguments:              p.Arguments,
 		Environment:            p.Environment,
 		Stdin:                  p.Stdin,
+		StdinBytes:             p.StdinBytes,
+		StdinBlob:              p.StdinBlob,
 		ExpectedOutput:         p.ExpectedOutput,
-		Comparison:             drydockv1.Comparison(comparison),
+		ExpectedOutputBlob:     p.ExpectedOutputBlob,
+		Comparison:             comparison,
 		CaseInsensitive:        p.CaseInsensitive,
-		FloatAbsoluteTolerance: optional(p.FloatTolerance),
-		FloatRelativeTolerance: optional(p.FloatTolerance),
+		FloatAbsoluteTolerance: absolute,
+		FloatRelativeTolerance: relative,
 		Limits:                 p.Limits.message(),
 		CompileLimits:          p.CompileLimits.message(),
-		Isolation:              drydockv1.Isolation(isolation),
+		Isolation:              isolation,
+		TestSet:                p.TestSet,
+		Parallelism:            int32(p.Parallelism),
 		StopAtFirstFailure:     p.StopAtFirstFailure,
+		KeepTranscript:         p.KeepTranscript,
 		Priority:               int32(p.Priority),
 		RequestId:              newRequestID(),
 	}
-	for _, each := range p.TestCases {
-		request.TestCases = append(request.TestCases, &drydockv1.TestCase{
-			Name: each.Name, Stdin: each.Stdin, ExpectedOutput: each.ExpectedOutput, Limits: each.Limits.message(),
-		})
-	}
-	if c := p.Checker; c != nil {
-		request.Checker = &drydockv1.Checker{
-			Language: c.Language, Source: c.Source, Files: sourceFiles(c.Files), Entrypoint: c.Entrypoint,
-			WallTime: durationMessage(c.WallTime),
-		}
+	if err := p.judges(request); err != nil {
+		return nil, err
 	}
 	return request, nil
+}
+
+func (p *Program) tolerances() (absolute, relative *float64) {
+	if p.FloatAbsoluteTolerance == nil && p.FloatRelativeTolerance == nil {
+		return optional(p.FloatTolerance), optional(p.FloatTolerance)
+	}
+	return p.FloatAbsoluteTolerance, p.FloatRelativeTolerance
 }
 
 // immediate fills the request of a call that runs a program now.
@@ -177,4 +184,15 @@ func sourceFiles(files map[string][]byte) []*drydockv1.SourceFile {
 		messages = append(messages, &drydockv1.SourceFile{Name: name, Content: content})
 	}
 	return messages
+}
+
+func toFiles(messages []*drydockv1.SourceFile) map[string][]byte {
+	files := map[string][]byte{}
+	for _, m := range messages {
+		files[m.GetName()] = m.GetData()
+		if text, isText := m.GetContent().(*drydockv1.SourceFile_Text); isText {
+			files[m.GetName()] = []byte(text.Text)
+		}
+	}
+	return files
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"reflect"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
@@ -11,17 +12,24 @@ import (
 	drydockv1 "drydock.dev/drydock/v1"
 )
 
+var (
+	someLimits  = Limits{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
+	someFiles   = map[string][]byte{"b": {255}, "a": []byte("text")}
+	someCase    = TestCase{"case", "in", []byte("in"), "hash", new("out"), "hash", someLimits, "group", new(0.0)}
+	someChecker = Checker{"python", "s", someFiles, "a", 1, ProtocolKattis, []string{"x"}}
+)
+
 // full has every field set.
 func full(t *testing.T) Program {
-	limits := Limits{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
-	files := map[string][]byte{"b": {255}, "a": []byte("text")}
 	program := Program{
-		Language: "cpp", Template: "gcc", Command: []string{"run"}, Source: "source", Files: files, Entrypoint: "a",
+		Language: "cpp", Template: "gcc", Command: []string{"run"}, Source: "source", Files: someFiles, Entrypoint: "a",
 		CompilerOptions: []string{"-O2"}, Arguments: []string{"x"}, Environment: map[string]string{"A": "1"}, Stdin: "in",
-		ExpectedOutput: new(""), Comparison: Float, CaseInsensitive: true, FloatTolerance: 0.5, Limits: limits, CompileLimits: limits,
-		Isolation: OwnSandbox, TestCases: []TestCase{{"case", "in", new("out"), limits}}, StopAtFirstFailure: true,
-		Checker:  &Checker{Language: "python", Source: "s", Files: files, Entrypoint: "a", WallTime: 1},
-		Priority: 7,
+		StdinBytes: []byte("in"), StdinBlob: "hash", ExpectedOutput: new(""), ExpectedOutputBlob: "hash", Comparison: Float,
+		FloatAbsoluteTolerance: new(0.0), FloatRelativeTolerance: new(0.5), FloatTolerance: 0.5, CaseInsensitive: true,
+		Limits: someLimits, CompileLimits: someLimits, Isolation: OwnSandbox, TestCases: []TestCase{someCase}, TestSet: "tst_",
+		Groups:      []TestGroup{{"group", new(0.0), Sum, StopGroup, []string{"other"}}},
+		Parallelism: 2, StopAtFirstFailure: true, Checker: &someChecker, KeepTranscript: true, Priority: 7,
+		Interactor: &Interactor{"python", "s", someFiles, "a", 1, ProtocolTestlib, []string{"x"}},
 	}
 	value := reflect.ValueOf(program)
 	for i := range value.NumField() {
@@ -51,20 +59,85 @@ func TestARequestHasAllOfAProgram(t *testing.T) {
 	allSet(t, stream.ProtoReflect())
 }
 
-// withoutOption are the fields of a program that this module has no option for yet.
-var withoutOption = map[protoreflect.Name]bool{
-	"groups": true, "interactor": true, "parallelism": true, "keep_transcript": true, "test_set": true,
-	"stdin_bytes": true, "stdin_blob": true, "expected_output_blob": true,
-}
-
+// allSet expects all fields of a message, and of those in it, but for one of a oneof.
 func allSet(t *testing.T, message protoreflect.Message) {
 	t.Helper()
 	fields := message.Descriptor().Fields()
 	for i := range fields.Len() {
 		field := fields.Get(i)
 		isDeprecated := field.Options().(*descriptorpb.FieldOptions).GetDeprecated()
-		if !message.Has(field) && !isDeprecated && !withoutOption[field.Name()] {
+		oneof := field.ContainingOneof()
+		if !message.Has(field) && !isDeprecated && (oneof == nil || message.WhichOneof(oneof) == nil) {
 			t.Errorf("%s is not set", field.FullName())
+		}
+		if field.Message() == nil || field.IsMap() || field.Message().ParentFile().Package() != "drydock.v1" {
+			continue
+		}
+		if !field.IsList() {
+			allSet(t, message.Get(field).Message())
+			continue
+		}
+		for list, at := message.Get(field).List(), 0; at < list.Len(); at++ {
+			allSet(t, list.Get(at).Message())
+		}
+	}
+}
+
+func TestATestSetIsRegisteredAndReadWhole(t *testing.T) {
+	testSet := NewTestSet{
+		Name: "name", Version: "1", Cases: []TestCase{someCase}, Comparison: Tokens, FloatTolerance: 0.5, CaseInsensitive: true,
+		Checker: &someChecker, Limits: someLimits, CompileLimits: someLimits, TimeMultipliers: map[string]float64{"python": 2},
+	}
+	request, err := testSet.request()
+	if err != nil {
+		t.Fatal(err)
+	}
+	allSet(t, request.ProtoReflect())
+	message := &drydockv1.TestSet{Id: "tst_", CreateTime: timeMessage(time.Unix(1, 0)), CaseCount: 1, SizeBytes: 2}
+	request.ProtoReflect().Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
+		if to := message.ProtoReflect().Descriptor().Fields().ByName(field.Name()); to != nil {
+			message.ProtoReflect().Set(to, value)
+		}
+		return true
+	})
+	allSet(t, message.ProtoReflect())
+	if got, want := toTestSet(message), (&TestSet{testSet, "tst_", time.Unix(1, 0).UTC(), 1, 2}); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestAToleranceOfBothGivesWayToOneOfItsOwn(t *testing.T) {
+	for _, test := range []struct {
+		program            Program
+		absolute, relative *float64
+	}{
+		{Program{}, nil, nil},
+		{Program{FloatTolerance: 0.5}, new(0.5), new(0.5)},
+		{Program{FloatTolerance: 0.5, FloatAbsoluteTolerance: new(0.0)}, new(0.0), nil},
+		{Program{FloatRelativeTolerance: new(0.25)}, nil, new(0.25)},
+	} {
+		request, err := test.program.request()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(request.FloatAbsoluteTolerance, test.absolute) ||
+			!reflect.DeepEqual(request.FloatRelativeTolerance, test.relative) {
+			t.Errorf("%v makes %v", test.program, request)
+		}
+	}
+}
+
+func TestANameThatIsNoneIsRefused(t *testing.T) {
+	for _, program := range []Program{
+		{Comparison: "x"},
+		{Isolation: "x"},
+		{Groups: []TestGroup{{Aggregation: "x"}}},
+		{Groups: []TestGroup{{OnFailure: "x"}}},
+		{Checker: &Checker{Protocol: "x"}},
+		{Interactor: &Interactor{Protocol: "x"}},
+	} {
+		if _, err := program.request(); !errors.Is(err, ErrInvalidArgument) {
+			t.Errorf("%v: got %v", program, err)
 		}
 	}
 }

@@ -31,7 +31,7 @@ func main() {
 		return
 	}
 	scenarios := map[string]func(*scenario){}
-	for _, group := range []map[string]func(*scenario){clients, programs, sandboxes, files, commands, organizations, faults} {
+	for _, group := range []map[string]func(*scenario){clients, programs, judging, sandboxes, files, commands, organizations, faults} {
 		maps.Copy(scenarios, group)
 	}
 	wanted := slices.Sorted(maps.Keys(scenarios))

@@ -84,6 +84,10 @@ func register(server *grpc.Server, service any) bool {
 		drydockv1.RegisterAuthServiceServer(server, auth)
 		registered = true
 	}
+	if blobs, serves := service.(drydockv1.BlobServiceServer); serves {
+		drydockv1.RegisterBlobServiceServer(server, blobs)
+		registered = true
+	}
 	if executions, serves := service.(drydockv1.ExecutionServiceServer); serves {
 		drydockv1.RegisterExecutionServiceServer(server, executions)
 		registered = true
@@ -102,6 +106,10 @@ func register(server *grpc.Server, service any) bool {
 	}
 	if templates, serves := service.(drydockv1.TemplateServiceServer); serves {
 		drydockv1.RegisterTemplateServiceServer(server, templates)
+		registered = true
+	}
+	if testSets, serves := service.(drydockv1.TestSetServiceServer); serves {
+		drydockv1.RegisterTestSetServiceServer(server, testSets)
 		registered = true
 	}
 	if webhooks, serves := service.(drydockv1.WebhookServiceServer); serves {
