@@ -74,11 +74,29 @@ async function generateMessages(): Promise<void> {
   for (const generator of generators) await chmod(generator, 0o755);
   // Neither sources nor classes of what was deleted stay.
   await rm(join(SOURCE, 'target'), { recursive: true, force: true });
-  await execa(
-    join(BIN, 'buf'),
-    ['generate', '--template', 'libs/sdk/java/buf.gen.yaml', '--path', 'proto/drydock/v1'],
-    { cwd: ROOT, all: true, env: { PATH: `${BIN}:${process.env.PATH}` } },
-  );
+  const contract = join(GENERATORS, 'contract.json');
+  await buf(['build', '--path', 'proto/drydock/v1', '--output', contract]);
+  const image = JSON.parse(await readFile(contract, 'utf8')) as { file: { messageType?: Message[] }[] };
+  for (const { messageType = [] } of image.file) messageType.forEach(renameForJava);
+  await writeFile(contract, JSON.stringify(image));
+  await buf(['generate', '--template', 'libs/sdk/java/buf.gen.yaml', contract]);
+}
+
+async function buf(args: readonly string[]): Promise<void> {
+  await execa(join(BIN, 'buf'), args, { cwd: ROOT, all: true, env: { PATH: `${BIN}:${process.env.PATH}` } });
+}
+
+/** A message of an image of buf, as JSON. */
+type Message = { field?: { name: string; type: string }[]; nestedType?: Message[] };
+
+/**
+ * In Java the text `stdin` has an accessor `stdinBytes` too, which the bytes `stdin_bytes` beside it would have again. What is sent
+ * has numbers, not names.
+ */
+function renameForJava({ field: fields = [], nestedType = [] }: Message): void {
+  const texts = new Set(fields.filter(({ type }) => type === 'TYPE_STRING').map(({ name }) => `${name}_bytes`));
+  for (const field of fields) if (texts.has(field.name)) field.name = field.name.replace(/_bytes$/, '_data');
+  nestedType.forEach(renameForJava);
 }
 
 async function versionOf(pom: string): Promise<string> {

@@ -27,6 +27,7 @@ final class Main {
     scenarios.putAll(SandboxScenarios.ALL);
     scenarios.putAll(CommandScenarios.ALL);
     scenarios.putAll(ProgramScenarios.ALL);
+    scenarios.putAll(JudgingScenarios.ALL);
     scenarios.putAll(OrganizationScenarios.ALL);
     if (arguments.length > 0) scenarios.keySet().retainAll(java.util.List.of(arguments));
     var limited = Executors.newCachedThreadPool();

@@ -12,6 +12,7 @@ import org.jspecify.annotations.Nullable;
  * @param stdoutTruncated there was more of {@code stdout}
  * @param stderrTruncated there was more of {@code stderr}
  * @param usage what the compiler used
+ * @param cached an earlier compile step of the organisation had made the same; all of this is then of that step
  */
 public record CompileResult(
     @Nullable Integer exitCode,
@@ -20,7 +21,8 @@ public record CompileResult(
     String stderr,
     boolean stdoutTruncated,
     boolean stderrTruncated,
-    @Nullable ResourceUsage usage) {
+    @Nullable ResourceUsage usage,
+    boolean cached) {
   static CompileResult of(dev.drydock.internal.v1.CompileResult message) {
     return new CompileResult(
         message.hasExitCode() ? message.getExitCode() : null,
@@ -29,6 +31,7 @@ public record CompileResult(
         message.getStderr(),
         message.getStdoutTruncated(),
         message.getStderrTruncated(),
-        ResourceUsage.of(message.hasUsage(), message.getUsage()));
+        ResourceUsage.of(message.hasUsage(), message.getUsage()),
+        message.getCached());
   }
 }

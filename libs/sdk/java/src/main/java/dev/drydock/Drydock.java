@@ -114,6 +114,16 @@ public final class Drydock implements AutoCloseable {
     return new Sandboxes(connection);
   }
 
+  /** {@return bytes that are sent once and named by their hash from then on} */
+  public Blobs blobs() {
+    return new Blobs(connection);
+  }
+
+  /** {@return the data of problems, which judge programs} */
+  public TestSets testSets() {
+    return new TestSets(connection);
+  }
+
   /** {@return what sandboxes can be made of, and which languages run} */
   public Templates templates() {
     return new Templates(connection);

@@ -30,6 +30,9 @@ import org.jspecify.annotations.Nullable;
  * @param cases one for each test case, in their order
  * @param attempts how many times it was begun; more than 1 where a host was lost under it
  * @param priority as submitted
+ * @param score where the program has points: those of its groups, and of its cases without a group, when it has ended; else null
+ * @param maxScore the most that {@code score} could have been; null without points
+ * @param groups one for each group, in their order
  */
 public record Execution(
     String id,
@@ -53,7 +56,10 @@ public record Execution(
     String message,
     List<CaseResult> cases,
     int attempts,
-    int priority) {
+    int priority,
+    @Nullable Double score,
+    @Nullable Double maxScore,
+    List<GroupResult> groups) {
   static Execution of(dev.drydock.internal.v1.Execution message) {
     return new Execution(
         message.getId(),
@@ -77,6 +83,9 @@ public record Execution(
         message.getMessage(),
         message.getCasesList().stream().map(CaseResult::of).toList(),
         message.getAttempts(),
-        message.getPriority());
+        message.getPriority(),
+        message.hasScore() ? message.getScore() : null,
+        message.hasMaxScore() ? message.getMaxScore() : null,
+        message.getGroupsList().stream().map(GroupResult::of).toList());
   }
 }

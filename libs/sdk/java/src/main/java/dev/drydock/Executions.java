@@ -157,8 +157,8 @@ public final class Executions {
         });
   }
 
-  /** The requests that run a program have the same fields, under the same numbers. */
-  static <B extends Message.Builder> B copy(RunCodeRequest.Builder from, B to) {
+  /** Of messages that have the same fields, under the same numbers: those that run a program, for one. */
+  static <B extends Message.Builder> B copy(Message.Builder from, B to) {
     try {
       to.mergeFrom(from.build().toByteString());
       return to;

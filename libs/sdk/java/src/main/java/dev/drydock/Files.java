@@ -1,7 +1,6 @@
 package dev.drydock;
 
 import com.google.protobuf.ByteString;
-import com.google.protobuf.UnsafeByteOperations;
 import dev.drydock.Connection.Kind;
 import dev.drydock.Connection.Source;
 import dev.drydock.internal.v1.FileServiceGrpc;
@@ -31,7 +30,6 @@ import java.util.function.Consumer;
  * {@link SandboxNotRunningException} as fits, and {@link UncheckedIOException} where a local file or stream fails.
  */
 public final class Files {
-  private static final int PIECE_BYTES = 256 * 1024;
   private static final int WRITES_AT_ONCE = 8;
 
   private final Connection connection;
@@ -159,7 +157,7 @@ public final class Files {
    * @return what was written
    */
   public FileInfo write(String path, byte[] content, Consumer<WriteOptions> options) {
-    return upload(headOf(path, options), call -> sendBytes(call, content), Kind.LASTING);
+    return upload(headOf(path, options), call -> Pieces.send(call, content, Files::pieceOf), Kind.LASTING);
   }
 
   /**
@@ -185,7 +183,7 @@ public final class Files {
     Source<WriteFileRequest> content =
         call -> {
           try (var stream = java.nio.file.Files.newInputStream(source)) {
-            sendStream(call, stream);
+            Pieces.send(call, stream, Files::pieceOf);
           }
         };
     return upload(headOf(path, options), content, Kind.LASTING);
@@ -213,7 +211,7 @@ public final class Files {
    * @return what was written
    */
   public FileInfo write(String path, InputStream content, Consumer<WriteOptions> options) {
-    return upload(headOf(path, options), call -> sendStream(call, content), Kind.LASTING_ONCE);
+    return upload(headOf(path, options), call -> Pieces.send(call, content, Files::pieceOf), Kind.LASTING_ONCE);
   }
 
   /**
@@ -381,22 +379,6 @@ public final class Files {
           content.sendTo(call);
         };
     return FileInfo.of(connection.upload(FileServiceGrpc.getWriteFileMethod(), all, kind).getFile());
-  }
-
-  private static void sendBytes(Call<WriteFileRequest, ?> call, byte[] content) throws InterruptedException {
-    // Not copied: nothing changes them until the call has ended.
-    var bytes = UnsafeByteOperations.unsafeWrap(content);
-    for (var at = 0; at < bytes.size() && call.awaitReady(); at += PIECE_BYTES)
-      call.send(pieceOf(bytes.substring(at, Math.min(bytes.size(), at + PIECE_BYTES))));
-  }
-
-  private static void sendStream(Call<WriteFileRequest, ?> call, InputStream content)
-      throws IOException, InterruptedException {
-    while (call.awaitReady()) {
-      var piece = content.readNBytes(PIECE_BYTES);
-      if (piece.length == 0) return;
-      call.send(pieceOf(UnsafeByteOperations.unsafeWrap(piece)));
-    }
   }
 
   static WriteFileRequest pieceOf(ByteString data) {

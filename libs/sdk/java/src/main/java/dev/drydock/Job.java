@@ -83,7 +83,7 @@ public final class Job {
   }
 
   /**
-   * Reads all that is kept of an output.
+   * Reads all that is kept of an output, or of the talk with an interactor.
    *
    * @param stream which one
    * @return its bytes

@@ -1,11 +1,13 @@
 package dev.drydock;
 
-/** One of the two outputs of a program. */
+/** One of the outputs of a program. */
 public enum OutputStreamName {
   /** Standard output. */
   STDOUT,
   /** Standard error. */
-  STDERR;
+  STDERR,
+  /** The talk with an interactor, of an execution alone; see {@link ProgramOptions#keepTranscript}. */
+  TRANSCRIPT;
 
   String text() {
     return name().toLowerCase(java.util.Locale.ROOT);

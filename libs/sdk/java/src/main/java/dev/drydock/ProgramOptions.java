@@ -1,9 +1,9 @@
 package dev.drydock;
 
 import com.google.protobuf.ByteString;
+import dev.drydock.internal.v1.Interactor;
 import dev.drydock.internal.v1.RunCodeRequest;
 import dev.drydock.internal.v1.SourceFile;
-import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
@@ -174,7 +174,7 @@ public abstract sealed class ProgramOptions<T extends ProgramOptions<T>> permits
    * @return these options
    */
   public T comparison(Comparison comparison) {
-    request.setComparison(dev.drydock.internal.v1.Comparison.valueOf(comparison.name()));
+    request.setComparison(comparison.toMessage());
     return self();
   }
 
@@ -189,13 +189,37 @@ public abstract sealed class ProgramOptions<T extends ProgramOptions<T>> permits
   }
 
   /**
-   * Sets by how much numbers may differ.
+   * Sets how far numbers may be apart.
    *
-   * @param tolerance of {@link Comparison#FLOAT}, absolute or relative; above 0, at most 1; default 1e-6
+   * @param tolerance of {@link Comparison#FLOAT}; 0 to 1e9; default 1e-6, or 0 where only the relative tolerance is set
    * @return these options
    */
+  public T floatAbsoluteTolerance(double tolerance) {
+    request.setFloatAbsoluteTolerance(tolerance);
+    return self();
+  }
+
+  /**
+   * Sets how far numbers may be apart, as a part of the expected one.
+   *
+   * @param tolerance of {@link Comparison#FLOAT}; 0 to 1; default 1e-6, or 0 where only the absolute tolerance is set
+   * @return these options
+   */
+  public T floatRelativeTolerance(double tolerance) {
+    request.setFloatRelativeTolerance(tolerance);
+    return self();
+  }
+
+  /**
+   * Sets both tolerances, where neither is set by itself.
+   *
+   * @param tolerance above 0, at most 1
+   * @return these options
+   * @deprecated {@link #floatAbsoluteTolerance} and {@link #floatRelativeTolerance} say which of them is meant
+   */
+  @Deprecated
   public T floatTolerance(double tolerance) {
-    request.setFloatAbsoluteTolerance(tolerance).setFloatRelativeTolerance(tolerance);
+    request.setFloatTolerance(tolerance);
     return self();
   }
 
@@ -206,7 +230,7 @@ public abstract sealed class ProgramOptions<T extends ProgramOptions<T>> permits
    * @return these options
    */
   public T limits(Consumer<ResourceLimits.Builder> limits) {
-    request.setLimits(built(limits));
+    request.setLimits(ResourceLimits.built(limits));
     return self();
   }
 
@@ -217,7 +241,7 @@ public abstract sealed class ProgramOptions<T extends ProgramOptions<T>> permits
    * @return these options
    */
   public T compileLimits(Consumer<ResourceLimits.Builder> limits) {
-    request.setCompileLimits(built(limits));
+    request.setCompileLimits(ResourceLimits.built(limits));
     return self();
   }
 
@@ -239,9 +263,44 @@ public abstract sealed class ProgramOptions<T extends ProgramOptions<T>> permits
    * @return these options
    */
   public T testCase(Consumer<TestCase> testCase) {
-    var given = new TestCase();
-    testCase.accept(given);
-    request.addTestCases(given.message);
+    request.addTestCases(TestCase.built(testCase));
+    return self();
+  }
+
+  /**
+   * Adds a group of test cases, which earn points together and name it by {@link TestCase#group}.
+   *
+   * @param name 1 to 64 characters, once in a program; at most 100 groups, each of which has a case
+   * @param group sets its points, and how its cases make its score
+   * @return these options
+   */
+  public T group(String name, Consumer<TestGroup> group) {
+    var given = new TestGroup(name);
+    group.accept(given);
+    request.addGroups(given.message);
+    return self();
+  }
+
+  /**
+   * Lets a test set judge the program, instead of test cases and of all that says how they are judged.
+   *
+   * @param id of the test set; see {@link TestSets#create}
+   * @return these options
+   */
+  public T testSet(String id) {
+    request.setTestSet(id);
+    return self();
+  }
+
+  /**
+   * Runs test cases side by side, as far as there is room, with the same results in the same order. {@link Executions#stream} runs
+   * them one after the other.
+   *
+   * @param testCases the most at one time; 1 to 16, default 1
+   * @return these options
+   */
+  public T parallelism(int testCases) {
+    request.setParallelism(testCases);
     return self();
   }
 
@@ -263,124 +322,33 @@ public abstract sealed class ProgramOptions<T extends ProgramOptions<T>> permits
    * @return these options
    */
   public T checker(String language, Consumer<Checker> checker) {
-    var given = new Checker(language);
-    checker.accept(given);
-    request.setChecker(given.message);
+    request.setChecker(Checker.built(language, checker));
     return self();
   }
 
-  static dev.drydock.internal.v1.ResourceLimits built(Consumer<ResourceLimits.Builder> limits) {
-    var builder = new ResourceLimits.Builder();
-    limits.accept(builder);
-    return builder.message.build();
-  }
-
-  /** One input of a program, and what should come of it. */
-  public static final class TestCase {
-    final dev.drydock.internal.v1.TestCase.Builder message = dev.drydock.internal.v1.TestCase.newBuilder();
-
-    TestCase() {}
-
-    /**
-     * Names the case.
-     *
-     * @param name given back with the result; to 64 characters
-     * @return this test case
-     */
-    public TestCase name(String name) {
-      message.setName(name);
-      return this;
-    }
-
-    /**
-     * Sets standard input.
-     *
-     * @param text to 10 MiB; default: empty
-     * @return this test case
-     */
-    public TestCase stdin(String text) {
-      message.setStdin(text);
-      return this;
-    }
-
-    /**
-     * Sets what standard output should be.
-     *
-     * @param text what is expected; default: exit code 0 is enough, unless there is a checker
-     * @return this test case
-     */
-    public TestCase expectedOutput(String text) {
-      message.setExpectedOutput(text);
-      return this;
-    }
-
-    /**
-     * Sets time, memory and output of this case.
-     *
-     * @param limits default: those of the program
-     * @return this test case
-     */
-    public TestCase limits(Consumer<ResourceLimits.Builder> limits) {
-      message.setLimits(built(limits));
-      return this;
-    }
+  /**
+   * Lets a program talk with this one, instead of a checker and a comparison: what one prints, the other reads. The input and the
+   * expected output of a case are its own, as files. Exit codes are those of a checker, and messages and points are printed to
+   * standard error.
+   *
+   * @param language of that program
+   * @param interactor sets its source
+   * @return these options
+   */
+  public T interactor(String language, Consumer<Checker> interactor) {
+    // It has the fields of a checker, under the same numbers.
+    request.setInteractor(
+        Executions.<Interactor.Builder>copy(Checker.built(language, interactor), Interactor.newBuilder()));
+    return self();
   }
 
   /**
-   * A program that decides whether an output is right. Its arguments are files: {@code input}, {@code output} and {@code expected}.
-   * Exit code 0 accepts, 1 is a wrong answer, and any other end is {@link Verdict#INTERNAL_ERROR}. It has a source or files, to 1 MiB
-   * in all.
+   * Keeps the first 64 KiB of the talk with an interactor, for {@link Job#output} of {@link OutputStreamName#TRANSCRIPT}.
+   *
+   * @return these options
    */
-  public static final class Checker {
-    final dev.drydock.internal.v1.Checker.Builder message = dev.drydock.internal.v1.Checker.newBuilder();
-
-    Checker(String language) {
-      message.setLanguage(language);
-    }
-
-    /**
-     * Sets a program of one file.
-     *
-     * @param source its text
-     * @return this checker
-     */
-    public Checker source(String source) {
-      message.setSource(source);
-      return this;
-    }
-
-    /**
-     * Adds a file.
-     *
-     * @param name relative, without {@code ..}, to 255 bytes; at most 1,000 files
-     * @param text its content
-     * @return this checker
-     */
-    public Checker file(String name, String text) {
-      message.addFiles(SourceFile.newBuilder().setName(name).setText(text));
-      return this;
-    }
-
-    /**
-     * Sets which of the files to run.
-     *
-     * @param entrypoint as of the program
-     * @return this checker
-     */
-    public Checker entrypoint(String entrypoint) {
-      message.setEntrypoint(entrypoint);
-      return this;
-    }
-
-    /**
-     * Limits one run by the clock.
-     *
-     * @param wallTime above 0, to 300 s; default 10 s
-     * @return this checker
-     */
-    public Checker wallTime(Duration wallTime) {
-      message.setWallTime(Times.toMessage(Times.positive("wallTime", wallTime)));
-      return this;
-    }
+  public T keepTranscript() {
+    request.setKeepTranscript(true);
+    return self();
   }
 }

@@ -1,6 +1,7 @@
 package dev.drydock;
 
 import java.time.Duration;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -46,6 +47,12 @@ public record ResourceLimits(
         message.hasStackBytes() ? message.getStackBytes() : null,
         message.hasFileBytes() ? message.getFileBytes() : null,
         message.hasOpenFiles() ? message.getOpenFiles() : null);
+  }
+
+  static dev.drydock.internal.v1.ResourceLimits.Builder built(Consumer<Builder> limits) {
+    var builder = new Builder();
+    limits.accept(builder);
+    return builder.message;
   }
 
   /** What is set of the limits. */

@@ -30,9 +30,7 @@ public final class SandboxOptions {
    * @return these options
    */
   public SandboxOptions limits(Consumer<ResourceLimits.Builder> limits) {
-    var builder = new ResourceLimits.Builder();
-    limits.accept(builder);
-    request.setLimits(builder.message);
+    request.setLimits(ResourceLimits.built(limits));
     return this;
   }
 
