@@ -13,6 +13,7 @@ import unasync
 
 NAMES = (
     "ApiKeys",
+    "Blobs",
     "CommandHandle",
     "Commands",
     "Connection",
@@ -29,6 +30,7 @@ NAMES = (
     "Stdin",
     "Templates",
     "Terminal",
+    "TestSets",
     "Webhooks",
 )
 REPLACEMENTS = {

@@ -9,6 +9,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from drydock import (
     ClientClosedError,
     CommandHandle,
     Drydock,
+    InvalidArgumentError,
     NoCapacityError,
     OutputLostError,
     PermissionDeniedError,
@@ -30,6 +32,7 @@ from drydock import (
 )
 from drydock.testing import FakeServer
 from drydock.v1.auth_pb2 import ExchangeTokenResponse
+from drydock.v1.blob_pb2 import Blob, PutBlobResponse
 from drydock.v1.execution_pb2 import Execution, RunCodeResponse
 from drydock.v1.file_pb2 import FileInfo, ReadFileResponse, WriteFileResponse
 from drydock.v1.process_pb2 import (
@@ -43,6 +46,7 @@ from drydock.v1.process_pb2 import (
 from drydock.v1.resources_pb2 import Output
 from drydock.v1.sandbox_pb2 import CreateSandboxResponse, DeleteSandboxResponse
 from drydock.v1.sandbox_pb2 import Sandbox as SandboxMessage
+from drydock.v1.test_set_pb2 import ImportTestSetResponse
 
 TEXT = "one\ntwo\nthree\n"
 STARTED = StartProcessResponse(started=ProcessStarted(process_id="prc_1", pid=1))
@@ -185,6 +189,28 @@ def test_a_call_that_is_not_safe_to_repeat_is_made_once(server: FakeServer, sand
     # Text can be sent again.
     server.on("WriteFile", BROKEN, WriteFileResponse(file=FileInfo(name="x")))
     assert sandbox.files.write("x", "x").name == "x"
+
+
+def test_a_blob_is_sent_again_and_a_package_only_where_its_token_was_refused(
+    server: FakeServer, client: Drydock
+) -> None:
+    content = b"x" * 600_000
+    server.on("PutBlob", BROKEN, PutBlobResponse(blob=Blob(sha256="h", size_bytes=len(content))))
+    assert client.blobs.put(content).size_bytes == len(content)
+    head, *pieces = server.requests("PutBlob")[-4:]
+    assert head.sha256 == sha256(content).hexdigest()
+    assert b"".join(piece.data for piece in pieces) == content
+    with pytest.raises(InvalidArgumentError):
+        client.blobs.put(1)  # type: ignore[arg-type]
+    with pytest.raises(InvalidArgumentError, match="a list"):
+        client.blobs.stat("hash")
+    imported = ImportTestSetResponse()
+    imported.test_set.id = "tst_1"
+    server.on("ImportTestSet", UnauthenticatedError("revoked"), imported)
+    assert client.test_sets.import_package(b"zip", name="n").test_set.id == "tst_1"
+    server.on("ImportTestSet", BROKEN, imported)
+    with pytest.raises(UnavailableError):
+        client.test_sets.import_package(b"zip")
 
 
 def test_a_call_is_repeated_as_often_as_allowed(server: FakeServer) -> None:

@@ -1,5 +1,6 @@
 """Runs untrusted code on Drydock: programs to a verdict, queues of them, and live sandboxes."""
 
+from drydock._async.blobs import AsyncBlobs
 from drydock._async.client import AsyncDrydock
 from drydock._async.command_handle import AsyncCommandHandle, AsyncStdin
 from drydock._async.commands import AsyncCommands
@@ -9,6 +10,7 @@ from drydock._async.paged import AsyncPaged
 from drydock._async.pty import AsyncPty, AsyncTerminal
 from drydock._async.resources import AsyncApiKeys, AsyncOrganizations, AsyncTemplates, AsyncWebhooks
 from drydock._async.sandbox import AsyncSandbox, AsyncSandboxes
+from drydock._async.test_sets import AsyncTestSets
 from drydock._durations import Duration
 from drydock._errors import (
     ClientClosedError,
@@ -40,23 +42,31 @@ from drydock._processes import (
     OutputEvent,
 )
 from drydock._programs import (
+    BlobFile,
     CaseResult,
     Checker,
+    Comparison,
     CompileResult,
     CompileStarted,
     Execution,
     ExecutionState,
     Finished,
+    GroupResult,
+    Interactor,
     Program,
     ProgramOutput,
+    Protocol,
     RunEvent,
     RunStarted,
     SourceFiles,
     TestCase,
+    TestGroup,
     Verdict,
 )
 from drydock._records import (
     ApiKey,
+    BlobInfo,
+    BlobStat,
     FileInfo,
     Language,
     NewApiKey,
@@ -70,6 +80,7 @@ from drydock._records import (
     Webhook,
     WebhookDelivery,
 )
+from drydock._sync.blobs import Blobs
 from drydock._sync.client import Drydock
 from drydock._sync.command_handle import CommandHandle, Stdin
 from drydock._sync.commands import Commands
@@ -79,12 +90,15 @@ from drydock._sync.paged import Paged
 from drydock._sync.pty import Pty, Terminal
 from drydock._sync.resources import ApiKeys, Organizations, Templates, Webhooks
 from drydock._sync.sandbox import Sandbox, Sandboxes
+from drydock._sync.test_sets import TestSets
+from drydock._test_sets import ImportedTestSet, PackageNote, TestSet
 from drydock._version import VERSION as __version__
 
 __all__ = [
     "ApiKey",
     "ApiKeys",
     "AsyncApiKeys",
+    "AsyncBlobs",
     "AsyncCommandHandle",
     "AsyncCommands",
     "AsyncDrydock",
@@ -99,7 +113,12 @@ __all__ = [
     "AsyncStdin",
     "AsyncTemplates",
     "AsyncTerminal",
+    "AsyncTestSets",
     "AsyncWebhooks",
+    "BlobFile",
+    "BlobInfo",
+    "BlobStat",
+    "Blobs",
     "CaseResult",
     "Checker",
     "ClientClosedError",
@@ -110,6 +129,7 @@ __all__ = [
     "CommandInfo",
     "CommandResult",
     "Commands",
+    "Comparison",
     "CompileResult",
     "CompileStarted",
     "ConflictError",
@@ -126,6 +146,9 @@ __all__ = [
     "FileNotFoundError",
     "Files",
     "Finished",
+    "GroupResult",
+    "ImportedTestSet",
+    "Interactor",
     "InvalidArgumentError",
     "Job",
     "Language",
@@ -139,10 +162,12 @@ __all__ = [
     "Organizations",
     "OutputEvent",
     "OutputLostError",
+    "PackageNote",
     "Paged",
     "PermissionDeniedError",
     "Program",
     "ProgramOutput",
+    "Protocol",
     "Pty",
     "Quota",
     "QuotaExceededError",
@@ -161,6 +186,9 @@ __all__ = [
     "Templates",
     "Terminal",
     "TestCase",
+    "TestGroup",
+    "TestSet",
+    "TestSets",
     "TimeoutError",
     "UnauthenticatedError",
     "UnavailableError",

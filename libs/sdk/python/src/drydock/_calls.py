@@ -61,6 +61,15 @@ def credentials_of(settings: Settings, ca: bytes | None) -> grpc.ChannelCredenti
     return grpc.ssl_channel_credentials(root_certificates=ca) if settings.tls else None
 
 
+def bytes_in(content: Any) -> memoryview:
+    """Of text or bytes. Raises InvalidArgumentError for anything else."""
+    if isinstance(content, str):
+        content = content.encode()
+    if not isinstance(content, (bytes, bytearray, memoryview)):
+        raise InvalidArgumentError(f"content is text or bytes, not {type(content).__name__}")
+    return memoryview(content).cast("B")
+
+
 def cut(content: Any) -> Iterator[bytes]:
     """Pieces that fit into messages."""
     if not isinstance(content, (bytes, bytearray, memoryview)):

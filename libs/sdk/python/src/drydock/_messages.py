@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -51,6 +52,13 @@ def number_of(enum: Any, field: str, name: str | None) -> Any:
     if name not in wrapper.keys()[1:]:
         raise InvalidArgumentError(f"{field} is one of {', '.join(wrapper.keys()[1:])}, not {name!r}")
     return wrapper.Value(name)
+
+
+def texts_in(field: str, values: Sequence[str]) -> Sequence[str]:
+    """Raises InvalidArgumentError for one text, whose characters would be the texts."""
+    if isinstance(values, str):
+        raise InvalidArgumentError(f"{field} is a list of texts, not one text")
+    return values
 
 
 def bytes_of(output: resources_pb2.Output) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import inspect
 from collections.abc import (
     AsyncGenerator,
@@ -27,11 +28,13 @@ from drydock._config import Settings
 from drydock._errors import ClientClosedError, ConnectionLostError, TimeoutError
 from drydock._status import to_error
 from drydock.v1.auth_pb2_grpc import AuthServiceStub
+from drydock.v1.blob_pb2_grpc import BlobServiceStub
 from drydock.v1.execution_pb2_grpc import ExecutionServiceStub
 from drydock.v1.file_pb2_grpc import FileServiceStub
 from drydock.v1.process_pb2_grpc import ProcessServiceStub
 from drydock.v1.sandbox_pb2_grpc import SandboxServiceStub
 from drydock.v1.template_pb2_grpc import TemplateServiceStub
+from drydock.v1.test_set_pb2_grpc import TestSetServiceStub
 from drydock.v1.webhook_pb2_grpc import WebhookServiceStub
 
 P = ParamSpec("P")
@@ -60,11 +63,13 @@ Lock = asyncio.Lock
 class Stubs:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self.auth = AuthServiceStub(channel)
+        self.blobs = BlobServiceStub(channel)
         self.executions = ExecutionServiceStub(channel)
         self.files = FileServiceStub(channel)
         self.processes = ProcessServiceStub(channel)
         self.sandboxes = SandboxServiceStub(channel)
         self.templates = TemplateServiceStub(channel)
+        self.test_sets = TestSetServiceStub(channel)
         self.webhooks = WebhookServiceStub(channel)
 
 
@@ -257,6 +262,11 @@ async def each(work: Callable[[Q], Coroutine[Any, Any, A]], items: Iterable[Q], 
     finally:
         for task in tasks:
             task.cancel()
+
+
+async def sha256_of(content: memoryview) -> str:
+    """By a thread, so that the event loop goes on."""
+    return await asyncio.to_thread(lambda: hashlib.sha256(content).hexdigest())
 
 
 async def pieces_of(content: FileContent) -> Iteration[bytes]:

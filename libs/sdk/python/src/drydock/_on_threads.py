@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,11 +16,13 @@ from drydock._config import Settings
 from drydock._errors import ClientClosedError, TimeoutError
 from drydock._status import FailedCall, to_error
 from drydock.v1.auth_pb2_grpc import AuthServiceStub
+from drydock.v1.blob_pb2_grpc import BlobServiceStub
 from drydock.v1.execution_pb2_grpc import ExecutionServiceStub
 from drydock.v1.file_pb2_grpc import FileServiceStub
 from drydock.v1.process_pb2_grpc import ProcessServiceStub
 from drydock.v1.sandbox_pb2_grpc import SandboxServiceStub
 from drydock.v1.template_pb2_grpc import TemplateServiceStub
+from drydock.v1.test_set_pb2_grpc import TestSetServiceStub
 from drydock.v1.webhook_pb2_grpc import WebhookServiceStub
 
 P = ParamSpec("P")
@@ -48,11 +51,13 @@ Lock = threading.Lock
 class Stubs:
     def __init__(self, channel: grpc.Channel) -> None:
         self.auth = AuthServiceStub(channel)
+        self.blobs = BlobServiceStub(channel)
         self.executions = ExecutionServiceStub(channel)
         self.files = FileServiceStub(channel)
         self.processes = ProcessServiceStub(channel)
         self.sandboxes = SandboxServiceStub(channel)
         self.templates = TemplateServiceStub(channel)
+        self.test_sets = TestSetServiceStub(channel)
         self.webhooks = WebhookServiceStub(channel)
 
 
@@ -203,6 +208,10 @@ def each(work: Callable[[Q], A], items: Iterable[Q], limit: int) -> list[A]:
         finally:
             for future in futures:
                 future.cancel()
+
+
+def sha256_of(content: memoryview) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def pieces_of(content: FileContent) -> Iteration[bytes]:

@@ -5,16 +5,35 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypedDict
 
 from drydock._durations import Duration, to_message
 from drydock._errors import InvalidArgumentError
 from drydock._limits import ResourceLimits, ResourceUsage, from_usage, to_limits
-from drydock._messages import bytes_of, name_of, new_request_id, number_of, time_in
+from drydock._messages import bytes_of, name_of, new_request_id, number_of, texts_in, time_in
 from drydock.v1 import execution_pb2
 
-SourceFiles: TypeAlias = Mapping[str, str | bytes]
-"""Files beside each other, text or bytes, by name: relative, without `..`, to 255 bytes. At most 1,000."""
+
+@dataclass(frozen=True)
+class BlobFile:
+    """A file whose content is a blob."""
+
+    sha256: str
+    """As of `BlobInfo`."""
+
+
+SourceFiles: TypeAlias = Mapping[str, str | bytes | BlobFile]
+"""Files beside each other, text, bytes or blobs, by name: relative, without `..`, to 255 bytes. At most 1,000."""
+
+Comparison: TypeAlias = Literal["TRAILING_SPACE", "EXACT", "TOKENS", "FLOAT"]
+"""How output is held against what was expected: equal but for blanks at the ends of lines and blank lines at the end,
+byte for byte, word by word, or word by word with numbers that may differ by a tolerance."""
+
+Protocol: TypeAlias = Literal["DRYDOCK", "TESTLIB", "KATTIS"]
+"""What a checker or an interactor is given, and what its end means. An end that is not of it is INTERNAL_ERROR.
+
+Exit codes: of DRYDOCK 0 accepts and 1 is a wrong answer; of TESTLIB 0 accepts, 1, 2, 4 and 8 are a wrong answer, and 7
+gives points; of KATTIS 42 accepts and 43 is a wrong answer, and message and points are in files of `feedback/`."""
 
 Verdict: TypeAlias = Literal[
     "ACCEPTED",
@@ -41,20 +60,46 @@ class TestCase:
     __test__ = False  # It is no test of pytest, whatever its name.
 
     name: str = ""
-    """Given back with the result. To 64 characters."""
-    stdin: str = ""
+    """Given back with the result. To 64 characters, of a test set to 255."""
+    stdin: str | bytes = ""
     """To 10 MiB."""
     expected_output: str | None = None
     """None: exit code 0 is enough, unless there is a checker."""
+    stdin_blob: str = ""
+    """Instead of `stdin`: the SHA-256 of a blob."""
+    expected_output_blob: str = ""
+    """Instead of `expected_output`: the SHA-256 of a blob, to 10 MiB."""
     limits: ResourceLimits | None = None
     """Time, memory and output of this case. Default: those of the program."""
+    group: str = ""
+    """The name of one of the program's groups. Default: none."""
+    points: float | None = None
+    """What it earns when it is accepted. From 0 to 1e9. Default: the points of its group, divided by the number of its
+    cases where these are summed; without a group 0."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestGroup:
+    """Test cases that earn points together."""
+
+    __test__ = False
+
+    name: str
+    """1 to 64 characters, once in a program."""
+    points: float | None = None
+    """The most that it earns. From 0 to 1e9. Default: what its cases can earn."""
+    aggregation: Literal["ALL_OR_NOTHING", "MIN", "SUM"] | None = None
+    """All of its points if all its cases were accepted, else none; the lowest score of a case; their sum. Default
+    ALL_OR_NOTHING."""
+    on_failure: Literal["CONTINUE", "STOP"] | None = None
+    """Whether its cases are run after one that scored nothing. Default CONTINUE."""
+    depends_on: Sequence[str] = ()
+    """Groups that are run before it. Where a case of theirs was not accepted, its own are skipped. At most 100."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checker:
-    """A program that decides whether an output is right: the arguments are files `input`, `output` and `expected`.
-    Exit code 0 accepts, 1 is a wrong answer, any other end is INTERNAL_ERROR. Either `source` or `files`, to 1 MiB
-    in all."""
+    """A program that decides whether an output is right. Either `source` or `files`, to 1 MiB in all."""
 
     language: str
     source: str = ""
@@ -63,6 +108,30 @@ class Checker:
     """As of the program."""
     wall_time: Duration | None = None
     """Of one run, to 300 s. Default 10 s."""
+    protocol: Protocol | None = None
+    """Its arguments are files: of DRYDOCK `input output expected`, of TESTLIB `input output answer`, of KATTIS `input
+    answer feedback/`, with the output on standard input. Default DRYDOCK."""
+    arguments: Sequence[str] = ()
+    """Given to it after those. At most 64, 128 KiB in all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interactor:
+    """A program that talks with the program: what one prints, the other reads. The input and the expected output of a
+    case are its own, as files. Either `source` or `files`, to 1 MiB in all."""
+
+    language: str
+    source: str = ""
+    files: SourceFiles | None = None
+    entrypoint: str = ""
+    """As of the program."""
+    wall_time: Duration | None = None
+    """CPU time of one run, to 300 s. Default 10 s."""
+    protocol: Protocol | None = None
+    """Its arguments are files: of DRYDOCK `input expected`, of TESTLIB `input output answer`, of KATTIS `input answer
+    feedback/`. Of DRYDOCK and TESTLIB, messages and points are printed to standard error. Default DRYDOCK."""
+    arguments: Sequence[str] = ()
+    """Given to it after those. At most 64, 128 KiB in all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,18 +156,26 @@ class Program:
     """Of the program. At most 1,024, 128 KiB in all."""
     environment: Mapping[str, str] | None = None
     """Of the program, not of its compiler. At most 128, names `[A-Za-z_][A-Za-z0-9_]*`, 32 KiB in all."""
-    stdin: str = ""
+    stdin: str | bytes = ""
     """To 10 MiB."""
     expected_output: str | None = None
     """The verdict says whether standard output matched. None: exit code 0 is enough."""
-    comparison: Literal["TRAILING_SPACE", "EXACT", "TOKENS", "FLOAT"] | None = None
-    """How output is held against what was expected: equal but for blanks at the ends of lines and blank lines at the
-    end, byte for byte, word by word, or word by word with numbers that may differ by `float_tolerance`. Default
-    TRAILING_SPACE."""
+    stdin_blob: str = ""
+    """Instead of `stdin`: the SHA-256 of a blob."""
+    expected_output_blob: str = ""
+    """Instead of `expected_output`: the SHA-256 of a blob, to 10 MiB."""
+    comparison: Comparison | None = None
+    """Default TRAILING_SPACE."""
     case_insensitive: bool = False
     """Capital and small letters are the same, whatever the comparison."""
+    float_absolute_tolerance: float | None = None
+    """Of FLOAT: how far numbers may be apart. From 0 to 1e9. Default 1e-6, or 0 where only the relative tolerance is
+    set."""
+    float_relative_tolerance: float | None = None
+    """Of FLOAT: the same, as a part of the expected number. From 0 to 1. Default 1e-6, or 0 where only the absolute
+    tolerance is set."""
     float_tolerance: float | None = None
-    """Of FLOAT, absolute or relative. Above 0, at most 1; default 1e-6."""
+    """Deprecated. Sets both tolerances, where neither is set by itself. Above 0, at most 1."""
     limits: ResourceLimits | None = None
     """Of the run."""
     compile_limits: ResourceLimits | None = None
@@ -109,10 +186,21 @@ class Program:
     test_cases: Sequence[TestCase] = ()
     """Instead of `stdin` and `expected_output`: each is run by itself, after one compile step. At most 100, 10 MiB in
     all, and an hour in all by their time limits."""
+    test_set: str = ""
+    """The id of a test set, instead of the test cases and of all that says how they are judged."""
+    groups: Sequence[TestGroup] = ()
+    """Points of test cases that are earned together. At most 100."""
+    parallelism: int | None = None
+    """Runs at most this many test cases side by side, as far as there is room, with the same results in the same order;
+    `stream` runs them one after the other. 1 to 16, default 1."""
     stop_at_first_failure: bool = False
     """Runs no test case after one that was not accepted."""
     checker: Checker | None = None
     """Decides instead of `comparison`."""
+    interactor: Interactor | None = None
+    """Talks with the program, instead of a checker and a comparison."""
+    keep_transcript: bool = False
+    """Keeps the first 64 KiB of the talk with an interactor, for `Job.output("transcript")`."""
     priority: int | None = None
     """Of the queue, among the organisation's own: higher goes first. -100 to 100, default 0. Refused where the program
     is not queued."""
@@ -129,6 +217,9 @@ class CompileResult:
     stdout_truncated: bool
     stderr_truncated: bool
     usage: ResourceUsage | None
+    cached: bool
+    """All of this is of an earlier compile step of the organisation, of the same files, command, environment and
+    limits, whose product was used."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,17 +228,33 @@ class CaseResult:
 
     name: str
     verdict: Verdict | None
-    """None where an earlier failure stopped the run."""
+    """None where it was skipped."""
     exit_code: int | None
     signal: str | None
     stdout: str
-    """The first 16 KiB."""
+    """The first 16 KiB; where there are more than 128 cases, their share of 4 MiB."""
     stderr: str
     stdout_truncated: bool
     stderr_truncated: bool
     usage: ResourceUsage | None
     message: str
-    """What the checker printed."""
+    """What the checker said; why, where it was skipped."""
+    score: float | None
+    """Where the program has points: what the case earned, from 0 to its points; else what a checker gave."""
+    skipped: bool
+    """It was not run, because of an earlier case, of its group or of one that its group depends on, or of the
+    compiler."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupResult:
+    """What came of a group of test cases."""
+
+    name: str
+    verdict: Verdict | None
+    """That of its first case that was not accepted. None where no case of it was run, or the others were skipped."""
+    score: float
+    max_score: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +289,12 @@ class Execution:
     """Why, in words, where the verdict is INTERNAL_ERROR; what the checker printed, where there are no test cases."""
     cases: Sequence[CaseResult]
     """One for each test case, in their order."""
+    score: float | None
+    """Where the program has points: those of its groups, and of its cases without a group. None until it has ended."""
+    max_score: float | None
+    """The most that it could have been."""
+    groups: Sequence[GroupResult]
+    """One for each group, in their order."""
     attempts: int
     """How many times it was begun. More than 1 where a host was lost under it."""
     priority: int
@@ -249,52 +362,84 @@ def _fill(request: execution_pb2.RunCodeRequest, program: Program) -> execution_
         execution_pb2.RunCodeRequest(
             language=program.language,
             template=program.template,
-            command=_texts("command", program.command),
+            command=texts_in("command", program.command),
             source=program.source,
             files=_files(program.files),
             entrypoint=program.entrypoint,
-            compiler_options=_texts("compiler_options", program.compiler_options),
-            arguments=_texts("arguments", program.arguments),
+            compiler_options=texts_in("compiler_options", program.compiler_options),
+            arguments=texts_in("arguments", program.arguments),
             environment=program.environment,
-            stdin=program.stdin,
+            **_stdin(program.stdin),
             expected_output=program.expected_output,
+            stdin_blob=program.stdin_blob,
+            expected_output_blob=program.expected_output_blob,
             comparison=number_of(execution_pb2.Comparison, "comparison", program.comparison),
             case_insensitive=program.case_insensitive,
+            float_absolute_tolerance=program.float_absolute_tolerance,
+            float_relative_tolerance=program.float_relative_tolerance,
             float_tolerance=program.float_tolerance,
             limits=to_limits(program.limits),
             compile_limits=to_limits(program.compile_limits),
             isolation=number_of(execution_pb2.Isolation, "isolation", program.isolation),
-            test_cases=[_test_case(each) for each in program.test_cases],
+            test_cases=[to_case(each) for each in program.test_cases],
+            test_set=program.test_set,
+            groups=[_group(each) for each in program.groups],
+            parallelism=program.parallelism or 0,
             stop_at_first_failure=program.stop_at_first_failure,
-            checker=_checker(program.checker),
+            checker=to_checker(program.checker),
+            interactor=_interactor(program.interactor),
+            keep_transcript=program.keep_transcript,
             request_id=new_request_id(),
         )
     )
     return request
 
 
-def _texts(name: str, values: Sequence[str]) -> Sequence[str]:
-    if isinstance(values, str):
-        raise InvalidArgumentError(f"{name} is a list of texts, not one text")
-    return values
-
-
 def _files(files: SourceFiles | None) -> list[execution_pb2.SourceFile]:
-    return [
-        execution_pb2.SourceFile(name=name, text=content)
-        if isinstance(content, str)
-        else execution_pb2.SourceFile(name=name, data=content)
-        for name, content in (files or {}).items()
-    ]
+    return [_file(name, content) for name, content in (files or {}).items()]
 
 
-def _test_case(case: TestCase) -> execution_pb2.TestCase:
+def _file(name: str, content: str | bytes | BlobFile) -> execution_pb2.SourceFile:
+    if isinstance(content, BlobFile):
+        return execution_pb2.SourceFile(name=name, blob=content.sha256)
+    if isinstance(content, str):
+        return execution_pb2.SourceFile(name=name, text=content)
+    return execution_pb2.SourceFile(name=name, data=content)
+
+
+class _Stdin(TypedDict, total=False):
+    stdin: str
+    stdin_bytes: bytes
+
+
+def _stdin(stdin: str | bytes) -> _Stdin:
+    return {"stdin": stdin} if isinstance(stdin, str) else {"stdin_bytes": stdin}
+
+
+def to_case(case: TestCase) -> execution_pb2.TestCase:
     return execution_pb2.TestCase(
-        name=case.name, stdin=case.stdin, expected_output=case.expected_output, limits=to_limits(case.limits)
+        name=case.name,
+        **_stdin(case.stdin),
+        expected_output=case.expected_output,
+        stdin_blob=case.stdin_blob,
+        expected_output_blob=case.expected_output_blob,
+        limits=to_limits(case.limits),
+        group=case.group,
+        points=case.points,
     )
 
 
-def _checker(checker: Checker | None) -> execution_pb2.Checker | None:
+def _group(group: TestGroup) -> execution_pb2.TestGroup:
+    return execution_pb2.TestGroup(
+        name=group.name,
+        points=group.points,
+        aggregation=number_of(execution_pb2.TestGroup.Aggregation, "aggregation", group.aggregation),
+        on_failure=number_of(execution_pb2.TestGroup.OnFailure, "on_failure", group.on_failure),
+        depends_on=texts_in("depends_on", group.depends_on),
+    )
+
+
+def to_checker(checker: Checker | None) -> execution_pb2.Checker | None:
     if checker is None:
         return None
     return execution_pb2.Checker(
@@ -303,6 +448,22 @@ def _checker(checker: Checker | None) -> execution_pb2.Checker | None:
         files=_files(checker.files),
         entrypoint=checker.entrypoint,
         wall_time=to_message("wall_time", checker.wall_time),
+        protocol=number_of(execution_pb2.Checker.Protocol, "protocol", checker.protocol),
+        arguments=texts_in("arguments", checker.arguments),
+    )
+
+
+def _interactor(interactor: Interactor | None) -> execution_pb2.Interactor | None:
+    if interactor is None:
+        return None
+    return execution_pb2.Interactor(
+        language=interactor.language,
+        source=interactor.source,
+        files=_files(interactor.files),
+        entrypoint=interactor.entrypoint,
+        wall_time=to_message("wall_time", interactor.wall_time),
+        protocol=number_of(execution_pb2.Checker.Protocol, "protocol", interactor.protocol),
+        arguments=texts_in("arguments", interactor.arguments),
     )
 
 
@@ -328,6 +489,9 @@ def to_execution(message: execution_pb2.Execution) -> Execution:
         finish_time=time_in(message, "finish_time"),
         message=message.message,
         cases=tuple(_case_result(each) for each in message.cases),
+        score=message.score if message.HasField("score") else None,
+        max_score=message.max_score if message.HasField("max_score") else None,
+        groups=tuple(_group_result(each) for each in message.groups),
         attempts=message.attempts,
         priority=message.priority,
     )
@@ -358,6 +522,7 @@ def _compile_result(message: execution_pb2.CompileResult) -> CompileResult:
         stdout_truncated=message.stdout_truncated,
         stderr_truncated=message.stderr_truncated,
         usage=from_usage(message.usage) if message.HasField("usage") else None,
+        cached=message.cached,
     )
 
 
@@ -373,6 +538,17 @@ def _case_result(message: execution_pb2.CaseResult) -> CaseResult:
         stderr_truncated=message.stderr_truncated,
         usage=from_usage(message.usage) if message.HasField("usage") else None,
         message=message.message,
+        score=message.score if message.HasField("score") else None,
+        skipped=message.skipped,
+    )
+
+
+def _group_result(message: execution_pb2.GroupResult) -> GroupResult:
+    return GroupResult(
+        name=message.name,
+        verdict=_verdict(message.verdict),
+        score=message.score,
+        max_score=message.max_score,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from drydock._limits import ResourceLimits, from_limits
 from drydock._messages import name_of, time_in
-from drydock.v1 import auth_pb2, file_pb2, sandbox_pb2, template_pb2, webhook_pb2
+from drydock.v1 import auth_pb2, blob_pb2, file_pb2, sandbox_pb2, template_pb2, webhook_pb2
 
 SandboxState: TypeAlias = Literal["PENDING", "RUNNING", "PAUSED", "STOPPED", "UNRECOGNIZED"]
 """UNRECOGNIZED: the server is newer than this package."""
@@ -82,6 +82,28 @@ def to_file_info(message: file_pb2.FileInfo) -> FileInfo:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BlobInfo:
+    sha256: str
+    """Of the bytes, as 64 lower-case hexadecimal digits."""
+    size_bytes: int
+    create_time: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlobStat:
+    """Which blobs are there."""
+
+    blobs: Sequence[BlobInfo]
+    """Once each, in the order in which they were asked for."""
+    missing: Sequence[str]
+    """SHA-256 of the others."""
+
+
+def to_blob_info(message: blob_pb2.Blob) -> BlobInfo:
+    return BlobInfo(sha256=message.sha256, size_bytes=message.size_bytes, create_time=time_in(message, "create_time"))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Template:
     """A kind of sandbox."""
 
@@ -139,6 +161,8 @@ class Quota:
     """The organisation's share of the platform while others have work too. 1 to 10,000; default 100."""
     shared_pool: bool | None = None
     """Its sandboxes may come from the warm pool that organisations share. Default true."""
+    blob_bytes: int | None = None
+    """Bytes of its blobs, with uploads under way. 1 to 100 TiB; default 10 GiB."""
 
 
 def to_quota_message(quota: Quota | None) -> auth_pb2.Quota | None:

@@ -38,7 +38,17 @@ from drydock._errors import (
     UnauthenticatedError,
     UnavailableError,
 )
-from drydock.v1 import auth_pb2, execution_pb2, file_pb2, process_pb2, sandbox_pb2, template_pb2, webhook_pb2
+from drydock.v1 import (
+    auth_pb2,
+    blob_pb2,
+    execution_pb2,
+    file_pb2,
+    process_pb2,
+    sandbox_pb2,
+    template_pb2,
+    test_set_pb2,
+    webhook_pb2,
+)
 
 __all__ = ["Answer", "FakeCall", "FakeServer"]
 
@@ -49,11 +59,13 @@ list of them where the client streams, that answers with one of these."""
 
 _SERVICES: tuple[ModuleType, ...] = (
     auth_pb2,
+    blob_pb2,
     execution_pb2,
     file_pb2,
     process_pb2,
     sandbox_pb2,
     template_pb2,
+    test_set_pb2,
     webhook_pb2,
 )
 _METHODS: Mapping[str, MethodDescriptor] = {

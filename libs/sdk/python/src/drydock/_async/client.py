@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Literal
 
+from drydock._async.blobs import AsyncBlobs
 from drydock._async.connection import DEFAULT_RETRIES, AsyncConnection
 from drydock._async.executions import AsyncExecutions
 from drydock._async.resources import AsyncApiKeys, AsyncOrganizations, AsyncTemplates, AsyncWebhooks
 from drydock._async.sandbox import AsyncSandboxes
+from drydock._async.test_sets import AsyncTestSets
 from drydock._config import resolve_settings
 from drydock._durations import Duration
 from drydock._limits import ResourceLimits
-from drydock._programs import Checker, Execution, Program, TestCase
+from drydock._programs import Checker, Comparison, Execution, Interactor, Program, TestCase, TestGroup
 
 
 class AsyncDrydock:
@@ -31,6 +33,8 @@ class AsyncDrydock:
 
     sandboxes: AsyncSandboxes
     executions: AsyncExecutions
+    blobs: AsyncBlobs
+    test_sets: AsyncTestSets
     templates: AsyncTemplates
     api_keys: AsyncApiKeys
     organizations: AsyncOrganizations
@@ -50,6 +54,8 @@ class AsyncDrydock:
         self._connection = connection
         self.sandboxes = AsyncSandboxes(connection)
         self.executions = AsyncExecutions(connection)
+        self.blobs = AsyncBlobs(connection)
+        self.test_sets = AsyncTestSets(connection)
         self.templates = AsyncTemplates(connection)
         self.api_keys = AsyncApiKeys(connection)
         self.organizations = AsyncOrganizations(connection)
@@ -63,17 +69,26 @@ class AsyncDrydock:
         compiler_options: Sequence[str] = (),
         arguments: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
-        stdin: str = "",
+        stdin: str | bytes = "",
         expected_output: str | None = None,
-        comparison: Literal["TRAILING_SPACE", "EXACT", "TOKENS", "FLOAT"] | None = None,
+        stdin_blob: str = "",
+        expected_output_blob: str = "",
+        comparison: Comparison | None = None,
         case_insensitive: bool = False,
+        float_absolute_tolerance: float | None = None,
+        float_relative_tolerance: float | None = None,
         float_tolerance: float | None = None,
         limits: ResourceLimits | None = None,
         compile_limits: ResourceLimits | None = None,
         isolation: Literal["CELL", "SANDBOX"] | None = None,
         test_cases: Sequence[TestCase] = (),
+        test_set: str = "",
+        groups: Sequence[TestGroup] = (),
+        parallelism: int | None = None,
         stop_at_first_failure: bool = False,
         checker: Checker | None = None,
+        interactor: Interactor | None = None,
+        keep_transcript: bool = False,
         request_timeout: Duration | None = None,
     ) -> Execution:
         """Runs a program of one file now. As `executions.run`, with the fields of `Program`."""
@@ -85,15 +100,24 @@ class AsyncDrydock:
             environment=environment,
             stdin=stdin,
             expected_output=expected_output,
+            stdin_blob=stdin_blob,
+            expected_output_blob=expected_output_blob,
             comparison=comparison,
             case_insensitive=case_insensitive,
+            float_absolute_tolerance=float_absolute_tolerance,
+            float_relative_tolerance=float_relative_tolerance,
             float_tolerance=float_tolerance,
             limits=limits,
             compile_limits=compile_limits,
             isolation=isolation,
             test_cases=test_cases,
+            test_set=test_set,
+            groups=groups,
+            parallelism=parallelism,
             stop_at_first_failure=stop_at_first_failure,
             checker=checker,
+            interactor=interactor,
+            keep_transcript=keep_transcript,
         )
         return await self.executions.run(program, request_timeout=request_timeout)
 

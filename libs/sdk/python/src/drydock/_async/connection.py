@@ -81,14 +81,15 @@ class AsyncConnection:
         *,
         request_timeout: Duration | None = None,
         repeatable: bool,
+        once: bool = False,
     ) -> A:
-        """Sends `requests`, as fast as they are taken. Where they come from what can be read only once, the call is not
-        `repeatable`, and not even made again where its token was refused."""
+        """Sends `requests`, as fast as they are taken. `once`: they come from what can be read only once, so that the
+        call is not even made again where its token was refused."""
 
         async def attempt(call: Try) -> A:
             return await self._channel.upload(method, requests(), call)
 
-        return await self._repeat("an upload", attempt, request_timeout, repeatable=repeatable, once=not repeatable)
+        return await self._repeat("an upload", attempt, request_timeout, repeatable=repeatable, once=once)
 
     async def sleep(self, seconds: float) -> None:
         """Raises ClientClosedError as soon as the connection is closed."""

@@ -84,9 +84,13 @@ class AsyncJob:
         return to_execution(answer.execution)
 
     async def output(
-        self, stream: Literal["stdout", "stderr"], *, request_timeout: Duration | None = DEFAULT_REQUEST_TIMEOUT
+        self,
+        stream: Literal["stdout", "stderr", "transcript"],
+        *,
+        request_timeout: Duration | None = DEFAULT_REQUEST_TIMEOUT,
     ) -> bytes:
-        """All that is kept of an output. Raises ConflictError (EXECUTION_NOT_FINISHED)."""
+        """All that is kept of an output, or with `keep_transcript` of the talk with an interactor: lines of the program
+        begin with `< `, those of the interactor with `> `. Raises ConflictError (EXECUTION_NOT_FINISHED)."""
         request = execution_pb2.ReadExecutionOutputRequest(execution_id=self.id, stream=stream)
         pieces = bytearray()
         read = self._connection.stubs.executions.ReadExecutionOutput

@@ -106,11 +106,13 @@ class AsyncFiles:
             async for piece in pieces_of(content):
                 yield file_pb2.WriteFileRequest(data=piece)
 
+        repeatable = isinstance(content, (str, bytes, bytearray, memoryview))
         answer = await self._connection.upload(
             self._connection.stubs.files.WriteFile,
             requests,
             request_timeout=request_timeout,
-            repeatable=isinstance(content, (str, bytes, bytearray, memoryview)),
+            repeatable=repeatable,
+            once=not repeatable,
         )
         return to_file_info(answer.file)
 
