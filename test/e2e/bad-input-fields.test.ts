@@ -185,7 +185,7 @@ describe.each([
       'files[1].name',
       /as its directory/,
     ],
-    ['a file without content', call, files({ name: 'a.py' }), 'files[0]', /text or data/],
+    ['a file without content', call, files({ name: 'a.py' }), 'files[0]', /text, data or blob/],
     ['NUL in an argument', call, run({ arguments: ['a', 'b\0'] }), 'arguments', /NUL/],
     ['1025 arguments', call, run({ arguments: Array(1025).fill('a') }), 'arguments', /more than 1024/],
     ['arguments of more than 128 KiB', call, run({ arguments: ['x'.repeat(128 * 1024)] }), 'arguments', /128 KiB/],
