@@ -278,7 +278,7 @@ describe('installed', () => {
       scheduler: ['session:7002', 'nats:4222'],
       session: ['postgresql:5432', 'nats:4222'],
       auth: ['postgresql:5432', 'nats:4222'],
-      executor: ['nats:4222'],
+      executor: ['session:7002', 'nats:4222'],
     };
     const all = [...new Set(Object.values(allowed).flat())].sort();
     const reached = await Promise.all(SERVICES.map(async (service) => [service, await reachable(service, all)]));
