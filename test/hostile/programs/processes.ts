@@ -15,8 +15,8 @@ export const PROCESSES: Program[] = [
     ...cut,
     elsewhere: {
       gVisor: {
-        ends: [...cut.ends, 'RUNTIME_ERROR'],
-        because: 'its kernel may end the first process with its children',
+        ends: [...cut.ends, 'RUNTIME_ERROR', 'MEMORY_EXCEEDED'],
+        because: 'its kernel may end the first process with its children, and keeps them in the sandbox’s memory',
       },
       'live gVisor': { because: 'the processes are the kernel’s of the sandbox, which ends with the program' },
     },
