@@ -8,8 +8,8 @@ import { freePorts } from '../support/ports.ts';
 
 export const MACHINES_ENGINE = '/var/run/docker.sock';
 export const READY = 'ready; Ctrl-C stops everything';
-/** Auth, session, scheduler, PostgreSQL, NATS, four for metrics, two for the executor; then gRPC and HTTP. */
-const PORTS = 13;
+/** Auth with two, session, scheduler, PostgreSQL, NATS, four for metrics, two for the executor; then gRPC and HTTP. */
+const PORTS = 14;
 
 /** Variables of a platform of its own in a directory, which has the built images from the cache. */
 export async function environmentOf(directory: string): Promise<Record<string, string>> {

@@ -73,7 +73,7 @@ describe('npm start', () => {
     expect(await elsewhere.ended).toBe(1);
     const { DRYDOCK_GATEWAY_PORT: grpc, DRYDOCK_HTTP_PORT: http } = environment;
     expect(elsewhere.text()).toMatch(
-      new RegExp(`port ${grpc}, ${http}, \\d+ and 10 more are taken\n  fix: .*DRYDOCK_HTTP_PORT`),
+      new RegExp(`port ${grpc}, ${http}, \\d+ and 11 more are taken\n  fix: .*DRYDOCK_HTTP_PORT`),
     );
     expect(existsSync(`${directory}/other/postgres`)).toBe(false);
 
