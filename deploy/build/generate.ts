@@ -1,12 +1,10 @@
-import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { glob, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { missingFile } from '#libs/missing.ts';
 import { BUILD, type Progress, ROOT } from '../host/root.ts';
 import { together } from '../host/steps.ts';
 import { ensureGo } from './go.ts';
+import { hashOf, makeOnce } from './made-once.ts';
 import { gatherSamples, SAMPLE_SOURCES } from './samples.ts';
 
 // Their versions, which is all that go install needs to make the same binaries again.
@@ -157,34 +155,18 @@ type GenerateOptions = {
  * and there is none.
  */
 export async function generate(tell: Progress, { signal, parts = PARTS }: GenerateOptions = {}): Promise<void> {
-  await mkdir(join(BUILD, 'stamps'), { recursive: true });
   const failure = new AbortController();
   const run = runnerOf(AbortSignal.any([failure.signal, ...(signal ? [signal] : [])]));
   const ready = new Map<string, Promise<void>>();
   const begin = async (step: Step) => {
     await Promise.all((step.after ?? []).map((name) => ready.get(name)));
-    const stamp = join(BUILD, 'stamps', step.name.replaceAll(' ', '-'));
-    const hash = await hashOf(step.inputs);
-    const made = step.outputs.every((output) => existsSync(join(ROOT, output)));
-    if (made && (await readFile(stamp, 'utf8').catch(missingFile)) === hash) return;
-    const began = performance.now();
-    await step.make(run);
-    await writeFile(stamp, hash);
-    tell(`${step.name} (${((performance.now() - began) / 1000).toFixed(1)} s)`);
+    const key = await hashOf(step.inputs);
+    await makeOnce({ name: step.name, key, outputs: step.outputs }, tell, () => step.make(run));
   };
   const steps = STEPS.filter(({ part }) => parts.includes(part));
   const go = steps.some(({ withGo }) => withGo) ? ensureGo(tell, signal) : Promise.resolve();
   for (const step of steps) ready.set(step.name, step.withGo ? go.then(() => begin(step)) : begin(step));
   await together([go, ...ready.values()], () => failure.abort());
-}
-
-/** Of the files, with their names, that these patterns find. */
-export async function hashOf(patterns: string[]): Promise<string> {
-  const hash = createHash('sha256');
-  const files: string[] = [];
-  for await (const file of glob(patterns, { cwd: ROOT })) files.push(file);
-  for (const file of files.sort()) hash.update(file).update(await readFile(join(ROOT, file)));
-  return hash.digest('hex');
 }
 
 /** Generated files whose source was deleted must not stay. */

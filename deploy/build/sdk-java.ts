@@ -1,18 +1,15 @@
-import { existsSync } from 'node:fs';
 import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { missingFile } from '#libs/missing.ts';
 import { lockFile } from '../host/file-lock.ts';
 import { BUILD, type Progress, ROOT } from '../host/root.ts';
 import { readSettings } from '../host/settings.ts';
 import { ensureSystemPackages } from '../host/system-packages.ts';
-import { hashOf } from './generate.ts';
+import { hashOf, makeOnce } from './made-once.ts';
 
 const SOURCE = join(ROOT, 'libs/sdk/java');
 const GENERATORS = join(BUILD, 'java');
 const REPOSITORY = join(BUILD, 'sdk/java');
-const STAMP = join(BUILD, 'stamps/java-sdk');
 const BIN = join(ROOT, 'node_modules/.bin');
 /** Below the data directory: what Maven has fetched, for any number of checkouts. */
 const FETCHED = 'cache/maven';
@@ -35,15 +32,12 @@ export async function packJava(tell: Progress): Promise<JavaPackage> {
   const version = await versionOf(join(SOURCE, 'pom.xml'));
   const packed = { repository: `file:${REPOSITORY}`, version };
   const inputs = ['libs/sdk/java/{src,examples}/**/*.java', 'libs/sdk/java/{pom.xml,buf.gen.yaml}'];
-  const hash = await hashOf([...inputs, 'proto/drydock/v1/*.proto', 'deploy/build/sdk-java.ts']);
-  if (existsSync(REPOSITORY) && (await readFile(STAMP, 'utf8').catch(missingFile)) === hash) return packed;
-  const began = performance.now();
-  await generateMessages();
-  await rm(REPOSITORY, { recursive: true, force: true });
-  await maven(SOURCE, ['deploy', `-DaltDeploymentRepository=packed::${packed.repository}`]);
-  await mkdir(join(BUILD, 'stamps'), { recursive: true });
-  await writeFile(STAMP, hash);
-  tell(`drydock-${version}.jar (${((performance.now() - began) / 1000).toFixed(1)} s)`);
+  const key = await hashOf([...inputs, 'proto/drydock/v1/*.proto', 'deploy/build/sdk-java.ts']);
+  await makeOnce({ name: `drydock-${version}.jar`, key, outputs: [REPOSITORY] }, tell, async () => {
+    await generateMessages();
+    await rm(REPOSITORY, { recursive: true, force: true });
+    await maven(SOURCE, ['deploy', `-DaltDeploymentRepository=packed::${packed.repository}`]);
+  });
   return packed;
 }
 

@@ -4,9 +4,9 @@ import { execa } from 'execa';
 import { buildCli } from '../../libs/cli/build.ts';
 import { BUILD, type Progress, ROOT } from '../host/root.ts';
 import { generate } from './generate.ts';
-import { packPython } from './python.ts';
 import { packGo } from './sdk-go.ts';
 import { packJava } from './sdk-java.ts';
+import { packPython } from './sdk-python.ts';
 
 const BIN = join(ROOT, 'node_modules/.bin');
 const SOURCE = join(ROOT, 'libs/sdk/typescript');

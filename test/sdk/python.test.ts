@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, describe, expect, inject, test } from 'vitest';
-import { installPython, packPython, pythonTool, unasync } from '../../deploy/build/python.ts';
 import { PACKAGES } from '../../deploy/build/sdk.ts';
+import { installPython, packPython, pythonTool, unasync } from '../../deploy/build/sdk-python.ts';
 import { ROOT } from '../../deploy/host/root.ts';
 import { testScenarios } from './program.ts';
 

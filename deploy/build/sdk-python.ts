@@ -1,13 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { cp, glob, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, glob, mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { missingFile } from '#libs/missing.ts';
 import { BUILD, type Progress, ROOT } from '../host/root.ts';
 import { readSettings } from '../host/settings.ts';
 import { ensureSystemPackages, type Need } from '../host/system-packages.ts';
-import { hashOf } from './generate.ts';
+import { hashOf, makeOnce } from './made-once.ts';
 
 const SOURCE = 'libs/sdk/python';
 const CODE = `${SOURCE}/src/drydock`;
@@ -77,35 +75,30 @@ async function ensureTools(tell: Progress): Promise<void> {
   await ensureSystemPackages(tell, NEEDS);
   const { stdout: version } = await execa('python3', ['-VV']);
   const key = `${version}\n${await readFile(join(ROOT, SOURCE, 'tools.txt'), 'utf8')}`;
-  const stamp = join(TOOLS, 'made-from');
-  if ((await readFile(stamp, 'utf8').catch(missingFile)) === key) return;
-  await rm(TOOLS, { recursive: true, force: true });
-  await execa('python3', ['-m', 'venv', TOOLS], { all: true });
-  await pip('install', '--requirement', join(ROOT, SOURCE, 'tools.txt'));
-  await writeFile(stamp, key);
-  tell('tools of the Python SDK');
+  await makeOnce({ name: 'tools of the Python SDK', key, outputs: [TOOLS] }, tell, async () => {
+    await rm(TOOLS, { recursive: true, force: true });
+    await execa('python3', ['-m', 'venv', TOOLS], { all: true });
+    await pip('install', '--requirement', join(ROOT, SOURCE, 'tools.txt'));
+  });
 }
 
 /** Messages and stubs from the protos, and the surface of threads from that of asyncio. */
 async function generatePython(tell: Progress): Promise<void> {
   const inputs = [`${PROTOS}/*.proto`, `${CODE}/_async/*.py`, `${SOURCE}/tools.txt`, `${SOURCE}/unasync_surface.py`];
   const key = await hashOf(inputs);
-  const stamp = join(BUILD, 'stamps/python-sdk');
-  const made = [MESSAGES, `${CODE}/_sync`].every((directory) => existsSync(join(ROOT, directory)));
-  if (made && (await readFile(stamp, 'utf8').catch(missingFile)) === key) return;
-  for (const directory of [MESSAGES, `${CODE}/_sync`])
-    await rm(join(ROOT, directory), { recursive: true, force: true });
-  const out = `${SOURCE}/src`;
-  const protos = (await Array.fromAsync(glob(`${PROTOS}/*.proto`, { cwd: ROOT }))).sort();
-  const outputs = [`--python_out=${out}`, `--grpc_python_out=${out}`];
-  const types = [`--mypy_out=quiet:${out}`, `--mypy_grpc_out=quiet:${out}`];
-  const paths = ['-I', 'proto', '-I', 'node_modules/google-proto-files'];
-  await pythonTool('python', ['-m', 'grpc_tools.protoc', ...paths, ...outputs, ...types, ...protos], {
-    env: { PATH: `${join(TOOLS, 'bin')}:${process.env.PATH}` },
+  const outputs = [MESSAGES, `${CODE}/_sync`];
+  await makeOnce({ name: 'messages and threads of the Python SDK', key, outputs }, tell, async () => {
+    for (const directory of outputs) await rm(join(ROOT, directory), { recursive: true, force: true });
+    const out = `${SOURCE}/src`;
+    const protos = (await Array.fromAsync(glob(`${PROTOS}/*.proto`, { cwd: ROOT }))).sort();
+    const messages = [`--python_out=${out}`, `--grpc_python_out=${out}`];
+    const types = [`--mypy_out=quiet:${out}`, `--mypy_grpc_out=quiet:${out}`];
+    const paths = ['-I', 'proto', '-I', 'node_modules/google-proto-files'];
+    await pythonTool('python', ['-m', 'grpc_tools.protoc', ...paths, ...messages, ...types, ...protos], {
+      env: { PATH: `${join(TOOLS, 'bin')}:${process.env.PATH}` },
+    });
+    await unasync(`${CODE}/_async`, `${CODE}/_sync`);
   });
-  await unasync(`${CODE}/_async`, `${CODE}/_sync`);
-  await writeFile(stamp, key);
-  tell('messages and threads of the Python SDK');
 }
 
 /** Makes a folder of Python for threads from one for asyncio. */
