@@ -323,8 +323,14 @@ test('the same source is compiled once, and checkers have the convention that th
       { verdict: 'ACCEPTED', score: 1 },
     ],
   };
-  expect(await run(request)).toMatchObject({ ...expected, compile: { cached: false } });
-  expect(await run(request)).toMatchObject({ ...expected, compile: { cached: true } });
+  const isCached = async () => {
+    const execution = await run(request);
+    expect(execution).toMatchObject(expected);
+    return execution.compile.cached;
+  };
+  expect(await isCached()).toBe(false);
+  // Of three executions, two are on the same one of the two executors.
+  expect([await isCached(), await isCached()]).toContain(true);
 });
 
 test('a program that fills its memory with files that it reads has not exceeded it', async () => {
