@@ -32,19 +32,21 @@ export type VitestReport = {
 export type VitestOptions = {
   /** Test files, from the project's root. Default: all. */
   files?: readonly string[];
-  /** Says all that the tests print. Default: failures and reasons of skips alone. */
+  /** Says all that the tests print. Default: failures, reasons of skips and unsteady tests alone. */
   verbose?: boolean;
+  /** How often a test that failed is tried again. One that passes then is told of as unsteady. Default: never. */
+  retries?: number;
 };
 
 /** Runs the tests of a vitest project. There is no report of one that could not start. */
 export async function runVitest(
   project: string,
   say: (line: string) => void,
-  { files = [], verbose = false }: VitestOptions = {},
+  { files = [], verbose = false, retries = 0 }: VitestOptions = {},
 ): Promise<{ counts: Counts; report?: VitestReport }> {
   const directory = await mkdtemp(join(tmpdir(), 'drydock-report-'));
   const file = join(directory, 'report.json');
-  const skips = join(directory, 'skips');
+  const remarks = join(directory, 'remarks');
   try {
     // Into a file: a process that a broken test left behind may hold a pipe open for ever.
     const log = join(directory, 'log');
@@ -62,8 +64,9 @@ export async function runVitest(
         `--reporter=${verbose ? 'minimal' : 'default'}`,
         '--reporter=json',
         `--outputFile.json=${file}`,
-        '--reporter=./deploy/checks/skip-reasons.ts',
+        '--reporter=./deploy/checks/remarks.ts',
         '--passWithNoTests',
+        `--retry=${retries}`,
         ...files,
       ],
       {
@@ -73,7 +76,7 @@ export async function runVitest(
         reject: false,
         timeout: STAGE_MS,
         forceKillAfterDelay: 30_000,
-        env: { NODE_OPTIONS: '', FORCE_COLOR: '0', SKIP_REASONS: skips, IMAGE_CACHE: IMAGES },
+        env: { NODE_OPTIONS: '', FORCE_COLOR: '0', TEST_REMARKS: remarks, IMAGE_CACHE: IMAGES },
       },
     );
     const printed = (await readFile(log, 'utf8')).trimEnd();
@@ -94,7 +97,7 @@ export async function runVitest(
     if (exitCode !== 0 && counts.failed === 0) counts.failed = 1;
     if (!verbose) sayFailures(report, say);
     if (verbose || counts.failed > report.numFailedTests) say(end);
-    if (existsSync(skips)) say((await readFile(skips, 'utf8')).trimEnd());
+    if (existsSync(remarks)) say((await readFile(remarks, 'utf8')).trimEnd());
     return { counts, report };
   } finally {
     await rm(directory, { recursive: true, force: true });
