@@ -79,3 +79,16 @@ test('an executor that falls silent is lost, once, with what it announced last',
   await expect.poll(() => lost, { timeout: 3_000 }).toEqual(['two of a cluster']);
   expect(directory.list()).toEqual([]);
 });
+
+test('a burst of heartbeats is told of a few times, the last time when all are known', async () => {
+  await using ours = await connected('directory');
+  await using theirs = await connected('executor');
+  using directory = watchExecutors(ours);
+  const known: number[] = [];
+  using _told = directory.onAnnounced(() => known.push(directory.list().length));
+  await roundTrip(ours);
+  for (let i = 0; i < 1_000; i++) announce(theirs, `e${i}`);
+  await expect.poll(() => known.at(-1)).toBe(1_000);
+  expect(known.length).toBeLessThan(500);
+  expect(directory.known('e7')?.address).toBe(ADDRESS);
+});

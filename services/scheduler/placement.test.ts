@@ -2,7 +2,7 @@ import pino from 'pino';
 import { expect, test } from 'vitest';
 import { DrydockError } from '#libs/errors.ts';
 import { ExecutorAnnounced } from '#proto/drydock/internal/v1/events.ts';
-import { candidates, place, reserve } from './placement.ts';
+import { choose, type Demand, place, reserve } from './placement.ts';
 
 const log = pino({ level: 'silent' });
 const demand = { template: 'python', memoryBytes: 100 };
@@ -10,7 +10,14 @@ const demand = { template: 'python', memoryBytes: 100 };
 const executor = (executorId: string, fields: Partial<ExecutorAnnounced> = {}) =>
   ExecutorAnnounced.create({ executorId, capacity: 10, freeMemoryBytes: 1000, warm: { python: 0 }, ...fields });
 
-const ids = (executors: ExecutorAnnounced[]) => candidates(executors, demand).map(({ executorId }) => executorId);
+const none = new Set<ExecutorAnnounced>();
+const first = (executors: ExecutorAnnounced[], wanted: Demand = demand) => choose(executors, wanted, none);
+/** In the order in which they would be tried. */
+function ids(executors: ExecutorAnnounced[]): string[] {
+  const tried = new Set<ExecutorAnnounced>();
+  for (let next = choose(executors, demand, tried); next; next = choose(executors, demand, tried)) tried.add(next);
+  return [...tried].map(({ executorId }) => executorId);
+}
 
 test('room comes before warmth, and warmth before emptiness', () => {
   const full = executor('full', { sandboxes: 10, warm: { python: 5 } });
@@ -27,10 +34,10 @@ test('for an organisation with a pool of its own, only its own sandboxes are war
   const ours = executor('ours', { sandboxes: 5, ownWarm: [{ organizationId: 'org_ours', warm: { python: 1 } }] });
   const executors = [shared, theirs, other, ours];
   const own = { ...demand, ownPoolOf: 'org_ours' };
-  expect(candidates(executors, own)[0]).toBe(ours);
-  expect(candidates(executors, demand)[0]).toBe(shared);
+  expect(first(executors, own)).toBe(ours);
+  expect(first(executors)).toBe(shared);
   reserve(ours, own);
-  expect(candidates(executors, own)[0]).not.toBe(ours);
+  expect(first(executors, own)).not.toBe(ours);
 });
 
 test('one that drains or lacks the template is no candidate', () => {
@@ -53,6 +60,24 @@ test('an executor that is full or gone is passed over', async () => {
   });
   expect(tried).toHaveLength(2);
   expect(placed).toBe(tried[1]);
+});
+
+test('of thousands of executors that refuse, a request tries no more than it can wait for', async () => {
+  const executors = Array.from({ length: 5_000 }, (_, i) => executor(`e${i}`, { sandboxes: 10 }));
+  const tried: string[] = [];
+  const refuse = async ({ executorId }: ExecutorAnnounced) => {
+    tried.push(executorId);
+    throw new DrydockError('NO_CAPACITY', 'full');
+  };
+  await expect(place(executors, demand, log, refuse)).rejects.toMatchObject({ reason: 'NO_CAPACITY' });
+  expect(tried).toHaveLength(16);
+  expect(new Set(tried).size).toBe(16);
+});
+
+test('schedulers that know nothing of each other choose different ones of equal executors', () => {
+  const executors = Array.from({ length: 100 }, (_, i) => executor(`e${i}`));
+  const chosen = Array.from({ length: 50 }, () => first(executors)?.executorId);
+  expect(new Set(chosen).size).toBeGreaterThan(10);
 });
 
 test('when nothing fits, the caller hears when to try again', async () => {

@@ -9,21 +9,35 @@ import type { ExecutorAnnounced } from '#proto/drydock/internal/v1/events.ts';
 export type Demand = { template: string } & ({ memoryBytes: number; ownPoolOf?: string } | { execution: true });
 
 const RETRY_AFTER_MS = 1_000;
+/** Above any share of an executor that is taken, which is 1 when it is full and seldom more. */
+const MOST_LOAD = 1_000;
+
+/** Of the executors tried for one request: with thousands that are full, it would outlast its caller and keep the others from theirs. */
+const MOST_TRIED = 16;
 
 /**
- * The executors to try, best first: those with capacity before those without, since heartbeats are up to a second old;
- * then, for sandboxes, those with a warm one that will do; then the emptiest. An executor that drains, or does not know
- * the template, is not among them.
+ * The executor to try next, of those that were not tried: those with capacity before those without, since heartbeats are up to
+ * a second old; then, for sandboxes, those with a warm one that will do; then the emptiest, and of equal ones any, since other
+ * schedulers choose at the same time. Undefined if there is none: one that drains, or does not know the template, is out of
+ * the question.
  */
-export function candidates(executors: ExecutorAnnounced[], demand: Demand): ExecutorAnnounced[] {
-  return executors
-    .filter(({ draining, warm }) => !draining && demand.template in warm)
-    .sort(
-      (a, b) =>
-        Number(hasRoom(b, demand)) - Number(hasRoom(a, demand)) ||
-        Number(isWarm(b, demand)) - Number(isWarm(a, demand)) ||
-        loadOf(a, demand) - loadOf(b, demand),
-    );
+export function choose(
+  executors: readonly ExecutorAnnounced[],
+  demand: Demand,
+  tried: ReadonlySet<ExecutorAnnounced>,
+): ExecutorAnnounced | undefined {
+  let best: ExecutorAnnounced | undefined;
+  let lowest = Number.POSITIVE_INFINITY;
+  let equal = 0;
+  for (const executor of executors) {
+    if (executor.draining || !(demand.template in executor.warm) || tried.has(executor)) continue;
+    const rank = rankOf(executor, demand);
+    if (rank > lowest) continue;
+    equal = rank < lowest ? 1 : equal + 1;
+    if (rank < lowest || Math.random() * equal < 1) best = executor;
+    lowest = rank;
+  }
+  return best;
 }
 
 /** Adds a sandbox or an execution to an executor's last heartbeat until the next one, so that a burst spreads. */
@@ -46,7 +60,7 @@ export function freeSlots(executors: ExecutorAnnounced[]): number {
 }
 
 /**
- * Tries one executor after the other until `attempt` succeeds. Goes on to the next where an executor is full, unreachable or
+ * Tries one executor after the other, 16 at most, until `attempt` succeeds. Goes on to the next where an executor is full, unreachable or
  * could not start a sandbox; throws NO_CAPACITY with `RetryInfo` when none is left, any other error at once, and every
  * error at once after `waiting` is aborted.
  */
@@ -58,7 +72,11 @@ export async function place<T>(
   waiting?: AbortSignal,
 ): Promise<T> {
   let startFailure: DrydockError | undefined;
-  for (const executor of candidates(executors, demand)) {
+  const tried = new Set<ExecutorAnnounced>();
+  while (tried.size < MOST_TRIED) {
+    const executor = choose(executors, demand, tried);
+    if (!executor) break;
+    tried.add(executor);
     reserve(executor, demand);
     try {
       return await attempt(executor);
@@ -92,6 +110,13 @@ function warmFor({ warm, ownWarm }: ExecutorAnnounced, demand: Demand): Record<s
   const { ownPoolOf } = demand;
   if (ownPoolOf === undefined) return warm;
   return ownWarm.find(({ organizationId }) => organizationId === ownPoolOf)?.warm;
+}
+
+/** The lower, the better. */
+function rankOf(executor: ExecutorAnnounced, demand: Demand): number {
+  const withoutRoom = hasRoom(executor, demand) ? 0 : 2 * MOST_LOAD;
+  const cold = isWarm(executor, demand) ? 0 : MOST_LOAD;
+  return withoutRoom + cold + Math.min(loadOf(executor, demand), MOST_LOAD / 2);
 }
 
 function loadOf(executor: ExecutorAnnounced, demand: Demand): number {

@@ -17,7 +17,7 @@ export type Dependencies = {
   session: Client<RecordServiceDefinition>;
   executors: Executors;
   /** Every executor that is alive. */
-  directory: Pick<ExecutorDirectory, 'list'>;
+  directory: Pick<ExecutorDirectory, 'list' | 'known'>;
   log: Logger;
 };
 
@@ -27,7 +27,7 @@ type Sandboxes = Pick<Rpc<SandboxServiceDefinition>, 'createSandbox' | 'updateSa
 export function createSandboxes(dependencies: Dependencies): Sandboxes {
   const { session, executors, directory, log } = dependencies;
   const executorOf = (executorId: string): ExecutorClient | undefined => {
-    const found = directory.list().find((executor) => executor.executorId === executorId);
+    const found = directory.known(executorId);
     return found && executors.at(found);
   };
 

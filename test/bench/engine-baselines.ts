@@ -1,9 +1,12 @@
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import Docker from 'dockerode';
 import { execa } from 'execa';
-import { BUILD } from '../../deploy/host/root.ts';
 import { imageTag } from '../../deploy/images/build.ts';
-import { type Measured, summarize } from './measure.ts';
+import { forkAndExec } from './fork.ts';
+import type { Measured } from './measure.ts';
 
 /** What a user would do with the engine alone, through its API, which is quicker than its command line. */
 export async function openEngineBaselines(socketPath: string, iterations: number) {
@@ -22,19 +25,21 @@ export async function openEngineBaselines(socketPath: string, iterations: number
   return {
     /** Fork and exec in the image's root, with nothing around. */
     async raw(name: string, words: readonly string[]): Promise<Measured> {
-      const warmUp = 10;
-      const { stdout } = await execa(join(BUILD, 'bin/raw-exec'), [
-        `/proc/${State.Pid}/root`,
-        String(iterations + warmUp),
-        ...words,
-      ]);
-      return summarize(
-        name,
-        stdout
-          .split('\n')
-          .slice(warmUp)
-          .map((nanoseconds) => Number(nanoseconds) / 1e6),
-      );
+      const fork = { root: `/proc/${State.Pid}/root`, words };
+      await forkAndExec(name, { ...fork, iterations: 10 });
+      return await forkAndExec(name, { ...fork, iterations });
+    },
+
+    /** The image's files, for those that bring a sandbox and no image. Disposing removes them. */
+    async unpackRoot(): Promise<{ path: string } & AsyncDisposable> {
+      const path = await mkdtemp(join(tmpdir(), 'drydock-root-'));
+      await using made = new AsyncDisposableStack();
+      made.defer(() => rm(path, { recursive: true, force: true }));
+      await chmod(path, 0o755);
+      const archive = (await idle.export()) as Readable;
+      await execa('tar', ['-x', '-C', path], { input: archive });
+      const kept = made.move();
+      return { path, [Symbol.asyncDispose]: () => kept.disposeAsync() };
     },
 
     /** Create, start, wait, read the output, remove. */

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
 import { Command } from 'commander';
 import { execa } from 'execa';
 import type { Template } from '#libs/catalog/catalog.ts';
@@ -12,6 +11,7 @@ import { clusterVariables, connectCluster, observeCluster } from '../integration
 import { CALLER, MiB, startExecutor, type TestExecutor } from '../integration/executor/fixture.ts';
 import { DATA_DIRECTORY, prepareMachine } from './machine.ts';
 import { type Measured, measure, measureArrivals } from './measure.ts';
+import { startPod } from './pods.ts';
 import type { Aim } from './ratios.ts';
 import { atLeast, atMost, recorder, report } from './report.ts';
 
@@ -106,7 +106,7 @@ async function commands(): Promise<void> {
 }
 
 async function measureKubectl(): Promise<Measured> {
-  await using pod = await startPod('exec', ['sleep', 'infinity'], 'Running');
+  await using pod = await startPod(cluster.kubeconfig, 'exec', ['sleep', 'infinity'], 'Running');
   const kubectl = [`--kubeconfig=${cluster.kubeconfig}`, 'exec', pod.name, '--', ...TRUE];
   return await measure({
     name: 'kubectl exec, true',
@@ -149,7 +149,7 @@ async function claims(): Promise<void> {
 }
 
 async function runInPod(index: number): Promise<void> {
-  await using _pod = await startPod(`each-${index + 100}`, TRUE, 'Succeeded');
+  await using _pod = await startPod(cluster.kubeconfig, `each-${index + 100}`, TRUE, 'Succeeded');
 }
 
 /** What the API server is asked to change of a pod while a claim is waited for, and from then to its end. */
@@ -174,18 +174,4 @@ async function writes(): Promise<void> {
     atMost('writes to the API server before a claim is answered', whileWaiting / count, 0, ''),
     atMost('writes to the API server of a pod from its claim to its end', inAll / count, 2, ''),
   );
-}
-
-/** A pod as one would make it by hand, in the phase that is waited for. Disposing has it removed. */
-async function startPod(name: string, words: string[], phase: string) {
-  const config = new KubeConfig();
-  config.loadFromFile(cluster.kubeconfig);
-  const api = config.makeApiClient(CoreV1Api);
-  const [namespace, image] = ['default', await imageTag('python')];
-  const containers = [{ name: 'main', image, imagePullPolicy: 'Never', command: words }];
-  const spec = { containers, restartPolicy: 'Never', terminationGracePeriodSeconds: 0 };
-  await api.createNamespacedPod({ namespace, body: { metadata: { name }, spec } });
-  const read = () => api.readNamespacedPod({ namespace, name });
-  for (let pod = await read(); pod.status?.phase !== phase; pod = await read()) await pause(POD_POLL_MS);
-  return { name, [Symbol.asyncDispose]: async () => void (await api.deleteNamespacedPod({ namespace, name })) };
 }

@@ -3,6 +3,7 @@ import { generate } from '../../deploy/build/generate.ts';
 import { ensureSystemPackages } from '../../deploy/host/system-packages.ts';
 import { ensureEngine } from '../../deploy/local/engine.ts';
 import type { Platform, PlatformOptions } from '../../deploy/local/platform.ts';
+import { connectGrpc } from '../support/api.ts';
 import { startTestPlatform } from '../support/platform.ts';
 
 /** Where what was built is kept. */
@@ -31,4 +32,16 @@ export function startBenchPlatform(options: Partial<PlatformOptions> = {}): Prom
     ...options,
     environment: { EXECUTOR_MEMORY_BYTES: String(100 * GiB), LOG_LEVEL: 'warn', ...options.environment },
   });
+}
+
+/** A tenant whose queue is as long as may be, and who may run all at once. */
+export async function tenantOf(platform: Platform): Promise<{ organizationId: string; secret: string }> {
+  using operator = connectGrpc(platform, platform.apiKey);
+  const quota = { queuedExecutions: 1_000_000, concurrentExecutions: 1_000, concurrentSandboxes: 1_000 };
+  const { organization, secret } = await operator.auth.createOrganization({
+    displayName: 'bench',
+    quota,
+    requestId: '',
+  });
+  return { organizationId: organization!.id, secret };
 }

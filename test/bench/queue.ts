@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { type Execution, SubmitExecutionRequest } from '#proto/drydock/v1/execution.ts';
 import type { Platform } from '../../deploy/local/platform.ts';
 import { connectGrpc } from '../support/api.ts';
-import { prepareMachine, startBenchPlatform } from './machine.ts';
+import { prepareMachine, startBenchPlatform, tenantOf } from './machine.ts';
 import { type Measured, measure, summarize } from './measure.ts';
 import type { Aim } from './ratios.ts';
 import { atLeast, atMost, recorder, report } from './report.ts';
@@ -39,18 +39,10 @@ aims.push(
 );
 await report(series, aims, json);
 
-/** A tenant whose queue is as long as may be. */
-async function tenantOf(platform: Platform): Promise<Api & Disposable> {
-  using operator = connectGrpc(platform, platform.apiKey);
-  const quota = { queuedExecutions: 1_000_000, concurrentExecutions: 1_000, concurrentSandboxes: 1_000 };
-  const { secret } = await operator.auth.createOrganization({ displayName: 'bench', quota, requestId: '' });
-  return connectGrpc(platform, secret);
-}
-
 /** Nothing runs meanwhile: what is measured is the acceptance alone, down to the committed row. */
 async function acceptance(): Promise<void> {
   await using platform = await startBenchPlatform();
-  using api = await tenantOf(platform);
+  using api = connectGrpc(platform, (await tenantOf(platform)).secret);
   await platform.kill('executor-1');
   const submit = () => api.executions.submitExecution(SubmitExecutionRequest.create(PROGRAM));
   const requests = Array.from({ length: BATCH }, () => SubmitExecutionRequest.create(PROGRAM));
@@ -76,7 +68,7 @@ async function acceptance(): Promise<void> {
 /** The queue with programs that run. */
 async function running() {
   await using platform = await startBenchPlatform();
-  using api = await tenantOf(platform);
+  using api = connectGrpc(platform, (await tenantOf(platform)).secret);
   const run = async () => {
     const { verdict, message } = await api.runCode({ ...PROGRAM, isolation: 'CELL' });
     if (verdict !== 'ACCEPTED') throw new Error(`${verdict} ${message}`);
