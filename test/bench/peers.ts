@@ -9,7 +9,7 @@ import { ROOT } from '../../deploy/host/root.ts';
 import { ensureSystemPackages } from '../../deploy/host/system-packages.ts';
 import { ensureArchive, imageTag } from '../../deploy/images/build.ts';
 import { connectGrpc, connectHttp } from '../support/api.ts';
-import { machineCpuMs } from './cpu.ts';
+import { machineCpuMs } from './machine-cpu.ts';
 import { openEngineBaselines } from './engine-baselines.ts';
 import { forkAndExec } from './fork.ts';
 import { DATA_DIRECTORY, prepareMachine, startBenchPlatform, tenantOf } from './machine.ts';
