@@ -3,6 +3,7 @@ import { generate } from '../../deploy/build/generate.ts';
 import { ensureSystemPackages } from '../../deploy/host/system-packages.ts';
 import { ensureEngine } from '../../deploy/local/engine.ts';
 import type { Platform, PlatformOptions } from '../../deploy/local/platform.ts';
+import { connectGrpc } from '../support/api.ts';
 import { startTestPlatform } from '../support/platform.ts';
 
 /** Where what was built is kept. */
@@ -31,4 +32,11 @@ export function startBenchPlatform(options: Partial<PlatformOptions> = {}): Prom
     ...options,
     environment: { EXECUTOR_MEMORY_BYTES: String(100 * GiB), LOG_LEVEL: 'warn', ...options.environment },
   });
+}
+
+/** The key of an organisation that may have as much at one time as a machine bears. */
+export async function createTenant(platform: Platform): Promise<string> {
+  using operator = connectGrpc(platform, platform.apiKey);
+  const quota = { queuedExecutions: 1_000_000, concurrentExecutions: 1_000, concurrentSandboxes: 1_000 };
+  return (await operator.auth.createOrganization({ displayName: 'bench', quota, requestId: '' })).secret;
 }

@@ -1,0 +1,23 @@
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { describe, expect, test } from 'vitest';
+import { NODE, ROOT } from '../../deploy/host/root.ts';
+
+const DATA_DIRECTORY = process.env.DRYDOCK_DATA_DIR ?? '/var/lib/drydock';
+
+// Of those that need no cluster.
+describe.concurrent('a benchmark runs to its table, with a few iterations', () => {
+  test.each([
+    ['main', ['--iterations=2'], 'RunCode, python'],
+    ['queue', ['--submissions=20', '--executions=10'], 'queue drained, from start to end of each'],
+    ['cost', ['--iterations=4', '--rounds=1'], 'queue, 100 in a batch'],
+  ])('%s', { timeout: 180_000 }, async (name, options, lastSeries) => {
+    const { stdout } = await execa(NODE, [join(ROOT, 'test/bench', `${name}.ts`), ...options], {
+      env: { DOCKER_HOST: `unix://${process.env.DOCKER_SOCKET}`, DRYDOCK_DATA_DIR: DATA_DIRECTORY },
+    });
+
+    const row = stdout.split('\n').find((line) => line.includes(lastSeries));
+    expect(row?.match(/\d+\.\d\d/g)?.length).toBeGreaterThan(2);
+    expect(stdout).not.toContain('NaN');
+  });
+});
