@@ -26,7 +26,7 @@ export async function measureExecutions(
     if (verdict !== 'ACCEPTED') throw new Error(verdict);
   };
   const compare = async (concurrency: number): Promise<Compared> => {
-    const each = { iterations, concurrency };
+    const each = { iterations, concurrency, warmUp: Math.min(10, iterations) };
     const cells = { iterations: iterations * concurrency, concurrency, warmUp: Math.min(200, 10 * iterations) };
     return {
       cell: await record(measure({ ...cells, name: 'executor, cell', once: () => judge('CELL') })),

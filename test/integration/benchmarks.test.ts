@@ -8,8 +8,8 @@ const DATA_DIRECTORY = process.env.DRYDOCK_DATA_DIR ?? '/var/lib/drydock';
 // Of those that need no cluster.
 describe.concurrent('a benchmark runs to its table, with a few iterations', () => {
   test.each([
-    ['main', ['--iterations=2'], 'RunCode, python'],
-    ['queue', ['--submissions=20', '--executions=10'], 'queue drained, from start to end of each'],
+    ['main', ['--iterations=1'], 'RunCode, python'],
+    ['queue', ['--submissions=20', '--executions=5'], 'queue drained, from start to end of each'],
     ['cost', ['--iterations=4', '--rounds=1'], 'queue, 100 in a batch'],
   ])('%s', { timeout: 180_000 }, async (name, options, lastSeries) => {
     const { stdout } = await execa(NODE, [join(ROOT, 'test/bench', `${name}.ts`), ...options], {
