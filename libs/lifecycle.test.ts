@@ -1,6 +1,6 @@
 import pino from 'pino';
-import { expect, test } from 'vitest';
-import { every } from './lifecycle.ts';
+import { expect, test, vi } from 'vitest';
+import { abortAfter, every } from './lifecycle.ts';
 
 const log = pino({ level: 'silent' });
 
@@ -32,4 +32,21 @@ test('a failed turn does not end the loop, and disposing waits for the task', as
   await expect.poll(() => turns).toBe(2);
   await periodic[Symbol.asyncDispose]();
   expect(finished).toBe(true);
+});
+
+test('a limit of time aborts its signal when it is over, unless it was disposed before', () => {
+  vi.useFakeTimers();
+  try {
+    const kept = abortAfter(1_000);
+    const disposed = abortAfter(1_000);
+    disposed[Symbol.dispose]();
+    vi.advanceTimersByTime(999);
+    expect(kept.signal.aborted).toBe(false);
+    vi.advanceTimersByTime(1);
+    expect(kept.signal.reason).toMatchObject({ name: 'TimeoutError' });
+    expect(disposed.signal.aborted).toBe(false);
+    expect(vi.getTimerCount()).toBe(0);
+  } finally {
+    vi.useRealTimers();
+  }
 });

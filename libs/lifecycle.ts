@@ -25,6 +25,16 @@ export function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
 
+/**
+ * A signal that is aborted after `ms`, unless it is disposed before. One of `AbortSignal.timeout` fires even when nobody listens any
+ * more, and keeps what listened until then. Like that, it keeps no process alive.
+ */
+export function abortAfter(ms: number): { signal: AbortSignal } & Disposable {
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(new DOMException(`${ms} ms are over`, 'TimeoutError')), ms).unref();
+  return { signal: late.signal, [Symbol.dispose]: () => clearTimeout(timer) };
+}
+
 /** For `catch`: undefined if a call ended because the signal was aborted. Throws any other error. */
 export function ifAborted(signal: AbortSignal): (error: unknown) => undefined {
   return (error) => {

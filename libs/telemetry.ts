@@ -79,7 +79,8 @@ export async function startTelemetry(options: TelemetryOptions): Promise<{ port:
   };
 }
 
-function isTraced(variables: Environment): boolean {
+/** Whether traces are exported. Where they are not, nothing is to be done for them in a call. */
+export function isTraced(variables: Environment): boolean {
   const env = readEnvironment(variables);
   const endpoint = env.optionalUrl('OTEL_EXPORTER_OTLP_ENDPOINT', ['http:', 'https:']);
   env.check();

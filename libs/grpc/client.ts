@@ -15,6 +15,7 @@ import {
 } from '#libs/grpc/rpc.ts';
 import { fromCallError } from '#libs/grpc/status.ts';
 import type { TlsFiles } from '#libs/grpc/tls.ts';
+import { isTraced } from '#libs/telemetry.ts';
 import { Caller } from '#proto/drydock/internal/v1/caller.ts';
 
 export type ClientOptions = {
@@ -67,10 +68,9 @@ export function createClient<D extends Definition>(
       ...(tls && name ? { 'grpc.ssl_target_name_override': name } : {}),
     },
   );
-  const raw = createClientFactory()
-    .use(readErrorDetails)
-    .use(openTelemetryClientMiddleware())
-    .create(rawDefinition(definition), channel) as unknown as Record<string, RawMethod>;
+  const plain = createClientFactory().use(readErrorDetails);
+  const traced = isTraced(process.env) ? plain.use(openTelemetryClientMiddleware()) : plain;
+  const raw = traced.create(rawDefinition(definition), channel) as unknown as Record<string, RawMethod>;
 
   const client: Record<string, unknown> = {};
   for (const [method, { name, requestStream, responseStream }] of Object.entries(definition.methods)) {

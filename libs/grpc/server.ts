@@ -19,7 +19,7 @@ import {
 } from '#libs/grpc/rpc.ts';
 import type { ServiceName, Tls } from '#libs/grpc/tls.ts';
 import type { Logger } from '#libs/log.ts';
-import { splitAddress } from '#libs/telemetry.ts';
+import { isTraced, splitAddress } from '#libs/telemetry.ts';
 import { Caller } from '#proto/drydock/internal/v1/caller.ts';
 
 const DRAIN_MS = 10_000;
@@ -70,14 +70,14 @@ export async function startServer(options: ServerOptions): Promise<{ port: numbe
   const { address, services, log, maxRequestBytes = MAX_MESSAGE_BYTES } = options;
   refuseOpenAddress(options);
   // No limit of streams: one connection carries the calls of every caller, and one that waits must not keep out others.
-  const server = createServer({
+  const plain = createServer({
     'grpc.max_receive_message_length': maxRequestBytes,
     'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
     'grpc.keepalive_permit_without_calls': 1,
     interceptors: [nameAndExplain],
-  } as Parameters<typeof createServer>[0])
-    .use(openTelemetryServerMiddleware())
-    .use(errorDetailsServerMiddleware);
+  } as Parameters<typeof createServer>[0]);
+  const traced = isTraced(process.env) ? plain.use(openTelemetryServerMiddleware()) : plain;
+  const server = traced.use(errorDetailsServerMiddleware);
 
   const health = HealthState();
   server.add(HealthDefinition, HealthServiceImpl(health));

@@ -52,7 +52,7 @@ export function createExecutions(dependencies: Dependencies): Executions {
       if (!call.signal.aborted && !cancelled.signal.aborted) outcome = failed(error);
       if (!cancelled.signal.aborted) throw error;
     } finally {
-      completed = await complete(execution, outcome, caller);
+      completed = await complete(execution, outcome, caller, !request.requestId);
     }
     yield { event: { $case: 'execution', value: completed } };
   }
@@ -65,12 +65,17 @@ export function createExecutions(dependencies: Dependencies): Executions {
   }
 
   /** Returns the result even if it cannot be recorded; session's sweep then records the execution as lost. */
-  async function complete(execution: Execution, result: ExecutionResult, caller: Caller): Promise<Execution> {
+  async function complete(
+    execution: Execution,
+    result: ExecutionResult,
+    caller: Caller,
+    insertIfMissing: boolean,
+  ): Promise<Execution> {
     const found = merged(execution, result.execution!);
     const { stdout, stderr, transcript } = result;
     try {
       const options = { caller, deadlineMs: RECORD_DEADLINE_MS };
-      const request = { execution: found, stdout, stderr, transcript, attempt: ONLY_ATTEMPT };
+      const request = { execution: found, stdout, stderr, transcript, attempt: ONLY_ATTEMPT, insertIfMissing };
       return (await session.completeExecution(request, options)).execution!;
     } catch (error) {
       log.error({ err: error, executionId: execution.id }, "failed to record an execution's result");

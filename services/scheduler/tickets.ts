@@ -76,7 +76,7 @@ async function runAttempt(dependencies: Dependencies, taken: Taken, caller: Call
   const { execution, stdout, stderr, transcript } = result;
   await retryUntilRecorded(dependencies, held.signal, () =>
     session.completeExecution(
-      { execution: { ...execution!, id: executionId }, stdout, stderr, transcript, attempt },
+      { execution: { ...execution!, id: executionId }, stdout, stderr, transcript, attempt, insertIfMissing: false },
       { caller, deadlineMs: SESSION_DEADLINE_MS },
     ),
   );

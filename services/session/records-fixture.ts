@@ -156,7 +156,14 @@ export function useRecords() {
     complete(call: Call, id: string, fields: Partial<Execution> = {}, stdout = 'out', attempt = 1) {
       const execution = Execution.create({ id, state: 'FINISHED', verdict: 'ACCEPTED', exitCode: 0, ...fields });
       return records().completeExecution(
-        { execution, stdout: Buffer.from(stdout), stderr: Buffer.alloc(0), transcript: Buffer.alloc(0), attempt },
+        {
+          execution,
+          stdout: Buffer.from(stdout),
+          stderr: Buffer.alloc(0),
+          transcript: Buffer.alloc(0),
+          attempt,
+          insertIfMissing: false,
+        },
         call,
       );
     },

@@ -127,7 +127,7 @@ describe('an execution', () => {
       stdoutInvalidUtf8: true,
     });
     const first = await records().completeExecution(
-      { execution: found, stdout: bytes, stderr: bytes, transcript: bytes, attempt: 1 },
+      { execution: found, stdout: bytes, stderr: bytes, transcript: bytes, attempt: 1, insertIfMissing: false },
       call,
     );
     expect(first.execution).toMatchObject({
@@ -144,6 +144,37 @@ describe('an execution', () => {
     const request = { executionId: execution!.id, stream: 'transcript' };
     for await (const { data } of reads().executions.readExecutionOutput(request, call)) read.push(data);
     expect(Buffer.concat(read)).toEqual(bytes);
+  });
+
+  test.each([
+    ['is written anew with the result', true],
+    ['stays lost where another one may have run it', false],
+  ])('a record that the database has lost in a crash %s', async (_, insertIfMissing) => {
+    const call = someone();
+    const { execution } = await insertExecution(call);
+    const { id, createTime } = execution!;
+    await query('delete from executions where id = $1', [id]);
+    await query('delete from tenants where organization_id = $1', [call.caller!.organizationId]);
+    const found = Execution.create({ ...execution, state: 'FINISHED', verdict: 'ACCEPTED', exitCode: 0 });
+    const outputs = { stdout: Buffer.from('out'), stderr: Buffer.alloc(0), transcript: Buffer.alloc(0) };
+
+    const completing = records().completeExecution({ execution: found, ...outputs, attempt: 1, insertIfMissing }, call);
+
+    if (!insertIfMissing) return expect(completing).rejects.toMatchObject({ reason: 'EXECUTION_NOT_FOUND' });
+    const whole = { id, language: 'python', template: 'python', verdict: 'ACCEPTED', stdout: 'out', createTime };
+    expect((await completing).execution).toMatchObject(whole);
+    const got = await reads().executions.getExecution({ executionId: id, wait: undefined }, call);
+    expect(got.execution).toMatchObject({ ...whole, state: 'FINISHED', startTime: createTime, attempts: 1 });
+  });
+
+  test('a record that is there is not written anew, and its first end stays', async () => {
+    const call = someone();
+    const { execution } = await insertExecution(call);
+    await complete(call, execution!.id, { verdict: 'RUNTIME_ERROR' });
+    const found = Execution.create({ ...execution, state: 'FINISHED', verdict: 'ACCEPTED' });
+    const outputs = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0), transcript: Buffer.alloc(0) };
+    const late = { execution: found, ...outputs, attempt: 1, insertIfMissing: true };
+    expect((await records().completeExecution(late, call)).execution?.verdict).toBe('RUNTIME_ERROR');
   });
 
   test('is listed without its output', async () => {

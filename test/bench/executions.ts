@@ -26,8 +26,8 @@ export async function measureExecutions(
     if (verdict !== 'ACCEPTED') throw new Error(verdict);
   };
   const compare = async (concurrency: number): Promise<Compared> => {
-    const each = { iterations, concurrency };
-    const cells = { iterations: iterations * concurrency, concurrency, warmUp: 200 };
+    const each = { iterations, concurrency, warmUp: Math.min(10, iterations) };
+    const cells = { iterations: iterations * concurrency, concurrency, warmUp: Math.min(200, 10 * iterations) };
     return {
       cell: await record(measure({ ...cells, name: 'executor, cell', once: () => judge('CELL') })),
       sandbox: await record(measure({ ...each, name: 'executor, fresh sandbox', once: () => judge('SANDBOX') })),

@@ -68,7 +68,7 @@ function startOnCluster(pool: Template['pool'], environment: Record<string, stri
     template: { limits: SMALL },
     environment: {
       ...clusterVariables(cluster.kubeconfig),
-      KUBERNETES_CPU_OVERCOMMIT: '200',
+      KUBERNETES_CPU_OVERCOMMIT: '100',
       EXECUTOR_MAX_SANDBOXES: String(2 * pods),
       EXECUTOR_MEMORY_BYTES: String(100 * GiB),
       ...environment,

@@ -35,7 +35,7 @@ export function startBenchPlatform(options: Partial<PlatformOptions> = {}): Prom
 }
 
 /** A tenant whose queue is as long as may be, and who may run all at once. */
-export async function tenantOf(platform: Platform): Promise<{ organizationId: string; secret: string }> {
+export async function createTenant(platform: Platform): Promise<{ organizationId: string; secret: string }> {
   using operator = connectGrpc(platform, platform.apiKey);
   const quota = { queuedExecutions: 1_000_000, concurrentExecutions: 1_000, concurrentSandboxes: 1_000 };
   const { organization, secret } = await operator.auth.createOrganization({

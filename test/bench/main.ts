@@ -11,8 +11,7 @@ import { recorder, report } from './report.ts';
 
 const TRUE = ['/usr/bin/true'];
 const PYTHON = ['/usr/bin/python3', '-c', 'print(1)'];
-const BURST = 100;
-/** Node compiles what it has run often: what is measured is a platform that has served for a while. */
+/** Node compiles what it has run often: what is measured is a platform that has served for a while. Of each, at most. */
 const COMMANDS_BEFORE = 1_000;
 const CREATES_BEFORE = 40;
 const RUNS_BEFORE = 200;
@@ -29,6 +28,7 @@ const { json, iterations: text } = command.opts<{
   iterations: string;
 }>();
 const iterations = Number(text);
+const burst = Math.min(100, iterations);
 
 await using machine = await prepareMachine();
 await using platform = await startBenchPlatform();
@@ -49,7 +49,7 @@ const direct = () => executor.command(TRUE);
 const overGrpc = () => grpc.command(sandboxId, TRUE);
 const overHttp = () => http('POST', `/v1/sandboxes/${sandboxId}/processes`, { command: TRUE });
 for (const once of [direct, overGrpc, overHttp])
-  await measure({ name: 'before', iterations: COMMANDS_BEFORE, concurrency: 4, once });
+  await measure({ name: 'before', iterations: before(COMMANDS_BEFORE), concurrency: 4, once });
 
 for (const [label, words] of [
   ['true', TRUE],
@@ -118,7 +118,7 @@ await record(
   measure({
     name: 'create to usable, warm',
     iterations,
-    warmUp: CREATES_BEFORE,
+    warmUp: before(CREATES_BEFORE),
     before: async () => {
       await drop();
       await executor.untilWarm();
@@ -140,9 +140,9 @@ await drop();
 await executor.untilWarm();
 await record(
   measure({
-    name: `burst of ${BURST} creates`,
-    iterations: BURST,
-    concurrency: BURST,
+    name: `burst of ${burst} creates`,
+    iterations: burst,
+    concurrency: burst,
     warmUp: 0,
     once: () => create(),
   }),
@@ -153,10 +153,14 @@ await record(
   measure({
     name: 'RunCode, python',
     iterations,
-    warmUp: RUNS_BEFORE,
+    warmUp: before(RUNS_BEFORE),
     once: () => grpc.runCode({ language: 'python', source: 'print(1)' }),
   }),
 );
 
 await report(series, ratios(series, memory), json, { memory });
 await grpc.deleteSandbox(sandboxId);
+
+function before(most: number): number {
+  return Math.min(most, 10 * iterations);
+}

@@ -3,16 +3,15 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { execa } from 'execa';
 import { SubmitExecutionRequest } from '#proto/drydock/v1/execution.ts';
-import { ensureBinaries } from '../../deploy/dev-cluster/binaries.ts';
-import { type OwnCluster, startCluster } from '../../deploy/dev-cluster/cluster.ts';
+import { type OwnCluster, prepareCluster, startCluster } from '../../deploy/dev-cluster/cluster.ts';
 import { ROOT } from '../../deploy/host/root.ts';
 import { ensureSystemPackages } from '../../deploy/host/system-packages.ts';
 import { ensureArchive, imageTag } from '../../deploy/images/build.ts';
 import { connectGrpc, connectHttp } from '../support/api.ts';
-import { machineCpuMs } from './machine-cpu.ts';
 import { openEngineBaselines } from './engine-baselines.ts';
 import { forkAndExec } from './fork.ts';
-import { DATA_DIRECTORY, prepareMachine, startBenchPlatform, tenantOf } from './machine.ts';
+import { createTenant, DATA_DIRECTORY, prepareMachine, startBenchPlatform } from './machine.ts';
+import { machineCpuMs } from './machine-cpu.ts';
 import { type Measured, measure } from './measure.ts';
 import { type Dot, drawDots } from './picture.ts';
 import { startPod } from './pods.ts';
@@ -50,24 +49,23 @@ process.stdout.write(`${tableOfCosts()}\n`);
 await writeFile(options.picture, await drawDots(costs.flatMap(dotsOf), 'callers'));
 if (options.json) await writeFile(options.json, `${JSON.stringify(costs, null, 2)}\n`);
 
-/** Without us, and without a cluster. */
+/** Without us, and without what is built with a cluster. */
 async function measureAlone(): Promise<void> {
-  const { gvisor } = await ensureBinaries(join(DATA_DIRECTORY, 'cluster/bin'), () => {});
   await using baselines = await openEngineBaselines(machine.engineSocket, 0);
   await using root = await baselines.unpackRoot();
   const bwrap = ['--ro-bind', root.path, '/', '--dev', '/dev', '--proc', '/proc', '--tmpfs', '/tmp', '--unshare-all'];
-  const runsc = ['--network=none', '--ignore-cgroups', 'do', '-quiet', '-cwd', '/', '-root', root.path];
   await measurePeers([
     forked('fork and exec', { root: root.path, words: PYTHON }),
     forked('bubblewrap', { words: ['/usr/bin/bwrap', ...bwrap, '--die-with-parent', '--', ...PYTHON] }),
-    forked('gVisor, runsc do', { words: [join(gvisor, 'runsc'), ...runsc, ...PYTHON], user: 0 }),
     called('docker exec', () => baselines.exec(PYTHON)),
     called('docker run', () => baselines.run(PYTHON)),
   ]);
 }
 
+/** Our cluster's own gVisor among it. */
 async function measureCluster(): Promise<void> {
   const onProgress = (line: string) => void process.stderr.write(`${line}\n`);
+  await measureGvisor(onProgress);
   await using cluster = await startCluster({ dataDirectory: DATA_DIRECTORY, onProgress });
   const archive = await ensureArchive('python', { cacheDirectory: process.env.IMAGE_CACHE! });
   await cluster.importImage(archive, await imageTag('python'));
@@ -81,13 +79,21 @@ async function measureCluster(): Promise<void> {
   ]);
 }
 
+async function measureGvisor(onProgress: (line: string) => void): Promise<void> {
+  const { gvisor } = await prepareCluster(DATA_DIRECTORY, onProgress);
+  await using baselines = await openEngineBaselines(machine.engineSocket, 0);
+  await using root = await baselines.unpackRoot();
+  const runsc = ['--network=none', '--ignore-cgroups', 'do', '-quiet', '-cwd', '/', '-root', root.path];
+  await measurePeers([forked('gVisor, runsc do', { words: [join(gvisor, 'runsc'), ...runsc, ...PYTHON], user: 0 })]);
+}
+
 function execInPod({ kubeconfig, kubectl }: OwnCluster, name: string) {
   return execa(kubectl, [`--kubeconfig=${kubeconfig}`, 'exec', name, '--', ...PYTHON]);
 }
 
 async function measureDrydock(): Promise<void> {
   await using platform = await startBenchPlatform();
-  const { secret } = await tenantOf(platform);
+  const { secret } = await createTenant(platform);
   using grpc = connectGrpc(platform, secret);
   const http = connectHttp(platform, secret);
   const program = { language: 'python', source: SOURCE };
@@ -152,10 +158,10 @@ function tableOfCosts(): string {
     costs.map(({ name, concurrency, p50, p99, perSecond, cpuMs, success }) => [
       name,
       concurrency,
-      p50.toFixed(1),
+      p50.toFixed(2),
       `${(p50 - bare(concurrency).p50).toFixed(1)} ms`,
-      p99.toFixed(1),
-      perSecond.toFixed(1),
+      p99.toFixed(2),
+      perSecond.toFixed(2),
       `${((perSecond / bare(concurrency).perSecond) * 100).toFixed(0)} %`,
       cpuMs.toFixed(1),
       `${(success * 100).toFixed(0)} %`,

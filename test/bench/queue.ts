@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { type Execution, SubmitExecutionRequest } from '#proto/drydock/v1/execution.ts';
 import type { Platform } from '../../deploy/local/platform.ts';
 import { connectGrpc } from '../support/api.ts';
-import { prepareMachine, startBenchPlatform, tenantOf } from './machine.ts';
+import { createTenant, prepareMachine, startBenchPlatform } from './machine.ts';
 import { type Measured, measure, summarize } from './measure.ts';
 import type { Aim } from './ratios.ts';
 import { atLeast, atMost, recorder, report } from './report.ts';
@@ -39,16 +39,27 @@ aims.push(
 );
 await report(series, aims, json);
 
+/** A tenant whose queue is as long as may be. */
+async function tenantOf(platform: Platform): Promise<Api & Disposable> {
+  return connectGrpc(platform, (await createTenant(platform)).secret);
+}
+
 /** Nothing runs meanwhile: what is measured is the acceptance alone, down to the committed row. */
 async function acceptance(): Promise<void> {
   await using platform = await startBenchPlatform();
-  using api = connectGrpc(platform, (await tenantOf(platform)).secret);
+  using api = await tenantOf(platform);
   await platform.kill('executor-1');
   const submit = () => api.executions.submitExecution(SubmitExecutionRequest.create(PROGRAM));
   const requests = Array.from({ length: BATCH }, () => SubmitExecutionRequest.create(PROGRAM));
   await record(measure({ name: 'submit, one caller', iterations: Math.min(500, submissions), once: submit }));
   const many = await record(
-    measure({ name: 'submit', concurrency: 64, warmUp: 500, iterations: submissions, once: submit }),
+    measure({
+      name: 'submit',
+      concurrency: 64,
+      warmUp: Math.min(500, submissions),
+      iterations: submissions,
+      once: submit,
+    }),
   );
   const batches = await record(
     measure({
@@ -68,14 +79,20 @@ async function acceptance(): Promise<void> {
 /** The queue with programs that run. */
 async function running() {
   await using platform = await startBenchPlatform();
-  using api = connectGrpc(platform, (await tenantOf(platform)).secret);
+  using api = await tenantOf(platform);
   const run = async () => {
     const { verdict, message } = await api.runCode({ ...PROGRAM, isolation: 'CELL' });
     if (verdict !== 'ACCEPTED') throw new Error(`${verdict} ${message}`);
   };
   for (const concurrency of [1, 8])
     await record(
-      measure({ name: 'RunCode, whole stack', concurrency, iterations: executions, warmUp: 100, once: run }),
+      measure({
+        name: 'RunCode, whole stack',
+        concurrency,
+        iterations: executions,
+        warmUp: Math.min(100, executions),
+        once: run,
+      }),
     );
   const begun = await record(idleLatency(api));
   const drained = await record(drain(platform, api));
@@ -85,7 +102,7 @@ async function running() {
 /** From the commit of a submission to the attempt's begin, by the database's clock, with nothing else to do. */
 async function idleLatency(api: Api): Promise<Measured> {
   const times: number[] = [];
-  for (let i = 0; i < 100; i++) {
+  for (let i = 0; i < Math.min(100, executions); i++) {
     const { execution } = await api.executions.submitExecution(SubmitExecutionRequest.create(PROGRAM));
     const ended = await finished(api, execution!.id);
     times.push(ended.startTime!.getTime() - ended.createTime!.getTime());

@@ -18,7 +18,7 @@ import { connectGrpc } from '../support/api.ts';
 import { startNats } from '../support/nats.ts';
 import { platformPorts } from '../support/platform.ts';
 import { announcement } from './heartbeats.ts';
-import { prepareMachine, startBenchPlatform, tenantOf } from './machine.ts';
+import { createTenant, prepareMachine, startBenchPlatform } from './machine.ts';
 import { type Measured, measure } from './measure.ts';
 import { drawDots } from './picture.ts';
 import { tableOf } from './report.ts';
@@ -126,7 +126,7 @@ async function records(): Promise<string> {
 }
 
 async function recordsBeside(platform: Platform, sessionAddress: string, rows: number) {
-  const { organizationId, secret } = await tenantOf(platform);
+  const { organizationId, secret } = await createTenant(platform);
   using api = connectGrpc(platform, secret);
   const tls = readTls(platform.tlsDirectory, 'scheduler');
   using session = createClient(RecordServiceDefinition, sessionAddress, { name: 'session', tls });

@@ -81,7 +81,7 @@ async function startParts() {
           });
           const outputs = { stdout: Buffer.from('1\n'), stderr: Buffer.alloc(0) };
           await records.completeExecution(
-            { execution: result, attempt, transcript: Buffer.alloc(0), ...outputs },
+            { execution: result, attempt, insertIfMissing: false, transcript: Buffer.alloc(0), ...outputs },
             { caller },
           );
         }

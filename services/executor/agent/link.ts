@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import { SpanKind, trace } from '@opentelemetry/api';
 import type { Metadata } from 'nice-grpc-common';
 import type { Client } from '#libs/grpc/rpc.ts';
+import { isTraced } from '#libs/telemetry.ts';
 import {
   CellServiceDefinition,
   ControlServiceDefinition,
@@ -75,7 +76,7 @@ export async function openLink(
   const address = `unix://${bridge}`;
   // The agent marks the end of a stream in its own messages.
   const options = {
-    onTrailer: recordAgentSpan,
+    ...(isTraced(process.env) ? { onTrailer: recordAgentSpan } : {}),
     maxMessageBytes: MAX_MESSAGE_BYTES,
     windowBytes: WINDOW_BYTES,
     marksEnd: false,

@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { millisecondsOf } from '#libs/catalog/limits.ts';
 import { type DrydockError, hasReason } from '#libs/errors.ts';
 import { newId } from '#libs/ids.ts';
+import { abortAfter } from '#libs/lifecycle.ts';
 import { Exited, StartRequest } from '#proto/drydock/agent/v1/agent.ts';
 import type { RunExecutionResponse } from '#proto/drydock/internal/v1/executor.ts';
 import type { ExecutionStep } from '#proto/drydock/internal/v1/spec.ts';
@@ -42,7 +43,8 @@ export async function* runStep(
   const limits = step.limits!;
   const kept = { stdout: keepUpTo(limits.outputBytes), stderr: keepUpTo(limits.outputBytes) };
   const pieces = { stdout: createOutput(), stderr: createOutput() };
-  const overdue = AbortSignal.timeout(millisecondsOf(limits.wallTime!) + MARGIN_MS);
+  using limit = abortAfter(millisecondsOf(limits.wallTime!) + MARGIN_MS);
+  const overdue = limit.signal;
   const endings = AbortSignal.any([signal, workspace.ended, overdue]);
   // One listener for each message in flight.
   setMaxListeners(0, endings);

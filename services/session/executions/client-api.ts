@@ -2,6 +2,7 @@ import { millisecondsOf } from '#libs/catalog/limits.ts';
 import { DrydockError, invalidField } from '#libs/errors.ts';
 import type { Call, Rpc } from '#libs/grpc/rpc.ts';
 import { callerOf } from '#libs/grpc/server.ts';
+import { abortAfter } from '#libs/lifecycle.ts';
 import { readPage, toPage } from '#libs/pages.ts';
 import type { Database } from '#libs/postgres/database.ts';
 import type { ExecutionServiceDefinition, GetExecutionRequest } from '#proto/drydock/v1/execution.ts';
@@ -105,7 +106,8 @@ async function getExecution({ db, wakeups }: Dependencies, { executionId, wait }
   const row = await shown(db, call, executionId);
   const waitMs = checkWait(wait);
   if (hasEnded(row) || waitMs === 0) return { execution: toExecution(row) };
-  const over = AbortSignal.timeout(waitMs);
+  using limit = abortAfter(waitMs);
+  const over = limit.signal;
   const ended = await wakeups
     .until(executionId, AbortSignal.any([call.signal, over]), async () => {
       const now = await shown(db, call, executionId);

@@ -9,7 +9,7 @@ import { Execution, RunCodeRequest } from '#proto/drydock/v1/execution.ts';
 import { type Admission, checkSameRequest, contentHash, quotaExceeded } from '../requests/admission.ts';
 import { tenancyOf } from '../requests/tenancy.ts';
 import type { Wakeups } from '../requests/wakeups.ts';
-import { type Dependencies as EndDependencies, endExecutions, publishEnds } from './ends.ts';
+import { type End, type Dependencies as EndDependencies, endExecutions, publishEnds } from './ends.ts';
 import { type Dependencies as PreparationDependencies, prepareExecution } from './preparation.ts';
 import { type ExecutionRow, encodeResult, hasEnded, toExecution } from './row.ts';
 import { ownSpec, toSpec } from './spec.ts';
@@ -54,7 +54,7 @@ export function createExecutionRecords(dependencies: Dependencies): ExecutionRec
       return { execution: toExecution(admitted), repeatedRequest: false, spec };
     },
 
-    async completeExecution({ execution = Execution.create(), stdout, stderr, transcript, attempt }, call) {
+    async completeExecution({ execution = Execution.create(), attempt, insertIfMissing, ...outputs }, call) {
       const { organizationId } = callerOf(call);
       checkExecutionId(execution.id);
       const attempted = {
@@ -62,22 +62,27 @@ export function createExecutionRecords(dependencies: Dependencies): ExecutionRec
         values: [execution.id, organizationId, attempt],
       };
       const cancelled = execution.state === 'CANCELLED';
-      const [row] = await endExecutions({ query: db.queryPrepared }, attempted, {
+      const end: End = {
+        ...outputs,
         state: cancelled ? 'CANCELLED' : 'FINISHED',
         result: encodeResult(execution),
-        stdout,
-        stderr,
-        transcript,
         // Cut off by its caller or by the platform.
         retriable: cancelled || execution.verdict === 'INTERNAL_ERROR',
-      });
+      };
+      let [row] = await endExecutions({ query: db.queryPrepared }, attempted, end);
+      if (!row && insertIfMissing && (await insertMissing(db, organizationId, execution, attempt)))
+        [row] = await endExecutions(db, attempted, end);
       if (row) publishEnds(dependencies, [row]);
       return { execution: toExecution(row ?? (await findExecution(db, organizationId, execution.id))) };
     },
   };
 }
 
-/** One statement, one round trip, as `insertSandbox`. Errors: QUOTA_EXCEEDED. */
+/**
+ * One statement, one round trip, as `insertSandbox`. Without a request id its commit does not wait for the disk, so that the lock of
+ * the organisation is held for no longer than the statement takes; the commit of the result does, which the answer waits for, and with
+ * it this one. Errors: QUOTA_EXCEEDED.
+ */
 async function insertExecution(
   db: Database,
   caller: Caller,
@@ -95,7 +100,8 @@ async function insertExecution(
        select $1, $2, $3, $4, $5, $6, 'RUNNING', 1, now(), now() + $7::float8 * interval '1 ms', $9
        from admitted where earlier is null and live < $8 returning *
      )
-     select * from admitted left join inserted on true`,
+     select * from admitted left join inserted on true
+     where case when $3::text is null then set_config('synchronous_commit', 'off', true) else '' end is not null`,
     [
       newId('exe'),
       caller.organizationId,
@@ -110,6 +116,23 @@ async function insertExecution(
   );
   if (!row!.earlier && !row!.id) throw quotaExceeded(caller, row!.live);
   return row!;
+}
+
+/** Writes the record of a run that a crash of the database has lost; false if it is there. */
+async function insertMissing(
+  db: Database,
+  organizationId: string,
+  { id, language, template, createTime = new Date() }: Execution,
+  attempt: number,
+): Promise<boolean> {
+  const rows = await db.query(
+    `with tenant as (insert into tenants (organization_id) values ($2) on conflict do nothing)
+     insert into executions
+       (id, organization_id, request_sha256, language, template, state, attempt, create_time, start_time, deadline)
+     values ($1, $2, '', $3, $4, 'RUNNING', $5, $6, $6, now()) on conflict (id) do nothing returning id`,
+    [id, organizationId, language, template, attempt, createTime],
+  );
+  return rows.length > 0;
 }
 
 const noExecution = () => new DrydockError('EXECUTION_NOT_FOUND', 'no such execution');

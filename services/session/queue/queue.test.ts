@@ -319,6 +319,7 @@ describe('waiting for an execution', () => {
         stderr: Buffer.alloc(0),
         transcript: Buffer.alloc(0),
         attempt: 1,
+        insertIfMissing: false,
       },
       call,
     );

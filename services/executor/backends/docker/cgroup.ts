@@ -109,6 +109,12 @@ function withoutEarlier(pageCache: () => number, peak: () => Promise<string>): (
 
 /** Bytes of files in the page cache; those of file systems in memory are the program's own, and no cache. */
 export function pageCacheOf(stat: string, cache: string, shared: string): number {
-  const fields = new Map(stat.split('\n').map((line) => line.split(' ') as [string, string]));
-  return Math.max(0, Number(fields.get(cache) ?? 0) - Number(fields.get(shared) ?? 0));
+  const lines = `\n${stat}`;
+  return Math.max(0, fieldOf(lines, cache) - fieldOf(lines, shared));
+}
+
+/** 0 where there is none. Dozens of fields are not worth parsing for two. */
+function fieldOf(lines: string, name: string): number {
+  const at = lines.indexOf(`\n${name} `);
+  return at < 0 ? 0 : Number.parseInt(lines.slice(at + name.length + 2), 10);
 }
