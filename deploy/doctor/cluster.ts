@@ -3,6 +3,7 @@ import {
   CoreV1Api,
   KubeConfig,
   NodeV1Api,
+  type V1NodeRuntimeHandler,
   type V1ResourceAttributes,
   VersionApi,
 } from '@kubernetes/client-node';
@@ -44,6 +45,7 @@ export async function examineCluster(kubeconfig: string | undefined): Promise<Fi
       await rights(config),
       await resize(config),
       await runtimes(config),
+      await userNamespaces(config),
       USERS,
     ];
   } catch (error) {
@@ -52,13 +54,11 @@ export async function examineCluster(kubeconfig: string | undefined): Promise<Fi
   }
 }
 
-/** No API tells it: users of nodes are in their files, and namespaces of pods take a runtime and a kernel that have them. */
+/** No API tells it: users of nodes are in their files. */
 const USERS: Finding = {
   name: 'users of sandboxes',
   ok: true,
-  found:
-    'not asked: that nobody on a node has their ids, and whether nodes can give pods user namespaces ' +
-    '(KUBERNETES_HOST_USERS=false, untested); pods have ids of their executor',
+  found: 'not asked: that nobody on a node has their ids, which are those of their executor',
 };
 
 async function ownCluster(): Promise<Finding[]> {
@@ -123,4 +123,30 @@ async function runtimes(config: KubeConfig): Promise<Finding> {
     fix: 'install gVisor on the nodes and name it in a RuntimeClass',
     optional: true,
   };
+}
+
+/** Whether pods may be without users of their node, by what nodes say of their runtime and kernel; since Kubernetes 1.31. */
+async function userNamespaces(config: KubeConfig): Promise<Finding> {
+  const nodes = await config
+    .makeApiClient(CoreV1Api)
+    .listNode()
+    .catch(() => undefined);
+  const without = nodes?.items.filter(({ status }) => !status?.runtimeHandlers?.some(hasUserNamespaces)) ?? [];
+  const lacking = without.map(({ metadata, status }) => {
+    const { containerRuntimeVersion: runtime, kernelVersion: kernel } = status?.nodeInfo ?? {};
+    return `${metadata?.name} (${runtime}, Linux ${kernel})`;
+  });
+  const all = 'every node has them; KUBERNETES_HOST_USERS=false gives each pod one, which is untested';
+  return {
+    name: 'user namespaces of pods',
+    ok: nodes !== undefined && lacking.length === 0,
+    found: nodes ? (lacking.length === 0 ? all : `none on ${lacking.join(', ')}`) : 'nodes may not be listed',
+    fix: 'Kubernetes 1.33, containerd 2.0 and Linux 6.3, or newer; without them pods have ids of their executor (KUBERNETES_HOST_USERS=true)',
+    optional: true,
+  };
+}
+
+/** Of the handler of pods that ask for none. */
+function hasUserNamespaces({ name, features }: V1NodeRuntimeHandler): boolean {
+  return !name && features?.userNamespaces === true;
 }

@@ -7,6 +7,7 @@ type HostProcess = {
   parent: number;
   started: string;
   threads: number;
+  isZombie: boolean;
   command: string;
   namespace: string;
 };
@@ -18,6 +19,7 @@ const KERNEL = 2;
 const INIT = 1;
 const MACHINES_OWN = '/var/run/docker.sock';
 const SHIM = 'containerd-shim';
+const SANDBOX_OF_GVISOR = 'runsc';
 
 /** Words in the command lines of what runs instances for the tests: the engine, its shims, or a node of a cluster. */
 const RUNTIME: readonly string[] = KUBECONFIG
@@ -47,6 +49,7 @@ async function readProcess(pid: number): Promise<HostProcess | undefined> {
     parent,
     started: fields[19]!,
     threads: Number(fields[17]),
+    isZombie: fields[0] === 'Z',
     namespace,
     command: command.replaceAll('\0', ' '),
   };
@@ -76,8 +79,15 @@ export function ownOf(now: ProcessTable, before: ProcessTable): Own {
     }
     return false;
   };
+  // gVisor runs programs in processes without a command line; it keeps those for the next ones, and they share its descriptors.
+  const isOfGvisor = ({ command, isZombie, parent }: HostProcess): boolean => {
+    if (command !== '' || isZombie) return false;
+    for (let each = now.get(parent); each; each = now.get(each.parent))
+      if (each.command.includes(SANDBOX_OF_GVISOR)) return true;
+    return false;
+  };
   const all = [...now.values()];
-  const own = all.filter(isOwn);
+  const own = all.filter((each) => isOwn(each) && !isOfGvisor(each));
   const newOwn = own.filter(isNew).map(({ pid, command }) => `${pid} ${command.slice(0, 100)}`);
   return { own, newOwn, newOthers: all.filter(isNew).length - newOwn.length };
 }

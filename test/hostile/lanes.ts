@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import { hasReason } from '#libs/errors.ts';
 import type { AppliedLimits } from '#proto/drydock/internal/v1/spec.ts';
 import type { Verdict } from '#proto/drydock/v1/execution.ts';
 import type { ProcessExited } from '#proto/drydock/v1/process.ts';
@@ -6,16 +7,19 @@ import { CALLER, executionOf, LIMITS, python, type TestExecutor } from '../integ
 import { textOf } from '../support/api.ts';
 import type { Call } from './programs/calls.ts';
 import { CLEANING, FINE, nextProgram } from './programs/next.ts';
-import { type Place, type Program, sourceOf } from './programs/program.ts';
+import { type End, type Place, type Program, sourceOf } from './programs/program.ts';
 
 /** What came of a program. */
-export type Outcome = { verdict: Verdict; stdout: string; stderr: string };
+export type Outcome = { verdict: End; stdout: string; stderr: string };
 
 /** A place for one program after the other, all of one organisation. */
 export type Lane = AsyncDisposable & {
   run(program: Program): Promise<Outcome>;
-  /** Runs an ordinary program in the same place; throws if anything is in its way. */
-  next(): Promise<void>;
+  /**
+   * Runs an ordinary program in the same place, or, of a live sandbox that has stopped, in another one; throws if anything is in its
+   * way. `true`: it was in another one.
+   */
+  next(): Promise<boolean>;
   /** Of a live sandbox alone: makes the call, and answers as if it were a program that printed its answer. */
   call?(call: Call): Promise<Outcome>;
 };
@@ -49,13 +53,20 @@ function executionLane(executor: TestExecutor, place: Place, organizationId: str
       const { verdict, stdout, stderr } = await run({ source: nextProgram({ isFresh: true }) });
       if (verdict !== 'ACCEPTED' || stdout !== FINE)
         throw new Error(`the next program: ${verdict} ${stdout} ${stderr}`);
+      return false;
     },
     async [Symbol.asyncDispose]() {},
   };
 }
 
 async function liveLane(executor: TestExecutor): Promise<Lane> {
-  const sandboxId = await executor.sandbox({ expireTime: new Date(Date.now() + LIFETIME_MS) });
+  const open = () => executor.sandbox({ expireTime: new Date(Date.now() + LIFETIME_MS) });
+  let sandboxId = await open();
+  const runNext = async () => {
+    await clean(executor, sandboxId);
+    const { stdout, stderr, exited } = await executor.command(sandboxId, python(nextProgram({ isFresh: false })));
+    if (stdout !== FINE) throw new Error(`the next program: ${exited.exitCode} ${exited.signal} ${stdout} ${stderr}`);
+  };
   return {
     run: (program) => follow(executor, sandboxId, sourceOf(program), { ...LIMITS, ...program.limits }),
     async call({ call }) {
@@ -63,13 +74,29 @@ async function liveLane(executor: TestExecutor): Promise<Lane> {
       return { verdict: 'ACCEPTED', stdout, stderr: '' };
     },
     async next() {
-      // Isolated from what an earlier program left for the interpreter.
-      await executor.command(sandboxId, ['python3', '-I', '-c', CLEANING]);
-      const { stdout, stderr, exited } = await executor.command(sandboxId, python(nextProgram({ isFresh: false })));
-      if (stdout !== FINE) throw new Error(`the next program: ${exited.exitCode} ${exited.signal} ${stdout} ${stderr}`);
+      try {
+        await runNext();
+        return false;
+      } catch (error) {
+        if (!hasStopped(error)) throw error;
+        sandboxId = await open();
+        await runNext();
+        return true;
+      }
     },
     [Symbol.asyncDispose]: async () => void (await executor.destroy(sandboxId)),
   };
+}
+
+/** Each try gets further. */
+const CLEANINGS = 10;
+
+async function clean(executor: TestExecutor, sandboxId: string): Promise<void> {
+  for (let tried = 0; tried < CLEANINGS; tried++) {
+    // Isolated from what an earlier program left for the interpreter.
+    const { exited } = await executor.command(sandboxId, ['python3', '-I', '-c', CLEANING]);
+    if (exited.exitCode === 0) return;
+  }
 }
 
 function reasonOf(error: unknown): string {
@@ -102,6 +129,7 @@ async function follow(
       if (output[event.$case].length > limits.outputBytes) leave('OUTPUT_EXCEEDED');
     }
   } catch (error) {
+    if (hasStopped(error)) return { ...output, verdict: 'SANDBOX_STOPPED' };
     if (!left) throw error;
   } finally {
     clearTimeout(timer);
@@ -115,13 +143,18 @@ function verdictOf({ exitCode, usage }: ProcessExited): Verdict {
   return exitCode === 0 ? 'ACCEPTED' : 'RUNTIME_ERROR';
 }
 
-const END_MS = 30_000;
+/** The second one is of a while later. */
+const hasStopped = (error: unknown) => hasReason(error, 'SANDBOX_STOPPED', 'SANDBOX_NOT_FOUND');
+
+/** An agent gets little of a core while programs take all that its sandbox has. */
+const END_MS = 75_000;
 
 /** Waits until nothing of a caller that left runs on. */
 async function allEnded({ processes }: TestExecutor, sandboxId: string): Promise<void> {
   for (const started = performance.now(); ; await wait(50)) {
     // Its agent may be too busy with the program's end to answer.
     const listed = await processes.listProcesses({ sandboxId }, { caller: CALLER }).catch((error) => {
+      if (hasStopped(error)) return { processes: [] };
       if (reasonOf(error) !== 'SERVICE_UNAVAILABLE') throw error;
     });
     if (listed?.processes.every(({ exited }) => exited)) return;

@@ -260,7 +260,9 @@ test('the doctor says of a cluster what it is, and which rights an account lacks
   expect(all).toMatch(/^ok +cluster: Kubernetes v1\.34\.\d+ at https:/m);
   expect(all).toMatch(/^ok +rights: /m);
   expect(all).toMatch(/^ok +RuntimeClasses: gvisor$/m);
+  expect(all).toMatch(/^optional user namespaces of pods: none on \S+ \(containerd:\/\/1\.6\.\S+, Linux \S+\)$/m);
   expect(none).toMatch(/^optional RuntimeClasses: may not be listed$/m);
+  expect(none).toMatch(/^optional user namespaces of pods: nodes may not be listed$/m);
   expect(none).toMatch(
     /^MISSING +rights: may not create pods, .*create pods\/exec, .*patch pods\/resize, .*delete namespaces, .*create resourcequotas, .*watch leases/m,
   );

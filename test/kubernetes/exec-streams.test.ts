@@ -2,6 +2,7 @@ import { expect, test, vi } from 'vitest';
 import { KUBECONFIG } from '../integration/executor/backend-under-test.ts';
 import { observeCluster } from '../integration/executor/cluster.ts';
 import { python, startExecutor } from '../integration/executor/fixture.ts';
+import { silencedSandbox } from './silenced.ts';
 
 const WITHIN = { timeout: 20_000, interval: 50 };
 const LASTING_MS = 10_000;
@@ -28,4 +29,12 @@ while True:
   await vi.waitUntil(() => Date.now() > end, { timeout: 2 * LASTING_MS });
   expect(streams() - before).toBeGreaterThan(2);
   expect(streams() - before).toBeLessThan(MAX_STREAMS);
+});
+
+test('a program that stops the stream to its agent harms its own sandbox alone, which can be removed', async () => {
+  await using executor = await startExecutor({ pool: { floor: 0, ceiling: 0 } });
+  const silenced = await silencedSandbox(executor);
+  expect(await executor.command(await executor.sandbox(), ['echo', 'here'])).toMatchObject({ stdout: 'here\n' });
+  await executor.destroy(silenced);
+  await expect(executor.command(silenced, ['true'])).rejects.toMatchObject({ reason: 'SANDBOX_NOT_FOUND' });
 });

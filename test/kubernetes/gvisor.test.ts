@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { MiB, python, startExecutor, type TestExecutor } from '../integration/executor/fixture.ts';
 import { connectCluster } from '../support/cluster.ts';
+import { silencedSandbox } from './silenced.ts';
 
 let executor: TestExecutor;
 let sandboxId: string;
@@ -37,6 +38,13 @@ test('commands, files and programs that hang work as anywhere', async () => {
   expect(await inside('print(open("/home/user/in.txt").read())')).toBe('from outside');
   const { exited, stderr } = await executor.command(sandboxId, ['sh', '-c', 'echo wrong >&2; exit 7']);
   expect([exited.exitCode, stderr]).toEqual([7, 'wrong\n']);
+});
+
+test('a program that stops the agent harms its own sandbox alone, which can be removed', async () => {
+  const silenced = await silencedSandbox(executor);
+  expect(await inside('print("here")')).toBe('here');
+  await executor.destroy(silenced);
+  await expect(executor.command(silenced, ['true'])).rejects.toMatchObject({ reason: 'SANDBOX_NOT_FOUND' });
 });
 
 test.for([

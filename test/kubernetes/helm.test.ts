@@ -13,9 +13,11 @@ import {
   type V1Secret,
 } from '@kubernetes/client-node';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { executorNamed } from '#libs/grpc/tls.ts';
 import { ResourceLimits } from '#proto/drydock/v1/resources.ts';
 import { LINK } from '../../deploy/dev-cluster/addresses.ts';
 import { natsConfig } from '../../deploy/local/nats-config.ts';
+import { AUDIENCE } from '../../services/auth/token-review.ts';
 import { collect, connectGrpc, connectHttp, type Endpoints, startedId } from '../support/api.ts';
 import { openChart, smallPlatform } from '../support/chart.ts';
 import { connectCluster } from '../support/cluster.ts';
@@ -39,6 +41,8 @@ const SANDBOXES = `${NAMESPACE}-sandboxes`;
 const FOREIGN = `${NAMESPACE}-org-foreign`;
 const DRY = 'drydock-dry';
 const SERVICES = ['gateway', 'auth', 'session', 'scheduler', 'executor'] as const;
+/** Those whose certificates the chart makes, or is given; auth signs those of executors. */
+const CERTIFIED = SERVICES.filter((name) => name !== 'executor');
 const PARTS = [...SERVICES, 'database', 'postgresql', 'nats'];
 const FIRST_BUILD_MS = 900_000;
 const INSTALL_MS = 240_000;
@@ -46,6 +50,20 @@ const WITHIN = { timeout: 60_000, interval: 500 };
 /** Longer than it takes until an executor is missed. */
 const TICKING = 'import time\nfor i in range(400): print(i, flush=True); time.sleep(0.1)';
 const TICKS = Array.from({ length: 400 }, (_, i) => `${i}\n`).join('');
+/** What charts made before auth signed certificates of executors. */
+const OLD_SECRET = 'drydock-executor-0-tls';
+const CERTIFICATES_OF_EXECUTORS = `
+{{- include "drydock.makeTls" . }}
+{{- $authority := buildCustomCert (index .Values.made.authority "tls.crt") (index .Values.made.authority "tls.key") }}
+{{- $certificate := genSignedCert "executor" nil (list "drydock-executor-0.executor") 365 $authority }}
+apiVersion: v1
+kind: Secret
+type: kubernetes.io/tls
+metadata: {name: ${OLD_SECRET}, namespace: {{ .Release.Namespace }}}
+data:
+  ca.crt: {{ b64enc $authority.Cert }}
+  tls.crt: {{ b64enc $certificate.Cert }}
+  tls.key: {{ b64enc $certificate.Key }}`;
 /** What README.md says. */
 const REMOVE_ORGANIZATIONS = ['delete', 'namespace', `--selector=drydock.dev/environment=${NAMESPACE}`];
 
@@ -100,7 +118,7 @@ describe('before anything is installed', () => {
       external: { existingSecret: 'db', keys: { auth: 'a', session: 's', migrations: 'm' } },
     },
     nats: { bundled: false, external: { existingSecret: 'nats' } },
-    tls: { existingSecrets: Object.fromEntries(SERVICES.map((name) => [name, `${name}-cert`])) },
+    tls: { existingSecrets: Object.fromEntries([...CERTIFIED, 'authority'].map((name) => [name, `${name}-cert`])) },
     operatorKey: { existingSecret: 'operator' },
   };
   test.each([
@@ -155,7 +173,7 @@ describe('before anything is installed', () => {
     const pods = podsOf(await chart.render(values));
     expect(pods.map(({ name }) => name).sort()).toEqual(PARTS.toSorted());
     for (const { name, spec } of pods) {
-      expect(spec.automountServiceAccountToken).toBe(name === 'executor');
+      expect(spec.automountServiceAccountToken).toBe(['auth', 'executor'].includes(name));
       expect(spec.securityContext).toMatchObject({ runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } });
       for (const { securityContext, resources } of [...spec.containers, ...(spec.initContainers ?? [])]) {
         expect(securityContext).toEqual({
@@ -165,10 +183,15 @@ describe('before anything is installed', () => {
         });
         expect(resources?.limits).toHaveProperty('memory');
       }
-      const secrets = spec.volumes?.flatMap(({ secret }) => secret?.secretName ?? []) ?? [];
-      const own = { postgresql: ['drydock-postgresql'], executor: [], database: [] }[name] ?? [`drydock-${name}-tls`];
-      expect(secrets).toEqual(own);
-      if (name === 'executor') expectOwnDirectory(spec);
+      const own = `drydock-${name}-tls`;
+      const all = [`${own}/ca.crt`, `${own}/tls.crt`, `${own}/tls.key`];
+      const others = {
+        postgresql: ['drydock-postgresql/password'],
+        database: [],
+        auth: [...all, 'drydock-authority/tls.key'],
+        executor: ['drydock-authority/tls.crt'],
+      };
+      expect(keysOf(spec)).toEqual(others[name as keyof typeof others] ?? all);
     }
   });
 
@@ -200,32 +223,44 @@ describe('before anything is installed', () => {
     },
   );
 
-  test('each executor has a certificate that names it, and the others’ names are nobody’s', async () => {
-    const documents = await chart.render({ ...values, executor: { ...values.executor, replicas: 2 } });
+  test('a service has a certificate that names it, and no Secret has one of an executor', async () => {
+    const documents = await chart.render(values);
     const secrets = documents.filter((each) => /^kind: Secret$/m.test(each)).map((each) => loadYaml<V1Secret>(each));
-    const namesOf = (part: string) => {
-      const { data } = secrets.find(({ metadata }) => metadata!.name === `drydock-${part}-tls`)!;
-      return new X509Certificate(Buffer.from(data!['tls.crt']!, 'base64')).subjectAltName;
-    };
-    expect(namesOf('executor-0')).toBe('DNS:drydock-executor-0.executor');
-    expect(namesOf('executor-1')).toBe('DNS:drydock-executor-1.executor');
-    expect(namesOf('gateway')).toBe('DNS:gateway');
-    expect(namesOf('nats')).toBe('DNS:drydock-nats');
+    expect(namesIn(secrets)).toEqual({
+      ...Object.fromEntries(CERTIFIED.map((service) => [`drydock-${service}-tls`, `DNS:${service}`])),
+      'drydock-nats-tls': 'DNS:drydock-nats',
+      'drydock-authority': undefined,
+    });
+  });
+
+  test('an executor has a token of its pod that is for auth alone', async () => {
+    const pods = podsOf(await chart.render(values));
+    const tokens = pods.map(({ name, spec }) => [
+      name,
+      (spec.volumes ?? []).flatMap(({ projected }) => projected?.sources ?? []),
+    ]);
+    const token = { audience: AUDIENCE, expirationSeconds: 600, path: 'token' };
+    expect(Object.fromEntries(tokens)).toEqual({
+      ...Object.fromEntries(PARTS.map((part) => [part, []])),
+      executor: [{ serviceAccountToken: token }],
+    });
   });
 });
 
-/** Of a volume with the certificates of all executors, a container sees the directory that bears its pod's name. */
-function expectOwnDirectory({ containers: [container], volumes = [] }: V1PodSpec): void {
-  const mount = container!.volumeMounts?.find(({ name }) => name === 'tls');
-  expect(mount?.subPathExpr).toBe('$(EXECUTOR_ID)');
-  expect(container!.env?.find(({ name }) => name === 'EXECUTOR_ID')?.valueFrom?.fieldRef?.fieldPath).toBe(
-    'metadata.name',
+/** The keys of Secrets that a pod has as files. */
+function keysOf({ volumes = [] }: V1PodSpec): string[] {
+  return volumes.flatMap(({ secret }) => secret?.items?.map(({ key }) => `${secret.secretName}/${key}`) ?? []);
+}
+
+/** Whom the certificates in some Secrets name, by the Secret. */
+function namesIn(secrets: V1Secret[]): Record<string, string | undefined> {
+  const certificates = secrets.filter(({ data }) => data?.['tls.crt']);
+  return Object.fromEntries(
+    certificates.map(({ metadata, data }) => {
+      const { subjectAltName } = new X509Certificate(Buffer.from(data!['tls.crt']!, 'base64'));
+      return [metadata!.name, subjectAltName];
+    }),
   );
-  const sources = volumes.find(({ name }) => name === 'tls')?.projected?.sources ?? [];
-  for (const [n, { secret }] of sources.entries()) {
-    expect(secret?.name).toBe(`drydock-executor-${n}-tls`);
-    for (const { path } of secret?.items ?? []) expect(path).toMatch(new RegExp(`^drydock-executor-${n}/`));
-  }
 }
 
 describe('installed', () => {
@@ -233,9 +268,11 @@ describe('installed', () => {
   let key: string;
 
   beforeAll(async () => {
-    await chart.install(values).catch(async (error) => {
-      throw new Error(`${error.message}\n${await whatHappened()}`);
-    });
+    await chart
+      .install(values, { 'certificates-of-executors.yaml': CERTIFICATES_OF_EXECUTORS })
+      .catch(async (error) => {
+        throw new Error(`${error.message}\n${await whatHappened()}`);
+      });
     const { spec } = await cluster.core.readNamespacedService({ namespace: NAMESPACE, name: 'drydock-gateway' });
     const at = (name: string) => `${LINK.node.address}:${spec?.ports?.find((port) => port.name === name)?.nodePort}`;
     endpoints = { gatewayAddress: at('grpc'), httpUrl: `http://${at('http')}` };
@@ -278,7 +315,7 @@ describe('installed', () => {
       scheduler: ['session:7002', 'nats:4222'],
       session: ['postgresql:5432', 'nats:4222'],
       auth: ['postgresql:5432', 'nats:4222'],
-      executor: ['session:7002', 'nats:4222'],
+      executor: ['auth:7001', 'auth:7005', 'session:7002', 'nats:4222'],
     };
     const all = [...new Set(Object.values(allowed).flat())].sort();
     const reached = await Promise.all(SERVICES.map(async (service) => [service, await reachable(service, all)]));
@@ -286,16 +323,33 @@ describe('installed', () => {
     expect(Object.fromEntries(reached)).toEqual(Object.fromEntries(expected));
   });
 
-  test('no account but the executor’s may do anything, and only its pods have a token', async () => {
+  test('an executor has had auth sign a certificate of a day for the name of its pod', async () => {
+    const source = `process.stdout.write(fs.readFileSync('/var/lib/drydock/executor/certificate/certificate.pem'))`;
+    const executors = (await podsNow()).filter(({ metadata }) => componentOf(metadata) === 'executor');
+    expect(executors).toHaveLength(2);
+    for (const { metadata } of executors) {
+      const certificate = new X509Certificate(await evaluateIn(metadata!.name!, source));
+      expect(executorNamed(certificate.subjectAltName!)).toBe(metadata!.name);
+      expect(certificate.verify(new X509Certificate(await secretOf('drydock-authority', 'tls.crt')).publicKey)).toBe(
+        true,
+      );
+      const life = certificate.validToDate.getTime() - certificate.validFromDate.getTime();
+      expect(life).toBeLessThan(25 * 3_600_000);
+    }
+  });
+
+  test('beside the executor’s account auth’s may ask whose tokens are, and no other anything; no other pods have a token', async () => {
     for (const account of PARTS.filter((part) => part !== 'executor')) {
       const own = await accountOf(NAMESPACE, `drydock-${account}`);
+      const may = account === 'auth' ? ['create tokenreviews'] : [];
       for (const namespace of [NAMESPACE, POOL, 'default', 'kube-system'])
-        expect([account, namespace, await rulesOf(own, namespace)]).toEqual([account, namespace, []]);
+        expect([account, namespace, await rulesOf(own, namespace)]).toEqual([account, namespace, may]);
     }
     const source = `console.log(fs.existsSync('/var/run/secrets/kubernetes.io'))`;
     const found = SERVICES.map(async (service) => [service, (await evaluate(service, source)).trim()]);
     expect(Object.fromEntries(await Promise.all(found))).toEqual({
       ...Object.fromEntries(SERVICES.map((service) => [service, 'false'])),
+      auth: 'true',
       executor: 'true',
     });
   });
@@ -387,8 +441,9 @@ describe('installed', () => {
     expect(metadata?.name).toBe('restricted');
   });
 
-  test('an upgrade replaces every pod while programs go on being run, and keeps every secret', async () => {
-    const before = await secrets();
+  test('an upgrade replaces every pod while programs go on being run, and keeps every secret but executors’', async () => {
+    const { [OLD_SECRET]: old, ...before } = await secrets();
+    expect(old).toBeDefined();
     const uids = await uidsOf();
     const http = connectHttp(endpoints, key);
     const upgrading = chart.upgrade(upgraded(2));
@@ -515,7 +570,7 @@ async function secretOf(name: string, key: string): Promise<string> {
 }
 
 /** Without the records of releases. */
-async function secrets(): Promise<object> {
+async function secrets(): Promise<Record<string, unknown>> {
   const { items } = await cluster.core.listNamespacedSecret({ namespace: NAMESPACE });
   return Object.fromEntries(
     items.filter(({ type }) => type !== 'helm.sh/release.v1').map(({ metadata, data }) => [metadata!.name, data]),
@@ -568,7 +623,10 @@ async function reachable(service: string, parts: string[]): Promise<string[]> {
 
 /** Runs JavaScript in a pod of a service; answers with what it printed. */
 async function evaluate(service: string, source: string): Promise<string> {
-  const pod = (await podOf(service))!.metadata!.name!;
+  return evaluateIn((await podOf(service))!.metadata!.name!, source);
+}
+
+async function evaluateIn(pod: string, source: string): Promise<string> {
   const command = ['/usr/local/bin/node', '--eval', source];
   return (await chart.kubectl(['exec', `--namespace=${NAMESPACE}`, pod, '--', ...command])).stdout;
 }

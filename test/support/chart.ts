@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -33,8 +33,14 @@ export async function openChart(release: string, namespace: string) {
       const rendered = await withValues(values, (...args) => helm('template', release, CHART, ...args));
       return rendered.split(/^---$/m).filter((document) => /^kind: /m.test(document));
     },
-    install: (values: object) =>
-      withValues(values, (...args) => helm('install', release, CHART, ...args, '--wait', '--timeout=180s')),
+    /** Of the chart with more templates, by the name of their files. */
+    async install(values: object, templates: Record<string, string> = {}) {
+      const chart = join(home, 'chart');
+      await cp(CHART, chart, { recursive: true });
+      for (const [file, template] of Object.entries(templates))
+        await writeFile(join(chart, 'templates', file), template);
+      return withValues(values, (...args) => helm('install', release, chart, ...args, '--wait', '--timeout=180s'));
+    },
     upgrade: (values: object) =>
       withValues(values, (...args) => helm('upgrade', release, CHART, ...args, '--wait', '--timeout=180s')),
     /** Does nothing where it is not installed. */

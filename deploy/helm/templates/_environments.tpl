@@ -12,6 +12,9 @@
 {{- end }}
 
 {{- define "drydock.authEnv" -}}
+- {name: AUTH_JOIN_ADDRESS, value: "0.0.0.0:{{ include "drydock.port" "join" }}"}
+- {name: AUTH_AUTHORITY_KEY_FILE, value: /etc/drydock/authority/key.pem}
+- {name: AUTH_EXECUTOR_SERVICE_ACCOUNT, value: {{ .Release.Namespace }}/{{ include "drydock.name" (list . "executor") }}}
 {{- end }}
 
 {{- define "drydock.schedulerEnv" -}}
@@ -29,6 +32,8 @@
 - {name: EXECUTOR_BACKEND, value: kubernetes}
 - name: EXECUTOR_ID
   valueFrom: {fieldRef: {fieldPath: metadata.name}}
+- {name: AUTH_JOIN_ADDRESS, value: "{{ include "drydock.name" (list . "auth") }}:{{ include "drydock.port" "join" }}"}
+- {name: EXECUTOR_SERVICE_ACCOUNT_TOKEN_FILE, value: /etc/drydock/join/token}
 # Its own address, which nobody has to look up: a name would be known for up to half a minute as what it was before.
 - name: POD_IP
   valueFrom: {fieldRef: {fieldPath: status.podIP}}

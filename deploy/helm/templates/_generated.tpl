@@ -11,20 +11,17 @@ same, for it would be another each time it was asked for.
 {{ toJson $ids }}
 {{- end }}
 
-{{/* The names in each certificate by the part it is of: of an executor, `executor-` and its number. */}}
+{{/* The names in each certificate by the part it is of. Those of executors auth signs. */}}
 {{- define "drydock.certificates" -}}
 {{- $names := dict -}}
 {{- range list "auth" "session" "scheduler" "gateway" -}}{{- $_ := set $names . (list .) -}}{{- end -}}
-{{- range $n, $id := include "drydock.executorIds" . | fromJsonArray -}}
-{{- $_ := set $names (printf "executor-%d" $n) (list (printf "%s.executor" $id)) -}}
-{{- end -}}
 {{- if .Values.nats.bundled -}}{{- $_ := set $names "nats" (list (include "drydock.name" (list . "nats"))) -}}{{- end -}}
 {{ toJson $names }}
 {{- end }}
 
 {{/*
-.Values.made.tls: ca.crt, tls.crt and tls.key by part, in base64. The authority is kept, where no pod sees it, for parts that come
-later: with another one, old and new pods would not know each other.
+.Values.made.tls: ca.crt, tls.crt and tls.key by part, in base64. The authority is kept: auth signs with it, and with another one
+old and new pods would not know each other.
 */}}
 {{- define "drydock.makeTls" -}}
 {{- $made := .Values.made | default dict -}}
@@ -43,8 +40,7 @@ later: with another one, old and new pods would not know each other.
 {{- if and $kept $found -}}
 {{- $_ := set $tls $part $found.data -}}
 {{- else -}}
-{{- $name := hasPrefix "executor-" $part | ternary "executor" $part -}}
-{{- $certificate := genSignedCert $name nil $names $days $authority -}}
+{{- $certificate := genSignedCert $part nil $names $days $authority -}}
 {{- $_ := set $tls $part (dict "ca.crt" (b64enc $authority.Cert) "tls.crt" (b64enc $certificate.Cert) "tls.key" (b64enc $certificate.Key)) -}}
 {{- end -}}
 {{- end -}}

@@ -35,17 +35,22 @@ helm.sh/chart: drydock-{{ (index . 0).Chart.Version }}
 {{ .Values.sandboxes.namespacePrefix }}-sandboxes
 {{- end }}
 
-{{/* (list . "gateway"); of executors (list . "executor-0"), and so on. */}}
+{{/* (list . "gateway"), or "authority" */}}
 {{- define "drydock.secretOfTls" -}}
 {{- $existing := (index . 0).Values.tls.existingSecrets -}}
 {{- $part := index . 1 -}}
-{{- if not $existing -}}
-{{ include "drydock.name" . }}-tls
-{{- else if hasPrefix "executor-" $part -}}
-{{ $existing.executor }}-{{ trimPrefix "executor-" $part }}
-{{- else -}}
+{{- if $existing -}}
 {{ get $existing $part | required (printf "tls.existingSecrets.%s is needed too, for the bundled server" $part) }}
+{{- else if eq $part "authority" -}}
+{{ include "drydock.name" . }}
+{{- else -}}
+{{ include "drydock.name" . }}-tls
 {{- end -}}
+{{- end }}
+
+{{/* Which services each service calls, in JSON: the call graph. */}}
+{{- define "drydock.calls" -}}
+{{ dict "gateway" (list "auth" "session" "scheduler" "executor") "scheduler" (list "session" "executor") "executor" (list "auth" "session") | toJson }}
 {{- end }}
 
 {{- define "drydock.secretOfOperatorKey" -}}

@@ -40,15 +40,15 @@ annotations:
 {{- end }}
 {{- end }}
 
-{{/* (list . "gateway"); executors' are made together. */}}
+{{/* (list . "gateway"); executors know the authority alone. */}}
 {{- define "drydock.certificateAnnotation" -}}
 {{- $root := index . 0 -}}
 {{- if $root.Values.tls.existingSecrets -}}
-drydock.dev/certificate: {{ get $root.Values.tls.existingSecrets (index . 1) }}
+drydock.dev/certificate: {{ get $root.Values.tls.existingSecrets (eq (index . 1) "executor" | ternary "authority" (index . 1)) }}
 {{- else -}}
 {{- include "drydock.makeTls" $root -}}
-{{- $part := eq (index . 1) "executor" | ternary "executor-0" (index . 1) -}}
-drydock.dev/certificate: {{ index $root.Values.made.tls $part "tls.crt" | sha256sum | trunc 16 | quote }}
+{{- $of := get $root.Values.made.tls (index . 1) | default $root.Values.made.authority -}}
+drydock.dev/certificate: {{ get $of "tls.crt" | sha256sum | trunc 16 | quote }}
 {{- end -}}
 {{- end }}
 
@@ -144,7 +144,8 @@ env:
   {{- include "drydock.databaseUrl" . | nindent 2 }}
   - {name: DATABASE_MIGRATIONS, value: await}
   {{- end }}
-  {{- range ternary (list "auth" "session" "scheduler") (ternary (list "session") list (has $service (list "scheduler" "executor"))) (eq $service "gateway") }}
+  {{- /* Executors say themselves where they are. */}}
+  {{- range without (get (include "drydock.calls" . | fromJson) $service | default list) "executor" }}
   - {name: {{ upper . }}_ADDRESS, value: "{{ include "drydock.name" (list $root .) }}:{{ include "drydock.port" . }}"}
   {{- end }}
   {{- if include "drydock.hasCatalog" . }}
@@ -158,6 +159,8 @@ ports:
   - {name: grpc, containerPort: {{ $port }}}
   {{- if eq $service "gateway" }}
   - {name: http, containerPort: 8080}
+  {{- else if eq $service "auth" }}
+  - {name: join, containerPort: {{ include "drydock.port" "join" }}}
   {{- end }}
   - {name: metrics, containerPort: 9100}
 # Until it can do all of its work once, which needs others that may start after it; README.md says what is asked from then on.
@@ -178,12 +181,15 @@ livenessProbe:
 resources: {{- toYaml $values.resources | nindent 2 }}
 securityContext: {{- include "drydock.containerSecurity" . | nindent 2 }}
 volumeMounts:
-  - {name: tls, mountPath: /etc/drydock/tls, readOnly: true{{ if eq $service "executor" }}, subPathExpr: $(EXECUTOR_ID){{ end }}}
+  - {name: tls, mountPath: /etc/drydock/tls, readOnly: true}
   - {name: tmp, mountPath: /tmp}
   {{- if include "drydock.hasCatalog" . }}
   - {name: catalog, mountPath: /etc/drydock/catalog, readOnly: true}
   {{- end }}
-  {{- if eq $service "executor" }}
+  {{- if eq $service "auth" }}
+  - {name: authority, mountPath: /etc/drydock/authority, readOnly: true}
+  {{- else if eq $service "executor" }}
+  - {name: join, mountPath: /etc/drydock/join, readOnly: true}
   - {name: data, mountPath: /var/lib/drydock}
   {{- end }}
 {{- end }}
@@ -193,6 +199,21 @@ volumeMounts:
 {{- $root := index . 0 -}}
 {{- $service := index . 1 -}}
 {{ include "drydock.tlsVolume" . }}
+{{- if eq $service "auth" }}
+- name: authority
+  secret:
+    secretName: {{ include "drydock.secretOfTls" (list $root "authority") }}
+    defaultMode: 0440
+    items:
+      - {key: tls.key, path: key.pem}
+{{- else if eq $service "executor" }}
+# By which auth knows the pod: of no use to anybody else.
+- name: join
+  projected:
+    defaultMode: 0440
+    sources:
+      - serviceAccountToken: {audience: drydock-auth, expirationSeconds: 600, path: token}
+{{- end }}
 - name: tmp
   emptyDir: {sizeLimit: 64Mi}
 {{- if include "drydock.hasCatalog" . }}
@@ -201,37 +222,26 @@ volumeMounts:
 {{- end }}
 {{- end }}
 
-{{/* The certificate of a part: (list . "gateway"). Of executors a directory each; the container of one is given its own. */}}
+{{/* The certificate of a part: (list . "gateway"). An executor is given the authority's alone, and has auth sign its own. */}}
 {{- define "drydock.tlsVolume" -}}
 {{- $root := index . 0 -}}
 {{- $part := index . 1 -}}
 - name: tls
-  {{- if eq $part "executor" }}
-  projected:
-    defaultMode: 0440
-    sources:
-      {{- range $n, $id := include "drydock.executorIds" $root | fromJsonArray }}
-      - secret:
-          name: {{ include "drydock.secretOfTls" (list $root (printf "executor-%d" $n)) }}
-          {{- if $root.Values.tls.existingSecrets }}
-          optional: true
-          {{- end }}
-          items:
-            - {key: ca.crt, path: {{ $id }}/ca.pem}
-            - {key: tls.crt, path: {{ $id }}/executor.pem}
-            - {key: tls.key, path: {{ $id }}/executor-key.pem}
-      {{- end }}
-  {{- else }}
   secret:
-    secretName: {{ include "drydock.secretOfTls" . }}
     defaultMode: 0440
+    {{- if eq $part "executor" }}
+    secretName: {{ include "drydock.secretOfTls" (list $root "authority") }}
+    items:
+      - {key: tls.crt, path: ca.pem}
+    {{- else }}
+    secretName: {{ include "drydock.secretOfTls" . }}
     items:
       - {key: ca.crt, path: ca.pem}
       - {key: tls.crt, path: {{ $part }}.pem}
       - {key: tls.key, path: {{ $part }}-key.pem}
-  {{- end }}
+    {{- end }}
 {{- end }}
 
 {{- define "drydock.port" -}}
-{{ get (dict "gateway" 7000 "auth" 7001 "session" 7002 "scheduler" 7003 "executor" 7004) . }}
+{{ get (dict "gateway" 7000 "auth" 7001 "session" 7002 "scheduler" 7003 "executor" 7004 "join" 7005) . }}
 {{- end }}

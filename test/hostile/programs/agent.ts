@@ -1,4 +1,4 @@
-import { type Program, refused } from './program.ts';
+import { FILLS_ITS_SANDBOX, inGVisor, type Program, refused } from './program.ts';
 
 export const AGENT: Program[] = [
   refused(
@@ -107,6 +107,7 @@ export const LEFTOVERS: Program[] = [
     source:
       "f = open('/dev/shm/left', 'wb', 0)\ntry:\n    while True: f.write(bytes(1 << 20))\nexcept OSError: print('full')",
     says: /^full$/,
+    elsewhere: inGVisor(FILLS_ITS_SANDBOX, { ends: ['ACCEPTED', 'MEMORY_EXCEEDED', 'SANDBOX_STOPPED'] }),
   },
   {
     name: 'its clock and its mask',

@@ -35,7 +35,7 @@ const after =
   };
 
 const DENIED = /^(FILE_PERMISSION_DENIED|FILE_WRONG_TYPE|FILE_READ_ONLY|FILE_NOT_FOUND)$/;
-const NO_FILE = /^(FILE_PERMISSION_DENIED|FILE_WRONG_TYPE|INVALID_FIELD)$/;
+const NO_FILE = /^(FILE_PERMISSION_DENIED|FILE_WRONG_TYPE|FILE_NOT_FOUND|INVALID_FIELD)$/;
 
 export const CALLS: Call[] = [
   { name: 'reading the agent’s environment', stoppedBy: 'refusal', call: reading('/proc/1/environ'), answers: DENIED },

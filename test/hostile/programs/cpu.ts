@@ -1,4 +1,4 @@
-import { type Program, refused } from './program.ts';
+import { FILLS_ITS_SANDBOX, inGVisor, KERNEL_OF_ITS_OWN, type Program, refused } from './program.ts';
 
 const second = { seconds: 1, nanos: 0 };
 const spinning = {
@@ -7,6 +7,7 @@ const spinning = {
   limits: { cpuTime: { seconds: 0, nanos: 3e8 }, wallTime: { seconds: 3, nanos: 0 } },
 } as const;
 const waiting = { ends: ['WALL_TIME_EXCEEDED'], stoppedBy: 'wall time', limits: { wallTime: second } } as const;
+const NO_SUCH = 'its kernel has no such thing to give';
 const SPIN = 'while True: pass';
 
 export const CPU: Program[] = [
@@ -15,6 +16,7 @@ export const CPU: Program[] = [
     name: 'loops in every process that there may be',
     source: 'for _ in range(5):\n  try: os.fork()\n  except OSError: pass\nwhile True: pass',
     ...spinning,
+    elsewhere: inGVisor(FILLS_ITS_SANDBOX, { ends: [...spinning.ends, 'MEMORY_EXCEEDED', 'SANDBOX_STOPPED'] }),
   },
   {
     name: 'loops in threads',
@@ -62,18 +64,25 @@ fork(lambda: echo(b)); a.send(b'x'); echo(a)`,
     stoppedBy: 'capabilities',
     source: 'attempt(lambda: os.setpriority(0, 0, -20))\nattempt(lambda: os.nice(-5))',
     says: /^(refused E(PERM|ACCES)\n?){2}$/,
+    elsewhere: inGVisor(KERNEL_OF_ITS_OWN, { says: /^got None\ngot -20$/ }),
   },
-  refused(
-    'real-time scheduling',
-    'capabilities',
-    'os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(99))',
-    'os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))',
-  ),
-  refused(
-    'scheduling by deadline',
-    'capabilities',
-    "call('sched_setattr', 0, struct.pack('IIQiIQQQ', 48, 6, 0, 0, 0, 10_000_000, 20_000_000, 20_000_000), 0)",
-  ),
+  {
+    ...refused(
+      'real-time scheduling',
+      'capabilities',
+      'os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(99))',
+      'os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))',
+    ),
+    elsewhere: inGVisor(NO_SUCH, { says: /^(refused EINVAL\n?){2}$/ }),
+  },
+  {
+    ...refused(
+      'scheduling by deadline',
+      'capabilities',
+      "call('sched_setattr', 0, struct.pack('IIQiIQQQ', 48, 6, 0, 0, 0, 10_000_000, 20_000_000, 20_000_000), 0)",
+    ),
+    elsewhere: inGVisor(NO_SUCH, { says: /^refused EINVAL$/ }),
+  },
   refused(
     'input and output before others',
     'capabilities',

@@ -1,5 +1,4 @@
-import type { Verdict } from '#proto/drydock/v1/execution.ts';
-import type { Limit, Place } from './program.ts';
+import type { End, Limit, Place } from './program.ts';
 
 /** By which errors or verdicts each limit shows, of which a program that it stops has at least one. */
 const EVIDENCE: Partial<Record<Limit, RegExp>> = {
@@ -9,7 +8,7 @@ const EVIDENCE: Partial<Record<Limit, RegExp>> = {
   'CPU time': /TIME_EXCEEDED/,
   'wall time': /WALL_TIME_EXCEEDED|COMPILE_ERROR/,
   output: /OUTPUT_EXCEEDED|COMPILE_ERROR/,
-  descriptors: /EMFILE|EPERM|ETOOMANYREFS|ENOSPC|MEMORY_EXCEEDED|TIME_EXCEEDED/,
+  descriptors: /EMFILE|EADDRINUSE|EPERM|ETOOMANYREFS|ENOSPC|MEMORY_EXCEEDED|TIME_EXCEEDED/,
   'file size': /EFBIG/,
   'queued signals': /EAGAIN|TIME_EXCEEDED/,
   arguments: /E2BIG|INVALID_FIELD/,
@@ -26,17 +25,13 @@ const OTHER_KERNELS: readonly Place[] = ['gVisor', 'live gVisor'];
  * What a program that a limit stops has to show of it, in its verdict or in the errors that it prints. Undefined where nothing can be
  * seen: the program is let do as it likes, and what it prints, or the next program, proves that it was for nothing.
  */
-export function evidenceOf(
-  limit: Limit,
-  place: Place,
-  outcome: { verdict: Verdict; stdout: string },
-): RegExp | undefined {
+export function evidenceOf(limit: Limit, place: Place, outcome: { verdict: End; stdout: string }): RegExp | undefined {
   if (OTHER_KERNELS.includes(place) || shownBy(outcome) === '') return undefined;
   return EVIDENCE[limit];
 }
 
 /** The verdict, or the errors that were printed; empty where a program ended well and none was. */
-export function shownBy({ verdict, stdout }: { verdict: Verdict; stdout: string }): string {
+export function shownBy({ verdict, stdout }: { verdict: End; stdout: string }): string {
   if (verdict !== 'ACCEPTED') return verdict;
   const codes = [...new Set(stdout.match(/\bE[A-Z0-9]{3,}\b|^[A-Z_]{8,}$/g))];
   return codes.slice(0, 3).join(' ');

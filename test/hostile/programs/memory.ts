@@ -1,4 +1,4 @@
-import { exhausting, type Program, refused } from './program.ts';
+import { exhausting, inGVisor, type Program, refused } from './program.ts';
 
 /** Time enough on a busy machine. */
 const wallTime = { seconds: 30, nanos: 0 };
@@ -16,7 +16,6 @@ export const MEMORY: Program[] = [
     name: 'memory without end',
     source: 'kept = []\nwhile True: kept.append(bytearray(10_000_000))',
     ...exceeded,
-    elsewhere: { 'live gVisor': { because: 'the memory is the kernel’s of the sandbox, which ends with the program' } },
   },
   {
     name: 'memory in a child that its parent survives',
@@ -83,6 +82,9 @@ for n in range(64):
     stoppedBy: 'disk',
     source: "f = open('/dev/shm/x', 'wb', 0)\nexhaust(lambda: f.write(bytes(1 << 20)))",
     says: /^\d+, then ENOSPC$/,
+    elsewhere: inGVisor('its size is that of the sandbox’s memory there, and a file has a size', {
+      says: /^\d+, then E(NOSPC|FBIG)$/,
+    }),
   },
   {
     name: 'page cache',
@@ -241,5 +243,8 @@ def queue():
     source:
       "attempt(lambda: os.execv('/bin/true', ['true'] + ['x' * 130_000] * 100))\nattempt(lambda: os.execv('/bin/true', ['true', 'x' * 1_000_000]))",
     says: /^(refused E(2BIG|NOMEM)\n?){2}$/,
+    elsewhere: inGVisor('its kernel says otherwise that they are too long', {
+      says: /^(refused E(2BIG|NOMEM|NAMETOOLONG)\n?){2}$/,
+    }),
   },
 ];

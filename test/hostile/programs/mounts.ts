@@ -1,4 +1,7 @@
-import { type Program, refused } from './program.ts';
+import { inGVisor, type Program, refused } from './program.ts';
+
+/** Of gVisor, which has them for programs alone. */
+const OWN_NAMESPACES = 'its kernel has namespaces of users, in which a program has rights over nothing but its sandbox';
 
 export const MOUNTS: Program[] = [
   refused(
@@ -29,23 +32,55 @@ export const MOUNTS: Program[] = [
     "call('open_tree', -100, b'/', 1)",
     "call('move_mount', -100, b'/tmp', -100, b'/home', 0)",
   ),
-  refused('a user namespace', 'seccomp filter', "call('unshare', 0x10000000)", "call('clone', 0x10000011, 0, 0, 0, 0)"),
-  refused(
-    'other namespaces',
-    'seccomp filter',
-    ...[0x20000, 0x4000000, 0x8000000, 0x20000000, 0x40000000, 0x2000000].map((flag) => `call('unshare', ${flag})`),
-  ),
-  refused(
-    'namespaces by the newer call',
-    'seccomp filter',
-    "call('clone3', struct.pack('QQQQQQQQ', 0x10000000, 0, 0, 0, 17, 0, 0, 0), 64)",
-  ),
-  refused(
-    'the first process’s namespaces',
-    'seccomp filter',
-    ...['mnt', 'pid', 'net', 'user'].map((name) => `call('setns', os.open('/proc/1/ns/${name}', 0), 0)`),
-    "call('setns', os.pidfd_open(1), 0x20000)",
-  ),
+  {
+    ...refused(
+      'a user namespace',
+      'seccomp filter',
+      "call('unshare', 0x10000000)",
+      "call('clone', 0x10000011, 0, 0, 0, 0)",
+    ),
+    elsewhere: inGVisor(OWN_NAMESPACES, { says: /^got 0\nrefused EPERM$/ }),
+  },
+  {
+    ...refused(
+      'mounts in a user namespace',
+      'seccomp filter',
+      "call('unshare', 0x10020000)",
+      "call('mount', b'tmpfs', b'/etc', b'tmpfs', 0, NULL)",
+      "call('mount', b'/dev/vda', b'/tmp', b'ext4', 0, NULL)",
+      "call('umount2', b'/', 2)",
+    ),
+    elsewhere: inGVisor(OWN_NAMESPACES, { says: /^got 0\n(got 0|refused E[A-Z]+)\n(refused E[A-Z]+\n?){2}$/ }),
+  },
+  {
+    ...refused(
+      'other namespaces',
+      'seccomp filter',
+      ...[0x20000, 0x4000000, 0x8000000, 0x20000000, 0x40000000, 0x2000000].map((flag) => `call('unshare', ${flag})`),
+    ),
+    elsewhere: inGVisor('its kernel has no namespaces of control groups', {
+      says: /^(refused EPERM\n){5}refused EINVAL$/,
+    }),
+  },
+  {
+    ...refused(
+      'namespaces by the newer call',
+      'seccomp filter',
+      "call('clone3', struct.pack('QQQQQQQQ', 0x10000000, 0, 0, 0, 17, 0, 0, 0), 64)",
+    ),
+    elsewhere: inGVisor(OWN_NAMESPACES, { says: /^(got \d+\n?){2}$/ }),
+  },
+  {
+    ...refused(
+      'the first process’s namespaces',
+      'seccomp filter',
+      ...['mnt', 'pid', 'net', 'user'].map((name) => `call('setns', os.open('/proc/1/ns/${name}', 0), 0)`),
+      "call('setns', os.pidfd_open(1), 0x20000)",
+    ),
+    elsewhere: inGVisor('its users are those of the program already', {
+      says: /^(refused EPERM\n){3}refused EINVAL\nrefused EPERM$/,
+    }),
+  },
   refused(
     'files by their handles',
     'capabilities',
@@ -54,7 +89,7 @@ export const MOUNTS: Program[] = [
   refused(
     'a file system of its own',
     'file rights',
-    "os.open('/dev/fuse', os.O_RDWR)",
+    "call('mount', b'own', b'/tmp', b'fuse', 0, b'fd=%d,rootmode=40000,user_id=0,group_id=0' % os.open('/dev/fuse', os.O_RDWR))",
     "os.open('/dev/loop-control', os.O_RDWR)",
     "os.open('/dev/mapper/control', os.O_RDWR)",
   ),

@@ -1,4 +1,4 @@
-import { inPods, type Program, RUNTIMES_FILTER, refused, SHARED_USER } from './program.ts';
+import { FILLS_ITS_SANDBOX, inGVisor, inPods, type Program, RUNTIMES_FILTER, refused, SHARED_USER } from './program.ts';
 
 /** Reaches none of these: what connects prints its address. */
 const reaches = (name: string, addresses: readonly (readonly [string, number])[]): Program => ({
@@ -11,6 +11,9 @@ for address in ${JSON.stringify(addresses)}:
 print('tried')`,
   says: /^tried$/,
 });
+const SPEAKS_FOR_ITSELF = `${SHARED_USER}, and what it says to the agent is what it may do itself`;
+const ADDRESS = 'a pod has an address, which its NetworkPolicy lets nothing pass';
+const FLOODED = ['CPU_TIME_EXCEEDED', 'WALL_TIME_EXCEEDED', 'RUNTIME_ERROR'] as const;
 const IPV4 = 'socket.AF_INET, socket.SOCK_';
 
 export const NETWORK: Program[] = [
@@ -60,9 +63,10 @@ export const NETWORK: Program[] = [
     source:
       "import glob\nnames = ['/var/run/docker.sock', '/run/docker.sock', '/run/containerd/containerd.sock', '/run/dbus/system_bus_socket', *glob.glob('/run/**/*.sock', recursive=True)]\nnames += ['\\0' + l.split('@')[1].strip() for l in open('/proc/net/unix') if '@' in l]\nfor name in names:\n  try: socket.socket(socket.AF_UNIX).connect(name); print(repr(name))\n  except OSError: pass\nprint('tried')",
     says: /^tried$/,
-    elsewhere: inPods(`${SHARED_USER}, and what it says to the agent is what it may do itself`, {
-      says: /^('\\x00drydock-agent'\n)*tried$/,
-    }),
+    elsewhere: {
+      ...inPods(SPEAKS_FOR_ITSELF, { says: /^('\\x00drydock-agent'\n)*tried$/ }),
+      ...inGVisor(SPEAKS_FOR_ITSELF, { says: /^('\\x00drydock-agent'\n)*tried$/ }),
+    },
   },
   refused(
     'raw sockets',
@@ -100,23 +104,23 @@ def audit():
 attempt(audit)`,
     says: /^refused E(PERM|CONNREFUSED|PROTONOSUPPORT|AFNOSUPPORT|ACCES)$/,
   },
-  refused(
-    'another interface',
-    'capabilities',
-    "fcntl.ioctl(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), 0x8914, struct.pack('16sH14s', b'lo', 0, b''))",
-    "os.open('/dev/net/tun', os.O_RDWR)",
-  ),
+  {
+    ...refused(
+      'another interface',
+      'capabilities',
+      "fcntl.ioctl(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), 0x8914, struct.pack('16sH14s', b'lo', 0, b''))",
+      "fcntl.ioctl(os.open('/dev/net/tun', os.O_RDWR), 0x400454ca, struct.pack('16sH22s', b'own', 1, b''))",
+    ),
+    elsewhere: inGVisor('its kernel knows no such request for a socket', { says: /^refused ENOTTY\nrefused EPERM$/ }),
+  },
   {
     name: 'interfaces that it sees',
     stoppedBy: 'network namespace',
     source: 'print(*[n for _, n in socket.if_nameindex()])',
     says: /^lo$/,
     elsewhere: {
-      pod: { says: /^(lo eth0|eth0 lo)$/, because: 'a pod has an address, which its NetworkPolicy lets nothing pass' },
-      'live pod': {
-        says: /^(lo eth0|eth0 lo)$/,
-        because: 'a pod has an address, which its NetworkPolicy lets nothing pass',
-      },
+      ...inPods(ADDRESS, { says: /^(lo eth0|eth0 lo)$/ }),
+      ...inGVisor(ADDRESS, { says: /^(lo eth0|eth0 lo)$/ }),
     },
   },
   {
@@ -124,7 +128,8 @@ attempt(audit)`,
     stoppedBy: 'CPU time',
     source:
       "r = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); r.bind(('127.0.0.1', 0))\nwhile True: r.sendto(bytes(60000), r.getsockname())",
-    ends: ['CPU_TIME_EXCEEDED', 'WALL_TIME_EXCEEDED', 'RUNTIME_ERROR'],
+    ends: FLOODED,
+    elsewhere: inGVisor(FILLS_ITS_SANDBOX, { ends: [...FLOODED, 'MEMORY_EXCEEDED', 'SANDBOX_STOPPED'] }),
     limits: { cpuTime: { seconds: 0, nanos: 3e8 }, wallTime: { seconds: 3, nanos: 0 } },
   },
 ];

@@ -39,15 +39,20 @@ export function nextProgram({ isFresh }: { isFresh: boolean }): string {
   return `${ORDINARY}${isFresh ? FRESH : ''}\nprint('fine')`;
 }
 
-/** Removes what an earlier program of the same live sandbox left, as its tenant would: files and objects are the sandbox's own. */
+/**
+ * Removes what an earlier program of the same live sandbox left, as its tenant would: files and objects are the sandbox's own. Fails
+ * if it was ended meanwhile, as by a memory that is full of what it removes.
+ */
 export const CLEANING = `
 import ctypes, os, subprocess
 libc = ctypes.CDLL(None)
+ended = False
 for top in ('/tmp', '/home/user', '/dev/shm', '/dev/mqueue'):
-    subprocess.run(['chmod', '-R', 'u+rwx', top], stderr=subprocess.DEVNULL)
-    subprocess.run(['find', top, '-mindepth', '1', '-delete'], stderr=subprocess.DEVNULL)
+    for command in (['chmod', '-R', 'u+rwx', top], ['find', top, '-mindepth', '1', '-delete']):
+        ended |= subprocess.run(command, stderr=subprocess.DEVNULL).returncode < 0
 for kind, remove in (('shm', lambda n: libc.shmctl(n, 0, None)), ('sem', lambda n: libc.semctl(n, 0, 0)), ('msg', lambda n: libc.msgctl(n, 0, None))):
     try:
         for line in open('/proc/sysvipc/' + kind).readlines()[1:]: remove(int(line.split()[1]))
     except FileNotFoundError: pass
+raise SystemExit(ended)
 `;

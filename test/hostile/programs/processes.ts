@@ -1,4 +1,4 @@
-import { exhausting, type Program } from './program.ts';
+import { exhausting, FILLS_ITS_SANDBOX, inGVisor, type Program } from './program.ts';
 
 const briefly = { seconds: 0, nanos: 5e8 };
 /** Cut off by time, while the process limit keeps it small. */
@@ -13,13 +13,6 @@ export const PROCESSES: Program[] = [
     name: 'fork bomb',
     source: 'forever(os.fork)',
     ...cut,
-    elsewhere: {
-      gVisor: {
-        ends: [...cut.ends, 'RUNTIME_ERROR', 'MEMORY_EXCEEDED'],
-        because: 'its kernel may end the first process with its children, and keeps them in the sandbox’s memory',
-      },
-      'live gVisor': { because: 'the processes are the kernel’s of the sandbox, which ends with the program' },
-    },
   },
   {
     name: 'fork bomb that leaves its session',
@@ -101,5 +94,6 @@ def reaper():
     hold()
 fork(reaper); time.sleep(0.2); print('left', flush=True)`,
     says: /^left$/,
+    elsewhere: inGVisor(FILLS_ITS_SANDBOX, { ends: ['ACCEPTED', 'MEMORY_EXCEEDED', 'SANDBOX_STOPPED'] }),
   },
 ];

@@ -30,10 +30,13 @@ export type Limit =
 export const PLACES = ['cell', 'sandbox', 'live', 'pod', 'live pod', 'gVisor', 'live gVisor'] as const;
 export type Place = (typeof PLACES)[number];
 
+/** Of a program: its verdict, or that its live sandbox, of its tenant alone, ended with it. */
+export type End = Verdict | 'SANDBOX_STOPPED';
+
 /** How a program may end, and what it may print. */
 export type Ending = {
   /** Any of these. A live sandbox limits neither time nor output: there its caller leaves, and the verdict is the one it would be. */
-  ends?: readonly Verdict[];
+  ends?: readonly End[];
   /** All of its standard output, but for the last line's end. */
   says?: RegExp;
 };
@@ -51,7 +54,7 @@ export type Program = Ending & {
 };
 
 /** Errors by which a kernel refuses what it would be harmful to do. */
-const REFUSAL = 'E(PERM|ACCES|NOSYS|ROFS|NOENT|SRCH|AFNOSUPPORT|PROTONOSUPPORT|NODEV|NXIO|OPNOTSUPP)';
+const REFUSAL = 'E(PERM|ACCES|NOSYS|ROFS|NOENT|SRCH|AFNOSUPPORT|PROTONOSUPPORT|NODEV|NXIO|OPNOTSUPP|NOTSUP)';
 export const REFUSED = new RegExp(`^(refused ${REFUSAL}\\n?)+$`);
 
 /** A program that attempts these, each of which is to be refused, and which then ends well. */
@@ -76,6 +79,38 @@ export function inPods(because: string, ending: Ending): NonNullable<Program['el
   return { pod: { ...ending, because }, 'live pod': { ...ending, because } };
 }
 
+/** The same in a sandbox of gVisor, whether a program or a live sandbox is in it. */
+export function inGVisor(because: string, ending: Ending): NonNullable<Program['elsewhere']> {
+  return { gVisor: { ...ending, because }, 'live gVisor': { ...ending, because } };
+}
+
+/** gVisor's kernel is a process of the host. What it gives to programs leads to nothing of the host's. */
+export const KERNEL_OF_ITS_OWN = 'its kernel is the sandbox’s own, and has the same for programs alone';
+/** Unlike the host's, it lets everybody signal and see the first process whose user they have. */
+export const UNGUARDED_AGENT =
+  'agent and program share a user there, and its kernel does not guard a first process from those: a program can end or stop its own sandbox';
+
+/** What programs have in files of memory and children that idle is memory of the sandbox, too. */
+export const FILLS_ITS_SANDBOX = 'what programs have and leave there is the sandbox’s memory, with which it ends';
+
+/** What gVisor's kernel keeps of programs: it is a process with the memory of the sandbox, and ends where that does. */
+export const OF_ITS_KERNEL: ReadonlySet<Limit> = new Set([
+  'processes',
+  'memory',
+  'descriptors',
+  'queued signals',
+  'disk',
+]);
+export const ENDS_WITH_ITS_KERNEL: Partial<Record<Place, readonly End[]>> = {
+  gVisor: ['RUNTIME_ERROR', 'MEMORY_EXCEEDED', 'CPU_TIME_EXCEEDED', 'WALL_TIME_EXCEEDED'],
+  'live gVisor': ['RUNTIME_ERROR', 'MEMORY_EXCEEDED', 'CPU_TIME_EXCEEDED', 'WALL_TIME_EXCEEDED', 'SANDBOX_STOPPED'],
+};
+
+/** How else everything that such a limit stops may end in a place. */
+export function endsWithItsKernel(stoppedBy: Limit | 'refusal', place: Place): readonly End[] {
+  return stoppedBy !== 'refusal' && OF_ITS_KERNEL.has(stoppedBy) ? (ENDS_WITH_ITS_KERNEL[place] ?? []) : [];
+}
+
 /** The whole source of a program. */
 export function sourceOf({ source, compiler }: Program): string {
   return compiler ? source : `${PRELUDE}\n${source}\n`;
@@ -83,11 +118,11 @@ export function sourceOf({ source, compiler }: Program): string {
 
 /** What is to come of a program in a place; undefined where it is not run there, for the reason that its exception gives. */
 export function expectedIn(
-  { ends = ['ACCEPTED'], says, elsewhere }: Program,
+  { ends = ['ACCEPTED'], says, stoppedBy, elsewhere }: Program,
   place: Place,
 ): Required<Ending> | undefined {
   const exception = elsewhere?.[place];
   if (exception && !exception.ends && !exception.says) return undefined;
   const expected = { ends, says: says ?? (ends.includes('ACCEPTED') ? REFUSED : /^/), ...exception };
-  return { ends: expected.ends, says: expected.says };
+  return { ends: [...expected.ends, ...endsWithItsKernel(stoppedBy, place)], says: expected.says };
 }

@@ -1,6 +1,10 @@
-import { inPods, type Program, refused, SHARED_USER } from './program.ts';
+import { inGVisor, inPods, type Program, refused, SHARED_USER, UNGUARDED_AGENT } from './program.ts';
 
 const briefly = { seconds: 0, nanos: 5e8 };
+/** `silencedSandbox` in the tests of Kubernetes does it. */
+const SILENCED = 'its own sandbox answers nobody until it is removed';
+/** The program ends with its sandbox, in which the first process is the agent. */
+const WITH_ITS_AGENT = inGVisor(UNGUARDED_AGENT, { ends: ['RUNTIME_ERROR', 'SANDBOX_STOPPED'] });
 const ALL = "for n in range(1, 65):\n  try: os.kill(PID, n)\n  except OSError: pass\nprint('alive')";
 
 export const SIGNALS: Program[] = [
@@ -16,6 +20,10 @@ export const SIGNALS: Program[] = [
     source: 'fork(lambda: forever(lambda: os.kill(-1, 19))); time.sleep(60)',
     ends: ['WALL_TIME_EXCEEDED'],
     limits: { wallTime: briefly },
+    elsewhere: {
+      'live pod': { because: `${SHARED_USER}, so it stops the stream between them: ${SILENCED}` },
+      'live gVisor': { because: `${SHARED_USER}, so it stops the agent: ${SILENCED}` },
+    },
   },
   {
     name: 'children that kill everybody',
@@ -29,12 +37,14 @@ export const SIGNALS: Program[] = [
     stoppedBy: 'user namespace',
     source: ALL.replace('PID', '1'),
     says: /^alive$/,
+    elsewhere: WITH_ITS_AGENT,
   },
   {
     name: 'every signal for its parent',
     stoppedBy: 'PID namespace',
     source: ALL.replace('PID', 'os.getppid() or 1'),
     says: /^alive$/,
+    elsewhere: WITH_ITS_AGENT,
   },
   { name: 'a signal for its group', stoppedBy: 'end of the program', source: 'os.kill(0, 9)', ends: ['RUNTIME_ERROR'] },
   {
@@ -46,9 +56,12 @@ export const SIGNALS: Program[] = [
       "call('tgkill', 1, 1, 9)",
       'signal.pidfd_send_signal(os.pidfd_open(1), 9)',
     ),
-    elsewhere: inPods(`${SHARED_USER}; a first process takes no signal that would end it`, {
-      says: /^got None\ngot None\ngot 0\ngot None$/,
-    }),
+    elsewhere: {
+      ...inPods(`${SHARED_USER}; a first process takes no signal that would end it`, {
+        says: /^got None\ngot None\ngot 0\ngot None$/,
+      }),
+      ...WITH_ITS_AGENT,
+    },
   },
   refused(
     'the first process traced',
@@ -70,6 +83,7 @@ export const SIGNALS: Program[] = [
       "a, b = socket.socketpair()\nfcntl.fcntl(a, fcntl.F_SETSIG, 9); fcntl.fcntl(a, fcntl.F_SETOWN, 1)\nfcntl.fcntl(a, fcntl.F_SETFL, os.O_ASYNC); b.send(b'x'); print('sent')",
     says: /^(sent)?$/,
     ends: ['ACCEPTED', 'RUNTIME_ERROR'],
+    elsewhere: inGVisor(UNGUARDED_AGENT, { says: /^(sent)?$/, ends: ['ACCEPTED', 'RUNTIME_ERROR', 'SANDBOX_STOPPED'] }),
   },
   {
     name: 'a death that a debugger holds',
