@@ -70,6 +70,16 @@ module.exports = {
     ]),
     ...layers('deploy', ['checks', 'doctor', 'docker', 'local', 'dev-cluster', 'images', 'build', 'host']),
     {
+      // A start has the packages of `dependencies` alone.
+      name: 'start-needs-no-development-package',
+      severity: 'error',
+      from: {
+        path: '^(services|deploy/(local|doctor|dev-cluster|images|host)|libs/(?!sdk/|cli/)|deploy/build/(generate|go|go-module|made-once|samples)\\.ts)',
+        pathNot: '(\\.test|-fixture|-cases)\\.ts$',
+      },
+      to: { dependencyTypes: ['npm-dev'] },
+    },
+    {
       name: 'no-cycles',
       severity: 'error',
       from: { path: '^(services|libs|deploy)/' },

@@ -56,7 +56,7 @@ async function ensureToolchain(
 ): Promise<void> {
   if (existsSync(directory)) return;
   await mkdir(dirname(directory), { recursive: true });
-  await using _lock = await lockFile(`${directory}.lock`);
+  await using _lock = await lockFile(`${directory}.lock`, signal);
   if (existsSync(directory)) return;
   tell(`fetching ${GO_VERSION} from the Go module proxy (70 MB)`);
   const unfinished = `${directory}.new`;

@@ -53,12 +53,18 @@ const COMPOSE: Module = { name: 'compose', programs: ['docker-compose'] };
 /**
  * Builds what the cache lacks of a cluster's programs, from the sources that the Go module proxy serves: some ten
  * minutes on two cores, once. May be called by any number of processes at once: one builds, the others wait for it.
+ * `signal` ends both, and the next call goes on from there.
  */
-export async function ensureBinaries(cacheDirectory: string, progress: Progress): Promise<Binaries> {
+export async function ensureBinaries(
+  cacheDirectory: string,
+  progress: Progress,
+  signal?: AbortSignal,
+): Promise<Binaries> {
   await mkdir(cacheDirectory, { recursive: true });
   const directories: [string, string][] = [];
   // One after the other: a build keeps every core busy by itself.
-  for (const module of MODULES) directories.push([module.name, await ensureModule(module, cacheDirectory, progress)]);
+  for (const module of MODULES)
+    directories.push([module.name, await ensureModule(module, cacheDirectory, progress, signal)]);
   return Object.fromEntries(directories) as Binaries;
 }
 
@@ -74,17 +80,22 @@ export async function ensureCompose(cacheDirectory: string, progress: Progress):
   return join(await ensureModule(COMPOSE, cacheDirectory, progress), 'docker-compose');
 }
 
-async function ensureModule(module: Module, cacheDirectory: string, progress: Progress): Promise<string> {
+async function ensureModule(
+  module: Module,
+  cacheDirectory: string,
+  progress: Progress,
+  signal?: AbortSignal,
+): Promise<string> {
   const directory = join(cacheDirectory, `${module.name}-${await hashOf(module)}`);
   // Renamed into place when it is complete.
   if (existsSync(directory)) return directory;
-  await using _lock = await lockFile(join(cacheDirectory, `${module.name}.lock`));
+  await using _lock = await lockFile(join(cacheDirectory, `${module.name}.lock`), signal);
   if (existsSync(directory)) return directory;
   // Gigabytes, of no use once the binary is there. A build that is cut short leaves it, so that the next one goes on from it.
   const work = join(cacheDirectory, `${module.name}.building`);
   const bin = join(work, 'bin');
   await rm(bin, { recursive: true, force: true });
-  await build(module, work, bin, progress);
+  await build(module, { work, bin, progress, signal });
   await rename(bin, directory);
   await rm(work, { recursive: true, force: true });
   return directory;
@@ -99,12 +110,14 @@ async function hashOf({ name, programs, settings }: Module): Promise<string> {
   return hash.digest('hex').slice(0, 12);
 }
 
-async function build(module: Module, work: string, bin: string, progress: Progress): Promise<void> {
+type Build = { work: string; bin: string; progress: Progress; signal: AbortSignal | undefined };
+
+async function build(module: Module, { work, bin, progress, signal }: Build): Promise<void> {
   const { name, programs, settings, collect } = module;
   const started = performance.now();
   const say = (line: string) => progress(`${name}: ${line} (${((performance.now() - started) / 1000).toFixed(0)} s)`);
   const environment = { GOCACHE: join(work, 'cache'), GOMODCACHE: join(work, 'modules'), GOFLAGS: '-modcacherw' };
-  const run: Run = (args) => go(args, name, environment);
+  const run: Run = (args) => go(args, name, environment, signal);
   await mkdir(bin, { recursive: true });
 
   say('fetching its modules, then building them');
@@ -125,8 +138,9 @@ async function build(module: Module, work: string, bin: string, progress: Progre
   say('built');
 }
 
-function go(args: string[], module: string, environment: Record<string, string>) {
-  return execa('go', args, { cwd: join(HERE, module), env: { CGO_ENABLED: '0', GOWORK: 'off', ...environment } });
+function go(args: string[], module: string, environment: Record<string, string>, signal?: AbortSignal) {
+  const env = { CGO_ENABLED: '0', GOWORK: 'off', ...environment };
+  return execa('go', args, { cwd: join(HERE, module), env, ...(signal && { cancelSignal: signal }) });
 }
 
 function readModule(name: string): Promise<string> {

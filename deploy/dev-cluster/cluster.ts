@@ -7,6 +7,7 @@ import { lockDirectory } from '#libs/lock-directory.ts';
 import { ensureGo } from '../build/go.ts';
 import { type Child, endLeftovers, startChild, until } from '../host/child.ts';
 import type { Progress } from '../host/root.ts';
+import { together } from '../host/steps.ts';
 import { ensureSystemPackages } from '../host/system-packages.ts';
 import { LINK, NODE_NAME } from './addresses.ts';
 import { type Binaries, ensureBinaries } from './binaries.ts';
@@ -35,7 +36,7 @@ export type Cluster = AsyncDisposable & {
    * Pods use it by `reference` with the pull policy `Never` or `IfNotPresent`. Throws `ForeignClusterError` where the
    * cluster is not ours.
    */
-  importImage(rootFilesystem: string, reference: string): Promise<void>;
+  importImage(rootFilesystem: string, reference: string, signal?: AbortSignal): Promise<void>;
 };
 
 export type OwnCluster = Cluster & {
@@ -63,6 +64,8 @@ export type ClusterOptions = {
   onLine?: (component: string, line: string) => void;
   /** A component ended though nobody asked it to. */
   onExit?: (component: string, reason: string) => void;
+  /** Ends the start, which then throws. */
+  signal?: AbortSignal;
 };
 
 /** The cluster of a kubeconfig where one is given, else one of ours. */
@@ -84,10 +87,14 @@ export async function ensureCluster(
 }
 
 /** What a start needs of this machine: Debian's packages, and binaries, whose first build takes minutes. */
-export async function prepareCluster(dataDirectory: string, progress: Progress): Promise<Binaries> {
-  await ensureSystemPackages(progress, CLUSTER_NEEDS);
-  await ensureGo(progress);
-  return ensureBinaries(join(dataDirectory, 'cluster/bin'), progress);
+export async function prepareCluster(
+  dataDirectory: string,
+  progress: Progress,
+  signal?: AbortSignal,
+): Promise<Binaries> {
+  await ensureSystemPackages(progress, CLUSTER_NEEDS, signal);
+  await ensureGo(progress, signal);
+  return ensureBinaries(join(dataDirectory, 'cluster/bin'), progress, signal);
 }
 
 /**
@@ -96,9 +103,12 @@ export async function prepareCluster(dataDirectory: string, progress: Progress):
  */
 export async function startCluster(options: ClusterOptions): Promise<OwnCluster> {
   const { dataDirectory, onProgress = () => {} } = options;
+  // Where a part fails, nothing of the others is waited for.
+  const failure = new AbortController();
+  const signal = AbortSignal.any([failure.signal, ...(options.signal ? [options.signal] : [])]);
   if (process.getuid?.() !== 0)
     throw new Error('a cluster needs root, for its namespaces, mounts and control groups: run this as root');
-  const binaries = await prepareCluster(dataDirectory, onProgress);
+  const binaries = await prepareCluster(dataDirectory, onProgress, signal);
   await using started = new AsyncDisposableStack();
   started.use(await lockDirectory(RUN_DIRECTORY, 'another cluster of this machine'));
   await endLeftovers(RUN_DIRECTORY);
@@ -120,11 +130,12 @@ export async function startCluster(options: ClusterOptions): Promise<OwnCluster>
     init: join(binaries.pause, 'pause'),
     directory: home,
     onExit: (reason) => options.onExit?.('namespaces', reason),
+    signal,
   });
   started.use(namespaces);
-  const components = controlComponents(componentsOf(directory, binaries), namespaces.pid, options);
+  const components = controlComponents(componentsOf(directory, binaries), namespaces.pid, { ...options, signal });
   started.use(components);
-  await startNode(directory, binaries, components.start, onProgress);
+  await startNode(directory, binaries, components.start, { onProgress, signal, fail: () => failure.abort() });
 
   const kept = started.move();
   return {
@@ -132,8 +143,8 @@ export async function startCluster(options: ClusterOptions): Promise<OwnCluster>
     own: true,
     kubeconfig: paths.kubeconfig,
     kubectl: join(binaries.kubernetes, 'kubectl'),
-    importImage: (rootFilesystem, reference) =>
-      importImage(paths.containerdSocket, rootFilesystem, reference, { Env: [`PATH=${IMAGE_PATH}`] }),
+    importImage: (rootFilesystem, reference, signal) =>
+      importImage(paths.containerdSocket, rootFilesystem, reference, { Env: [`PATH=${IMAGE_PATH}`] }, signal),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
 }
@@ -143,7 +154,7 @@ type Control = Pick<OwnCluster, 'signal' | 'stop' | 'start'> & AsyncDisposable;
 function controlComponents(
   components: Record<ComponentName, Component>,
   namespacesOf: number,
-  { onLine, onExit }: ClusterOptions,
+  { onLine, onExit, signal: end }: ClusterOptions,
 ): Control {
   const children = new Map<ComponentName, Child>();
   const find = (name: ComponentName) => {
@@ -159,6 +170,7 @@ function controlComponents(
     },
     async start(name) {
       if (children.get(name)?.failure() === undefined && children.has(name)) throw new Error(`${name} runs already`);
+      end?.throwIfAborted();
       const { command, args, environment = {}, isReady } = components[name];
       const child = await startChild({
         name,
@@ -174,7 +186,7 @@ function controlComponents(
         onExit: (reason) => onExit?.(name, reason),
       });
       children.set(name, child);
-      await until(child, name, READY_MS, isReady);
+      await until(child, name, READY_MS, isReady, end);
     },
     async [Symbol.asyncDispose]() {
       await Promise.all([...children.values()].map((child) => child.stop()));
@@ -187,34 +199,34 @@ async function startNode(
   directory: string,
   binaries: Binaries,
   start: Control['start'],
-  onProgress: Progress,
+  { onProgress, signal, fail }: { onProgress: Progress; signal: AbortSignal; fail: () => void },
 ): Promise<void> {
   // The API server waits for its store by itself.
-  const runtime = start('containerd').then(() => importPause(directory, binaries));
-  await Promise.all([runtime, start('etcd'), start('kube-apiserver')]);
+  const runtime = start('containerd').then(() => importPause(directory, binaries, signal));
+  await together([runtime, start('etcd'), start('kube-apiserver')], fail);
   onProgress('the API server answers');
-  await Promise.all([
+  const resources = createResources(directory, binaries, signal);
+  const parts = [
     start('kube-controller-manager'),
     start('kube-scheduler'),
     start('kubelet'),
     start('kube-proxy'),
-    createResources(directory, binaries).then(() => Promise.all([start('calico-felix'), start('coredns')])),
-  ]);
+    resources.then(() => start('calico-felix')),
+    resources.then(() => start('coredns')),
+  ];
+  await together(parts, fail);
   onProgress('network policies are enforced');
   const config = new KubeConfig();
   config.loadFromFile(pathsOf(directory).kubeconfig);
   const api = config.makeApiClient(CoreV1Api);
-  await until({ failure: () => undefined }, 'the node', READY_MS, () => takesPods(api));
+  await until({ failure: () => undefined }, 'the node', READY_MS, () => takesPods(api), signal);
   onProgress('the node takes pods');
 }
 
-async function createResources(directory: string, binaries: Binaries): Promise<void> {
-  const run = (...args: string[]) =>
-    execa(join(binaries.kubernetes, 'kubectl'), [
-      `--kubeconfig=${pathsOf(directory).kubeconfig}`,
-      `--cache-dir=${join(directory, 'kubectl')}`,
-      ...args,
-    ]);
+async function createResources(directory: string, binaries: Binaries, cancelSignal: AbortSignal): Promise<void> {
+  const kubectl = join(binaries.kubernetes, 'kubectl');
+  const common = [`--kubeconfig=${pathsOf(directory).kubeconfig}`, `--cache-dir=${join(directory, 'kubectl')}`];
+  const run = (...args: string[]) => execa(kubectl, [...common, ...args], { cancelSignal });
   await run('create', '--validate=false', `--filename=${join(binaries.calico, 'crd')}`);
   await run('wait', '--for=condition=Established', '--timeout=60s', 'crd', '--all');
   await run('create', '--validate=false', `--filename=${join(import.meta.dirname, 'cluster.yaml')}`);
@@ -233,11 +245,11 @@ async function takesPods(api: CoreV1Api): Promise<boolean> {
   }
 }
 
-async function importPause(directory: string, binaries: Binaries): Promise<void> {
+async function importPause(directory: string, binaries: Binaries, signal: AbortSignal): Promise<void> {
   const rootFilesystem = join(directory, 'pause.tar');
   await execa('tar', ['-C', binaries.pause, '-cf', rootFilesystem, 'pause']);
   const socket = pathsOf(directory).containerdSocket;
-  await importImage(socket, rootFilesystem, PAUSE_IMAGE, { Entrypoint: ['/pause'] });
+  await importImage(socket, rootFilesystem, PAUSE_IMAGE, { Entrypoint: ['/pause'] }, signal);
 }
 
 async function importImage(
@@ -245,9 +257,14 @@ async function importImage(
   rootFilesystem: string,
   reference: string,
   config: ImageConfiguration,
+  signal?: AbortSignal,
 ): Promise<void> {
   const archive = Readable.from(ociArchive(rootFilesystem, inFull(reference), config), { objectMode: false });
-  await execa('ctr', [`--address=${socket}`, '--namespace=k8s.io', 'images', 'import', '-'], { input: archive });
+  const importing = ['--namespace=k8s.io', 'images', 'import', '-'];
+  await execa('ctr', [`--address=${socket}`, ...importing], {
+    input: archive,
+    ...(signal && { cancelSignal: signal }),
+  });
 }
 
 /** As a kubelet writes it: what a short reference leaves out is Docker Hub. */

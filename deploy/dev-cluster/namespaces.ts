@@ -63,8 +63,10 @@ export async function startNamespaces(options: {
   init: string;
   directory: string;
   onExit: (reason: string) => void;
+  /** Ends the waiting until they are there. */
+  signal?: AbortSignal;
 }): Promise<Namespaces> {
-  const { runDirectory, init, directory, onExit } = options;
+  const { runDirectory, init, directory, onExit, signal } = options;
   await raiseInotifyInstances();
   const holder = await startChild({
     name: 'namespaces',
@@ -75,7 +77,7 @@ export async function startNamespaces(options: {
     onExit,
   });
   try {
-    const pid = await firstProcess(holder, init);
+    const pid = await firstProcess(holder, init, signal);
     const { machine, node, prefixBits } = LINK;
     await execa('ip', ['link', 'add', machine.name, 'type', 'veth', 'peer', 'name', node.name, 'netns', `${pid}`]);
     await execa('ip', ['address', 'add', `${machine.address}/${prefixBits}`, 'dev', machine.name]);
@@ -95,12 +97,13 @@ export async function startNamespaces(options: {
 }
 
 /** It has the namespaces, and its own `/proc`, once it has become the program that it is to run. */
-async function firstProcess(holder: Child, init: string): Promise<number> {
+async function firstProcess(holder: Child, init: string, signal?: AbortSignal): Promise<number> {
   let pid: number | undefined;
-  await until(holder, 'the namespaces', READY_MS, async () => {
+  const isThere = async () => {
     pid = childOf(holder.pid);
     return pid !== undefined && commandLineOf(`${pid}`).startsWith(init);
-  });
+  };
+  await until(holder, 'the namespaces', READY_MS, isThere, signal);
   return pid!;
 }
 

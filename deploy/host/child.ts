@@ -181,17 +181,19 @@ export function commandLineOf(pid: string): string {
   }
 }
 
-/** Waits until a child is ready, asking again and again, since it tells nobody. Throws where it ends instead. */
+/** Waits until a child is ready, asking again and again, since it tells nobody. Throws where it ends instead, or `signal` does. */
 export async function until(
   child: Pick<Child, 'failure'>,
   what: string,
   timeoutMs: number,
   isReady: () => Promise<boolean>,
+  signal?: AbortSignal,
 ): Promise<void> {
   const end = Date.now() + timeoutMs;
   while (!(await isReady())) {
     const failure = child.failure();
     if (failure) throw new Error(`${what} ended by itself: ${failure}`);
+    signal?.throwIfAborted();
     if (Date.now() > end) throw new Error(`${what} was not ready within ${timeoutMs / 1000} s`);
     await pause(POLL_MS);
   }

@@ -39,9 +39,9 @@ const LOCK_SECONDS = 300;
 
 /**
  * Installs what is missing, after telling what; throws with the command that mends it where that is not ours to do.
- * `needs`: default, what a platform needs.
+ * `needs`: default, what a platform needs. `signal` ends the fetching, and never the installing.
  */
-export async function ensureSystemPackages(tell: Progress, needs = NEEDED): Promise<void> {
+export async function ensureSystemPackages(tell: Progress, needs = NEEDED, signal?: AbortSignal): Promise<void> {
   const missing = await findMissing(needs);
   if (missing.length === 0) return;
   const names = await packagesOf(missing);
@@ -51,14 +51,20 @@ export async function ensureSystemPackages(tell: Progress, needs = NEEDED): Prom
   tell(`installing ${names.join(', ')}`);
   // One that was cut short.
   await run('dpkg', ['--configure', '-a']);
-  const aptGet = (...args: string[]) => run('apt-get', ['-o', `DPkg::Lock::Timeout=${LOCK_SECONDS}`, '-qq', ...args]);
-  const install = async () => aptGet('install', '-y', '--no-install-recommends', ...(await packagesOf(missing)));
-  let { failed, all = '' } = await install();
-  if (failed) {
-    // Its lists are missing or old. A third-party source that fails is not in the way of Debian's own.
-    await aptGet('update');
-    ({ failed, all = '' } = await install());
-  }
+  const aptGet = (args: string[], signal?: AbortSignal) =>
+    run('apt-get', ['-o', `DPkg::Lock::Timeout=${LOCK_SECONDS}`, '-qq', ...args], signal);
+  const install = async (...how: string[]) => [
+    'install',
+    '-y',
+    '--no-install-recommends',
+    ...how,
+    ...(await packagesOf(missing)),
+  ];
+  const fetched = await aptGet(await install('--download-only'), signal);
+  // Its lists are missing or old. A third-party source that fails is not in the way of Debian's own.
+  if (fetched.failed) await aptGet(['update'], signal);
+  signal?.throwIfAborted();
+  const { failed, all = '' } = await aptGet(await install());
   if (!failed) return;
   const why = all.split('\n').find((line) => line.startsWith('E: ')) ?? all.split('\n').at(-1);
   throw new StartError(`${names.join(', ')} could not be installed: ${why}`, `check the network, then ${fix}`);
@@ -75,9 +81,10 @@ async function packagesOf(needs: Need[]): Promise<string[]> {
 }
 
 /** Ctrl-C, which reaches a whole group of processes, would leave packages half installed. */
-function run(command: string, args: string[]) {
+function run(command: string, args: string[], signal?: AbortSignal) {
   const env = { DEBIAN_FRONTEND: 'noninteractive' };
-  return execa(command, args, { env, all: true, reject: false, detached: true, cleanup: false });
+  const apart = { detached: true, cleanup: false, ...(signal && { cancelSignal: signal }) };
+  return execa(command, args, { env, all: true, reject: false, ...apart });
 }
 
 export async function findMissing(needs = NEEDED): Promise<Need[]> {

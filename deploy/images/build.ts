@@ -92,10 +92,11 @@ export async function ensureImage(name: string, options: ImageOptions): Promise<
   if (await hasImage(image.tag, options)) return image.tag;
   const progress = progressOf(image, options);
   const archive = await ensureArchive(name, options);
-  await using _lock = await lockFile(`${archive}.lock`);
+  await using _lock = await lockFile(`${archive}.lock`, options.signal);
   if (await hasImage(image.tag, options)) return image.tag;
   progress('importing');
-  await docker(options, ['import', archive, image.tag]);
+  const { signal } = options;
+  await docker(options, ['import', archive, image.tag], signal && { cancelSignal: signal });
   progress('ready');
   return image.tag;
 }
@@ -111,7 +112,7 @@ export async function ensureArchiveOf(image: Image, options: ArchiveOptions): Pr
   // Renamed into place when it is complete.
   if (existsSync(archive)) return archive;
   await mkdir(options.cacheDirectory, { recursive: true });
-  await using _lock = await lockFile(`${archive}.lock`);
+  await using _lock = await lockFile(`${archive}.lock`, options.signal);
   if (!existsSync(archive)) await buildArchive(image, archive, options, progressOf(image, options));
   return archive;
 }
@@ -207,7 +208,11 @@ async function follow(
   }
 }
 
-function docker({ dockerSocket }: ImageOptions, args: string[], more: { reject?: boolean } = {}) {
+function docker(
+  { dockerSocket }: ImageOptions,
+  args: string[],
+  more: { reject?: boolean; cancelSignal?: AbortSignal } = {},
+) {
   return execa('docker', ['--host', `unix://${dockerSocket}`, ...args], more);
 }
 

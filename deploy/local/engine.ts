@@ -35,6 +35,8 @@ export type EngineOptions = {
   runDirectory: string;
   onLine?: (line: string) => void;
   onExit?: (reason: string) => void;
+  /** Ends the waiting until it is ready. */
+  signal?: AbortSignal;
 };
 
 /**
@@ -98,7 +100,7 @@ async function launchEngine(options: EngineOptions, paths: EnginePaths): Promise
     ...(options.onLine ? { onLine: options.onLine } : {}),
     ...(options.onExit ? { onExit: options.onExit } : {}),
   });
-  await until(child, 'the Docker engine', READY_MS, () => answers(socket)).catch(async (error) => {
+  await until(child, 'the Docker engine', READY_MS, () => answers(socket), options.signal).catch(async (error) => {
     await child.stop();
     throw error;
   });

@@ -1,7 +1,7 @@
 const SOURCE = 'import platform\nprint("Hello from Python", platform.python_version(), "in a sandbox")';
 
 /** Runs a first program over HTTP and answers with what it printed. */
-export async function runFirstProgram(httpUrl: string, apiKey: string): Promise<string> {
+export async function runFirstProgram(httpUrl: string, apiKey: string, signal?: AbortSignal): Promise<string> {
   const response = await fetch(`${httpUrl}/v1/executions:run`, {
     method: 'POST',
     headers: {
@@ -9,6 +9,7 @@ export async function runFirstProgram(httpUrl: string, apiKey: string): Promise<
       'content-type': 'application/json',
     },
     body: JSON.stringify({ language: 'python', source: SOURCE }),
+    ...(signal && { signal }),
   });
   const answer = (await response.json()) as {
     verdict?: string;

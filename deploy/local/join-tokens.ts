@@ -21,7 +21,11 @@ export const joinTokenFile = (dataDirectory: string, executorId: string) =>
 const directoryOf = (dataDirectory: string) => join(dataDirectory, 'join-tokens');
 
 /** Makes a token for each executor that has no certificate which lasts until it has renewed it. */
-export async function makeJoinTokens({ dataDirectory, tlsDirectory, executors }: Joining, databaseUrl: string) {
+export async function makeJoinTokens(
+  { dataDirectory, tlsDirectory, executors }: Joining,
+  databaseUrl: string,
+  signal?: AbortSignal,
+) {
   const ca = await readFile(join(tlsDirectory, 'ca.pem'));
   const ids: string[] = [];
   for (const { id, directory } of executors) {
@@ -32,5 +36,6 @@ export async function makeJoinTokens({ dataDirectory, tlsDirectory, executors }:
   const script = join(ROOT, 'services/auth/create-join-token.ts');
   await execa(NODE, [script, '--directory', directoryOf(dataDirectory), ...ids], {
     env: { DATABASE_URL: databaseUrl },
+    ...(signal && { cancelSignal: signal }),
   });
 }

@@ -20,6 +20,8 @@ export async function startNats(options: {
   port: number;
   onLine?: (line: string) => void;
   onExit?: (reason: string) => void;
+  /** Ends the waiting until it is ready. */
+  signal?: AbortSignal;
 }): Promise<Nats> {
   const { dataDirectory, runDirectory, tlsDirectory, executorIds, port } = options;
   const config = join(dataDirectory, 'nats.conf');
@@ -43,7 +45,7 @@ export async function startNats(options: {
     ...(options.onLine ? { onLine: options.onLine } : {}),
     ...(options.onExit ? { onExit: options.onExit } : {}),
   });
-  await until(child, 'NATS', READY_MS, () => greets(port)).catch(async (error) => {
+  await until(child, 'NATS', READY_MS, () => greets(port), options.signal).catch(async (error) => {
     await child.stop();
     throw error;
   });

@@ -17,6 +17,7 @@ import { removeSandboxes, type SandboxBackend, variablesFor } from './sandbox-ba
 import { userIdsFor } from './user-ids.ts';
 
 const READY_MS = 60_000;
+const ANSWER_MS = 2_000;
 
 export type PlatformOptions = {
   dataDirectory: string;
@@ -36,6 +37,8 @@ export type PlatformOptions = {
   onLine?: (process: string, line: string) => void;
   /** A process ended though nobody asked it to. */
   onExit?: (process: string, reason: string) => void;
+  /** Ends the start, which then throws; and each start of a process after it. */
+  signal?: AbortSignal;
   /** Does a part of the start, of that name. Default: does it. */
   step?: Step;
 };
@@ -100,14 +103,14 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
   const startAll = (each: Service[]) =>
     together(each.map((service) => begin(group, service.name, () => start(service))));
   const withServices = step('services', async () => {
-    const key = await bootstrap(dataDirectory, databaseUrl);
+    const key = await bootstrap(dataDirectory, databaseUrl, options.signal);
     await startAll(services);
     return key;
   });
   backend = await untilEither(expectedBackend, withServices);
   const executors = executorsOf(options, environment, backend);
   const withExecutors = step('executors', async () => {
-    await makeJoinTokens({ dataDirectory, tlsDirectory, executors: joining(options) }, databaseUrl);
+    await makeJoinTokens({ dataDirectory, tlsDirectory, executors: joining(options) }, databaseUrl, options.signal);
     await startAll(executors);
   });
   const [apiKey] = await together([withServices, withExecutors]);
@@ -178,8 +181,10 @@ function inOrder(names: Iterable<string>): string[] {
   return [...names].sort((a, b) => rank(a) - rank(b));
 }
 
-function listeners({ onLine, onExit }: PlatformOptions, name: string) {
+/** What the start of any of its processes is told besides. */
+function listeners({ onLine, onExit, signal }: PlatformOptions, name: string) {
   return {
+    ...(signal ? { signal } : {}),
     ...(onLine ? { onLine: (line: string) => onLine(name, line) } : {}),
     ...(onExit ? { onExit: (reason: string) => onExit(name, reason) } : {}),
   };
@@ -274,6 +279,7 @@ async function startService(
   options: PlatformOptions,
   { processes }: ProcessGroup,
 ): Promise<void> {
+  options.signal?.throwIfAborted();
   const child = await startChild({
     name,
     runDirectory,
@@ -284,11 +290,11 @@ async function startService(
     ...listeners(options, name),
   });
   processes.set(name, child);
-  await until(child, name, READY_MS, () => isReady(metricsPort));
+  await until(child, name, READY_MS, () => isReady(metricsPort), options.signal);
 }
 
 function isReady(port: number): Promise<boolean> {
-  return fetch(`http://127.0.0.1:${port}/readyz`).then(
+  return fetch(`http://127.0.0.1:${port}/readyz`, { signal: AbortSignal.timeout(ANSWER_MS) }).then(
     async (response) => {
       await response.text();
       return response.ok;
@@ -298,12 +304,13 @@ function isReady(port: number): Promise<boolean> {
 }
 
 /** The operator's key: made once, and kept where only its owner reads it before the database has it. */
-async function bootstrap(dataDirectory: string, databaseUrl: string): Promise<string> {
+async function bootstrap(dataDirectory: string, databaseUrl: string, signal?: AbortSignal): Promise<string> {
   const file = join(dataDirectory, 'api-key');
   const kept = existsSync(file);
   const apiKey = await keepSecret(file, 'dk_');
   const { stdout } = await execa(NODE, [join(ROOT, 'services/auth/bootstrap.ts')], {
     env: { DATABASE_URL: databaseUrl, OPERATOR_API_KEY: apiKey },
+    ...(signal && { cancelSignal: signal }),
   });
   const { existing = false } = JSON.parse(stdout) as { existing?: boolean };
   if (existing && !kept) {

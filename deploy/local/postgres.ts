@@ -11,6 +11,7 @@ import { StartError } from '../host/start-error.ts';
 const DATABASE = 'drydock';
 const USER = 'postgres';
 const READY_MS = 30_000;
+const ANSWER_MS = 2_000;
 const FLAGS = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=100'];
 const OTHERS_ENTER = 0o001;
 
@@ -25,6 +26,8 @@ export type PostgresOptions = {
   settings?: string[];
   onLine?: (line: string) => void;
   onExit?: (reason: string) => void;
+  /** Ends the waiting until it is ready. */
+  signal?: AbortSignal;
 };
 
 /** PostgreSQL with its data below a directory, on the loopback interface alone, with a database for the platform. */
@@ -54,7 +57,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   });
   const server = `postgresql://${USER}:${password}@127.0.0.1:${port}`;
   try {
-    await until(child, 'PostgreSQL', READY_MS, () => accepts(`${server}/postgres`));
+    await until(child, 'PostgreSQL', READY_MS, () => accepts(`${server}/postgres`), options.signal);
     await createDatabase(`${server}/postgres`);
   } catch (error) {
     await child.stop();
@@ -172,7 +175,7 @@ async function removeStaleLock(file: string): Promise<void> {
 }
 
 async function accepts(url: string): Promise<boolean> {
-  const client = new pg.Client(url);
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: ANSWER_MS });
   client.on('error', () => {});
   return client.connect().then(
     async () => {

@@ -58,7 +58,7 @@ export type LocalBackendOptions = {
   dataDirectory: string;
   runDirectory: string;
   imageCache: string;
-  /** Ends what is being built. */
+  /** Ends what is being built or waited for. */
   signal: AbortSignal;
   tell: Progress;
   onLine: (process: string, line: string) => void;
@@ -76,6 +76,7 @@ async function openEngine({ dataDirectory, runDirectory, ...options }: LocalBack
     dataDirectory,
     runDirectory,
     dockerHost: readExternal(process.env).dockerHost,
+    signal,
     onLine: (line) => options.onLine('dockerd', line),
     onExit: (reason) => options.onExit('dockerd', reason),
   });
@@ -93,10 +94,12 @@ async function openCluster({ dataDirectory, ...options }: LocalBackendOptions): 
   const { imageCache: cacheDirectory, signal, tell, onLine, onExit } = options;
   const { kubeconfig } = readExternal(process.env);
   await using started = new AsyncDisposableStack();
-  const cluster = started.use(await ensureCluster({ dataDirectory, kubeconfig, onProgress: tell, onLine, onExit }));
+  const cluster = started.use(
+    await ensureCluster({ dataDirectory, kubeconfig, signal, onProgress: tell, onLine, onExit }),
+  );
   const agent = await makeAgentImage(join(BUILD, 'bin/drydock-agent'), BUILD);
   // A cluster that is not ours has its images from a registry.
-  if (cluster.own) await cluster.importImage(agent.archive, agent.tag);
+  if (cluster.own) await cluster.importImage(agent.archive, agent.tag, signal);
   const kept = started.move();
   return {
     backend: {
@@ -109,7 +112,7 @@ async function openCluster({ dataDirectory, ...options }: LocalBackendOptions): 
     async ensureImage(name, onProgress) {
       if (!cluster.own) return;
       const archive = await ensureArchive(name, { cacheDirectory, signal, onProgress });
-      await cluster.importImage(archive, await imageTag(name));
+      await cluster.importImage(archive, await imageTag(name), signal);
     },
     foundation: 'namespaces',
     async restart(name) {

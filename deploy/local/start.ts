@@ -133,7 +133,9 @@ async function start(settings: Settings, runDirectory: string, options: Options)
     if (name === local.foundation) fail(processEnded(name, reason, lastLines.get(name)));
     else supervisor.onExit(name, reason);
   };
-  const output = await steps.run('first program', () => runFirstProgram(platform.httpUrl, platform.apiKey));
+  const output = await steps.run('first program', () =>
+    runFirstProgram(platform.httpUrl, platform.apiKey, stop.signal),
+  );
   print(`\n${output}`);
   print(describeUse(platform));
   print(`Logs      ${files.directory}   (npm start -- logs [process...] --follow)\n`);
@@ -156,7 +158,7 @@ async function bringUp(
 ): Promise<{ local: LocalBackend; platform: Platform }> {
   const { dataDirectory, imageCache, databaseUrl, natsUrl, ports } = settings;
   const { signal } = stop;
-  const packages = steps.run('system packages', ensureSystemPackages);
+  const packages = steps.run('system packages', (tell) => ensureSystemPackages(tell, undefined, signal));
   const code = steps.run('generated code', (tell) => generate(tell, { signal, parts: ['services'] }));
   const agent = steps.run('agent', (tell) => generate(tell, { signal, parts: ['sandboxes'] }));
   const openBackend = async () => {
@@ -182,7 +184,16 @@ async function bringUp(
     await packages;
     signal.throwIfAborted();
     const { run } = steps;
-    const own = { dataDirectory, ports, databaseUrl, natsUrl, name: nameOf(dataDirectory), step: run, ...listeners };
+    const own = {
+      dataDirectory,
+      ports,
+      databaseUrl,
+      natsUrl,
+      name: nameOf(dataDirectory),
+      signal,
+      step: run,
+      ...listeners,
+    };
     return machine.use(await startPlatform({ ...own, code, backend }));
   };
   const [local, platform] = await together([opened, openPlatform(), backend, code, agent, packages], fail);

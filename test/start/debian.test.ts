@@ -40,6 +40,8 @@ test.each(RELEASES)(
     expect(started.text()).toMatch(/system packages: installing docker\.io, /);
     expect(started.text()).toMatch(/agent: fetching go1\.\d+\.\d+ from the Go module proxy/);
     expect(started.text()).toMatch(/^Hello from Python 3\.\d+\.\d+ in a sandbox$/m);
+    const development = debian.run(['test', '!', '-e', 'node_modules/vitest']);
+    expect(await development.ended, 'a start installs what a platform needs alone').toBe(0);
     // The seconds of each step, to be compared.
     process.stdout.write(`${started.lines.filter((line) => /\] agent|ready \(/.test(line)).join('\n')}\n`);
   },

@@ -5,9 +5,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { answers } from '../../deploy/local/engine.ts';
 import { listen } from '../support/ports.ts';
 import { pathWithGrpcurl } from '../support/transcript.ts';
-import { apiKeyOf, environmentOf, leftBehind, lineOf, MACHINES_ENGINE, READY, run } from './start-process.ts';
+import { apiKeyOf, environmentOf, leftBehind, lineOf, MACHINES_ENGINE, READY, type Run, run } from './start-process.ts';
 
 const SECOND_START_MS = 20_000;
+/** Of the waits of a start: half of the longest. */
+const WAITS_MS = 30_000;
+/** As from a program that never gets ready, in its place. */
+const HANGING_GATEWAY = `if (process.argv[1]?.endsWith('gateway/main.ts')) await new Promise(() => setInterval(() => {}, 1000))`;
 
 let directory: string;
 let environment: Record<string, string>;
@@ -154,6 +158,29 @@ describe('npm start', () => {
     expect(await started.ended).toBe(0);
     expect(started.text()).not.toContain(READY);
     expect(await leftBehind(directory)).toEqual([]);
+  });
+
+  const expectEndAtOnce = async (started: Run) => {
+    const begun = performance.now();
+    started.interrupt();
+    expect(await started.ended).toBe(0);
+    expect(performance.now() - begun).toBeLessThan(WAITS_MS);
+    expect(await leftBehind(directory)).toEqual([]);
+  };
+
+  test('ended while it waits for a database that does not answer, it waits no longer', async () => {
+    await using silent = await listen(0);
+    const started = start(['--small'], { DATABASE_URL: `postgresql://nobody@127.0.0.1:${silent.port}/none` });
+    await started.printed('PostgreSQL and NATS: ready');
+    await expectEndAtOnce(started);
+  });
+
+  test('ended while it waits for a service that does not get ready, it waits no longer', async () => {
+    const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(HANGING_GATEWAY)}`;
+    const started = start(['--small'], { NODE_OPTIONS });
+    await started.printed('PostgreSQL and NATS: ready');
+    await expect.poll(() => existsSync(`${directory}/run/gateway.pid`)).toBe(true);
+    await expectEndAtOnce(started);
   });
 
   test('says which variables there are', async () => {
