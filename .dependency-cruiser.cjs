@@ -70,7 +70,14 @@ module.exports = {
     ]),
     ...layers('deploy', ['checks', 'doctor', 'docker', 'local', 'dev-cluster', 'images', 'build', 'host']),
     {
-      // A start has the packages of `dependencies` alone.
+      // A service has the packages of `dependencies` alone.
+      name: 'services-need-no-optional-package',
+      severity: 'error',
+      from: { path: '^(services|libs/(?!sdk/|cli/))', pathNot: '(\\.test|-fixture|-cases)\\.ts$' },
+      to: { dependencyTypes: ['npm-optional'] },
+    },
+    {
+      // A start has those of `optionalDependencies` besides, and no others.
       name: 'start-needs-no-development-package',
       severity: 'error',
       from: {

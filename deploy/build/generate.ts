@@ -15,7 +15,7 @@ const GO_TOOLS = {
 
 const AGENT = join(ROOT, 'services/agent');
 const SDK_MESSAGES = 'libs/sdk/typescript/src/generated';
-const GOOGLE_RPC = 'node_modules/google-proto-files/google/rpc';
+const GOOGLE_RPC = 'node_modules/google-gax/build/protos/google/rpc';
 /**
  * The same for all, so that each package is compiled once; without what takes time and nobody uses: debugging information,
  * and traces of calls, which bring HTML templates.

@@ -93,7 +93,7 @@ async function generatePython(tell: Progress): Promise<void> {
     const protos = (await Array.fromAsync(glob(`${PROTOS}/*.proto`, { cwd: ROOT }))).sort();
     const messages = [`--python_out=${out}`, `--grpc_python_out=${out}`];
     const types = [`--mypy_out=quiet:${out}`, `--mypy_grpc_out=quiet:${out}`];
-    const paths = ['-I', 'proto', '-I', 'node_modules/google-proto-files'];
+    const paths = ['-I', 'proto', '-I', 'node_modules/google-gax/build/protos'];
     await pythonTool('python', ['-m', 'grpc_tools.protoc', ...paths, ...messages, ...types, ...protos], {
       env: { PATH: `${join(TOOLS, 'bin')}:${process.env.PATH}` },
     });

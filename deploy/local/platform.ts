@@ -17,7 +17,6 @@ import { removeSandboxes, type SandboxBackend, variablesFor } from './sandbox-ba
 import { userIdsFor } from './user-ids.ts';
 
 const READY_MS = 60_000;
-const ANSWER_MS = 2_000;
 
 export type PlatformOptions = {
   dataDirectory: string;
@@ -290,11 +289,11 @@ async function startService(
     ...listeners(options, name),
   });
   processes.set(name, child);
-  await until(child, name, READY_MS, () => isReady(metricsPort), options.signal);
+  await until(child, name, READY_MS, () => isReady(metricsPort, options.signal), options.signal);
 }
 
-function isReady(port: number): Promise<boolean> {
-  return fetch(`http://127.0.0.1:${port}/readyz`, { signal: AbortSignal.timeout(ANSWER_MS) }).then(
+function isReady(port: number, signal: AbortSignal | undefined): Promise<boolean> {
+  return fetch(`http://127.0.0.1:${port}/readyz`, signal && { signal }).then(
     async (response) => {
       await response.text();
       return response.ok;
