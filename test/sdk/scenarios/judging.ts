@@ -72,6 +72,10 @@ export const judging: Record<string, Scenario> = {
     const counts = 'import sys; print(len(sys.stdin.buffer.read()))';
     const testCases = [{ stdinBlob: sha256, expectedOutput: `${bytes.length}` }];
     expect(await tenant.drydock.run('python', counts, { testCases })).toMatchObject({ verdict: 'ACCEPTED' });
+    const files = { 'main.py': "print(len(open('data', 'rb').read()))", data: { blob: sha256 } };
+    expect(await tenant.drydock.executions.run({ language: 'python', files })).toMatchObject({
+      stdout: `${bytes.length}\n`,
+    });
     const error = await blobs.read(unknown).catch((error: unknown) => error);
     expect(error).toBeInstanceOf(sdk.NotFoundError);
     expect(error).toMatchObject({ reason: 'BLOB_NOT_FOUND' });
