@@ -6,6 +6,7 @@ import { isPassing, waitBeforeRetry } from './retries.ts';
 import type { Settings } from './settings.ts';
 import { LONGEST_TIMER_MS } from './timers.ts';
 import { createTokens, type Tokens } from './tokens.ts';
+import { traceHeaders } from './trace.ts';
 import type { Bound, Message, Method, Try } from './transport.ts';
 
 const DEFAULT_TIMEOUT_MS = 60_000;
@@ -80,7 +81,7 @@ export function createConnection(
   // Once: each call that waits for it is repeated itself.
   const tokens: Tokens = createTokens(settings.apiKey, async () => {
     const deadline = Date.now() + DEFAULT_TIMEOUT_MS;
-    const call = { credential: settings.apiKey, deadline, signal: closing.signal };
+    const call = { credential: settings.apiKey, deadline, signal: closing.signal, trace: {} };
     const { token } = await transport.unary(call, exchange, {});
     return token;
   });
@@ -89,13 +90,14 @@ export function createConnection(
   const run = async <T>(options: CallOptions, kind: Kind, attempt: (call: Try) => Promise<T>): Promise<T> => {
     const signal = options.signal ? AbortSignal.any([options.signal, closing.signal]) : closing.signal;
     const deadline = deadlineOf(options, kind);
+    const trace = traceHeaders();
     let [begun, renewed] = [false, false];
     const one = async (): Promise<T> => {
       signal.throwIfAborted();
       const credential = await within(tokens.get(), signal, deadline);
       begun = true;
       try {
-        return await attempt({ credential, deadline, signal });
+        return await attempt({ credential, deadline, signal, trace });
       } catch (error) {
         if (!(error instanceof UnauthenticatedError)) throw error;
         const another = tokens.refused(credential) && !renewed && !kind.once;

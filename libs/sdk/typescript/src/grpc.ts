@@ -49,9 +49,10 @@ type Call = Try & { client: Client; url: string };
 
 const pathOf = ({ service, method }: Bound<Method>) => `/${service}/${method.name}`;
 
-function headers({ credential, deadline }: Try): [Metadata, { deadline?: number }] {
+function headers({ credential, deadline, trace }: Try): [Metadata, { deadline?: number }] {
   const metadata = new Metadata();
   metadata.set('authorization', `Bearer ${credential}`);
+  for (const [name, value] of Object.entries(trace)) metadata.set(name, value);
   return [metadata, deadline === undefined ? {} : { deadline }];
 }
 

@@ -60,7 +60,7 @@ type Followed = ReturnType<typeof follow>;
 type Fail = (status: StatusJson) => DrydockError;
 
 /** Follows a call until it is disposed: it ends with the caller's signal and at its deadline, and fails as callers know it. */
-function follow({ credential, deadline, signal }: Try, url: string) {
+function follow({ credential, deadline, signal, trace }: Try, url: string) {
   const ending = new AbortController();
   const end = () => ending.abort(signal.reason);
   if (signal.aborted) end();
@@ -71,6 +71,7 @@ function follow({ credential, deadline, signal }: Try, url: string) {
   return {
     url,
     credential,
+    trace,
     left,
     signal: ending.signal,
     failure:
@@ -97,8 +98,11 @@ function follow({ credential, deadline, signal }: Try, url: string) {
   };
 }
 
-async function open({ url, credential, left, signal }: Followed, { verb, path, body }: Target): Promise<Response> {
-  const headers: Record<string, string> = { authorization: `Bearer ${credential}` };
+async function open(
+  { url, credential, trace, left, signal }: Followed,
+  { verb, path, body }: Target,
+): Promise<Response> {
+  const headers: Record<string, string> = { ...trace, authorization: `Bearer ${credential}` };
   if (left !== undefined && `${left}`.length <= MAX_TIMEOUT_DIGITS) headers['grpc-timeout'] = `${left}m`;
   if (typeof body === 'string') headers['content-type'] = 'application/json';
   const init: RequestInit = { method: verb, headers, signal, redirect: 'error', credentials: 'omit' };

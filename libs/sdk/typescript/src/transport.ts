@@ -16,6 +16,8 @@ export type Try = {
   /** Milliseconds since 1970. */
   deadline: number | undefined;
   signal: AbortSignal;
+  /** Of the caller's trace. */
+  trace: Readonly<Record<string, string>>;
 };
 
 /**
