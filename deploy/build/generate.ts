@@ -1,4 +1,4 @@
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { BUILD, type Progress, ROOT } from '../host/root.ts';
@@ -63,13 +63,14 @@ const STEPS: Step[] = [
     name: 'messages of the TypeScript SDK',
     part: 'checks',
     inputs: ['proto/drydock/v1/*.proto', 'libs/sdk/typescript/buf.gen.yaml', 'package-lock.json'],
-    outputs: [`${SDK_MESSAGES}/drydock/v1/sandbox.ts`],
+    outputs: [`${SDK_MESSAGES}/drydock/v1/sandbox.ts`, `${SDK_MESSAGES}/descriptors.ts`],
     make: ({ buf }) => {
       const paths = ['proto/drydock/v1', `${GOOGLE_RPC}/status.proto`, `${GOOGLE_RPC}/error_details.proto`];
       const template = ['--template', 'libs/sdk/typescript/buf.gen.yaml'];
-      return replaceDirectory(SDK_MESSAGES, () =>
-        buf(['generate', ...template, ...paths.flatMap((path) => ['--path', path])]),
-      );
+      return replaceDirectory(SDK_MESSAGES, async () => {
+        await buf(['generate', ...template, ...paths.flatMap((path) => ['--path', path])]);
+        await writeDescriptors(buf);
+      });
     },
   },
   {
@@ -142,6 +143,14 @@ const STEPS: Step[] = [
     make: ({ go }) => goBuild(go, 'raw-exec', './cmd/raw-exec'),
   },
 ];
+
+/** The routes of the API, for what calls it by HTTP. */
+async function writeDescriptors(buf: Run['buf']): Promise<void> {
+  const file = join(BUILD, 'sdk-descriptors.binpb');
+  await buf(['build', '--path', 'proto/drydock/v1', '--exclude-source-info', '-o', file]);
+  const base64 = (await readFile(file)).toString('base64');
+  await writeFile(join(ROOT, SDK_MESSAGES, 'descriptors.ts'), `export const DESCRIPTORS =\n  '${base64}';\n`);
+}
 
 type GenerateOptions = {
   /** Ends what is being made. */

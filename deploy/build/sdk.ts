@@ -1,5 +1,6 @@
 import { cp, glob, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { build } from 'esbuild';
 import { execa } from 'execa';
 import { buildCli } from '../../libs/cli/build.ts';
 import { BUILD, type Progress, ROOT } from '../host/root.ts';
@@ -24,12 +25,35 @@ export async function packSdk(tell: Progress): Promise<{ typescript: string; cli
 async function packTypescript(tell: Progress): Promise<string> {
   const directory = await emptyDirectory('typescript');
   await execa(join(BIN, 'tsc'), ['--project', SOURCE, '--outDir', join(directory, 'dist')], { all: true });
+  await bundleForBrowsers(join(directory, 'dist'));
   for (const name of ['package.json', 'README.md', 'examples'])
     await cp(join(SOURCE, name), join(directory, name), { recursive: true });
   const file = await pack(directory, tell);
   // CommonJS is left out: every Node that is supported can require() an ES module.
   await execa(join(BIN, 'attw'), [file, '--profile', 'esm-only'], { all: true });
   return file;
+}
+
+/** One module, with the platform of browsers in the place of Node's; packages are left to the user's own bundler. */
+async function bundleForBrowsers(directory: string): Promise<void> {
+  await build({
+    entryPoints: [join(directory, 'index.js')],
+    outfile: join(directory, 'browser.js'),
+    bundle: true,
+    packages: 'external',
+    platform: 'browser',
+    format: 'esm',
+    target: 'es2022',
+    plugins: [
+      {
+        name: 'platform of browsers',
+        setup({ onResolve }) {
+          onResolve({ filter: /\/platform\.js$/ }, () => ({ path: join(directory, 'platform-browser.js') }));
+        },
+      },
+    ],
+    logLevel: 'error',
+  });
 }
 
 /** It has no types: nobody imports it. */

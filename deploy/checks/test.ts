@@ -1,5 +1,3 @@
-import { copyFile, mkdtemp, rm, symlink } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { execa } from 'execa';
@@ -12,6 +10,7 @@ import { raiseKernelLimits } from '../host/kernel-limits.ts';
 import { ROOT } from '../host/root.ts';
 import { ensureSystemPackages, hasCommand } from '../host/system-packages.ts';
 import { ensureImages } from '../images/build.ts';
+import { checkBreaking } from './breaking.ts';
 import { contractLines } from './contract.ts';
 import { fuzz, lineOf } from './fuzz-targets.ts';
 import { checkHouse } from './house.ts';
@@ -71,7 +70,7 @@ const STAGES: Stage[] = [
   check('house', () => checkHouse(say)),
   check('types', () => tool('tsc', ['--noEmit'])),
   check('buf lint', () => tool('buf', ['lint'])),
-  check('buf breaking', checkBreaking),
+  check('buf breaking', async () => say(`buf breaking: ${await checkBreaking()}`)),
   check('gofmt', async () => {
     const { stdout } = await execa(
       'gofmt',
@@ -194,34 +193,6 @@ async function checkLayout(): Promise<void> {
   const entries = stdout.split('\n').filter((name) => !name.startsWith('.'));
   if (entries.sort().join() !== TOP_LEVEL.join())
     throw new Error(`top-level entries are ${entries.join(', ')}, not ${TOP_LEVEL.join(', ')}`);
-}
-
-/** Holds the protos against those of the last commit that had some, which is this one unless they are being changed. */
-async function checkBreaking(): Promise<void> {
-  const git = (args: string[]) => execa('git', args, { cwd: ROOT });
-  const { stdout: head } = await git(['rev-list', '-1', 'HEAD', '--', 'proto']);
-  const { stdout: changed } = await git(['status', '--porcelain', '--', 'proto']);
-  const before = changed ? head : (await git(['rev-list', '-2', 'HEAD', '--', 'proto'])).stdout.split('\n')[1];
-  if (!before) {
-    say('buf breaking: no earlier protos to hold these against');
-    return;
-  }
-  const directory = await mkdtemp(join(tmpdir(), 'drydock-protos-'));
-  try {
-    const archive = join(directory, 'protos.tar');
-    await git(['archive', '--output', archive, before, 'proto']);
-    await execa('tar', ['-xf', archive, '-C', directory]);
-    // Today's: what that one took from packages may be in others now.
-    await copyFile(join(ROOT, 'buf.yaml'), join(directory, 'buf.yaml'));
-    await symlink(join(ROOT, 'node_modules'), join(directory, 'node_modules'));
-    const build = (cwd: string, image: string) =>
-      execa(join(BIN, 'buf'), ['build', '--path', 'proto/drydock', '-o', image], { cwd, all: true });
-    const [was, is] = [join(directory, 'was.binpb'), join(directory, 'is.binpb')];
-    await Promise.all([build(directory, was), build(ROOT, is)]);
-    await tool('buf', ['breaking', is, '--against', was, '--path', 'drydock/v1', '--config', 'buf.yaml']);
-  } finally {
-    await rm(directory, { recursive: true, force: true });
-  }
 }
 
 /** With a C compiler, the race detector watches. */

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import fastify from 'fastify';
+import { inject } from 'vitest';
+import { zipOf } from '../support/zip.ts';
 import { startGateway, startTlsGateway } from './gateway.ts';
 import { startProxy } from './proxy.ts';
 
@@ -12,8 +14,10 @@ import { startProxy } from './proxy.ts';
  * - `POST /gateways` → `url`: one more gateway. `POST /gateways/{id}/kill`, then `/start` at the same address.
  * - `POST /tls-gateways` → `url` (https), `otherHostUrl` (https, by a name that is not in its certificate), `httpUrl` (http to
  *   the same port), `ca` (PEM).
+ * - `POST /zips` with `{ name: text }` → the bytes of a zip.
+ * - `GET /page` → an empty page. With `forPage`, pages of this origin may call every gateway and proxy, and `httpUrl`.
  */
-export async function startControls() {
+export async function startControls({ forPage = false } = {}) {
   const lent = new Map<string, AsyncDisposable>();
   const proxies = new Map<string, Awaited<ReturnType<typeof startProxy>>>();
   const gateways = new Map<string, Awaited<ReturnType<typeof startGateway>>>();
@@ -30,8 +34,12 @@ export async function startControls() {
     return what;
   };
 
+  server.addContentTypeParser('*', { parseAs: 'string' }, (_, body, done) => done(null, body));
+  server.get('/page', (_, reply) => reply.type('text/html').send('<!doctype html><title>scenarios</title>'));
+  server.post<{ Body: string }>('/zips', async ({ body }) => zipOf(JSON.parse(body)));
+
   server.post('/proxies', async () => {
-    const proxy = await startProxy();
+    const proxy = await startProxy(Number(new URL(httpUrl).port));
     const id = lend(proxy);
     proxies.set(id, proxy);
     return { id, url: proxy.url };
@@ -41,7 +49,7 @@ export async function startControls() {
   server.post<OfOne>('/proxies/:id/keep-answers', async ({ params }) => found(proxies, params.id).loseAnswers(false));
 
   server.post('/gateways', async () => {
-    const gateway = await startGateway();
+    const gateway = await startGateway(environment);
     const id = lend(gateway);
     gateways.set(id, gateway);
     return { id, url: gateway.url };
@@ -61,8 +69,13 @@ export async function startControls() {
   });
 
   const url = await server.listen({ host: '127.0.0.1', port: 0 });
+  const environment: Record<string, string> = forPage ? { GATEWAY_CORS_ORIGINS: url } : {};
+  const own = forPage ? await startGateway(environment) : undefined;
+  if (own) lend(own);
+  const httpUrl = own?.url ?? inject('sdk').httpUrl;
   return {
     url,
+    httpUrl,
     async [Symbol.asyncDispose]() {
       await server.close();
       for (const each of lent.values()) await each[Symbol.asyncDispose]();

@@ -4,6 +4,8 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { inject } from 'vitest';
 import type * as Sdk from '../../libs/sdk/typescript/src/index.ts';
+import { zipOf } from '../support/zip.ts';
+import { createTenants } from './tenants.ts';
 
 /** The SDK as its users have it: packed and installed. */
 export const sdk = (await import(
@@ -12,34 +14,10 @@ export const sdk = (await import(
 
 export const { httpUrl, apiKey } = inject('sdk');
 
-type TenantOptions = { quota?: Sdk.QuotaOptions; url?: string; maxRetries?: number };
-
-/** A client of an organisation of its own, whose sandboxes go with it. */
-export async function openTenant({ quota, url = httpUrl, maxRetries = 10 }: TenantOptions = {}) {
-  using operator = new sdk.Drydock({ url: httpUrl, apiKey });
-  const { organization, secret } = await operator.organizations.create('sdk', quota ? { quota } : {});
-  const drydock = new sdk.Drydock({ url, apiKey: secret, maxRetries });
-  return {
-    drydock,
-    secret,
-    organizationId: organization.id,
-    async [Symbol.asyncDispose]() {
-      drydock.close();
-      using operator = new sdk.Drydock({ url: httpUrl, apiKey });
-      await operator.organizations.delete(organization.id);
-    },
-  };
-}
-
-/** A sandbox of its own tenant, and a client that reaches it by `url`. */
-export async function openSandbox(options: TenantOptions = {}) {
-  const tenant = await openTenant(options);
-  const sandbox = await tenant.drydock.sandboxes.create('python', { lifetime: '5m' });
-  return Object.assign(tenant, { sandbox });
-}
+export const { openTenant, openSandbox } = createTenants(sdk, { httpUrl, apiKey });
 
 /** Runs a module in the project of a user; it ends by itself, so the client keeps no process alive. */
-export async function runModule(source: string, env: Record<string, string>): Promise<string> {
+async function runInProject(source: string, env: Record<string, string>): Promise<string> {
   const args = ['--input-type=module', '--eval', source];
   const { stdout } = await promisify(execFile)(process.execPath, args, {
     cwd: inject('sdk').project,
@@ -47,5 +25,10 @@ export async function runModule(source: string, env: Record<string, string>): Pr
   });
   return stdout.trim();
 }
+
+/** Absent where no process can be started. */
+export const runModule: typeof runInProject | undefined = runInProject;
+
+export const makeZip = async (files: Record<string, string>): Promise<Uint8Array> => zipOf(files);
 
 export type Scenario = () => Promise<void>;

@@ -61,6 +61,10 @@ test('the README’s first lines run', async () => {
   expect(await example('FirstLines')).toBe('42\nhello\ntrue ACCEPTED');
 });
 
+test('a user’s test calls the fake server, and its trace goes on there', async () => {
+  expect(await example('scenarios.FakePlatform')).toBe('done');
+});
+
 test('the version is the one of all SDKs', async () => {
   const typescript = JSON.parse(await readFile(join(ROOT, 'libs/sdk/typescript/package.json'), 'utf8'));
   expect(version).toBe(typescript.version);

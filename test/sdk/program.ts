@@ -4,35 +4,40 @@ import { afterAll, expect, inject, test } from 'vitest';
 import { startControls } from './controls.ts';
 import { keepOutcomes, SCENARIOS } from './outcomes.ts';
 
-/** A line of a scenario's end on the standard output of a program. `error` is absent where it passed. */
-type Ended = { id: string; milliseconds: number; error?: string };
+/** How a scenario ended, a line on the standard output of a program. `error` is absent where it passed. */
+export type Ended = { id: string; milliseconds: number; error?: string };
 
-type Command = { command: string; args: string[]; cwd: string; env?: Record<string, string> };
+export type Command = { command: string; args: string[]; cwd: string; env?: Record<string, string> };
 
 /** Longest that the program of a language may take with all scenarios. */
 const PROGRAM_MS = 300_000;
 
-/**
- * Runs the scenarios of a language that is not this one: one program runs them all, several at once, and prints a line of JSON
- * for each that ends, `{ id, milliseconds, error? }`. It is given the platform by `DRYDOCK_URL` and `DRYDOCK_API_KEY` (an
- * operator's), and by `DRYDOCK_CONTROLS` the address of the controls.
- */
-export function testScenarios(language: string, prepare: () => Promise<Command>): void {
-  const outcomes = new Map<string, string>();
+/** Runs scenarios, and answers when all have ended with what else there was to read. */
+export type RunScenarios = (ids: readonly string[], tell: (ended: Ended) => void) => Promise<string>;
+
+const ALL = SCENARIOS.map(({ id }) => id);
+
+/** Tests of the scenarios with these ids, which run once for all of them. Of the others the table says that they are not run. */
+export function testLane(lane: string, run: RunScenarios, ids: readonly string[] = ALL): void {
+  const outcomes = new Map(ALL.filter((id) => !ids.includes(id)).map((id) => [id, 'not run']));
   let running: Promise<{ ended: Map<string, Ended>; log: string }> | undefined;
   const all = () => {
-    running ??= runProgram(prepare);
+    running ??= (async () => {
+      const ended = new Map<string, Ended>();
+      const log = await run(ids, (end) => ended.set(end.id, end));
+      return { ended, log };
+    })();
     return running;
   };
 
-  afterAll(() => keepOutcomes(language, outcomes));
+  afterAll(() => keepOutcomes(lane, outcomes));
 
   test('every scenario is there, and no other', { timeout: PROGRAM_MS }, async () => {
     const { ended, log } = await all();
-    expect([...ended.keys()].sort(), log).toEqual(SCENARIOS.map(({ id }) => id).sort());
+    expect([...ended.keys()].sort(), log).toEqual([...ids].sort());
   });
 
-  test.each(SCENARIOS)('$what', { timeout: PROGRAM_MS }, async ({ id }) => {
+  test.each(SCENARIOS.filter(({ id }) => ids.includes(id)))('$what', { timeout: PROGRAM_MS }, async ({ id }) => {
     const { ended } = await all();
     const outcome = ended.get(id);
     if (outcome) outcomes.set(id, outcome.error ? 'failed' : `${Math.round(outcome.milliseconds)} ms`);
@@ -41,9 +46,25 @@ export function testScenarios(language: string, prepare: () => Promise<Command>)
   });
 }
 
-async function runProgram(prepare: () => Promise<Command>) {
-  const { command, args, cwd, env } = await prepare();
-  await using controls = await startControls();
+/**
+ * Runs the scenarios of a language that is not this one: one program runs them all, several at once, and prints a line of JSON
+ * for each that ends, `{ id, milliseconds, error? }`. It is given the platform by `DRYDOCK_URL` and `DRYDOCK_API_KEY` (an
+ * operator's), and by `DRYDOCK_CONTROLS` the address of the controls.
+ */
+export function testScenarios(language: string, prepare: () => Promise<Command>): void {
+  testLane(language, async (_, tell) => {
+    await using controls = await startControls();
+    return await runProgram({ ...(await prepare()), controls }, tell);
+  });
+}
+
+type Program = Command & { controls: { url: string } };
+
+/** Answers with the end of its log. */
+export async function runProgram(
+  { command, args, cwd, env, controls }: Program,
+  tell: (ended: Ended) => void,
+): Promise<string> {
   const { httpUrl, apiKey } = inject('sdk');
   const program = execa(command, args, {
     cwd,
@@ -53,12 +74,7 @@ async function runProgram(prepare: () => Promise<Command>) {
     timeout: PROGRAM_MS,
     buffer: { stdout: false },
   });
-  const ended = new Map<string, Ended>();
-  for await (const line of createInterface(program.stdout)) {
-    if (!line.startsWith('{')) continue;
-    const end = JSON.parse(line) as Ended;
-    ended.set(end.id, end);
-  }
+  for await (const line of createInterface(program.stdout)) if (line.startsWith('{')) tell(JSON.parse(line) as Ended);
   const { stderr } = await program;
-  return { ended, log: stderr.slice(-4_000) };
+  return stderr.slice(-4_000);
 }

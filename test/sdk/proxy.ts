@@ -30,7 +30,7 @@ export async function startProxy(target = Number(new URL(inject('sdk').httpUrl).
       for (const socket of open) socket.destroy();
     },
     /** From now on a connection breaks when an answer comes; or no longer does. */
-    loseAnswers(lose: boolean) {
+    async loseAnswers(lose: boolean) {
       answers = !lose;
     },
     async [Symbol.asyncDispose]() {

@@ -9,10 +9,20 @@ import { commands } from './scenarios/commands.ts';
 import { faults } from './scenarios/faults.ts';
 import { judging } from './scenarios/judging.ts';
 import { organizations } from './scenarios/organizations.ts';
+import { processes } from './scenarios/processes.ts';
 import { programs } from './scenarios/programs.ts';
 import { sandboxes } from './scenarios/sandboxes.ts';
 
-const scenarios = { ...clients, ...programs, ...sandboxes, ...commands, ...organizations, ...judging, ...faults };
+const scenarios = {
+  ...clients,
+  ...processes,
+  ...programs,
+  ...sandboxes,
+  ...commands,
+  ...organizations,
+  ...judging,
+  ...faults,
+};
 const outcomes = new Map<string, string>();
 
 afterAll(() => keepOutcomes('TypeScript', outcomes));

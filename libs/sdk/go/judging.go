@@ -127,6 +127,8 @@ type Checker struct {
 	Language string
 	Source   string
 	Files    map[string][]byte
+	// BlobFiles are as of Program.
+	BlobFiles map[string]string
 	// Entrypoint as of a program.
 	Entrypoint string
 	// WallTime of one run, to 300 s. Default 10 s.
@@ -146,7 +148,7 @@ func (c *Checker) message() (*drydockv1.Checker, error) {
 		return nil, err
 	}
 	return &drydockv1.Checker{
-		Language: c.Language, Source: c.Source, Files: sourceFiles(c.Files), Entrypoint: c.Entrypoint,
+		Language: c.Language, Source: c.Source, Files: sourceFiles(c.Files, c.BlobFiles), Entrypoint: c.Entrypoint,
 		WallTime: durationMessage(c.WallTime), Protocol: protocol, Arguments: c.Arguments,
 	}, nil
 }
@@ -155,8 +157,9 @@ func toChecker(m *drydockv1.Checker) *Checker {
 	if m == nil {
 		return nil
 	}
+	files, blobs := toFiles(m.GetFiles())
 	return &Checker{
-		Language: m.GetLanguage(), Source: m.GetSource(), Files: toFiles(m.GetFiles()), Entrypoint: m.GetEntrypoint(),
+		Language: m.GetLanguage(), Source: m.GetSource(), Files: files, BlobFiles: blobs, Entrypoint: m.GetEntrypoint(),
 		WallTime: m.GetWallTime().AsDuration(), Protocol: enum[Protocol](m.GetProtocol(), int32(m.GetProtocol())),
 		Arguments: m.GetArguments(),
 	}
@@ -168,6 +171,8 @@ type Interactor struct {
 	Language string
 	Source   string
 	Files    map[string][]byte
+	// BlobFiles are as of Program.
+	BlobFiles map[string]string
 	// Entrypoint as of a program.
 	Entrypoint string
 	// CPUTime of one run, to 300 s. Default 10 s.
@@ -187,7 +192,7 @@ func (i *Interactor) message() (*drydockv1.Interactor, error) {
 		return nil, err
 	}
 	return &drydockv1.Interactor{
-		Language: i.Language, Source: i.Source, Files: sourceFiles(i.Files), Entrypoint: i.Entrypoint,
+		Language: i.Language, Source: i.Source, Files: sourceFiles(i.Files, i.BlobFiles), Entrypoint: i.Entrypoint,
 		WallTime: durationMessage(i.CPUTime), Protocol: protocol, Arguments: i.Arguments,
 	}, nil
 }

@@ -21,6 +21,8 @@ type Program struct {
 	Source  string
 	// Files beside each other, by name: relative, without .., to 255 bytes. At most 1,000.
 	Files map[string][]byte
+	// BlobFiles are further files beside them: names and the SHA-256 of blobs, to 256 MiB each.
+	BlobFiles map[string]string
 	// Entrypoint is which of Files to run. Default: the language's own, such as main.py, else that with a main method, else the first.
 	Entrypoint string
 	// CompilerOptions are added to the compiler's arguments. At most 64.
@@ -121,7 +123,7 @@ func (p *Program) request() (*drydockv1.SubmitExecutionRequest, error) {
 		Template:               p.Template,
 		Command:                p.Command,
 		Source:                 p.Source,
-		Files:                  sourceFiles(p.Files),
+		Files:                  sourceFiles(p.Files, p.BlobFiles),
 		Entrypoint:             p.Entrypoint,
 		CompilerOptions:        p.CompilerOptions,
 		Arguments:              p.Arguments,
@@ -177,22 +179,33 @@ func (p *Program) immediate(request proto.Message) error {
 }
 
 // sourceFiles are in the order of their names: the same program makes the same request.
-func sourceFiles(files map[string][]byte) []*drydockv1.SourceFile {
+func sourceFiles(files map[string][]byte, blobs map[string]string) []*drydockv1.SourceFile {
 	var messages []*drydockv1.SourceFile
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		content := &drydockv1.SourceFile_Data{Data: files[name]}
 		messages = append(messages, &drydockv1.SourceFile{Name: name, Content: content})
 	}
+	for _, name := range slices.Sorted(maps.Keys(blobs)) {
+		content := &drydockv1.SourceFile_Blob{Blob: blobs[name]}
+		messages = append(messages, &drydockv1.SourceFile{Name: name, Content: content})
+	}
 	return messages
 }
 
-func toFiles(messages []*drydockv1.SourceFile) map[string][]byte {
-	files := map[string][]byte{}
+func toFiles(messages []*drydockv1.SourceFile) (files map[string][]byte, blobs map[string]string) {
+	files = map[string][]byte{}
 	for _, m := range messages {
-		files[m.GetName()] = m.GetData()
-		if text, isText := m.GetContent().(*drydockv1.SourceFile_Text); isText {
-			files[m.GetName()] = []byte(text.Text)
+		switch content := m.GetContent().(type) {
+		case *drydockv1.SourceFile_Text:
+			files[m.GetName()] = []byte(content.Text)
+		case *drydockv1.SourceFile_Blob:
+			if blobs == nil {
+				blobs = map[string]string{}
+			}
+			blobs[m.GetName()] = content.Blob
+		default:
+			files[m.GetName()] = m.GetData()
 		}
 	}
-	return files
+	return files, blobs
 }

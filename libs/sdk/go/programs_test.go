@@ -16,20 +16,21 @@ var (
 	someLimits  = Limits{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
 	someFiles   = map[string][]byte{"b": {255}, "a": []byte("text")}
 	someCase    = TestCase{"case", "in", []byte("in"), "hash", new("out"), "hash", someLimits, "group", new(0.0)}
-	someChecker = Checker{"python", "s", someFiles, "a", 1, ProtocolKattis, []string{"x"}}
+	someBlobs   = map[string]string{"c": "hash"}
+	someChecker = Checker{"python", "s", someFiles, someBlobs, "a", 1, ProtocolKattis, []string{"x"}}
 )
 
 // full has every field set.
 func full(t *testing.T) Program {
 	program := Program{
-		Language: "cpp", Template: "gcc", Command: []string{"run"}, Source: "source", Files: someFiles, Entrypoint: "a",
+		Language: "cpp", Template: "gcc", Command: []string{"run"}, Source: "source", Files: someFiles, BlobFiles: someBlobs, Entrypoint: "a",
 		CompilerOptions: []string{"-O2"}, Arguments: []string{"x"}, Environment: map[string]string{"A": "1"}, Stdin: "in",
 		StdinBytes: []byte("in"), StdinBlob: "hash", ExpectedOutput: new(""), ExpectedOutputBlob: "hash", Comparison: Float,
 		FloatAbsoluteTolerance: new(0.0), FloatRelativeTolerance: new(0.5), FloatTolerance: 0.5, CaseInsensitive: true,
 		Limits: someLimits, CompileLimits: someLimits, Isolation: OwnSandbox, TestCases: []TestCase{someCase}, TestSet: "tst_",
 		Groups:      []TestGroup{{"group", new(0.0), Sum, StopGroup, []string{"other"}}},
 		Parallelism: 2, StopAtFirstFailure: true, Checker: &someChecker, KeepTranscript: true, Priority: 7,
-		Interactor: &Interactor{"python", "s", someFiles, "a", 1, ProtocolTestlib, []string{"x"}},
+		Interactor: &Interactor{"python", "s", someFiles, someBlobs, "a", 1, ProtocolTestlib, []string{"x"}},
 	}
 	value := reflect.ValueOf(program)
 	for i := range value.NumField() {
@@ -47,8 +48,8 @@ func TestARequestHasAllOfAProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	allSet(t, submission.ProtoReflect())
-	if submission.Files[0].Name != "a" || submission.Files[1].Name != "b" {
-		t.Error("files are in the order of their names")
+	if submission.Files[0].Name != "a" || submission.Files[1].Name != "b" || submission.Files[2].GetBlob() != "hash" {
+		t.Error("files are in the order of their names, blobs after the others")
 	}
 	program.Priority = 0
 	run, stream := &drydockv1.RunCodeRequest{}, &drydockv1.StreamCodeRequest{}

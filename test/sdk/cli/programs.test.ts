@@ -43,6 +43,14 @@ test.concurrent('the language is that of the ending, and other files stand besid
   expect(await user.run(['main.cc', '--include', 'answer.h'])).toMatchObject({ stdout: '42', exitCode: 0 });
 });
 
+test.concurrent('a blob stands beside the program as a file', async () => {
+  await using user = await given({ 'main.py': "print(open('data').read())" });
+  const { sha256 } = await user.drydock.blobs.put('kept');
+  expect(await user.run(['main.py', '--blob-file', `data=${sha256}`])).toMatchObject({ stdout: 'kept\n', exitCode: 0 });
+  const twice = await user.run(['main.py', '--blob-file', `main.py=${sha256}`]);
+  expect(twice).toMatchObject({ stderr: expect.stringContaining("Two files are named 'main.py'"), exitCode: 2 });
+});
+
 test.concurrent('how a program ended is its exit code', async () => {
   await using user = await given({
     'broken.c': 'int main() {',

@@ -100,6 +100,13 @@ var judging = map[string]func(*scenario){
 		})
 		s.ok(err)
 		s.equal(result.Verdict, drydock.VerdictAccepted)
+		result, err = tenant.RunProgram(s.ctx, drydock.Program{
+			Language:  "python",
+			Files:     map[string][]byte{"main.py": []byte("print(len(open('data', 'rb').read()))")},
+			BlobFiles: map[string]string{"data": blob.SHA256},
+		})
+		s.ok(err)
+		s.equal(result.Stdout, "3145728\n")
 		_, err = tenant.ReadBlob(s.ctx, missing)
 		s.fails(err, drydock.ErrNotFound)
 		s.failsFor(err, "BLOB_NOT_FOUND")

@@ -70,7 +70,7 @@ export const commands: Record<string, Scenario> = {
     expect(await commands.run('tr a-z A-Z', { stdin: 'abc' })).toMatchObject({ stdout: 'ABC' });
     const handle = await commands.start(['cat'], { openStdin: true });
     await handle.stdin.write('one ');
-    await handle.stdin.write(Buffer.from('two'));
+    await handle.stdin.write(new TextEncoder().encode('two'));
     await handle.stdin.close();
     expect(await handle.wait()).toMatchObject({ stdout: 'one two', exitCode: 0 });
   },
@@ -87,6 +87,7 @@ export const commands: Record<string, Scenario> = {
     const { commands } = tenant.sandbox;
     await expect(commands.run('sleep 60', { timeout: '300ms' })).rejects.toThrow(sdk.TimeoutError);
     expect(await commands.list()).toMatchObject([{ running: false, signal: 'SIGKILL' }]);
+    if (!runModule) return;
     // A process ends by itself, though the timeout of its command is far away.
     const run = `await (await Sandbox.connect('${tenant.sandbox.id}')).commands.run('echo in time', { timeout: '1h' })`;
     const module = `import { Sandbox } from '@drydock/sdk'; console.log((${run}).stdout)`;
@@ -146,7 +147,7 @@ export const commands: Record<string, Scenario> = {
       rows: 24,
       columns: 80,
       onData: (data) => {
-        shown += Buffer.from(data);
+        shown += new TextDecoder().decode(data);
       },
     });
     await terminal.write('stty size\n');

@@ -47,7 +47,7 @@ export const faults: Record<string, Scenario> = {
     await using tenant = await openTenant({ url: proxy.url });
     const { sandboxes } = tenant.drydock;
     await sandboxes.list().toArray();
-    proxy.loseAnswers(true);
+    await proxy.loseAnswers(true);
     const creating = sandboxes.create('python');
     setTimeout(() => proxy.loseAnswers(false), 500);
     const { id } = await creating;

@@ -1,7 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import { expect } from 'vitest';
-import { zipOf } from '../../support/zip.ts';
-import { openTenant, type Scenario, sdk } from '../fixture.ts';
+import { makeZip, openTenant, type Scenario, sdk } from '../fixture.ts';
 
 const SQUARE = 'print(int(input()) ** 2)';
 const square = (n: number, result = n ** 2) => ({ stdin: `${n}`, expectedOutput: `${result}` });
@@ -55,7 +53,7 @@ export const judging: Record<string, Scenario> = {
       keepTranscript: true,
     });
     expect(await job.wait()).toMatchObject({ state: 'FINISHED', verdict: 'ACCEPTED' });
-    const transcript = Buffer.from(await job.output('transcript')).toString();
+    const transcript = new TextDecoder().decode(await job.output('transcript'));
     expect(transcript).toContain('50');
     expect(transcript).toContain('less');
     expect(transcript).toContain('right');
@@ -64,15 +62,20 @@ export const judging: Record<string, Scenario> = {
   async blob() {
     await using tenant = await openTenant();
     const { blobs } = tenant.drydock;
-    const bytes = randomBytes(3 * 1024 * 1024);
+    const bytes = Uint8Array.from({ length: 3 * 1024 * 1024 }, () => 256 * Math.random());
     const { sha256, sizeBytes } = await blobs.put(bytes);
     expect(sizeBytes).toBe(bytes.length);
-    expect(Buffer.from(await blobs.read(sha256)).equals(bytes)).toBe(true);
+    const read = await blobs.read(sha256);
+    expect([read.length, read.findIndex((byte, at) => byte !== bytes[at])]).toEqual([bytes.length, -1]);
     const unknown = '0'.repeat(64);
     expect(await blobs.stat([sha256, unknown])).toMatchObject({ blobs: [{ sha256 }], missing: [unknown] });
     const counts = 'import sys; print(len(sys.stdin.buffer.read()))';
     const testCases = [{ stdinBlob: sha256, expectedOutput: `${bytes.length}` }];
     expect(await tenant.drydock.run('python', counts, { testCases })).toMatchObject({ verdict: 'ACCEPTED' });
+    const files = { 'main.py': "print(len(open('data', 'rb').read()))", data: { blob: sha256 } };
+    expect(await tenant.drydock.executions.run({ language: 'python', files })).toMatchObject({
+      stdout: `${bytes.length}\n`,
+    });
     const error = await blobs.read(unknown).catch((error: unknown) => error);
     expect(error).toBeInstanceOf(sdk.NotFoundError);
     expect(error).toMatchObject({ reason: 'BLOB_NOT_FOUND' });
@@ -92,11 +95,11 @@ export const judging: Record<string, Scenario> = {
   async 'test-set-import'() {
     await using tenant = await openTenant();
     const { testSets } = tenant.drydock;
-    const zip = zipOf({ '1.in': '2\n', '1.ans': '4\n', '2.in': '3\n', '2.ans': '9\n' });
+    const zip = await makeZip({ '1.in': '2\n', '1.ans': '4\n', '2.in': '3\n', '2.ans': '9\n' });
     const { testSet } = await testSets.import(zip, { name: 'squares' });
     const judged = await tenant.drydock.run('python', SQUARE, { testSet: testSet.id });
     expect(judged.cases).toMatchObject([{ verdict: 'ACCEPTED' }, { verdict: 'ACCEPTED' }]);
-    const error = await testSets.import(Buffer.from('no zip')).catch((error: unknown) => error);
+    const error = await testSets.import(new TextEncoder().encode('no zip')).catch((error: unknown) => error);
     expect(error).toBeInstanceOf(sdk.InvalidArgumentError);
     expect(error).toMatchObject({ reason: 'PACKAGE_INVALID' });
   },

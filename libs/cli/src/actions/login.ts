@@ -3,7 +3,8 @@ import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parse, stringify } from 'smol-toml';
-import { configFile, DEFAULT_URL } from '../../../sdk/typescript/src/config.ts';
+import { configFile } from '../../../sdk/typescript/src/config.ts';
+import { DEFAULT_URL } from '../../../sdk/typescript/src/settings.ts';
 import type { Context } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { Failure } from '../failures.ts';

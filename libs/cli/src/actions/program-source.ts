@@ -6,6 +6,8 @@ import { Failure, UsageError } from '../failures.ts';
 export type ProgramOptions = {
   language?: string;
   include?: string[];
+  /** SHA-256 by name. */
+  blobFile?: Record<string, string>;
   env?: Record<string, string>;
   compilerOption?: string[];
   time?: Duration;
@@ -35,6 +37,7 @@ export async function readProgram(
   const {
     language = await languageOf(drydock, file, signal),
     include = [],
+    blobFile = {},
     env,
     compilerOption,
     time,
@@ -48,7 +51,7 @@ export async function readProgram(
   };
   return {
     language,
-    ...(await sourceOf(file, include)),
+    ...(await sourceOf(file, include, blobFile)),
     ...(env ? { environment: env } : {}),
     ...(compilerOption ? { compilerOptions: compilerOption } : {}),
     ...(Object.keys(limits).length > 0 ? { limits } : {}),
@@ -58,17 +61,22 @@ export async function readProgram(
 async function sourceOf(
   file: string,
   include: readonly string[],
+  blobs: Readonly<Record<string, string>>,
 ): Promise<Pick<Program, 'source' | 'files' | 'entrypoint'>> {
   if (file === '-') {
     if (include.length > 0) throw new UsageError('--include needs a program in a file.');
+    if (Object.keys(blobs).length > 0) throw new UsageError('--blob-file needs a program in a file.');
     return { source: (await readInput()) ?? '' };
   }
   const paths = [file, ...include];
   const names = paths.map((path) => basename(path));
-  const twice = names.find((name, at) => names.indexOf(name) < at);
+  const all = [...names, ...Object.keys(blobs)];
+  const twice = all.find((name, at) => all.indexOf(name) < at);
   if (twice) throw new UsageError(`Two files are named '${twice}': files of a program stand beside each other.`);
   const contents = await Promise.all(paths.map(readLocal));
-  return { files: Object.fromEntries(names.map((name, at) => [name, contents[at]!])), entrypoint: names[0]! };
+  const files = names.map((name, at) => [name, contents[at]!] as const);
+  const kept = Object.entries(blobs).map(([name, blob]) => [name, { blob }] as const);
+  return { files: Object.fromEntries([...files, ...kept]), entrypoint: names[0]! };
 }
 
 export async function readLocal(path: string): Promise<Buffer> {

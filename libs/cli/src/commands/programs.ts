@@ -8,6 +8,7 @@ export function programOptions(command: Command): Command {
   return command
     .option('-l, --language <name>', 'default: by the file name')
     .option('--include <file>', 'a file beside it; may be repeated', collect)
+    .option('--blob-file <NAME=SHA256>', 'a file beside it whose content is a blob; may be repeated', collectPairs)
     .option('-e, --env <KEY=VALUE>', 'variable of the program; may be repeated', collectPairs)
     .option('--compiler-option <option>', 'added to those of the compiler; may be repeated', collect)
     .option('--time <duration>', 'limit by the clock, and of CPU time', parseDuration)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import gc
 import logging
@@ -347,3 +348,15 @@ def test_the_log_shows_neither_keys_nor_programs(
 
 def test_every_name_that_is_exported_is_there() -> None:
     assert [name for name in drydock.__all__ if not hasattr(drydock, name)] == []
+
+
+def test_a_call_that_is_interrupted_ends_at_the_server(server: FakeServer, client: Drydock) -> None:
+    def answer(_: Any) -> RunCodeResponse:
+        _thread.interrupt_main()
+        server.calls[-1].ended.wait(5)
+        return RunCodeResponse()
+
+    server.on("RunCode", answer)
+    with pytest.raises(KeyboardInterrupt):
+        client.run("python", "")
+    assert server.calls[-1].ended.wait(2)

@@ -1,5 +1,6 @@
-import { createHash } from 'node:crypto';
+import { concat, toBytes } from './bytes.ts';
 import { type CallOptions, type Connection, method, UNLIMITED } from './connection.ts';
+import { InvalidArgumentError } from './errors.ts';
 import { type Blob as BlobMessage, BlobServiceDefinition, PutBlobRequest } from './generated/drydock/v1/blob.ts';
 import { CALL_OPTIONS, refuseOthers } from './options.ts';
 import { piecesOfBytes } from './pieces.ts';
@@ -23,8 +24,8 @@ export class Blobs {
   /** Keeps text or bytes, to 256 MiB. Throws QuotaExceededError, InvalidArgumentError. */
   async put(content: string | Uint8Array, options: CallOptions = {}): Promise<BlobInfo> {
     refuseOthers(options, CALL_OPTIONS);
-    const bytes = typeof content === 'string' ? Buffer.from(content) : content;
-    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    const bytes = typeof content === 'string' ? toBytes(content) : content;
+    const sha256 = await sha256Of(bytes);
     const requests = async function* () {
       yield PutBlobRequest.create({ sha256 });
       for (const data of piecesOfBytes(bytes)) yield PutBlobRequest.create({ data });
@@ -39,7 +40,7 @@ export class Blobs {
     const pieces: Uint8Array[] = [];
     for await (const { data } of this.#connection.stream(READ, { sha256 }, options, { repeatable: true }))
       pieces.push(data);
-    return Buffer.concat(pieces);
+    return concat(pieces);
   }
 
   /** Which of up to 1,000 blobs are there, and which are not. */
@@ -49,4 +50,12 @@ export class Blobs {
     const answer = await this.#connection.unary(STAT, request, options, { repeatable: true });
     return { blobs: answer.blobs, missing: answer.missingSha256s };
   }
+}
+
+async function sha256Of(bytes: Uint8Array): Promise<string> {
+  const { subtle } = globalThis.crypto;
+  // Pages over plain HTTP, but of this machine, have none.
+  if (!subtle) throw new InvalidArgumentError('a page puts blobs over https alone: a browser hashes in no other');
+  const hash = new Uint8Array(await subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>));
+  return Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

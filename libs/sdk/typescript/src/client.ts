@@ -1,8 +1,8 @@
 import { Blobs } from './blobs.ts';
-import { resolveSettings } from './config.ts';
 import { type CallOptions, type Connection, type ConnectionOptions, createConnection } from './connection.ts';
 import { Executions } from './executions.ts';
 import { refuseOthers } from './options.ts';
+import { resolveSettings } from './platform.ts';
 import type { Execution, Program } from './programs.ts';
 import { ApiKeys, Organizations, Templates, Webhooks } from './resources.ts';
 import { Sandboxes } from './sandbox.ts';

@@ -1,3 +1,4 @@
+import { concat, toBytes, toText } from './bytes.ts';
 import { type Connection, method } from './connection.ts';
 import { ConflictError, DrydockError, NotFoundError } from './errors.ts';
 import {
@@ -177,7 +178,7 @@ export class CommandHandle implements AsyncIterable<CommandEvent> {
 
   async #input(data: string | Uint8Array, close: boolean): Promise<void> {
     const { connection, sandboxId } = this.#options;
-    const bytes = typeof data === 'string' ? Buffer.from(data) : data;
+    const bytes = typeof data === 'string' ? toBytes(data) : data;
     for (let at = 0; at < bytes.length || (close && at === 0); at += MAX_INPUT_BYTES) {
       const input = { $case: 'data', value: bytes.subarray(at, at + MAX_INPUT_BYTES) } as const;
       const request = WriteProcessInputRequest.create({ sandboxId, processId: this.id, input, close });
@@ -235,6 +236,6 @@ class Kept {
   }
 
   text(): string {
-    return Buffer.concat(this.#pieces).toString();
+    return toText(concat(this.#pieces));
   }
 }

@@ -1,3 +1,4 @@
+import { toBytes } from './bytes.ts';
 import { CommandHandle, type CommandResult, KILL_MS, type Listeners, signalProcess } from './command-handle.ts';
 import { type CallOptions, type Connection, method } from './connection.ts';
 import { type Duration, readDuration } from './durations.ts';
@@ -99,7 +100,7 @@ export class Commands {
       command: typeof command === 'string' ? ['/bin/sh', '-c', command] : [...command],
       environment,
       workingDirectory,
-      stdin: Buffer.from(stdin as string),
+      stdin: typeof stdin === 'string' ? toBytes(stdin) : stdin,
       openStdin,
     });
     return startProcess(this.#connection, this.#sandboxId, request, options);

@@ -3,14 +3,8 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'smol-toml';
 import { InvalidArgumentError, UnauthenticatedError } from './errors.ts';
+import { DEFAULT_URL, type Given, readUrl, type Settings } from './settings.ts';
 
-/** @internal */
-export const DEFAULT_URL = 'http://127.0.0.1:8080';
-const DEFAULT_PORTS: Record<string, string> = { 'http:': '80', 'https:': '443' };
-
-export type Settings = { address: string; tls: boolean; url: string; apiKey: string };
-
-type Given = { url?: string | undefined; apiKey?: string | undefined; profile?: string | undefined };
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
@@ -30,19 +24,6 @@ export function resolveSettings(given: Given, environment: Environment = process
   }
   if (!apiKey) throw new UnauthenticatedError('no API key: set DRYDOCK_API_KEY, or pass apiKey to new Drydock()');
   return { ...readUrl(url || DEFAULT_URL), apiKey };
-}
-
-function readUrl(url: string): Omit<Settings, 'apiKey'> {
-  const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  const plain = parsed && parsed.pathname === '/' && !parsed.search && !parsed.hash && !parsed.username;
-  if (!parsed || !plain || !(parsed.protocol in DEFAULT_PORTS))
-    throw new InvalidArgumentError(`the URL of the platform is such as https://drydock.example.com, not '${url}'`);
-  const { protocol, hostname, port } = parsed;
-  return {
-    address: `${hostname}:${port || DEFAULT_PORTS[protocol]}`,
-    tls: protocol === 'https:',
-    url: parsed.origin,
-  };
 }
 
 /** @internal */

@@ -1,22 +1,16 @@
-import { isIP } from 'node:net';
-import { checkServerIdentity, type PeerCertificate } from 'node:tls';
-import { Client, credentials } from '@grpc/grpc-js';
-import { type Bound, type Message, type Method, streamOnce, type Try, unaryOnce, uploadOnce } from './calls.ts';
-import type { Settings } from './config.ts';
 import { type Duration, readDuration } from './durations.ts';
 import { ClientClosedError, TimeoutError, UnauthenticatedError } from './errors.ts';
 import { AuthServiceDefinition } from './generated/drydock/v1/auth.ts';
+import { openTransport } from './platform.ts';
 import { isPassing, waitBeforeRetry } from './retries.ts';
+import type { Settings } from './settings.ts';
 import { LONGEST_TIMER_MS } from './timers.ts';
 import { createTokens, type Tokens } from './tokens.ts';
-import { VERSION } from './version.ts';
+import { traceHeaders } from './trace.ts';
+import type { Bound, Message, Method, Try } from './transport.ts';
 
 const DEFAULT_TIMEOUT_MS = 60_000;
 const DEFAULT_RETRIES = 10;
-/** Bytes of the largest answer. */
-const MAX_MESSAGE_BYTES = 48 * 1024 * 1024;
-/** What a server is told that is reached by an IP address. */
-const NAME_OF_ADDRESS = 'address.invalid';
 
 /** What every call takes. */
 export type CallOptions = {
@@ -73,7 +67,7 @@ export function method<S extends Service, Key extends keyof S['methods'] & strin
   key: Key,
 ): Bound<S['methods'][Key]> {
   const found = service.methods[key] as S['methods'][Key];
-  return { path: `/${service.fullName}/${found.name}`, method: found };
+  return { service: service.fullName, method: found };
 }
 
 /** Calls the platform over one connection, which is made at the first call and again whenever it breaks. */
@@ -81,18 +75,14 @@ export function createConnection(
   settings: Settings,
   { ca, maxRetries = DEFAULT_RETRIES }: ConnectionOptions,
 ): Connection {
-  const client = openClient(settings, ca);
+  const transport = openTransport(settings, ca);
   const closing = new AbortController();
   const exchange = method(AuthServiceDefinition, 'exchangeToken');
   // Once: each call that waits for it is repeated itself.
   const tokens: Tokens = createTokens(settings.apiKey, async () => {
-    const { url, apiKey } = settings;
     const deadline = Date.now() + DEFAULT_TIMEOUT_MS;
-    const { token } = await unaryOnce(
-      { client, url, credential: apiKey, deadline, signal: closing.signal },
-      exchange,
-      {},
-    );
+    const call = { credential: settings.apiKey, deadline, signal: closing.signal, trace: {} };
+    const { token } = await transport.unary(call, exchange, {});
     return token;
   });
 
@@ -100,13 +90,14 @@ export function createConnection(
   const run = async <T>(options: CallOptions, kind: Kind, attempt: (call: Try) => Promise<T>): Promise<T> => {
     const signal = options.signal ? AbortSignal.any([options.signal, closing.signal]) : closing.signal;
     const deadline = deadlineOf(options, kind);
+    const trace = traceHeaders();
     let [begun, renewed] = [false, false];
     const one = async (): Promise<T> => {
       signal.throwIfAborted();
       const credential = await within(tokens.get(), signal, deadline);
       begun = true;
       try {
-        return await attempt({ client, url: settings.url, credential, deadline, signal });
+        return await attempt({ credential, deadline, signal, trace });
       } catch (error) {
         if (!(error instanceof UnauthenticatedError)) throw error;
         const another = tokens.refused(credential) && !renewed && !kind.once;
@@ -122,11 +113,11 @@ export function createConnection(
   };
 
   return {
-    unary: (bound, request, options, kind) => run(options, kind, (call) => unaryOnce(call, bound, request)),
-    upload: (bound, requests, options, kind) => run(options, kind, (call) => uploadOnce(call, bound, requests())),
+    unary: (bound, request, options, kind) => run(options, kind, (call) => transport.unary(call, bound, request)),
+    upload: (bound, requests, options, kind) => run(options, kind, (call) => transport.upload(call, bound, requests())),
     async *stream(bound, request, options, kind) {
       const opened = await run(options, { defaultTimeoutMs: null, ...kind }, async (call) => {
-        const messages = streamOnce(call, bound, request);
+        const messages = transport.stream(call, bound, request);
         return { messages, first: await messages.next() };
       });
       try {
@@ -137,31 +128,9 @@ export function createConnection(
     },
     close() {
       closing.abort(new ClientClosedError());
-      client.close();
+      transport.close();
     },
   };
-}
-
-function openClient({ address, tls, url }: Settings, ca: string | Uint8Array | undefined): Client {
-  const host = new URL(url).hostname.replace(/^\[|\]$/g, '');
-  const isAddress = tls && isIP(host) > 0;
-  const verify = isAddress
-    ? { checkServerIdentity: (_: string, certificate: PeerCertificate) => checkServerIdentity(host, certificate) }
-    : {};
-  const channel = tls
-    ? credentials.createSsl(ca === undefined ? null : Buffer.from(ca), null, null, verify)
-    : credentials.createInsecure();
-  return new Client(address, channel, {
-    'grpc.primary_user_agent': `drydock-typescript/${VERSION}`,
-    'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
-    'grpc.keepalive_time_ms': 20_000,
-    'grpc.keepalive_timeout_ms': 10_000,
-    'grpc.initial_reconnect_backoff_ms': 100,
-    'grpc.max_reconnect_backoff_ms': 2_000,
-    'grpc.use_local_subchannel_pool': 1,
-    // TLS names no addresses, and Node refuses to; the certificate is held against the address above.
-    ...(isAddress ? { 'grpc.ssl_target_name_override': NAME_OF_ADDRESS } : {}),
-  });
 }
 
 /** Without a limit, unless the caller set one: such a call lasts as long as a program or a transfer. */
@@ -198,7 +167,7 @@ async function repeated<T>(
 
 /** What others wait for too is not ended by one who waits no longer. */
 async function within<T>(shared: Promise<T>, signal: AbortSignal, deadline: number | undefined): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   let stop = () => {};
   const ended = new Promise<never>((_, reject) => {
     stop = () => reject(signal.reason);

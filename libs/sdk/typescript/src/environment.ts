@@ -1,5 +1,5 @@
-import { resolveSettings } from './config.ts';
 import { type Connection, createConnection } from './connection.ts';
+import { resolveSettings } from './platform.ts';
 
 let shared: Connection | undefined;
 

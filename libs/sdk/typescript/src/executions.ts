@@ -1,3 +1,4 @@
+import { concat, toBytes, toText } from './bytes.ts';
 import { type CallOptions, type Connection, method, UNLIMITED } from './connection.ts';
 import { type DrydockError, NotFoundError, UnavailableError } from './errors.ts';
 import {
@@ -63,8 +64,8 @@ export class Executions {
       if (event?.$case === 'runStarted') yield { type: 'run', caseIndex: event.value.caseIndex };
       if (event?.$case === 'stdout' || event?.$case === 'stderr') {
         const { content } = event.value;
-        const data = content?.$case === 'text' ? Buffer.from(content.value) : (content?.value ?? new Uint8Array());
-        yield { type: event.$case, data, text: Buffer.from(data).toString() };
+        const data = content?.$case === 'text' ? toBytes(content.value) : (content?.value ?? new Uint8Array());
+        yield { type: event.$case, data, text: toText(data) };
       }
       if (event?.$case === 'execution') yield { type: 'finished', execution: toExecution(event.value) };
     }
@@ -179,7 +180,7 @@ export class Job {
     const request = { executionId: this.id, stream };
     for await (const { data } of this.#connection.stream(OUTPUT, request, options, { repeatable: true }))
       pieces.push(data);
-    return Buffer.concat(pieces);
+    return concat(pieces);
   }
 
   async *#watchOnce(options: CallOptions): AsyncGenerator<ExecutionMessage, void, undefined> {

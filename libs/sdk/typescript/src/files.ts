@@ -1,3 +1,4 @@
+import { concat, toBytes, toText } from './bytes.ts';
 import { type CallOptions, type Connection, method, UNLIMITED } from './connection.ts';
 import { InvalidArgumentError, NotFoundError } from './errors.ts';
 import {
@@ -79,8 +80,8 @@ export class Files {
     }
     const all: Uint8Array[] = [];
     for await (const piece of pieces) all.push(piece);
-    const bytes = Buffer.concat(all);
-    return format === 'text' ? bytes.toString() : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+    const bytes = concat(all);
+    return format === 'text' ? toText(bytes) : bytes;
   }
 
   /**
@@ -202,10 +203,10 @@ function streamOf(
 }
 
 async function* piecesOf(content: FileContent): AsyncGenerator<Uint8Array, void, undefined> {
-  if (typeof content === 'string') return yield* piecesOfBytes(Buffer.from(content));
+  if (typeof content === 'string') return yield* piecesOfBytes(toBytes(content));
   if (content instanceof Uint8Array) return yield* piecesOfBytes(content);
   const pieces = content instanceof Blob ? (content.stream() as unknown as AsyncIterable<Uint8Array>) : content;
-  for await (const piece of pieces) yield* piecesOfBytes(typeof piece === 'string' ? Buffer.from(piece) : piece);
+  for await (const piece of pieces) yield* piecesOfBytes(typeof piece === 'string' ? toBytes(piece) : piece);
 }
 
 const TYPES: Record<string, FileInfo['type']> = { FILE: 'file', DIRECTORY: 'directory', SYMLINK: 'symlink' };

@@ -33,6 +33,7 @@ export type { ResourceLimits, ResourceUsage } from './options.ts';
 export type { Paged } from './paged.ts';
 export type { Offset, OutputEvent } from './process-events.ts';
 export type {
+  BlobFile,
   CaseResult,
   Checker,
   CompileResult,

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { type Duration, readLimit, toMs } from './durations.ts';
 import { InvalidArgumentError } from './errors.ts';
 import {
@@ -84,5 +83,7 @@ export function toUsage(usage: ResourceUsageMessage | undefined): ResourceUsage 
 
 /** Makes a call safe to repeat. */
 export function newRequestId(): string {
-  return randomUUID();
+  // Not randomUUID(), which pages over plain HTTP lack.
+  const bytes = globalThis.crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -1,3 +1,4 @@
+import { toBytes, toText } from './bytes.ts';
 import { type Connection, method } from './connection.ts';
 import { ConnectionLostError, OutputLostError } from './errors.ts';
 import {
@@ -69,13 +70,13 @@ function connect({ connection, sandboxId, processId, offset, signal }: Joined): 
 
 /** What of a piece is new. */
 function next(joined: Joined, stream: 'stdout' | 'stderr', { offset, content }: Output): OutputEvent | undefined {
-  const bytes = content?.$case === 'text' ? Buffer.from(content.value) : (content?.value ?? new Uint8Array());
+  const bytes = content?.$case === 'text' ? toBytes(content.value) : (content?.value ?? new Uint8Array());
   const seen = joined.offset[stream];
   if (offset > seen && !(joined.any && seen === 0)) throw new OutputLostError(stream, offset - seen);
   const repeated = Math.max(0, seen - offset);
   if (repeated >= bytes.length) return undefined;
   const data = bytes.subarray(repeated);
-  const text = repeated === 0 && content?.$case === 'text' ? content.value : Buffer.from(data).toString();
+  const text = repeated === 0 && content?.$case === 'text' ? content.value : toText(data);
   joined.offset[stream] = offset + bytes.length;
   return { type: stream, offset: offset + repeated, data, text };
 }

@@ -12,6 +12,17 @@ test('case may be of no account', () => {
   expect(toRequest(program)).toMatchObject({ caseInsensitive: true });
 });
 
+test('files are text, bytes or blobs', () => {
+  const files = { a: 'text', b: Uint8Array.of(1), c: { blob: 'hash' } };
+  expect(toRequest({ language: 'python', files }).files).toEqual([
+    { name: 'a', content: { $case: 'text', value: 'text' } },
+    { name: 'b', content: { $case: 'data', value: Uint8Array.of(1) } },
+    { name: 'c', content: { $case: 'blob', value: 'hash' } },
+  ]);
+  const wrong = { d: { sha256: 'hash' } as unknown as { blob: string } };
+  expect(() => toRequest({ language: 'python', files: wrong })).toThrow("there is no option 'sha256'");
+});
+
 test('points, groups and tolerances are sent as they are given', () => {
   const program = {
     language: 'python',

@@ -15,8 +15,11 @@ import {
 } from './generated/drydock/v1/execution.ts';
 import { type ResourceLimits, type ResourceUsage, refuseOthers, toLimits, toUsage } from './options.ts';
 
-/** Files beside each other, text or bytes, by name: relative, without `..`, to 255 bytes. At most 1,000. */
-export type SourceFiles = Readonly<Record<string, string | Uint8Array>>;
+/** A file whose content is a blob, to 256 MiB, by its SHA-256. */
+export type BlobFile = { readonly blob: string };
+
+/** Files beside each other, text, bytes or blobs, by name: relative, without `..`, to 255 bytes. At most 1,000. */
+export type SourceFiles = Readonly<Record<string, string | Uint8Array | BlobFile>>;
 
 export type TestCase = {
   /** Given back with the result. To 64 characters. Default: none. */
@@ -274,10 +277,14 @@ export function toChecker(checker: Checker): CheckerMessage {
 }
 
 function toFiles(files: SourceFiles = {}): SourceFileMessage[] {
-  return Object.entries(files).map(([name, value]) => ({
-    name,
-    content: typeof value === 'string' ? { $case: 'text', value } : { $case: 'data', value },
-  }));
+  return Object.entries(files).map(([name, content]) => ({ name, content: toContent(content) }));
+}
+
+function toContent(content: SourceFiles[string]): SourceFileMessage['content'] {
+  if (typeof content === 'string') return { $case: 'text', value: content };
+  if (content instanceof Uint8Array) return { $case: 'data', value: content };
+  refuseOthers(content, ['blob']);
+  return { $case: 'blob', value: content.blob };
 }
 
 export function toExecution({

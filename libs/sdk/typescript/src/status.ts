@@ -1,8 +1,5 @@
-import { type Metadata, type ServiceError, status } from '@grpc/grpc-js';
-import { toMs } from './durations.ts';
 import {
   ConflictError,
-  ConnectionLostError,
   DrydockError,
   type ErrorDetails,
   InvalidArgumentError,
@@ -17,8 +14,23 @@ import {
   UnavailableError,
 } from './errors.ts';
 import type { ErrorReason } from './generated/drydock/v1/error_reason.ts';
-import { BadRequest, ErrorInfo, RetryInfo } from './generated/google/rpc/error_details.ts';
-import { Status } from './generated/google/rpc/status.ts';
+
+/** Codes of gRPC, which answers over HTTP bear too. */
+export const CODE = {
+  CANCELLED: 1,
+  INVALID_ARGUMENT: 3,
+  DEADLINE_EXCEEDED: 4,
+  NOT_FOUND: 5,
+  ALREADY_EXISTS: 6,
+  PERMISSION_DENIED: 7,
+  RESOURCE_EXHAUSTED: 8,
+  FAILED_PRECONDITION: 9,
+  ABORTED: 10,
+  OUT_OF_RANGE: 11,
+  INTERNAL: 13,
+  UNAVAILABLE: 14,
+  UNAUTHENTICATED: 16,
+} as const;
 
 type ErrorClass = new (message: string, details: ErrorDetails) => DrydockError;
 
@@ -70,61 +82,32 @@ const CLASS_OF_REASON: Record<Exclude<ErrorReason, 'ERROR_REASON_UNSPECIFIED' | 
 };
 
 /** For what has no reason, or one that a newer server has added. */
-const CLASS_OF_CODE: { [code in status]?: ErrorClass } = {
-  [status.INVALID_ARGUMENT]: InvalidArgumentError,
-  [status.OUT_OF_RANGE]: InvalidArgumentError,
-  [status.DEADLINE_EXCEEDED]: TimeoutError,
-  [status.NOT_FOUND]: NotFoundError,
-  [status.ALREADY_EXISTS]: ConflictError,
-  [status.FAILED_PRECONDITION]: ConflictError,
-  [status.ABORTED]: ConflictError,
-  [status.PERMISSION_DENIED]: PermissionDeniedError,
-  [status.UNAUTHENTICATED]: UnauthenticatedError,
-  [status.RESOURCE_EXHAUSTED]: QuotaExceededError,
-  [status.UNAVAILABLE]: UnavailableError,
+const CLASS_OF_CODE: { [code: number]: ErrorClass } = {
+  [CODE.INVALID_ARGUMENT]: InvalidArgumentError,
+  [CODE.OUT_OF_RANGE]: InvalidArgumentError,
+  [CODE.DEADLINE_EXCEEDED]: TimeoutError,
+  [CODE.NOT_FOUND]: NotFoundError,
+  [CODE.ALREADY_EXISTS]: ConflictError,
+  [CODE.FAILED_PRECONDITION]: ConflictError,
+  [CODE.ABORTED]: ConflictError,
+  [CODE.PERMISSION_DENIED]: PermissionDeniedError,
+  [CODE.UNAUTHENTICATED]: UnauthenticatedError,
+  [CODE.RESOURCE_EXHAUSTED]: QuotaExceededError,
+  [CODE.UNAVAILABLE]: UnavailableError,
 };
-
-/** Codes that grpc-js itself gives to calls whose connection broke. */
-const BROKEN: ReadonlySet<status> = new Set([status.UNAVAILABLE, status.INTERNAL, status.CANCELLED]);
 
 /** The class of errors with this reason. */
 export function classOf(reason: Reason, otherwise: ErrorClass = DrydockError): ErrorClass {
   return Object.hasOwn(CLASS_OF_REASON, reason) ? CLASS_OF_REASON[reason as keyof typeof CLASS_OF_REASON] : otherwise;
 }
 
-/** The error of a call, from its status and the header that came before it. */
-export function toError(raw: ServiceError, requestId: string | undefined, url: string): DrydockError {
-  const { code, metadata, details: message } = raw;
-  const { reason, ...details } = readDetails(metadata);
-  const id = requestId ?? idIn(metadata);
+/** What a call failed with. `details` has a reason where the platform itself says so. */
+export type Failure = { code: number; message: string; details: ErrorDetails; url: string };
+
+/** The error of a call. */
+export function toError({ code, message, details, url }: Failure): DrydockError {
   const classOfCode = CLASS_OF_CODE[code] ?? DrydockError;
-  if (reason) return new (classOf(reason, classOfCode))(message, { ...details, reason, requestId: id });
-  const own = { requestId: id, cause: raw };
-  if (code === status.DEADLINE_EXCEEDED) return new TimeoutError('no answer within requestTimeout', own);
-  if (BROKEN.has(code)) return new ConnectionLostError(`${url} cannot be reached: ${message}`, own);
-  return new classOfCode(`${url} does not answer as Drydock does: ${message}`, own);
-}
-
-export function idIn(metadata: Metadata | undefined): string | undefined {
-  return metadata?.get('x-request-id')[0]?.toString();
-}
-
-function readDetails(metadata: Metadata | undefined): ErrorDetails {
-  const [bytes] = metadata?.get('grpc-status-details-bin') ?? [];
-  if (!(bytes instanceof Buffer)) return {};
-  const details: ErrorDetails = {};
-  for (const { typeUrl, value } of Status.decode(bytes).details) {
-    const type = typeUrl.split('.').at(-1);
-    if (type === 'ErrorInfo') {
-      const { reason, metadata } = ErrorInfo.decode(value);
-      Object.assign(details, { reason, metadata });
-    }
-    if (type === 'RetryInfo') details.retryAfterMs = toMs(RetryInfo.decode(value).retryDelay);
-    if (type === 'BadRequest')
-      details.fieldViolations = BadRequest.decode(value).fieldViolations.map(({ field, description }) => ({
-        field,
-        description,
-      }));
-  }
-  return details;
+  if (details.reason) return new (classOf(details.reason, classOfCode))(message, details);
+  if (code === CODE.DEADLINE_EXCEEDED) return new TimeoutError('no answer within requestTimeout', details);
+  return new classOfCode(`${url} does not answer as Drydock does: ${message}`, details);
 }

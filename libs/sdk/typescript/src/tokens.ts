@@ -42,7 +42,7 @@ export function createTokens(apiKey: string, exchange: () => Promise<string>, no
 
 function lifetimeOf(token: string): number {
   try {
-    const { iat, exp } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
+    const { iat, exp } = JSON.parse(atob((token.split('.')[1] ?? '').replaceAll('-', '+').replaceAll('_', '/')));
     const seconds = exp - iat;
     return seconds > 0 ? seconds * 1_000 : DEFAULT_LIFETIME_MS;
   } catch {

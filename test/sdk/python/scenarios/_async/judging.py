@@ -7,7 +7,7 @@ from hashlib import sha256
 from io import BytesIO
 from zipfile import ZipFile
 
-from drydock import Interactor, InvalidArgumentError, NotFoundError, Program, TestCase, TestGroup
+from drydock import BlobFile, Interactor, InvalidArgumentError, NotFoundError, Program, TestCase, TestGroup
 from scenarios._async.support import open_tenant, operator
 from scenarios._on_asyncio import Scenario
 from scenarios._platform import raises
@@ -77,6 +77,9 @@ async def blob() -> None:
         source = "import sys; print(len(sys.stdin.buffer.read()))"
         execution = await tenant.drydock.run("python", source, test_cases=[case])
         assert execution.verdict == "ACCEPTED", execution
+        files = {"main.py": "print(len(open('data', 'rb').read()))", "data": BlobFile(put.sha256)}
+        execution = await tenant.drydock.executions.run(Program(language="python", files=files))
+        assert execution.stdout == f"{len(content)}\n", execution
         with raises(NotFoundError) as raised:
             await blobs.read(missing)
         assert raised.error.reason == "BLOB_NOT_FOUND"

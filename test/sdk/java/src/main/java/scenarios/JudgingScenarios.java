@@ -129,6 +129,14 @@ final class JudgingScenarios {
                     test -> test.stdinBlob(blob.sha256()).expectedOutputBlob(blobs.put(BLOB_BYTES + "\n").sha256())));
     Checks.equal(Verdict.ACCEPTED, execution.verdict());
     Checks.equal(BLOB_BYTES + "\n", execution.cases().get(0).stdout());
+    var counts = "print(len(open('data', 'rb').read()))";
+    var counted =
+        DRYDOCK
+            .executions()
+            .run(
+                program ->
+                    program.language("python").file("main.py", counts).blobFile("data", blob.sha256()));
+    Checks.equal(BLOB_BYTES + "\n", counted.stdout());
     var error = Checks.fails(NotFoundException.class, () -> blobs.read(missing));
     Checks.equal("BLOB_NOT_FOUND", error.reason());
   }

@@ -39,6 +39,7 @@ final class Call<Q, A> implements AutoCloseable {
       Channel channel, MethodDescriptor<Q, A> method, CallOptions options, String credential, String url) {
     var headers = new Metadata();
     headers.put(AUTHORIZATION, "Bearer " + credential);
+    Traces.addTo(headers);
     var started = new Call<>(channel.newCall(method, options), url);
     started.call.start(started.new Listener(), headers);
     started.call.request(ANSWERS_AHEAD);

@@ -80,6 +80,18 @@ public final class Checker {
   }
 
   /**
+   * Adds a file whose content is a blob, to 256 MiB.
+   *
+   * @param name relative, without {@code ..}, to 255 bytes; at most 1,000 files
+   * @param sha256 of the blob, as {@link Blobs} answers it
+   * @return this checker
+   */
+  public Checker blobFile(String name, String sha256) {
+    message.addFiles(SourceFile.newBuilder().setName(name).setBlob(sha256));
+    return this;
+  }
+
+  /**
    * Sets which of the files to run.
    *
    * @param entrypoint as of the program

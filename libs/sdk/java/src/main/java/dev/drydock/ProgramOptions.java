@@ -89,6 +89,18 @@ public abstract sealed class ProgramOptions<T extends ProgramOptions<T>> permits
   }
 
   /**
+   * Adds a file whose content is a blob, to 256 MiB.
+   *
+   * @param name relative, without {@code ..}, to 255 bytes; at most 1,000 files
+   * @param sha256 of the blob, as {@link Blobs} answers it
+   * @return these options
+   */
+  public T blobFile(String name, String sha256) {
+    request.addFiles(SourceFile.newBuilder().setName(name).setBlob(sha256));
+    return self();
+  }
+
+  /**
    * Sets which of the files to run.
    *
    * @param entrypoint the name of a file; default: the language's own, such as {@code main.py}, else the one with a main method, else

@@ -1,0 +1,3 @@
+export function execFile(): never {
+  throw new Error('a page starts no processes');
+}
