@@ -1,6 +1,6 @@
 import sys
 
-from parts import read_parts
+from words import read_parts
 
 total = int(open(sys.argv[1]).read())
 flags = dict(zip(sys.argv[4::2], map(int, sys.argv[5::2])))
