@@ -14,7 +14,8 @@ from drydock.v1 import execution_pb2, test_set_pb2
 
 @dataclass(frozen=True, kw_only=True)
 class TestSet:
-    """The cases of a problem, and how programs are judged by them. Of a list it has no cases, and nothing that says how."""
+    """The cases of a problem, and how programs are judged by them. Of a list it has no cases, and nothing that says
+    how."""
 
     __test__ = False  # It is no test of pytest, whatever its name.
 
