@@ -126,7 +126,17 @@ const OPTIONS = [
 
 function toCreateRequest(testSet: NewTestSet): CreateTestSetRequest {
   refuseOthers(testSet, OPTIONS);
-  const { cases, checker, interactor, groups = [], comparison, limits, compileLimits, timeMultipliers, ...rest } = testSet;
+  const {
+    cases,
+    checker,
+    interactor,
+    groups = [],
+    comparison,
+    limits,
+    compileLimits,
+    timeMultipliers,
+    ...rest
+  } = testSet;
   return CreateTestSetRequest.create({
     ...rest,
     cases: cases.map(toCase),
