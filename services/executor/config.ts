@@ -56,7 +56,9 @@ export function loadConfig(variables: Environment) {
     cellBinary: env.string('CELL_BINARY', join(ROOT, '.build/bin/cell')),
     cellSeccompProfile: env.string('CELL_SECCOMP_PROFILE', join(ROOT, '.build/seccomp-cells.json')),
     catalogFile: env.string('CATALOG_FILE', join(ROOT, 'deploy/images/catalog.json')),
-    /** Of copies of blobs in the data directory. */
+    /** Of what compile steps made, in the data directory; 0 keeps nothing. */
+    artifactCacheBytes: env.integer('EXECUTOR_ARTIFACT_CACHE_BYTES', 2 * GiB, { min: 0, max: 1024 * GiB }),
+    /** Of copies of blobs, beside it. */
     blobCacheBytes: env.integer('EXECUTOR_BLOB_CACHE_BYTES', 2 * GiB, { min: MIN_BLOB_CACHE_BYTES, max: 1024 * GiB }),
     drainMs: env.integer('EXECUTOR_DRAIN_SECONDS', 3_600, { min: 1 }) * 1_000,
     maxSandboxes: env.integer('EXECUTOR_MAX_SANDBOXES', 200, { min: 1, max: 10_000 }),
@@ -72,8 +74,6 @@ export function loadConfig(variables: Environment) {
       watches: env.integer('EXECUTOR_WATCH_STREAMS', 16, { min: 1, max: 16 }),
       tunnels: env.integer('EXECUTOR_TUNNEL_STREAMS', 128, { min: 1, max: 128 }),
     },
-    /** Of what compile steps made; 0 keeps nothing. */
-    cacheBytes: env.integer('EXECUTOR_CACHE_BYTES', 2 * GiB, { min: 0, max: 1024 * GiB }),
     leaseIdleMs: env.integer('EXECUTOR_LEASE_IDLE_MS', 60_000, { min: 1_000, max: 3_600_000 }),
     /** Of all sandboxes together. A cluster's nodes limit those of pods themselves. */
     processes:

@@ -249,8 +249,8 @@ describe('an import', () => {
   });
 
   test('names what is not offered, and what is wrong', async () => {
-    const interactive = await send(zipOf({ 'problem.yaml': 'validation: custom interactive', '1.in': '' }), '?name=x');
-    expect(interactive).toMatchObject({
+    const empty = await send(zipOf({ 'problem.yaml': 'validation: default', '1.in': '' }), '?name=x');
+    expect(empty).toMatchObject({
       status: 400,
       body: { details: [{ reason: 'PACKAGE_INVALID' }, { fieldViolations: [{ field: 'data/' }] }] },
     });

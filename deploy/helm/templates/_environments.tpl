@@ -47,7 +47,7 @@
 - {name: EXECUTOR_MAX_SANDBOXES, value: {{ int $executor.maxSandboxes | quote }}}
 - {name: EXECUTOR_EXECUTION_SLOTS, value: {{ int $executor.executionSlots | quote }}}
 - {name: EXECUTOR_MEMORY_BYTES, value: {{ int64 $executor.memoryBytes | quote }}}
-- {name: EXECUTOR_CACHE_BYTES, value: {{ int64 $executor.cacheBytes | quote }}}
+- {name: EXECUTOR_ARTIFACT_CACHE_BYTES, value: {{ int64 $executor.artifactCacheBytes | quote }}}
 - {name: EXECUTOR_BLOB_CACHE_BYTES, value: {{ int64 $executor.blobCacheBytes | quote }}}
 - {name: KUBERNETES_NAMESPACE_PREFIX, value: {{ .Values.sandboxes.namespacePrefix }}}
 - {name: KUBERNETES_ROLE, value: {{ include "drydock.roleInSandboxes" . }}}

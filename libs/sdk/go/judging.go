@@ -107,6 +107,26 @@ func (g TestGroup) message() (*drydockv1.TestGroup, error) {
 	}, nil
 }
 
+func groupMessages(groups []TestGroup) ([]*drydockv1.TestGroup, error) {
+	var messages []*drydockv1.TestGroup
+	for _, each := range groups {
+		message, err := each.message()
+		if err != nil {
+			return nil, err
+		}
+		messages = append(messages, message)
+	}
+	return messages, nil
+}
+
+func toTestGroup(m *drydockv1.TestGroup) TestGroup {
+	return TestGroup{
+		Name: m.GetName(), Points: m.Points,
+		Aggregation: enum[Aggregation](m.GetAggregation(), int32(m.GetAggregation())),
+		OnFailure:   enum[OnFailure](m.GetOnFailure(), int32(m.GetOnFailure())), DependsOn: m.GetDependsOn(),
+	}
+}
+
 // Protocol is what a checker or an interactor is given as arguments, and what its end means. An end that is not of its protocol is
 // INTERNAL_ERROR.
 type Protocol string
@@ -197,17 +217,24 @@ func (i *Interactor) message() (*drydockv1.Interactor, error) {
 	}, nil
 }
 
+func toInteractor(m *drydockv1.Interactor) *Interactor {
+	if m == nil {
+		return nil
+	}
+	return &Interactor{
+		Language: m.GetLanguage(), Source: m.GetSource(), Files: toFiles(m.GetFiles()), Entrypoint: m.GetEntrypoint(),
+		CPUTime: m.GetWallTime().AsDuration(), Protocol: enum[Protocol](m.GetProtocol(), int32(m.GetProtocol())),
+		Arguments: m.GetArguments(),
+	}
+}
+
 // judges fills the parts of a request that say how the program is judged.
 func (p *Program) judges(request *drydockv1.SubmitExecutionRequest) (err error) {
 	for _, each := range p.TestCases {
 		request.TestCases = append(request.TestCases, each.message())
 	}
-	for _, each := range p.Groups {
-		group, err := each.message()
-		if err != nil {
-			return err
-		}
-		request.Groups = append(request.Groups, group)
+	if request.Groups, err = groupMessages(p.Groups); err != nil {
+		return err
 	}
 	if request.Checker, err = p.Checker.message(); err != nil {
 		return err

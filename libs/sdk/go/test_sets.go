@@ -15,7 +15,7 @@ type NewTestSet struct {
 	Name string
 	// Version to 128 characters.
 	Version string
-	// Cases, 1 to 1,000 in the order in which they are run, without groups and points; text and bytes to 10 MiB in all, the rest as blobs.
+	// Cases, 1 to 1,000 in the order in which they are run; text and bytes to 10 MiB in all, the rest as blobs.
 	Cases []TestCase
 	// Comparison as of a program.
 	Comparison Comparison
@@ -23,8 +23,12 @@ type NewTestSet struct {
 	FloatTolerance float64
 	// CaseInsensitive takes capital and small letters for the same, whatever the comparison.
 	CaseInsensitive bool
+	// Groups have test cases that earn points together. At most 100, each of which has a case.
+	Groups []TestGroup
 	// Checker decides instead of Comparison.
 	Checker *Checker
+	// Interactor talks with the program, instead of a checker and a comparison.
+	Interactor *Interactor
 	// Limits of an execution whose own do not say otherwise.
 	Limits        Limits
 	CompileLimits Limits
@@ -35,7 +39,7 @@ type NewTestSet struct {
 // TestSet is the data of a problem, registered once: a program that names it, by Program.TestSet, carries its source alone. It never
 // changes.
 type TestSet struct {
-	// NewTestSet is as it was registered; each input and expected output is a blob. Of a list it has no Cases and no Checker.
+	// NewTestSet is as it was registered; each input and expected output is a blob. Of a list it has no Cases, no Groups, no Checker and no Interactor.
 	NewTestSet
 	// ID is tst_ and 26 characters.
 	ID         string
@@ -54,6 +58,14 @@ func (t *NewTestSet) request() (*drydockv1.CreateTestSetRequest, error) {
 	if err != nil {
 		return nil, err
 	}
+	interactor, err := t.Interactor.message()
+	if err != nil {
+		return nil, err
+	}
+	groups, err := groupMessages(t.Groups)
+	if err != nil {
+		return nil, err
+	}
 	return &drydockv1.CreateTestSetRequest{
 		Name:            t.Name,
 		Version:         t.Version,
@@ -61,7 +73,9 @@ func (t *NewTestSet) request() (*drydockv1.CreateTestSetRequest, error) {
 		Comparison:      comparison,
 		FloatTolerance:  optional(t.FloatTolerance),
 		CaseInsensitive: t.CaseInsensitive,
+		Groups:          groups,
 		Checker:         checker,
+		Interactor:      interactor,
 		Limits:          t.Limits.message(),
 		CompileLimits:   t.CompileLimits.message(),
 		TimeMultipliers: t.TimeMultipliers,
@@ -78,7 +92,9 @@ func toTestSet(m *drydockv1.TestSet) *TestSet {
 			Comparison:      enum[Comparison](m.GetComparison(), int32(m.GetComparison())),
 			FloatTolerance:  m.GetFloatTolerance(),
 			CaseInsensitive: m.GetCaseInsensitive(),
+			Groups:          converted(m.GetGroups(), toTestGroup),
 			Checker:         toChecker(m.GetChecker()),
+			Interactor:      toInteractor(m.GetInteractor()),
 			Limits:          toLimits(m.GetLimits()),
 			CompileLimits:   toLimits(m.GetCompileLimits()),
 			TimeMultipliers: m.GetTimeMultipliers(),

@@ -4,7 +4,7 @@ import { counter } from '#libs/telemetry.ts';
 import { Exited } from '#proto/drydock/agent/v1/agent.ts';
 import type { ExecutionStep } from '#proto/drydock/internal/v1/spec.ts';
 import { type Data, type File, piecesOf } from './data.ts';
-import { type DiskCache, type Entry, openDiskCache } from './disk-cache.ts';
+import { type DiskCache, type Entry, HASH_INSIDE, openDiskCache } from './disk-cache.ts';
 import { endOf, runStep } from './step.ts';
 import type { StepEnd } from './verdict.ts';
 import type { Workspace } from './workspaces/workspace.ts';
@@ -43,7 +43,10 @@ function prefixOf(organizationId: string): string {
 
 /** Opens a directory for them, of at most this many bytes; with 0 nothing is kept. */
 export async function openArtifacts(directory: string, maxBytes: number, log: Logger): Promise<Artifacts> {
-  return createArtifacts(await openDiskCache(directory, maxBytes, log), log);
+  return createArtifacts(
+    await openDiskCache({ cache: 'artifacts', directory, maxBytes, verifier: HASH_INSIDE, log }),
+    log,
+  );
 }
 
 function createArtifacts(cache: DiskCache, log: Logger): Artifacts {

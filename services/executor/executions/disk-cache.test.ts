@@ -1,10 +1,9 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { register } from 'prom-client';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createLogger } from '#libs/log.ts';
-import { type DiskCache, openDiskCache } from './disk-cache.ts';
+import { type DiskCache, HASH_INSIDE, openDiskCache } from './disk-cache.ts';
 
 const KiB = 1024;
 const log = createLogger('test');
@@ -16,8 +15,7 @@ beforeEach(async () => {
 afterEach(() => rm(directory, { recursive: true }));
 
 async function opened(maxBytes = 10 * KiB): Promise<DiskCache> {
-  register.clear();
-  return await openDiskCache(directory, maxBytes, log);
+  return await openDiskCache({ cache: 'artifacts', directory, maxBytes, verifier: HASH_INSIDE, log });
 }
 
 async function put(cache: DiskCache, name: string, bytes = KiB): Promise<boolean> {
@@ -99,6 +97,10 @@ test('two that write the same at once leave one', async () => {
 test('entries are removed by the beginning of their names', async () => {
   const cache = await opened();
   for (const name of ['x-1', 'x-2', 'y-1']) await put(cache, name);
+  await using draft = await cache.create('x-3');
+  await draft.write(Buffer.from('late'));
   await cache.remove('x-');
+  await draft.commit();
   expect(await readdir(directory)).toEqual(['y-1']);
+  expect(cache.bytes()).toBe(KiB + 32);
 });

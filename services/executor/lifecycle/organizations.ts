@@ -6,6 +6,7 @@ import type { OrganizationDeleted } from '#proto/drydock/internal/v1/events.ts';
 import type { Backend } from '../backends/backend.ts';
 import { eachOf } from '../backends/each-of.ts';
 import type { Artifacts } from '../executions/artifacts.ts';
+import type { Blobs } from '../executions/blobs/blobs.ts';
 import type { CellHosts } from '../executions/cell-hosts.ts';
 import type { Pool } from '../instances/pool.ts';
 import type { Sandboxes } from '../sandboxes/sandboxes.ts';
@@ -18,6 +19,7 @@ export type Dependencies = {
   cellHosts: CellHosts;
   pool: Pool;
   artifacts: Pick<Artifacts, 'forget'>;
+  blobs: Pick<Blobs, 'forget'>;
   backend: Pick<Backend, 'cluster'>;
   log: Logger;
 };
@@ -47,12 +49,13 @@ export function followDeletions(dependencies: Dependencies, missedSince: Date): 
 }
 
 async function forget(dependencies: Dependencies, organizationId: string): Promise<void> {
-  const { sandboxes, cellHosts, pool, artifacts, backend, log } = dependencies;
+  const { sandboxes, cellHosts, pool, artifacts, blobs, backend, log } = dependencies;
   const own = sandboxes.list().filter((sandbox) => sandbox.organizationId === organizationId);
   await Promise.all(own.map(({ sandboxId }) => sandboxes.destroy(sandboxId)));
   await cellHosts.discardOf(organizationId);
   await pool.forget(organizationId);
   await artifacts.forget(organizationId);
+  await blobs.forget(organizationId);
   await backend.cluster?.forget(organizationId);
   log.info({ organizationId, sandboxes: own.length }, 'destroyed everything of a deleted organisation');
 }

@@ -1,6 +1,6 @@
 import type { FieldChecks } from '#libs/field-checks.ts';
 import { CaseSpec } from '#proto/drydock/internal/v1/spec.ts';
-import type { Checker, RunCodeRequest, SourceFile, TestCase } from '#proto/drydock/v1/execution.ts';
+import type { Checker, Interactor, RunCodeRequest, SourceFile, TestCase } from '#proto/drydock/v1/execution.ts';
 import { MiB } from '../requests/checks.ts';
 
 /** Of an expected output that is a blob: a program's output has at most 4 MiB. */
@@ -8,6 +8,9 @@ export const MAX_EXPECTED_BYTES = 10 * MiB;
 
 /** What a program is given and what it should answer, of a request or of a test case. */
 export type Input = Pick<TestCase, 'stdin' | 'stdinBytes' | 'stdinBlob' | 'expectedOutput' | 'expectedOutputBlob'>;
+
+/** The programs that judge, of a request or of a test set. */
+type Judges = { checker?: Checker | undefined; interactor?: Interactor | undefined };
 
 /** A blob that a request names. */
 export type NamedBlob = { field: string; sha256: string; maxBytes?: number };
@@ -37,8 +40,7 @@ export function isGiven({ stdin, stdinBytes, stdinBlob, expectedOutput, expected
 export function blobsOf(request: RunCodeRequest): NamedBlob[] {
   return [
     ...blobsOfFiles('files', request.files),
-    ...blobsOfFiles('checker.files', request.checker?.files ?? []),
-    ...blobsOfFiles('interactor.files', request.interactor?.files ?? []),
+    ...blobsOfJudges(request),
     ...blobsOfInput('', request),
     ...blobsOfCases('testCases', request.testCases),
   ];
@@ -48,8 +50,11 @@ export function blobsOfCases(field: string, cases: readonly TestCase[]): NamedBl
   return cases.flatMap((each, index) => blobsOfInput(`${field}[${index}].`, each));
 }
 
-export function blobsOfChecker(checker: Checker | undefined): NamedBlob[] {
-  return blobsOfFiles('checker.files', checker?.files ?? []);
+export function blobsOfJudges({ checker, interactor }: Judges): NamedBlob[] {
+  return [
+    ...blobsOfFiles('checker.files', checker?.files ?? []),
+    ...blobsOfFiles('interactor.files', interactor?.files ?? []),
+  ];
 }
 
 function blobsOfInput(prefix: string, { stdinBlob, expectedOutputBlob }: Input): NamedBlob[] {

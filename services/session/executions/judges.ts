@@ -32,7 +32,7 @@ export function checkChecker(check: FieldChecks, checker: Checker, catalog: Cata
 /** An interactor as it is run, with the output limit of its talk. Violations have fields of `interactor`. Errors: LANGUAGE_NOT_FOUND. */
 export function checkInteractor(
   check: FieldChecks,
-  request: RunCodeRequest,
+  request: Pick<RunCodeRequest, 'interactor' | 'checker' | 'keepTranscript'>,
   catalog: Catalog,
 ): CheckerSpec | undefined {
   const { interactor, checker, keepTranscript } = request;

@@ -1,6 +1,6 @@
 import type { FieldChecks } from '#libs/field-checks.ts';
 import { firstCharacters } from '#libs/first-characters.ts';
-import type { RunCodeRequest, TestCase, TestGroup } from '#proto/drydock/v1/execution.ts';
+import type { TestCase, TestGroup } from '#proto/drydock/v1/execution.ts';
 
 const MAX_GROUPS = 100;
 const MAX_GROUP_NAME = 64;
@@ -14,29 +14,37 @@ export type Scoring = {
   isScored: boolean;
 };
 
-/** Checks groups and points, and completes them. At most 100 groups; more, and those of no use, are violations. */
-export function checkScoring(check: FieldChecks, { groups, testCases }: RunCodeRequest): Scoring {
+/**
+ * Checks groups and points, and completes them. At most 100 groups; more, and those of no use, are violations. `field` is that of the
+ * cases.
+ */
+export function checkScoring(
+  check: FieldChecks,
+  field: 'testCases' | 'cases',
+  testCases: readonly TestCase[],
+  groups: TestGroup[],
+): Scoring {
   const none = { groups: [], points: testCases.map(() => 0), isScored: false };
   if (groups.length > MAX_GROUPS) check.violation('groups', `are more than ${MAX_GROUPS}`);
   if (groups.length > MAX_GROUPS) return none;
   const byName = new Map<string, TestGroup>();
   for (const [index, group] of groups.entries()) {
-    const field = `groups[${index}]`;
-    check.string(`${field}.name`, group.name, { required: true, maxLength: MAX_GROUP_NAME });
-    if (byName.has(group.name)) check.violation(`${field}.name`, 'is a duplicate');
+    const own = `groups[${index}]`;
+    check.string(`${own}.name`, group.name, { required: true, maxLength: MAX_GROUP_NAME });
+    if (byName.has(group.name)) check.violation(`${own}.name`, 'is a duplicate');
     byName.set(group.name, group);
-    checkPoints(check, `${field}.points`, group.points);
-    checkDependencies(check, `${field}.dependsOn`, group, groups);
+    checkPoints(check, `${own}.points`, group.points);
+    checkDependencies(check, `${own}.dependsOn`, group, groups);
   }
   checkCircles(check, groups, byName);
   const casesOf = Map.groupBy(testCases, ({ group }) => group);
   for (const [index, { name }] of groups.entries())
     if (name && !casesOf.has(name)) check.violation(`groups[${index}].name`, 'is that of no test case');
   for (const [index, { group, points }] of testCases.entries()) {
-    checkPoints(check, `testCases[${index}].points`, points);
+    checkPoints(check, `${field}[${index}].points`, points);
     if (group && !byName.has(group))
       check.violation(
-        `testCases[${index}].group`,
+        `${field}[${index}].group`,
         `'${firstCharacters(group, MAX_GROUP_NAME)}' is not among the groups`,
       );
   }

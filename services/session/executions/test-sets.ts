@@ -6,12 +6,13 @@ import { checkFields, type FieldChecks } from '#libs/field-checks.ts';
 import { isId } from '#libs/ids.ts';
 import type { Queryable } from '#libs/postgres/database.ts';
 import { CaseSpec, type ExecutionSpec } from '#proto/drydock/internal/v1/spec.ts';
-import type { RunCodeRequest } from '#proto/drydock/v1/execution.ts';
+import type { Checker, Interactor, RunCodeRequest } from '#proto/drydock/v1/execution.ts';
 import { ResourceLimits } from '#proto/drydock/v1/resources.ts';
 import { TestSet } from '#proto/drydock/v1/test_set.ts';
 import type { Duration } from '#proto/google/protobuf/duration.ts';
 import { isGiven } from './inputs.ts';
 import { checkFiles, MAX_JUDGE_BYTES } from './source-files.ts';
+import { checkScoring } from './test-groups.ts';
 
 const CACHE_BYTES = 64 * 1024 * 1024;
 const COMBINED = 'cannot be combined with testSet';
@@ -66,8 +67,8 @@ export function withTestSet(check: FieldChecks, request: RunCodeRequest, testSet
     floatAbsoluteTolerance: undefined,
     floatRelativeTolerance: undefined,
     checker: testSet.checker,
-    interactor: undefined,
-    groups: [],
+    interactor: testSet.interactor,
+    groups: testSet.groups,
     limits: over(testSet.limits && scaled(testSet.limits, times), request.limits),
     compileLimits: over(testSet.compileLimits, request.compileLimits),
   };
@@ -89,30 +90,36 @@ function over(usual: ResourceLimits | undefined, own: ResourceLimits | undefined
 /** A spec as an execution's record has it: without what its test set has. */
 export function toRecord(spec: ExecutionSpec): ExecutionSpec {
   if (!spec.testSetId) return spec;
-  const { checker, run } = spec;
+  const { checker, interactor, run } = spec;
   return {
     ...spec,
+    groups: [],
     cases: spec.cases.map(({ limits, command }) =>
       CaseSpec.create({ command, limits: limits === run?.limits ? undefined : limits }),
     ),
     checker: checker && { ...checker, files: [] },
+    interactor: interactor && { ...interactor, files: [] },
   };
 }
 
 /** The spec of a record, complete again. */
 export function fromRecord(spec: ExecutionSpec, testSet: TestSet | undefined, catalog: Catalog): ExecutionSpec {
   if (!testSet) return spec;
-  const { checker, run } = spec;
+  const { checker, interactor, run } = spec;
+  const { points, groups } = checkScoring(checkFields(), 'cases', testSet.cases, testSet.groups);
   return {
     ...spec,
-    cases: testSet.cases.map(({ name, stdinBlob, expectedOutputBlob }, index) => {
+    groups,
+    cases: testSet.cases.map(({ name, stdinBlob, expectedOutputBlob, group }, index) => {
       const recorded = spec.cases[index] ?? CaseSpec.create();
-      return { ...recorded, name, stdinBlob, expectedOutputBlob, limits: recorded.limits ?? run?.limits };
+      const limits = recorded.limits ?? run?.limits;
+      return { ...recorded, name, stdinBlob, expectedOutputBlob, limits, group, points: points[index]! };
     }),
-    checker: checker && { ...checker, files: filesOfChecker(testSet, catalog) },
+    checker: checker && { ...checker, files: filesOf(testSet.checker, catalog) },
+    interactor: interactor && { ...interactor, files: filesOf(testSet.interactor, catalog) },
   };
 }
 
-function filesOfChecker({ checker }: TestSet, { languages }: Catalog) {
-  return checker ? checkFiles(checkFields(), checker, languages.get(checker.language), MAX_JUDGE_BYTES).files : [];
+function filesOf(judge: Checker | Interactor | undefined, { languages }: Catalog) {
+  return judge ? checkFiles(checkFields(), judge, languages.get(judge.language), MAX_JUDGE_BYTES).files : [];
 }

@@ -83,7 +83,7 @@ export function checkExecution(asked: RunCodeRequest, catalog: Catalog, testSet?
   );
   if (!(request.parallelism >= 0 && request.parallelism <= MAX_PARALLELISM))
     check.violation('parallelism', `must be from 1 to ${MAX_PARALLELISM}`);
-  const { points, ...scoring } = checkScoring(check, request);
+  const { points, ...scoring } = checkScoring(check, 'testCases', request.testCases, request.groups);
   const cases = checkCases(check, request, template, limits, points);
   const checker = request.checker && checkChecker(check, request.checker, catalog);
   const interactor = checkInteractor(check, request, catalog);

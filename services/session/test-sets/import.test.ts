@@ -136,13 +136,53 @@ limits: { time_limit: 1.5 }
   });
 
   test.each<[string, Files, string[]]>([
-    ['custom validation', { 'problem.yaml': 'validation: custom' }, ['problem.yaml: validation']],
+    ['unknown validation', { 'problem.yaml': 'validation: default fuzzy' }, ['problem.yaml: validation']],
+    ['several passes', { 'problem.yaml': 'problem_format_version: 2023-07\ntype: multi-pass' }, ['problem.yaml: type']],
     [
-      'interaction, as a type',
-      { 'problem.yaml': 'problem_format_version: 2023-07\ntype: [pass-fail, interactive]' },
+      'a validator that builds itself',
+      { 'problem.yaml': 'validation: custom', 'output_validators/v/build': 'x', 'output_validators/v/v.py': 'x' },
+      ['output_validators/v/', 'output_validators/v/build'],
+    ],
+    [
+      'several validators',
+      { 'problem.yaml': 'validation: custom', 'output_validators/a/a.py': 'x', 'output_validators/b/b.py': 'x' },
+      ['output_validators/'],
+    ],
+    [
+      'a validator in no language',
+      { 'problem.yaml': 'validation: custom', 'output_validators/v/v.xyz': 'x' },
+      ['output_validators/v/'],
+    ],
+    [
+      'a validator that is too large',
+      { 'problem.yaml': 'validation: custom', 'output_validators/v.py': 'x'.repeat(1024 * 1024 + 1) },
+      ['output_validators/'],
+    ],
+    [
+      'a grader that takes the best case',
+      { 'problem.yaml': 'type: scoring', 'data/secret/a/testdata.yaml': 'grader_flags: max\nreject_score: 1' },
+      ['data/secret/a/testdata.yaml: grader_flags', 'data/secret/a/testdata.yaml: reject_score'],
+    ],
+    [
+      'groups in groups that score',
+      { 'problem.yaml': 'type: scoring', 'data/secret/a/b/1.in': 'x', 'data/secret/a/b/1.ans': 'x' },
+      ['data/secret/a/b/'],
+    ],
+    [
+      'groups without points',
+      { 'problem.yaml': 'problem_format_version: 2023-07\ntype: scoring' },
+      ['data/secret/a/test_group.yaml: max_score', 'data/secret/test_group.yaml: max_score'],
+    ],
+    [
+      'multipliers of a validator',
+      {
+        'problem.yaml': 'problem_format_version: 2023-07\ntype: scoring',
+        'output_validator/v.py': 'x',
+        'data/secret/test_group.yaml': 'max_score: 1',
+        'data/secret/a/test_group.yaml': 'max_score: 1',
+      },
       ['problem.yaml: type'],
     ],
-    ['scoring', { 'problem.yaml': 'type: scoring' }, ['problem.yaml: type']],
     ['passes', { 'problem.yaml': 'limits: { passes: 2 }' }, ['problem.yaml: limits.passes']],
     ['too little memory', { 'problem.yaml': 'limits: { memory: 8 }' }, ['problem.yaml: limits.memory']],
     ['too much time', { 'problem.yaml': 'limits: { time_limit: 400 }' }, ['problem.yaml: limits.time_limit']],
@@ -170,11 +210,6 @@ limits: { time_limit: 1.5 }
       ['data/secret/a/testdata.yaml: output_validator_flags'],
     ],
     [
-      'an output validator of the new format',
-      { 'problem.yaml': 'problem_format_version: 2023-07', 'output_validator/v.py': 'x' },
-      ['output_validator/'],
-    ],
-    [
       'other programs and data',
       { 'problem.yaml': '', 'include/a.h': 'x', 'data/other/x.in': 'x' },
       ['data/other/x.in', 'include/'],
@@ -185,6 +220,11 @@ limits: { time_limit: 1.5 }
   });
 
   test.each<[string, Files, string[]]>([
+    [
+      'with custom validation and no validator',
+      { 'problem.yaml': 'validation: custom', ...CASES },
+      ['output_validators/'],
+    ],
     ['without test cases', { 'problem.yaml': '' }, ['data/']],
     [
       'without an answer',
@@ -214,6 +254,69 @@ d: [*c, *c, *c, *c, *c, *c, *c, *c]`,
     ],
   ])('%s is invalid, which names it', async (_, files, fields) => {
     expect(await refusal(zipOf(files))).toEqual(['PACKAGE_INVALID', fields]);
+  });
+});
+
+describe('what judges in a package', () => {
+  test('is a checker, with the flags as arguments and sources before headers', async () => {
+    const { testSet } = await send(
+      zipOf({
+        'problem.yaml': 'name: x\nvalidation: custom\nvalidator_flags: strict 3',
+        'output_validators/v/a.h': 'h',
+        'output_validators/v/validate.cc': 'cc',
+        ...CASES,
+      }),
+    );
+    expect(testSet).toMatchObject({
+      checker: { language: 'cpp', protocol: 'KATTIS', arguments: ['strict', '3'] },
+      interactor: undefined,
+    });
+    expect(testSet.checker!.files.map(({ name }) => name)).toEqual(['validate.cc', 'a.h']);
+  });
+
+  test('is an interactor', async () => {
+    const files = { 'output_validators/v.py': 'x', ...CASES };
+    const legacy = await send(zipOf({ 'problem.yaml': 'name: x\nvalidation: custom interactive', ...files }));
+    expect(legacy.testSet).toMatchObject({
+      checker: undefined,
+      interactor: { language: 'python', protocol: 'KATTIS' },
+    });
+  });
+
+  test('are groups, of the legacy format', async () => {
+    const { testSet } = await send(
+      zipOf({
+        'problem.yaml': 'name: x\ntype: scoring',
+        'data/testdata.yaml': 'grader_flags: ignore_sample\non_reject: continue',
+        'data/secret/a/testdata.yaml': 'accept_score: 20\ngrader_flags: min\non_reject: break',
+        ...CASES,
+      }),
+    );
+    expect(testSet.groups).toMatchObject([
+      { name: 'secret/a', aggregation: 'MIN', onFailure: 'STOP', dependsOn: [] },
+      { name: 'secret', aggregation: 'SUM', onFailure: 'CONTINUE', dependsOn: [] },
+    ]);
+    expect(testSet.cases.map(({ group, points }) => [group, points])).toEqual([
+      ['', 0],
+      ['secret/a', 20],
+      ['secret', 1],
+    ]);
+  });
+
+  test('are groups that need others, of the format 2023-07', async () => {
+    const { testSet } = await send(
+      zipOf({
+        'problem.yaml': 'problem_format_version: 2023-07\nname: x\ntype: scoring',
+        'data/secret/test_group.yaml': 'max_score: 10\nscore_aggregation: sum',
+        'data/secret/a/test_group.yaml': 'max_score: 90\nrequire_pass: [sample, secret]',
+        ...CASES,
+      }),
+    );
+    expect(testSet.groups).toMatchObject([
+      { name: 'sample', points: 0 },
+      { name: 'secret/a', points: 90, aggregation: 'ALL_OR_NOTHING', dependsOn: ['sample', 'secret'] },
+      { name: 'secret', points: 10, aggregation: 'SUM' },
+    ]);
   });
 });
 

@@ -1,6 +1,7 @@
+import type { Catalog } from '#libs/catalog/catalog.ts';
 import { invalidField } from '#libs/errors.ts';
 import { firstCharacters } from '#libs/first-characters.ts';
-import { TestCase } from '#proto/drydock/v1/execution.ts';
+import { Interactor, TestCase } from '#proto/drydock/v1/execution.ts';
 import {
   CreateTestSetRequest,
   type ImportTestSetRequest,
@@ -37,19 +38,24 @@ export async function importTestSet(
   try {
     const files = await openArchive(blobs.storages.current, content.id, content.sizeBytes);
     const findings = createFindings();
-    const { cases, ...found } = await readPackage(files, findings);
+    const { cases, ...found } = await readPackage(files, dependencies.catalog, findings);
     findings.done();
     const own = name || firstCharacters(found.name, MAX_LABEL);
     if (!own) throw invalidField('name', 'is required: the package has none');
     const kept = await keepCases(dependencies, owner, cases);
-    const request = CreateTestSetRequest.create({ ...found, name: own, version, cases: kept });
+    const interactor = found.interactor && Interactor.create(found.interactor);
+    const request = CreateTestSetRequest.create({ ...found, interactor, name: own, version, cases: kept });
     return { testSet: await registerTestSet(dependencies, owner, request), notes: findings.notes };
   } finally {
     await discard(blobs, content.id);
   }
 }
 
-function readPackage(all: ReadonlyMap<string, ArchiveFile>, findings: Findings): Promise<Package> | Package {
+function readPackage(
+  all: ReadonlyMap<string, ArchiveFile>,
+  catalog: Catalog,
+  findings: Findings,
+): Promise<Package> | Package {
   const files = new Map(all);
   for (const path of all.keys()) {
     if (!LEFT_BY_SYSTEMS.test(path)) continue;
@@ -57,7 +63,7 @@ function readPackage(all: ReadonlyMap<string, ArchiveFile>, findings: Findings):
     findings.note(path, '', 'was left by an operating system');
   }
   const problem = inProblem(files);
-  return problem ? readProblem(problem, findings) : readPlain(files, findings);
+  return problem ? readProblem(problem, catalog, findings) : readPlain(files, findings);
 }
 
 /** The files of a problem package by their path in it; undefined for another zip. */
@@ -78,9 +84,11 @@ async function keepCases({ blobs }: Dependencies, owner: Owner, cases: PackageCa
   const kept: TestCase[] = [];
   const queue = cases.entries();
   const worker = async () => {
-    for (const [index, { name, input, answer }] of queue)
+    for (const [index, { name, input, answer, group = '', points }] of queue)
       kept[index] = TestCase.create({
         name,
+        group,
+        points,
         stdinBlob: (await putBlob(blobs, owner, input.read())).sha256,
         expectedOutputBlob: (await putBlob(blobs, owner, answer.read())).sha256,
       });

@@ -4,12 +4,12 @@ import { DrydockError } from '#libs/errors.ts';
 import { newId } from '#libs/ids.ts';
 import type { Queryable } from '#libs/postgres/database.ts';
 import type { Blob } from '#proto/drydock/v1/blob.ts';
-import { TestCase } from '#proto/drydock/v1/execution.ts';
+import { type Checker, type Interactor, TestCase } from '#proto/drydock/v1/execution.ts';
 import { CreateTestSetRequest, TestSet } from '#proto/drydock/v1/test_set.ts';
 import { putBlob, requireBlobs } from '../blobs/blobs.ts';
 import type { Dependencies as BlobDependencies, Owner } from '../blobs/contents.ts';
 import { checkBlobs, withSources } from '../executions/blobs.ts';
-import { blobsOfCases, blobsOfChecker } from '../executions/inputs.ts';
+import { blobsOfCases, blobsOfJudges } from '../executions/inputs.ts';
 import { checkSameRequest } from '../requests/admission.ts';
 import { type TestSetRow, toTestSet } from './rows.ts';
 import { checkTestSet } from './validation.ts';
@@ -27,29 +27,27 @@ export async function registerTestSet(
 ): Promise<TestSet> {
   const { catalog, blobs } = dependencies;
   const sha256 = hashOf(request);
-  const complete = await withCheckerSources(dependencies, owner, request);
+  const complete = await withJudgeSources(dependencies, owner, request);
   checkTestSet(complete, catalog);
-  const named = [...blobsOfCases('cases', request.cases), ...blobsOfChecker(request.checker)];
+  const named = [...blobsOfCases('cases', request.cases), ...blobsOfJudges(request)];
   const found = await checkBlobs(blobs, owner.organizationId, named);
   const { cases, sizeBytes } = await withBlobs(blobs, owner, complete.cases, found);
   const testSet = TestSet.create({ ...complete, id: newId('tst'), cases, sizeBytes, caseCount: cases.length });
   return blobs.db.transaction((tx) => insert(tx, owner.organizationId, testSet, request.requestId, sha256));
 }
 
-/** With the sources of the checker in the test set itself, where they are read for each execution. */
-async function withCheckerSources(
+/** With the sources of checker and interactor in the test set itself, where they are read for each execution. */
+async function withJudgeSources(
   { catalog, blobs }: Dependencies,
   { organizationId }: Owner,
   request: CreateTestSetRequest,
 ): Promise<CreateTestSetRequest> {
-  const { checker } = request;
-  const named = blobsOfChecker(checker);
-  if (!checker || named.length === 0) return request;
+  const named = blobsOfJudges(request);
+  if (named.length === 0) return request;
   const found = await checkBlobs(blobs, organizationId, named);
-  return {
-    ...request,
-    checker: { ...checker, files: await withSources(blobs, organizationId, checker, catalog, found) },
-  };
+  const withBytes = async <Judge extends Checker | Interactor>(judge: Judge | undefined) =>
+    judge && { ...judge, files: await withSources(blobs, organizationId, judge, catalog, found) };
+  return { ...request, checker: await withBytes(request.checker), interactor: await withBytes(request.interactor) };
 }
 
 /** Cases whose text and bytes are blobs. */
@@ -65,11 +63,13 @@ async function withBlobs(blobs: BlobDependencies, owner: Owner, cases: TestCase[
   };
   const queue = cases.entries();
   const worker = async () => {
-    for (const [index, { name, limits, stdin, stdinBytes, stdinBlob, ...expected }] of queue) {
+    for (const [index, { name, limits, group, points, stdin, stdinBytes, stdinBlob, ...expected }] of queue) {
       const given = stdinBytes.length > 0 ? stdinBytes : stdin || undefined;
       kept[index] = TestCase.create({
         name,
         limits,
+        group,
+        points,
         stdinBlob: await keep(given, stdinBlob),
         expectedOutputBlob: await keep(expected.expectedOutput, expected.expectedOutputBlob),
       });
@@ -137,8 +137,9 @@ async function checkQuota(tx: Queryable, organizationId: string): Promise<void> 
 }
 
 /** Keeps the blobs from expiring. Errors: BLOB_NOT_FOUND if one has just expired. */
-async function insertBlobs(tx: Queryable, organizationId: string, { id, cases, checker }: TestSet): Promise<void> {
-  const named = [...blobsOfCases('cases', cases), ...blobsOfChecker(checker)];
+async function insertBlobs(tx: Queryable, organizationId: string, testSet: TestSet): Promise<void> {
+  const { id, cases } = testSet;
+  const named = [...blobsOfCases('cases', cases), ...blobsOfJudges(testSet)];
   const hashes = [...new Set(named.map(({ sha256 }) => sha256))];
   // The reference locks each against the sweep.
   await requireBlobs(tx, organizationId, hashes);

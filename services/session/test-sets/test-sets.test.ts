@@ -115,9 +115,25 @@ describe('refused', () => {
       ['timeMultipliers.python'],
     ],
     [
-      'with a group and points of a case',
-      { cases: [TestCase.create({ group: 'small', points: 1 })] },
-      ['cases[0].group', 'cases[0].points'],
+      'with a group that is not there, and points below 0',
+      { cases: [TestCase.create({ group: 'small', points: -1 })] },
+      ['cases[0].points', 'cases[0].group'],
+    ],
+    [
+      'with groups in a circle',
+      {
+        cases: [TestCase.create({ group: 'a' }), TestCase.create({ group: 'b' })],
+        groups: [TestGroup.create({ name: 'a', dependsOn: ['b'] }), TestGroup.create({ name: 'b', dependsOn: ['a'] })],
+      },
+      ['groups[0].dependsOn'],
+    ],
+    [
+      'with a checker and an interactor',
+      {
+        checker: Checker.create({ language: 'python', source: 'x' }),
+        interactor: Interactor.create({ language: 'python', source: 'x' }),
+      },
+      ['interactor'],
     ],
     ['with a tolerance of nothing', { floatTolerance: 0 }, ['floatTolerance']],
     ['with a checker without a program', { checker: Checker.create({ language: 'c' }) }, ['checker.source']],
@@ -214,6 +230,39 @@ describe('an execution of a test set', () => {
       reason: 'INVALID_FIELD',
       details: { fields: [{ field }] },
     });
+  });
+
+  test('has the groups, points and interactor of its test set, when it is submitted and when it is taken', async () => {
+    const call = someone();
+    const text = await put(call, 'print(1)');
+    const files = [SourceFile.create({ name: 'talk.py', content: { $case: 'blob', value: text } })];
+    const { id } = await create(call, {
+      cases: ['a', 'a', 'b', ''].map((group) => TestCase.create({ group, points: group ? undefined : 5 })),
+      groups: [
+        TestGroup.create({ name: 'a', points: 40, aggregation: 'SUM', onFailure: 'STOP' }),
+        TestGroup.create({ name: 'b', points: 60, dependsOn: ['a'] }),
+      ],
+      interactor: Interactor.create({ language: 'python', files, protocol: 'KATTIS', arguments: ['x'] }),
+    });
+    const request = { testSet: id, keepTranscript: true };
+    const expected = {
+      isScored: true,
+      groups: [
+        { name: 'a', points: 40, aggregation: 'SUM', onFailure: 'STOP' },
+        { name: 'b', points: 60, aggregation: 'ALL_OR_NOTHING', onFailure: 'CONTINUE', dependsOn: ['a'] },
+      ],
+      cases: [
+        { group: 'a', points: 20 },
+        { group: 'a', points: 20 },
+        { group: 'b', points: 60 },
+        { group: '', points: 5 },
+      ],
+      interactor: { protocol: 'KATTIS', files: [{ name: 'talk.py', content: { $case: 'data' } }] },
+      keepTranscript: true,
+    };
+    expect((await insertExecution(call, request)).spec).toMatchObject(expected);
+    await submit(call, request);
+    expect((await take(call)).spec).toMatchObject(expected);
   });
 
   test('keeps a deleted test set and its blobs until it has ended', async () => {

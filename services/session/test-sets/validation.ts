@@ -5,8 +5,9 @@ import { firstCharacters } from '#libs/first-characters.ts';
 import { ResourceLimits } from '#proto/drydock/v1/resources.ts';
 import type { CreateTestSetRequest } from '#proto/drydock/v1/test_set.ts';
 import { checkInput, inlineBytes } from '../executions/inputs.ts';
-import { checkChecker } from '../executions/judges.ts';
+import { checkChecker, checkInteractor } from '../executions/judges.ts';
 import { findLanguage } from '../executions/programs.ts';
+import { checkScoring } from '../executions/test-groups.ts';
 import { scaled } from '../executions/test-sets.ts';
 import {
   MAX_SET_CASE_NAME,
@@ -19,7 +20,6 @@ import { checkRequestId, MiB } from '../requests/checks.ts';
 
 export const MAX_LABEL = 128;
 const MAX_INLINE_BYTES = 10 * MiB;
-const NOT_OF_SETS = 'cannot be set in a test set; give the cases in the request';
 const MAX_MULTIPLIER = 100;
 /** Which template an execution will have is not known, so limits are held against the widest. */
 const ANY_TEMPLATE = { memoryBytes: 8192 * MiB, processes: 4096, diskBytes: MiB, cpus: 16 };
@@ -39,7 +39,10 @@ export function checkTestSet(request: CreateTestSetRequest, catalog: Catalog): v
   for (const [field, times] of timesOf(check, request, catalog)) checkTimes(check, request, field, times);
   refuse(check, 'compileLimits', request.compileLimits, NOT_FOR_COMPILERS);
   applyLimits('compileLimits', request.compileLimits, ANY_TEMPLATE, COMPILE_TIMES, check.violation);
-  if (request.checker) checkChecker(check, request.checker, catalog);
+  const { cases, groups, checker, interactor } = request;
+  checkScoring(check, 'cases', cases, groups);
+  if (checker) checkChecker(check, checker, catalog);
+  checkInteractor(check, { interactor, checker, keepTranscript: false }, catalog);
   check.done();
 }
 
@@ -52,8 +55,6 @@ function checkCases(check: FieldChecks, { cases }: CreateTestSetRequest): void {
     const field = `cases[${index}]`;
     check.string(`${field}.name`, each.name, { maxLength: MAX_SET_CASE_NAME });
     checkInput(check, `${field}.`, each);
-    if (each.group) check.violation(`${field}.group`, NOT_OF_SETS);
-    if (each.points !== undefined) check.violation(`${field}.points`, NOT_OF_SETS);
     refuse(check, `${field}.limits`, each.limits, NOT_FOR_CASES);
   }
 }

@@ -111,17 +111,17 @@ describe.each(ISOLATIONS)('in a %s', (isolation) => {
 });
 
 test('the cache counts, and keeps to its bytes', async () => {
-  await using small = await startExecutor({ environment: { EXECUTOR_CACHE_BYTES: '100000' } });
+  await using small = await startExecutor({ environment: { EXECUTOR_ARTIFACT_CACHE_BYTES: '100000' } });
   const compile = python('import os; open("large", "wb").write(os.urandom(60_000)); print("made")');
   const run = async (source: string) => (await small.run({ source, compile })).execution!.compile!.cached;
   expect([await run('1'), await run('1'), await run('2'), await run('1')]).toEqual([false, true, false, false]);
-  expect(await small.metric('executor_cache_bytes')).toBeLessThanOrEqual(100_000);
-  expect(await small.metric('executor_cache_evictions_total')).toBe(2);
+  expect(await small.metric('executor_cache_bytes{cache="artifacts"}')).toBeLessThanOrEqual(100_000);
+  expect(await small.metric('executor_cache_evictions_total{cache="artifacts"}')).toBe(2);
   expect(await small.metric('executor_compiles_total{result="cached"}')).toBe(1);
 });
 
 test('without bytes nothing is kept', async () => {
-  await using none = await startExecutor({ environment: { EXECUTOR_CACHE_BYTES: '0' } });
+  await using none = await startExecutor({ environment: { EXECUTOR_ARTIFACT_CACHE_BYTES: '0' } });
   const compile = python('print("made")');
   for (let time = 0; time < 2; time++)
     expect((await none.run({ source: 'print(1)', compile })).execution).toMatchObject({

@@ -247,7 +247,7 @@ export function toCase(testCase: TestCase): TestCaseMessage {
   return TestCaseMessage.create({ ...testCase, limits: toLimits(testCase.limits) });
 }
 
-function toGroup(group: TestGroup): TestGroupMessage {
+export function toGroup(group: TestGroup): TestGroupMessage {
   refuseOthers(group, ['name', 'points', 'aggregation', 'onFailure', 'dependsOn']);
   return TestGroupMessage.create({ ...group, dependsOn: [...(group.dependsOn ?? [])] });
 }

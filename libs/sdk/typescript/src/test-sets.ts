@@ -10,7 +10,16 @@ import {
 import { CALL_OPTIONS, newRequestId, type ResourceLimits, refuseOthers, toLimits } from './options.ts';
 import { Paged } from './paged.ts';
 import { piecesOfBytes } from './pieces.ts';
-import { type Checker, type Program, type TestCase, toCase, toChecker } from './programs.ts';
+import {
+  type Checker,
+  type Interactor,
+  type Program,
+  type TestCase,
+  type TestGroup,
+  toCase,
+  toChecker,
+  toGroup,
+} from './programs.ts';
 
 const [CREATE, GET, LIST, DELETE, IMPORT] = [
   method(TestSetServiceDefinition, 'createTestSet'),
@@ -20,7 +29,7 @@ const [CREATE, GET, LIST, DELETE, IMPORT] = [
   method(TestSetServiceDefinition, 'importTestSet'),
 ];
 
-/** A test set, whose cases name blobs. Of a list it has no cases and no checker. */
+/** A test set, whose cases name blobs. Of a list it has neither cases nor what says how they are judged. */
 export type TestSet = TestSetMessage;
 
 /** The cases of a problem, and how programs are judged by them. */
@@ -29,13 +38,15 @@ export type NewTestSet = {
   name: string;
   /** To 128 characters. Default: none. */
   version?: string;
-  /** 1 to 1,000, without groups and points; text to 10 MiB in all, the rest as blobs. */
+  /** 1 to 1,000; text to 10 MiB in all, the rest as blobs. */
   cases: readonly TestCase[];
   /** As of a program. */
   comparison?: Program['comparison'];
   floatTolerance?: number;
   caseInsensitive?: boolean;
   checker?: Checker;
+  interactor?: Interactor;
+  groups?: readonly TestGroup[];
   /** What an execution has whose own limits do not say otherwise. */
   limits?: ResourceLimits;
   compileLimits?: ResourceLimits;
@@ -106,6 +117,8 @@ const OPTIONS = [
   'floatTolerance',
   'caseInsensitive',
   'checker',
+  'interactor',
+  'groups',
   'limits',
   'compileLimits',
   'timeMultipliers',
@@ -113,11 +126,23 @@ const OPTIONS = [
 
 function toCreateRequest(testSet: NewTestSet): CreateTestSetRequest {
   refuseOthers(testSet, OPTIONS);
-  const { cases, checker, comparison, limits, compileLimits, timeMultipliers, ...rest } = testSet;
+  const {
+    cases,
+    checker,
+    interactor,
+    groups = [],
+    comparison,
+    limits,
+    compileLimits,
+    timeMultipliers,
+    ...rest
+  } = testSet;
   return CreateTestSetRequest.create({
     ...rest,
     cases: cases.map(toCase),
     checker: checker && toChecker(checker),
+    interactor: interactor && toChecker(interactor),
+    groups: groups.map(toGroup),
     comparison: (comparison ?? 'COMPARISON_UNSPECIFIED') as Comparison,
     limits: toLimits(limits),
     compileLimits: toLimits(compileLimits),

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import pino from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { bufferOf, type Data, sizeOf } from '../data.ts';
+import { HASH_IN_NAME, openDiskCache } from '../disk-cache.ts';
 import { type Blobs, createBlobs, openFiles } from './blobs.ts';
-import { openDiskCache } from './disk-cache.ts';
 
 const log = pino({ level: 'silent' });
 const MiB = 1024 * 1024;
@@ -25,7 +25,7 @@ beforeEach(async () => {
 afterEach(() => rm(directory, { recursive: true, force: true }));
 
 async function open(maxBytes = 64 * MiB) {
-  const cache = await openDiskCache(directory, maxBytes, log);
+  const cache = await openDiskCache({ cache: 'blobs', directory, maxBytes, verifier: HASH_IN_NAME, log });
   const session = {
     async *fetchBlob({ sha256 }: { sha256: string }, call?: { caller?: { organizationId: string } | undefined }) {
       const key = `${call?.caller?.organizationId} ${sha256}`;
@@ -34,7 +34,7 @@ async function open(maxBytes = 64 * MiB) {
       for (let at = 0; at === 0 || at < data.length; at += 100_000) yield { data: data.subarray(at, at + 100_000) };
     },
   };
-  return { cache, blobs: createBlobs({ cache, session, log }) };
+  return { cache, blobs: createBlobs({ cache, session }) };
 }
 
 function store(data: Buffer, { organizationId = ORGANIZATION, sha256 = hashOf(data) } = {}): string {
@@ -85,7 +85,7 @@ test.each([10, 2 * MiB])('a copy of %i bytes that was damaged on the disk is fet
   const data = randomBytes(size);
   const sha256 = store(data);
   await read(blobs, sha256);
-  await writeFile(join(directory, ORGANIZATION, sha256), Buffer.alloc(size));
+  await writeFile(join(directory, `${ORGANIZATION}-${sha256}`), Buffer.alloc(size));
   expect((await read(blobs, sha256)).equals(data)).toBe(true);
   expect(fetched).toHaveLength(2);
 });
@@ -95,7 +95,7 @@ test('other bytes than those asked for are not kept', async () => {
   const sha256 = store(Buffer.from('wrong'), { sha256: hashOf(Buffer.from('right')) });
   await expect(read(blobs, sha256)).rejects.toThrow('other bytes');
   expect(cache.bytes()).toBe(0);
-  expect(await readdir(join(directory, ORGANIZATION))).toEqual([]);
+  expect(await readdir(directory)).toEqual([]);
 });
 
 test('the disk holds no more than it may, and what was used last stays', async () => {
@@ -103,7 +103,35 @@ test('the disk holds no more than it may, and what was used last stays', async (
   const [a, b, c, d] = [1, 2, 3, 4].map(() => store(randomBytes(MiB))) as [string, string, string, string];
   for (const sha256 of [a, b, c, a, d]) await read(blobs, sha256);
   expect(cache.bytes()).toBe(3 * MiB);
-  expect((await readdir(join(directory, ORGANIZATION))).sort()).toEqual([a, c, d].sort());
+  expect((await readdir(directory)).sort()).toEqual([a, c, d].map((sha256) => `${ORGANIZATION}-${sha256}`).sort());
+});
+
+test('blobs that do not fit together while they are fetched are fetched one after the other', async () => {
+  const { blobs, cache } = await open(3 * MiB);
+  const all = [1, 2, 3].map(() => randomBytes(2 * MiB));
+  const read = await Promise.all(
+    all.map(async (data) => {
+      await using opened = await blobs.open(ORGANIZATION, store(data), never);
+      return (await bufferOf(opened.data)).equals(data);
+    }),
+  );
+  expect(read).toEqual([true, true, true]);
+  expect(cache.bytes()).toBe(2 * MiB);
+});
+
+test('the copies of a deleted organisation go, also one whose fetch has begun', async () => {
+  const { blobs } = await open();
+  const theirs = store(randomBytes(10), { organizationId: 'org_ours_too' });
+  await read(blobs, theirs, 'org_ours_too');
+  await read(blobs, store(randomBytes(10)));
+  const late = store(randomBytes(MiB));
+  const gone = new AbortController();
+  const opening = blobs.open(ORGANIZATION, late, gone.signal);
+  await expect.poll(() => readdir(directory)).toContainEqual(expect.stringContaining('.draft'));
+  await blobs.forget(ORGANIZATION);
+  gone.abort();
+  await expect(opening).rejects.toThrow();
+  await expect.poll(() => readdir(directory)).toEqual([`org_ours_too-${theirs}`]);
 });
 
 test('a blob that is evicted while it is in use is read to its end', async () => {
@@ -118,12 +146,12 @@ test('copies survive a restart, and what was half written does not', async () =>
   const before = await open();
   const sha256 = store(randomBytes(MiB));
   await read(before.blobs, sha256);
-  await writeFile(join(directory, ORGANIZATION, `${sha256}.7.partial`), 'half');
+  await writeFile(join(directory, `${ORGANIZATION}-${sha256}.7.draft`), 'half');
   const { blobs, cache } = await open();
   await read(blobs, sha256);
   expect(fetched).toHaveLength(1);
   expect(cache.bytes()).toBe(MiB);
-  expect(await readdir(join(directory, ORGANIZATION))).toEqual([sha256]);
+  expect(await readdir(directory)).toEqual([`${ORGANIZATION}-${sha256}`]);
 });
 
 test.each([

@@ -1,6 +1,4 @@
 import { createHash } from 'node:crypto';
-import type { FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
 import { DrydockError } from '#libs/errors.ts';
 import type { Client } from '#libs/grpc/rpc.ts';
 import type { Logger } from '#libs/log.ts';
@@ -8,8 +6,8 @@ import { counter } from '#libs/telemetry.ts';
 import type { BlobContentServiceDefinition } from '#proto/drydock/internal/v1/blob.ts';
 import { Caller } from '#proto/drydock/internal/v1/caller.ts';
 import type { SourceFile } from '#proto/drydock/v1/execution.ts';
-import { type Data, type File, fileOf, PIECE_BYTES } from '../data.ts';
-import { type DiskCache, openDiskCache } from './disk-cache.ts';
+import { type Data, type File, fileOf } from '../data.ts';
+import { type DiskCache, type Entry, HASH_IN_NAME, openDiskCache } from '../disk-cache.ts';
 
 /** Up to this size a blob is read into memory once; a larger one is read from the disk twice, to check it and to use it. */
 const IN_MEMORY_BYTES = 1024 * 1024;
@@ -28,6 +26,8 @@ export type OpenBlob = { data: Data } & AsyncDisposable;
 export type Blobs = {
   /** Opens a blob, of which every byte has been checked. Errors: BLOB_NOT_FOUND; SERVICE_UNAVAILABLE if session cannot be reached. */
   open(organizationId: string, sha256: string, signal: AbortSignal): Promise<OpenBlob>;
+  /** Removes the copies of a deleted organisation. */
+  forget(organizationId: string): Promise<void>;
 };
 
 /** Opens a directory for copies of blobs, of at most this many bytes. */
@@ -37,49 +37,65 @@ export async function openBlobs(
   session: Client<BlobContentServiceDefinition>,
   log: Logger,
 ): Promise<Blobs> {
-  return createBlobs({ cache: await openDiskCache(directory, maxBytes, log), session, log });
+  const cache = await openDiskCache({ cache: 'blobs', directory, maxBytes, verifier: HASH_IN_NAME, log });
+  return createBlobs({ cache, session });
+}
+
+/** The beginning of the names of an organisation's entries. Ids have no dash, so none begins as another. */
+function prefixOf(organizationId: string): string {
+  return `${organizationId}-`;
 }
 
 /** Blobs by hash: from the disk, or from session. Each organisation has its own copies. */
-export function createBlobs(dependencies: {
+export function createBlobs({
+  cache,
+  session,
+}: {
   cache: DiskCache;
   session: Client<BlobContentServiceDefinition>;
-  log: Logger;
 }): Blobs {
-  const { cache, session, log } = dependencies;
   const fetches = new Map<string, Promise<void>>();
+
+  /** False if other fetches leave no room for it. */
+  const fetch = async (key: string, organizationId: string, sha256: string): Promise<boolean> => {
+    const caller = Caller.create({ organizationId });
+    const pieces = session.fetchBlob({ sha256 }, { caller, signal: AbortSignal.timeout(FETCH_LIMIT_MS) });
+    await using draft = await cache.create(key);
+    for await (const data of checkedPieces(pieces, sha256)) if (!(await draft.write(data))) return false;
+    await draft.commit();
+    return true;
+  };
+
+  /** Gives way to other fetches where the cache has no room for all of them; there is room for one. */
+  const fetchInTurn = async (key: string, organizationId: string, sha256: string): Promise<void> => {
+    while (!(await fetch(key, organizationId, sha256))) {
+      const others = [...fetches].filter(([other]) => other !== key).map(([, fetching]) => fetching);
+      if (others.length === 0) throw new DrydockError('INTERNAL', `blob ${sha256} is larger than the cache`);
+      await Promise.race(others).catch(() => {});
+    }
+  };
 
   /** One fetch serves all who need the blob, and goes on if they leave. */
   const fetchOnce = (key: string, organizationId: string, sha256: string): Promise<void> => {
     const running = fetches.get(key);
     if (running) return running;
-    const caller = Caller.create({ organizationId });
-    const pieces = session.fetchBlob({ sha256 }, { caller, signal: AbortSignal.timeout(FETCH_LIMIT_MS) });
-    const fetching = cache.write(key, checkedPieces(pieces, sha256)).finally(() => fetches.delete(key));
+    const fetching = fetchInTurn(key, organizationId, sha256).finally(() => fetches.delete(key));
     fetches.set(key, fetching);
     return fetching;
   };
 
-  const openKept = async (key: string, sha256: string): Promise<OpenBlob | undefined> => {
-    const file = await cache.open(key);
-    if (!file) return undefined;
-    const opened = await openChecked(file, sha256);
-    if (opened) return opened;
-    log.warn({ sha256 }, 'a cached blob is damaged; it is fetched again');
-    await cache.remove(key);
-    return undefined;
-  };
-
   return {
+    forget: (organizationId) => cache.remove(prefixOf(organizationId)),
+
     async open(organizationId, sha256, signal) {
       if (!SHA256.test(sha256) || !ORGANIZATION_ID.test(organizationId))
         throw new DrydockError('INTERNAL', 'an execution spec names a blob that cannot be');
-      const key = join(organizationId, sha256);
+      const key = `${prefixOf(organizationId)}${sha256}`;
       for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-        const kept = await openKept(key, sha256);
-        if (kept) {
+        const entry = await cache.find(key);
+        if (entry) {
           if (attempt === 0) reads.inc({ source: 'disk' });
-          return kept;
+          return await openEntry(entry);
         }
         reads.inc({ source: 'session' });
         await untilDone(fetchOnce(key, organizationId, sha256), signal);
@@ -134,36 +150,14 @@ async function untilDone(work: Promise<void>, signal: AbortSignal): Promise<void
   }
 }
 
-/** The bytes of a file with this hash; undefined for other bytes. Closes the file unless its bytes are still to be read. */
-async function openChecked(file: FileHandle, sha256: string): Promise<OpenBlob | undefined> {
-  await using closing = new AsyncDisposableStack();
-  closing.use(file);
-  const sizeBytes = (await file.stat()).size;
-  if (sizeBytes <= IN_MEMORY_BYTES) {
-    const data = await readPiece(file, 0, sizeBytes);
-    if (createHash('sha256').update(data).digest('hex') !== sha256) return undefined;
-    return { data, async [Symbol.asyncDispose]() {} };
-  }
-  const hash = createHash('sha256');
-  for await (const piece of readAll(file, sizeBytes)) hash.update(piece);
-  if (hash.digest('hex') !== sha256) return undefined;
-  const open = closing.move();
-  return {
-    data: { sizeBytes, read: () => readAll(file, sizeBytes) },
-    [Symbol.asyncDispose]: () => open.disposeAsync(),
-  };
-}
-
-async function* readAll(file: FileHandle, sizeBytes: number): AsyncIterable<Buffer> {
-  for (let at = 0; at < sizeBytes; at += PIECE_BYTES) yield readPiece(file, at, Math.min(PIECE_BYTES, sizeBytes - at));
-}
-
-async function readPiece(file: FileHandle, at: number, length: number): Promise<Buffer> {
-  const piece = Buffer.allocUnsafeSlow(length);
-  for (let read = 0; read < length; ) {
-    const { bytesRead } = await file.read(piece, read, length - read, at + read);
-    if (bytesRead === 0) throw new DrydockError('INTERNAL', 'a cached blob became shorter while it was read');
-    read += bytesRead;
-  }
-  return piece;
+/** The bytes of an entry. Closes it unless they are still to be read. */
+async function openEntry(entry: Entry): Promise<OpenBlob> {
+  const { bytes: sizeBytes } = entry;
+  if (sizeBytes > IN_MEMORY_BYTES)
+    return {
+      data: { sizeBytes, read: () => entry.read(0) },
+      [Symbol.asyncDispose]: () => entry[Symbol.asyncDispose](),
+    };
+  await using _closing = entry;
+  return { data: Buffer.concat(await Array.fromAsync(entry.read(0))), async [Symbol.asyncDispose]() {} };
 }

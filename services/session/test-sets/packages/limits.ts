@@ -18,9 +18,9 @@ const NOTES: Record<string, string> = {
   time_resolution: 'times are not rounded',
   code: 'sources may have 10 MiB',
   compilation_memory: 'a compiler has the memory of the run, or its own where it needs more',
-  validation_time: 'there is no output validator of the package',
-  validation_memory: 'there is no output validator of the package',
-  validation_output: 'there is no output validator of the package',
+  validation_time: 'an output validator has 10 s',
+  validation_memory: 'an output validator has what its language has',
+  validation_output: 'an output validator has what its language has',
 };
 
 type Limits = Pick<Package, 'limits' | 'compileLimits'>;

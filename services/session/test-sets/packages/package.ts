@@ -1,4 +1,4 @@
-import type { Comparison } from '#proto/drydock/v1/execution.ts';
+import type { Checker, Comparison, TestGroup } from '#proto/drydock/v1/execution.ts';
 import type { ResourceLimits } from '#proto/drydock/v1/resources.ts';
 import { MAX_BLOB_BYTES } from '../../blobs/blobs.ts';
 import type { ArchiveFile } from './archive.ts';
@@ -12,11 +12,22 @@ export type Package = {
   comparison: Comparison;
   floatTolerance?: number;
   caseInsensitive: boolean;
+  /** The output validator of the package: a checker, or an interactor. */
+  checker?: Checker;
+  interactor?: Checker;
+  groups?: TestGroup[];
   limits?: ResourceLimits;
   compileLimits?: ResourceLimits;
 };
 
-export type PackageCase = { name: string; input: ArchiveFile; answer: ArchiveFile };
+/** `points` are what it earns; absent: those of its group. */
+export type PackageCase = {
+  name: string;
+  input: ArchiveFile;
+  answer: ArchiveFile;
+  group?: string;
+  points?: number;
+};
 
 const MAX_CASES = 1000;
 const MAX_NAME = 255;

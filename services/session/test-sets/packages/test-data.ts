@@ -1,8 +1,8 @@
 import { basename, dirname } from 'node:path';
 import type { ArchiveFile } from './archive.ts';
 import type { Findings } from './findings.ts';
-import { byPath, type Package, type PackageCase } from './package.ts';
-import { readFlags, USUAL } from './validator-flags.ts';
+import { byPath, type PackageCase } from './package.ts';
+import { type GroupFile, SCORING_KEYS } from './scoring.ts';
 import { readYaml } from './yaml-file.ts';
 
 const GROUP_FILES = new Set(['testdata.yaml', 'test_group.yaml']);
@@ -24,6 +24,9 @@ const WITHOUT_MEANING: Record<string, string> = {
   accept_score: 'there are no points',
   reject_score: 'there are no points',
   range: 'there are no points',
+  max_score: 'there are no points',
+  score_aggregation: 'there are no points',
+  require_pass: 'the first case that fails decides',
   scoring: 'there are no points',
   run_samples: 'samples are run',
   input_validator_flags: 'inputs are not validated',
@@ -34,15 +37,21 @@ const WITHOUT_MEANING: Record<string, string> = {
 };
 
 /** How outputs are compared, and which file and key say so. */
-type Flags = { file: string; key: string; value: unknown };
+export type Flags = { file: string; key: string; value: unknown };
+
+/** The cases, the flags of the output validator that all have, and what files say of scores by place. */
+export type TestData = { cases: PackageCase[]; flags: Flags | undefined; scoring: ReadonlyMap<string, GroupFile> };
+
+type Groups = { flags: Map<string, Flags>; scoring: Map<string, GroupFile>; isScored: boolean };
 
 /** The cases of `data/sample` and `data/secret`, in order, with the flags of their groups. */
 export async function readTestData(
   files: ReadonlyMap<string, ArchiveFile>,
+  isScored: boolean,
   findings: Findings,
-): Promise<Pick<Package, 'cases'> & typeof USUAL> {
+): Promise<TestData> {
   const data = [...files.values()].filter(({ path }) => path.startsWith('data/')).sort(byPath);
-  const groups = new Map<string, Flags>();
+  const groups: Groups = { flags: new Map(), scoring: new Map(), isScored };
   const cases: PackageCase[] = [];
   for (const file of data) {
     const { path } = file;
@@ -57,7 +66,7 @@ export async function readTestData(
   }
   const samplesFirst = (name: string) => (name.startsWith('sample/') ? 0 : 1);
   cases.sort((a, b) => samplesFirst(a.name) - samplesFirst(b.name) || byPath(a.input, b.input));
-  return { cases, ...flagsOf(cases, groups, findings) };
+  return { cases, flags: flagsOf(cases, groups.flags, findings), scoring: groups.scoring };
 }
 
 function addCase(
@@ -79,16 +88,19 @@ function checkBeside(path: string, files: ReadonlyMap<string, ArchiveFile>, find
   else findings.unsupported(path, '', 'is no part of a test case that can be run here');
 }
 
-async function readGroup(file: ArchiveFile, place: string, groups: Map<string, Flags>, findings: Findings) {
+async function readGroup(file: ArchiveFile, place: string, groups: Groups, findings: Findings) {
   for (const [key, value] of Object.entries(await readYaml(file, findings))) {
-    if (FLAGS.has(key)) groups.set(place, { file: file.path, key, value });
-    else if (Object.hasOwn(WITHOUT_MEANING, key)) findings.note(file.path, key, WITHOUT_MEANING[key]!);
+    if (FLAGS.has(key)) groups.flags.set(place, { file: file.path, key, value });
+    else if (groups.isScored && SCORING_KEYS.has(key)) {
+      const { values } = groups.scoring.get(place) ?? { values: {} };
+      groups.scoring.set(place, { file: file.path, values: { ...values, [key]: value } });
+    } else if (Object.hasOwn(WITHOUT_MEANING, key)) findings.note(file.path, key, WITHOUT_MEANING[key]!);
     else findings.unsupported(file.path, key, 'is unknown, or not offered here');
   }
 }
 
 /** The flags that all cases have: those of the nearest group around each. */
-function flagsOf(cases: PackageCase[], groups: ReadonlyMap<string, Flags>, findings: Findings): typeof USUAL {
+function flagsOf(cases: PackageCase[], groups: ReadonlyMap<string, Flags>, findings: Findings): Flags | undefined {
   const found = new Map<string, Flags | undefined>();
   for (const { input } of cases) {
     let place = input.path.slice(0, -'.in'.length);
@@ -100,5 +112,5 @@ function flagsOf(cases: PackageCase[], groups: ReadonlyMap<string, Flags>, findi
   const different = other ?? (found.size > 1 ? first : undefined);
   if (found.size > 1 && different)
     findings.unsupported(different.file, different.key, 'differs from that of other test cases');
-  return first ? readFlags(first.value, first.file, first.key, findings) : USUAL;
+  return first;
 }

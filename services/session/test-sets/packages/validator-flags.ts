@@ -7,12 +7,16 @@ export const USUAL: Pick<Package, 'comparison' | 'floatTolerance' | 'caseInsensi
   caseInsensitive: true,
 };
 
+/** Flags as arguments. */
+export function wordsOfFlags(flags: unknown): string[] {
+  return (Array.isArray(flags) ? flags.map(String) : String(flags ?? '').split(/\s+/)).filter(Boolean);
+}
+
 /** The comparison that flags of the usual output validator ask for. `flags` are a text or a list. */
 export function readFlags(flags: unknown, file: string, key: string, findings: Findings): typeof USUAL {
-  const words = Array.isArray(flags) ? flags.map(String) : String(flags ?? '').split(/\s+/);
   const wanted = { caseInsensitive: true, exact: false };
   const tolerances: { absolute?: number; relative?: number } = {};
-  const queue = words.filter(Boolean).values();
+  const queue = wordsOfFlags(flags).values();
   for (const flag of queue) {
     if (flag === 'case_sensitive') wanted.caseInsensitive = false;
     else if (flag === 'space_change_sensitive') wanted.exact = true;

@@ -383,11 +383,11 @@ def _fill(request: execution_pb2.RunCodeRequest, program: Program) -> execution_
             isolation=number_of(execution_pb2.Isolation, "isolation", program.isolation),
             test_cases=[to_case(each) for each in program.test_cases],
             test_set=program.test_set,
-            groups=[_group(each) for each in program.groups],
+            groups=[to_group(each) for each in program.groups],
             parallelism=program.parallelism or 0,
             stop_at_first_failure=program.stop_at_first_failure,
             checker=to_checker(program.checker),
-            interactor=_interactor(program.interactor),
+            interactor=to_interactor(program.interactor),
             keep_transcript=program.keep_transcript,
             request_id=new_request_id(),
         )
@@ -429,7 +429,7 @@ def to_case(case: TestCase) -> execution_pb2.TestCase:
     )
 
 
-def _group(group: TestGroup) -> execution_pb2.TestGroup:
+def to_group(group: TestGroup) -> execution_pb2.TestGroup:
     return execution_pb2.TestGroup(
         name=group.name,
         points=group.points,
@@ -453,7 +453,7 @@ def to_checker(checker: Checker | None) -> execution_pb2.Checker | None:
     )
 
 
-def _interactor(interactor: Interactor | None) -> execution_pb2.Interactor | None:
+def to_interactor(interactor: Interactor | None) -> execution_pb2.Interactor | None:
     if interactor is None:
         return None
     return execution_pb2.Interactor(

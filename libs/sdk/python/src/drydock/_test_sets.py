@@ -8,14 +8,14 @@ from datetime import datetime
 
 from drydock._limits import ResourceLimits, from_limits
 from drydock._messages import name_of, time_in
-from drydock._programs import BlobFile, Checker, Comparison, TestCase
+from drydock._programs import BlobFile, Checker, Comparison, Interactor, TestCase, TestGroup
 from drydock.v1 import execution_pb2, test_set_pb2
 
 
 @dataclass(frozen=True, kw_only=True)
 class TestSet:
-    """The cases of a problem, and how programs are judged by them. Of a list it has no cases, no checker, and nothing
-    else that says how."""
+    """The cases of a problem, and how programs are judged by them. Of a list it has no cases, and nothing that says
+    how."""
 
     __test__ = False  # It is no test of pytest, whatever its name.
 
@@ -32,7 +32,9 @@ class TestSet:
     """None: the default."""
     float_tolerance: float | None
     case_insensitive: bool
+    groups: Sequence[TestGroup]
     checker: Checker | None
+    interactor: Interactor | None
     limits: ResourceLimits | None
     """What an execution has whose own limits do not say otherwise."""
     compile_limits: ResourceLimits | None
@@ -71,7 +73,9 @@ def to_test_set(message: test_set_pb2.TestSet) -> TestSet:
         comparison=name_of(execution_pb2.Comparison, message.comparison) if message.comparison else None,
         float_tolerance=message.float_tolerance if message.HasField("float_tolerance") else None,
         case_insensitive=message.case_insensitive,
+        groups=tuple(_from_group(each) for each in message.groups),
         checker=_from_checker(message.checker) if message.HasField("checker") else None,
+        interactor=_from_interactor(message.interactor) if message.HasField("interactor") else None,
         limits=from_limits(message.limits) if message.HasField("limits") else None,
         compile_limits=from_limits(message.compile_limits) if message.HasField("compile_limits") else None,
         time_multipliers=dict(message.time_multipliers),
@@ -89,11 +93,35 @@ def _from_case(message: execution_pb2.TestCase) -> TestCase:
         stdin_blob=message.stdin_blob,
         expected_output_blob=message.expected_output_blob,
         limits=from_limits(message.limits) if message.HasField("limits") else None,
+        group=message.group,
+        points=message.points if message.HasField("points") else None,
+    )
+
+
+def _from_group(message: execution_pb2.TestGroup) -> TestGroup:
+    return TestGroup(
+        name=message.name,
+        points=message.points if message.HasField("points") else None,
+        aggregation=name_of(execution_pb2.TestGroup.Aggregation, message.aggregation) if message.aggregation else None,
+        on_failure=name_of(execution_pb2.TestGroup.OnFailure, message.on_failure) if message.on_failure else None,
+        depends_on=tuple(message.depends_on),
     )
 
 
 def _from_checker(message: execution_pb2.Checker) -> Checker:
     return Checker(
+        language=message.language,
+        source=message.source,
+        files={each.name: _content(each) for each in message.files} or None,
+        entrypoint=message.entrypoint,
+        wall_time=message.wall_time.ToTimedelta() if message.HasField("wall_time") else None,
+        protocol=name_of(execution_pb2.Checker.Protocol, message.protocol) if message.protocol else None,
+        arguments=tuple(message.arguments),
+    )
+
+
+def _from_interactor(message: execution_pb2.Interactor) -> Interactor:
+    return Interactor(
         language=message.language,
         source=message.source,
         files={each.name: _content(each) for each in message.files} or None,

@@ -11,7 +11,17 @@ from drydock._calls import bytes_in, cut
 from drydock._durations import DEFAULT_REQUEST_TIMEOUT, Duration
 from drydock._limits import ResourceLimits, to_limits
 from drydock._messages import new_request_id, number_of
-from drydock._programs import Checker, Comparison, TestCase, to_case, to_checker
+from drydock._programs import (
+    Checker,
+    Comparison,
+    Interactor,
+    TestCase,
+    TestGroup,
+    to_case,
+    to_checker,
+    to_group,
+    to_interactor,
+)
 from drydock._test_sets import ImportedTestSet, TestSet, to_imported_test_set, to_test_set
 from drydock.v1 import execution_pb2, test_set_pb2
 
@@ -36,15 +46,18 @@ class AsyncTestSets:
         comparison: Comparison | None = None,
         float_tolerance: float | None = None,
         case_insensitive: bool = False,
+        groups: Sequence[TestGroup] = (),
         checker: Checker | None = None,
+        interactor: Interactor | None = None,
         limits: ResourceLimits | None = None,
         compile_limits: ResourceLimits | None = None,
         time_multipliers: Mapping[str, float] | None = None,
         request_timeout: Duration | None = DEFAULT_REQUEST_TIMEOUT,
     ) -> TestSet:
         """Registers a test set, which never changes. `name` and `version`: to 128 characters; several test sets may
-        have the same. `cases`: 1 to 1,000, without groups and points; text and bytes to 10 MiB in all, the rest as
-        blobs. `comparison`, `case_insensitive` and `checker`: as of a program. `float_tolerance`: of FLOAT, absolute or
+        have the same. `cases`: 1 to 1,000; text and bytes to 10 MiB in all, the rest as
+        blobs. `comparison`, `case_insensitive`, `groups`, `checker` and `interactor`: as of
+        a program. `float_tolerance`: of FLOAT, absolute or
         relative; above 0, at most 1, default 1e-6. `limits` and `compile_limits`: what an execution has whose own
         limits do not say otherwise. `time_multipliers`: by language, what the times of `limits` and of cases are
         multiplied by; above 0, to 100, default 1.
@@ -58,7 +71,9 @@ class AsyncTestSets:
             comparison=number_of(execution_pb2.Comparison, "comparison", comparison),
             float_tolerance=float_tolerance,
             case_insensitive=case_insensitive,
+            groups=[to_group(each) for each in groups],
             checker=to_checker(checker),
+            interactor=to_interactor(interactor),
             limits=to_limits(limits),
             compile_limits=to_limits(compile_limits),
             time_multipliers=time_multipliers,

@@ -1,6 +1,7 @@
 package dev.drydock;
 
 import com.google.protobuf.ByteString;
+import dev.drydock.internal.v1.Interactor;
 import dev.drydock.internal.v1.SourceFile;
 import java.time.Duration;
 import java.util.List;
@@ -21,6 +22,11 @@ public final class Checker {
     var given = new Checker(language);
     checker.accept(given);
     return given.message;
+  }
+
+  /** An interactor, which has the fields of a checker under the same numbers. */
+  static Interactor.Builder interactor(String language, Consumer<Checker> interactor) {
+    return Executions.copy(built(language, interactor), Interactor.newBuilder());
   }
 
   /** The arguments of a checker or of an interactor, all of them files or directories, and what its end means. */

@@ -1,7 +1,6 @@
 package dev.drydock;
 
 import com.google.protobuf.ByteString;
-import dev.drydock.internal.v1.Interactor;
 import dev.drydock.internal.v1.RunCodeRequest;
 import dev.drydock.internal.v1.SourceFile;
 import java.util.List;
@@ -287,9 +286,7 @@ public abstract sealed class ProgramOptions<T extends ProgramOptions<T>> permits
    * @return these options
    */
   public T group(String name, Consumer<TestGroup> group) {
-    var given = new TestGroup(name);
-    group.accept(given);
-    request.addGroups(given.message);
+    request.addGroups(TestGroup.built(name, group));
     return self();
   }
 
@@ -348,9 +345,7 @@ public abstract sealed class ProgramOptions<T extends ProgramOptions<T>> permits
    * @return these options
    */
   public T interactor(String language, Consumer<Checker> interactor) {
-    // It has the fields of a checker, under the same numbers.
-    request.setInteractor(
-        Executions.<Interactor.Builder>copy(Checker.built(language, interactor), Interactor.newBuilder()));
+    request.setInteractor(Checker.interactor(language, interactor));
     return self();
   }
 

@@ -1,6 +1,7 @@
 package dev.drydock;
 
 import java.util.List;
+import java.util.function.Consumer;
 
 /** Test cases that earn points together. */
 public final class TestGroup {
@@ -8,6 +9,12 @@ public final class TestGroup {
 
   TestGroup(String name) {
     message.setName(name);
+  }
+
+  static dev.drydock.internal.v1.TestGroup.Builder built(String name, Consumer<TestGroup> group) {
+    var given = new TestGroup(name);
+    group.accept(given);
+    return given.message;
   }
 
   /** How the cases of a group make its score. */

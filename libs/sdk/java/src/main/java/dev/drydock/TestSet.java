@@ -19,7 +19,9 @@ import org.jspecify.annotations.Nullable;
  * @param comparison null for the default
  * @param floatTolerance by how much numbers may differ; null for the default
  * @param caseInsensitive capital and small letters are the same
+ * @param groups of test cases that earn points together; empty in a list
  * @param checker decides instead of the comparison; null where there is none, and in a list
+ * @param interactor talks with the program; null where there is none, and in a list
  * @param limits what an execution has whose own limits do not say otherwise
  * @param compileLimits the same of the compile step
  * @param timeMultipliers by language: what times of limits and of cases are multiplied by
@@ -35,7 +37,9 @@ public record TestSet(
     @Nullable Comparison comparison,
     @Nullable Double floatTolerance,
     boolean caseInsensitive,
+    List<GroupInfo> groups,
     @Nullable CheckerInfo checker,
+    @Nullable CheckerInfo interactor,
     ResourceLimits limits,
     ResourceLimits compileLimits,
     Map<String, Double> timeMultipliers) {
@@ -51,7 +55,9 @@ public record TestSet(
         Enums.toSet(Comparison.class, message.getComparison(), Comparison.UNRECOGNIZED),
         message.hasFloatTolerance() ? message.getFloatTolerance() : null,
         message.getCaseInsensitive(),
+        message.getGroupsList().stream().map(GroupInfo::of).toList(),
         message.hasChecker() ? CheckerInfo.of(message.getChecker()) : null,
+        message.hasInteractor() ? CheckerInfo.of(message.getInteractor()) : null,
         ResourceLimits.of(message.getLimits()),
         ResourceLimits.of(message.getCompileLimits()),
         Map.copyOf(message.getTimeMultipliersMap()));
@@ -64,19 +70,50 @@ public record TestSet(
    * @param stdinBlob the SHA-256 of its input; empty where it has none
    * @param expectedOutputBlob the SHA-256 of what is expected; empty where nothing is
    * @param limits its own; what is absent is that of the test set
+   * @param group the name of its group; empty where it has none
+   * @param points what it earns; null for the default
    */
-  public record CaseInfo(String name, String stdinBlob, String expectedOutputBlob, ResourceLimits limits) {
+  public record CaseInfo(
+      String name,
+      String stdinBlob,
+      String expectedOutputBlob,
+      ResourceLimits limits,
+      String group,
+      @Nullable Double points) {
     static CaseInfo of(dev.drydock.internal.v1.TestCase message) {
       return new CaseInfo(
           message.getName(),
           message.getStdinBlob(),
           message.getExpectedOutputBlob(),
-          ResourceLimits.of(message.getLimits()));
+          ResourceLimits.of(message.getLimits()),
+          message.getGroup(),
+          message.hasPoints() ? message.getPoints() : null);
     }
   }
 
   /**
-   * The checker of a test set.
+   * A group of test cases.
+   *
+   * @param name to which cases and other groups refer
+   * @param points the most that it earns; null for what its cases can earn
+   * @param aggregation how its cases make its score; empty for the default
+   * @param onFailure what a case that scored nothing means for those after it; empty for the default
+   * @param dependsOn names of groups that are run before it
+   */
+  public record GroupInfo(
+      String name, @Nullable Double points, String aggregation, String onFailure, List<String> dependsOn) {
+    static GroupInfo of(dev.drydock.internal.v1.TestGroup message) {
+      return new GroupInfo(
+          message.getName(),
+          message.hasPoints() ? message.getPoints() : null,
+          message.getAggregationValue() == 0 ? "" : message.getAggregation().name(),
+          message.getOnFailureValue() == 0 ? "" : message.getOnFailure().name(),
+          List.copyOf(message.getDependsOnList()));
+    }
+  }
+
+  /**
+   * The checker or the interactor of a test set.
    *
    * @param language what it is written in
    * @param source its text, where it is one file; else empty
@@ -94,6 +131,10 @@ public record TestSet(
       @Nullable Duration wallTime,
       Checker.@Nullable Protocol protocol,
       List<String> arguments) {
+    static CheckerInfo of(dev.drydock.internal.v1.Interactor message) {
+      return of(Executions.copy(message.toBuilder(), dev.drydock.internal.v1.Checker.newBuilder()).build());
+    }
+
     static CheckerInfo of(dev.drydock.internal.v1.Checker message) {
       return new CheckerInfo(
           message.getLanguage(),

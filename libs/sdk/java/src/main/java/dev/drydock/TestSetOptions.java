@@ -23,7 +23,7 @@ public final class TestSetOptions {
   /**
    * Adds a test case.
    *
-   * @param testCase sets input and what is expected, without groups and points; 1 to 1,000 test cases, text to 10 MiB in all, the
+   * @param testCase sets input and what is expected, its group and points; 1 to 1,000 test cases, text to 10 MiB in all, the
    *     rest as blobs
    * @return these options
    */
@@ -73,6 +73,30 @@ public final class TestSetOptions {
    */
   public TestSetOptions checker(String language, Consumer<Checker> checker) {
     request.setChecker(Checker.built(language, checker));
+    return this;
+  }
+
+  /**
+   * Lets a program talk with the one that is judged, as {@link ProgramOptions#interactor}.
+   *
+   * @param language of that program
+   * @param interactor sets its source
+   * @return these options
+   */
+  public TestSetOptions interactor(String language, Consumer<Checker> interactor) {
+    request.setInteractor(Checker.interactor(language, interactor));
+    return this;
+  }
+
+  /**
+   * Adds a group of test cases, which earn points together and name it by {@link TestCase#group}.
+   *
+   * @param name 1 to 64 characters, once in a test set; at most 100 groups, each of which has a case
+   * @param group sets its points, and how its cases make its score
+   * @return these options
+   */
+  public TestSetOptions group(String name, Consumer<TestGroup> group) {
+    request.addGroups(TestGroup.built(name, group));
     return this;
   }
 

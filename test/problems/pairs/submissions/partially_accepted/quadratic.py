@@ -1,0 +1,2 @@
+numbers = input().split()
+print(sum(a == b for i, a in enumerate(numbers) for b in numbers[:i]))

@@ -1,0 +1,2 @@
+numbers = input().split()
+print(len(numbers) - len(set(numbers)) + 7)
