@@ -1,13 +1,17 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { Command } from 'commander';
 import { execa } from 'execa';
 import { lockFile } from '../host/file-lock.ts';
+import { type Archive, addArchives } from './archives.ts';
 
 const HERE = import.meta.dirname;
-const DISTRIBUTION = 'bookworm';
+/** Of sandboxes: the newest, for its compilers and interpreters. */
+const DISTRIBUTION = 'trixie';
+const SERVICE_DISTRIBUTION = 'bookworm';
+const ROOTFS_SCRIPTS = ['add-to-rootfs.sh', 'finish-rootfs.sh'];
 const BUILDERS = ['mmdebstrap', 'docker'] as const;
 const LAST_LINES = 25;
 const BOOTSTRAP_OPTIONS = [
@@ -50,7 +54,13 @@ export type ArchiveOptions = Omit<ImageOptions, 'dockerSocket'> & Partial<Pick<I
 
 export type Image = {
   name: string;
+  /** Debian's name of the release that the packages are of. */
+  distribution: string;
   packages: string[];
+  /** What is unpacked beside the packages. */
+  archives: Archive[];
+  /** What is run on the root file system when all is in it. */
+  scripts: string[];
   /** What mmdebstrap is told besides. */
   options: string[];
   tag: string;
@@ -58,17 +68,30 @@ export type Image = {
 
 /** The images of `images.json`. */
 export async function listImages(): Promise<Image[]> {
-  const lists = JSON.parse(await readFile(join(HERE, 'images.json'), 'utf8')) as Record<string, string[]>;
-  return Promise.all(Object.entries(lists).map(([name, packages]) => describeImage(name, packages)));
+  const lists = JSON.parse(await readFile(join(HERE, 'images.json'), 'utf8')) as Record<string, ImageEntry>;
+  return Promise.all(
+    Object.entries(lists).map(([name, { packages, archives = [] }]) =>
+      tagged({ name, distribution: DISTRIBUTION, packages, archives, scripts: ROOTFS_SCRIPTS, options: [] }),
+    ),
+  );
 }
 
-/** An image of Debian packages, tagged by what goes into it: a changed list is a new tag. */
+/** What `images.json` has of each. */
+type ImageEntry = { packages: string[]; archives?: Archive[] };
+
+/** An image of Debian packages that is no sandbox's. */
 export async function describeImage(name: string, packages: string[], options: string[] = []): Promise<Image> {
-  const recipe = await readFile(join(HERE, 'finish-rootfs.sh'));
-  const more = options.length > 0 ? [options] : [];
-  const inputs = JSON.stringify([DISTRIBUTION, BOOTSTRAP_OPTIONS, packages, ...more]);
-  const hash = createHash('sha256').update(inputs).update(recipe).digest('hex');
-  return { name, packages, options, tag: `drydock/${name}:${hash.slice(0, 12)}` };
+  const scripts = ['finish-rootfs.sh'];
+  return tagged({ name, distribution: SERVICE_DISTRIBUTION, packages, archives: [], scripts, options });
+}
+
+/** Tagged by what goes into it: a changed list is a new tag. */
+async function tagged(image: Omit<Image, 'tag'>): Promise<Image> {
+  const { name, distribution, packages, archives, scripts, options } = image;
+  const more = [options, archives].filter((list) => list.length > 0);
+  const hash = createHash('sha256').update(JSON.stringify([distribution, BOOTSTRAP_OPTIONS, packages, ...more]));
+  for (const script of scripts) hash.update(await readFile(join(HERE, script)));
+  return { ...image, tag: `drydock/${name}:${hash.digest('hex').slice(0, 12)}` };
 }
 
 /** The tag of an image. */
@@ -144,8 +167,10 @@ async function buildArchive(
   const work = await mkdtemp(`${archive}.`);
   try {
     const unfinished = join(work, basename(archive));
-    if (builder === 'mmdebstrap') await bootstrap(image, unfinished, progress, options.signal);
-    else await buildInEngine(image, unfinished, withEngine(options), progress);
+    const added = join(work, 'added');
+    await addArchives(image.archives, added, options, progress);
+    if (builder === 'mmdebstrap') await bootstrap(image, added, unfinished, progress, options.signal);
+    else await buildInEngine(image, work, unfinished, withEngine(options), progress);
     await rename(unfinished, archive);
   } finally {
     await rm(work, { recursive: true, force: true });
@@ -153,14 +178,16 @@ async function buildArchive(
 }
 
 async function bootstrap(
-  { packages, options: more }: Image,
+  { distribution, packages, archives, scripts, options: more }: Image,
+  added: string,
   archive: string,
   progress: (line: string) => void,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const hook = `--customize-hook=${join(HERE, 'finish-rootfs.sh')}`;
-  const options = ['--mode=auto', ...BOOTSTRAP_OPTIONS, ...more, `--include=${packages.join(',')}`, hook];
-  await follow('mmdebstrap', [...options, DISTRIBUTION, archive], /^I: (.+?)\.*$/, progress, signal);
+  const add = archives.length > 0 ? [`--customize-hook=sync-in ${added} /`] : [];
+  const hooks = [...add, ...scripts.map((script) => `--customize-hook=${join(HERE, script)}`)];
+  const options = ['--mode=auto', ...BOOTSTRAP_OPTIONS, ...more, `--include=${packages.join(',')}`, ...hooks];
+  await follow('mmdebstrap', [...options, distribution, archive], /^I: (.+?)\.*$/, progress, signal);
 }
 
 function withEngine({ dockerSocket, ...options }: ArchiveOptions): ImageOptions {
@@ -168,15 +195,20 @@ function withEngine({ dockerSocket, ...options }: ArchiveOptions): ImageOptions 
   return { ...options, dockerSocket };
 }
 
+/** `work` becomes what the build can copy from; it has what the archives add. */
 async function buildInEngine(
-  { packages, tag }: Image,
+  { distribution, packages, scripts, tag }: Image,
+  work: string,
   archive: string,
   options: ImageOptions,
   progress: (line: string) => void,
 ): Promise<void> {
   const host = ['--host', `unix://${options.dockerSocket}`];
   const stage = `${tag}-build`;
-  const build = ['build', '--network', 'host', '--build-arg', `PACKAGES=${packages.join(',')}`, '--tag', stage, HERE];
+  for (const file of ['Dockerfile', ...ROOTFS_SCRIPTS]) await copyFile(join(HERE, file), join(work, file));
+  const inputs = [`DISTRIBUTION=${distribution}`, `PACKAGES=${packages.join(',')}`, `SCRIPTS=${scripts.join(' ')}`];
+  const values = inputs.flatMap((value) => ['--build-arg', value]);
+  const build = ['build', '--network', 'host', ...values, '--tag', stage, work];
   await follow('docker', [...host, ...build], /^(Step .+|#\d+ \[.+)$/, progress, options.signal);
   progress('archiving');
   const pack = ['run', '--rm', '--network', 'none', stage, 'tar', '-C', '/rootfs', '--numeric-owner', '-c', '.'];

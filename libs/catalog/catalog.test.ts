@@ -11,7 +11,7 @@ const load = (): any => JSON.parse(readFileSync(file, 'utf8'));
 
 test('the catalogue that is shipped is sound, and nobody can change it', () => {
   const { templates, languages } = readCatalog(file);
-  expect([...templates.keys()]).toEqual(['python', 'polyglot', 'extended']);
+  expect([...templates.keys()]).toEqual(['python', 'polyglot', 'extended', 'scripting', 'native']);
   expect(languages.size).toBeGreaterThanOrEqual(25);
   const python = templates.get('python')!;
   expect(() => Object.assign(python.limits, { cpus: 64 })).toThrow(TypeError);

@@ -60,7 +60,7 @@ test('Go compiles what is in the directory of the entry point; other packages co
     },
     limits,
   );
-  expect(compile).toEqual(['go', 'build', '-o', 'main.out', 'main.go', 'more.go']);
+  expect(compile).toEqual(['/opt/go/bin/go', 'build', '-o', 'main.out', 'main.go', 'more.go']);
 });
 
 test('Fortran compiles the entry point last, after the others in the order of the request', () => {

@@ -7,7 +7,7 @@ const HERE = import.meta.dirname;
 const { languages } = readCatalog(join(HERE, '../../deploy/images/catalog.json'));
 const NOT_LANGUAGES = ['hello', 'expected', 'input'];
 
-/** Whose hello world is `main` with this ending, or `Main` for Java. */
+/** Whose hello world is `main` with this ending, or `Main` for Java; that of others is with their other programs. */
 const LANGUAGE_OF: Record<string, string> = {
   '.py': 'python',
   '.js': 'javascript',
@@ -43,6 +43,18 @@ const LANGUAGE_OF: Record<string, string> = {
   '.m': 'octave',
 };
 
+/** Implementations of a language that another one is named after: they run its programs. */
+const DIALECTS: Record<string, { of: string; without?: string[] }> = {
+  pypy: { of: 'python' },
+  luajit: { of: 'lua', without: ['hello', 'input', 'unicode', 'n-body', 'sigsegv', 'out-of-memory'] },
+  'c-clang': { of: 'c' },
+  'cpp-clang': { of: 'cpp' },
+};
+
+/** Languages of these templates run only hello world and one more program where there is no time for all. */
+const BRIEFLY: readonly string[] = ['scripting', 'native'];
+const BRIEF = ['hello', 'input'];
+
 /** What programs of these names read from standard input. */
 const INPUTS: Record<string, string> = {
   input: 'numbers.txt',
@@ -57,6 +69,8 @@ export type Program = {
   language: string;
   /** What it does, such as `n-body`: the same name in every language has the same input and output. */
   name: string;
+  /** Where its files are, below this directory. */
+  directory: string;
   files: { name: string; text: string }[];
   entrypoint: string;
   stdin: string;
@@ -92,12 +106,21 @@ const SILENT = ['compile-error', 'out-of-memory'];
 /** A program is named after the signal that it ends itself by. */
 const SIGNAL = /^sig[a-z]+$/;
 
-/** One file, or a directory whose entry point is called main. Hello world comes first. */
-const programs: Program[] = [
+/** One file, or a directory whose entry point is called main. */
+const written: Program[] = [
   ...filesBelow(join(HERE, 'hello')).map((file) => describe(languageOf(file), 'hello', 'hello', [file])),
   ...directories(HERE)
     .filter((name) => !NOT_LANGUAGES.includes(name))
     .flatMap(programsIn),
+];
+
+const programs: Program[] = [
+  ...written,
+  ...Object.entries(DIALECTS).flatMap(([language, { of, without = [] }]) =>
+    written
+      .filter((program) => program.language === of && !without.includes(program.name))
+      .map((program) => ({ ...program, language })),
+  ),
 ];
 
 /** Every program that ends by itself. */
@@ -105,6 +128,11 @@ export const corpus = programs.filter(({ name }) => !EXCESSES[name]);
 
 /** Every program that runs into a limit. */
 export const excesses = programs.filter(({ name }) => EXCESSES[name]);
+
+/** Whether a program is run wherever all languages are. */
+export function isUsual({ language, name }: Pick<Program, 'language' | 'name'>): boolean {
+  return BRIEF.includes(name) || !BRIEFLY.includes(languages.get(language)?.template ?? '');
+}
 
 function programsIn(language: string): Program[] {
   const directory = join(HERE, language);
@@ -124,6 +152,7 @@ function describe(language: string, name: string, directory: string, names: stri
   return {
     language,
     name,
+    directory,
     files: names.map((file) => ({ name: file, text: read(directory, file) })),
     entrypoint,
     stdin: input ? read('input', input) : '',

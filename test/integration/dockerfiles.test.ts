@@ -9,7 +9,8 @@ import { ensureArchive } from '../../deploy/images/build.ts';
 import { resolvedCatalog } from '../../deploy/images/resolved-catalog.ts';
 import { engineSocket } from './executor/backend-under-test.ts';
 
-const BASE = 'debian:bookworm-slim';
+/** Of services, and of sandboxes. */
+const BASES = ['bookworm', 'trixie'];
 const AUTHORITIES = '/usr/local/share/ca-certificates';
 const BUILD_MS = 300_000;
 // Debian's client speaks BuildKit by itself; another one on the path may lack the plugin for it.
@@ -27,8 +28,11 @@ const run = (image: string, ...command: string[]) =>
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'drydock-dockerfiles-'));
-  const { stdout } = await docker('image', 'ls', '--quiet', BASE);
-  if (stdout === '') await makeBase();
+  for (const release of BASES) {
+    const base = `debian:${release}-slim`;
+    const { stdout } = await docker('image', 'ls', '--quiet', base);
+    if (stdout === '') await makeBase(release, base);
+  }
 }, BUILD_MS);
 
 afterAll(async () => {
@@ -37,12 +41,12 @@ afterAll(async () => {
 });
 
 /** What a registry has under this name, made of packages; trusts the authorities that this machine trusts. */
-async function makeBase(): Promise<void> {
-  const archive = join(directory, 'base.tar');
+async function makeBase(release: string, base: string): Promise<void> {
+  const archive = join(directory, `${release}.tar`);
   const trust = existsSync(AUTHORITIES) ? [`--customize-hook=copy-in ${AUTHORITIES} ${dirname(AUTHORITIES)}`] : [];
-  await execa('mmdebstrap', ['--variant=minbase', ...trust, 'bookworm', archive]);
-  await docker('import', archive, BASE);
-  made.push(BASE);
+  await execa('mmdebstrap', ['--variant=minbase', ...trust, release, archive]);
+  await docker('import', archive, base);
+  made.push(base);
 }
 
 describe('the Dockerfile of a platform', () => {

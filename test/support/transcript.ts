@@ -13,7 +13,7 @@ const NEXT = '\u0000';
 
 /** What a reader types once, so that a line per language is enough. */
 const FUNCTIONS = [
-  `request() { jq -Rs --arg language "$1" '{$language, source: .}' "test/corpus/hello/$2"; }`,
+  `request() { jq -Rs --arg language "$1" '{$language, source: .}' "test/corpus/$2"; }`,
   `http() { request "$@" | curl -s $URL/v1/executions:run -H "Authorization: Bearer $KEY" -d @- | jq -r .stdout; }`,
   `grpc() { request "$@" | grpcurl -plaintext -H "authorization: Bearer $KEY" -d @ $GRPC drydock.v1.ExecutionService/RunCode | jq -r .execution.stdout; }`,
 ];
@@ -28,7 +28,7 @@ export async function pathWithGrpcurl(): Promise<string> {
 /** Commands that run hello world in every language, over HTTP and gRPC. */
 export function languageCommands(): string[] {
   const hello = corpus.filter(({ name }) => name === 'hello');
-  const programs = hello.map(({ language, files }) => `${language} ${files[0]?.name}`);
+  const programs = hello.map(({ language, directory, files }) => `${language} ${directory}/${files[0]?.name}`);
   return [...FUNCTIONS, ...programs.map((program) => `echo "$(http ${program}) $(grpc ${program})"`)];
 }
 

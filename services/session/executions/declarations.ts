@@ -46,19 +46,23 @@ export function readDeclarations(kind: Kind, source: string): Declarations {
   const around = createTypesAround();
   const found: Declarations = { package: '', publicType: undefined, mains: new Set() };
   let statement = nothing();
-  let [before, last] = ['', ''];
+  let [earlier, before, last] = ['', '', ''];
+  /** The object whose body has no braces but is indented, as Scala 3 allows. */
+  let indented = '';
 
   const add = (name: string) => {
     if (name && !around.isTooDeep() && found.mains.size < MAX_MAINS) found.mains.add(name);
   };
   const end = () => {
     const { name, isMain, isApp, isPublic } = statement;
-    if (isMain) add(around.inner());
+    if (isMain) add(around.inner() || indented);
     if (isApp) add(around.nameOf(name));
     if (isPublic && around.isEmpty()) found.publicType ??= around.nameOf(name) || undefined;
   };
   const readWord = (word: string) => {
     if (last === 'package' && !TYPES[kind].has(word)) found.package = joined(found.package, word);
+    // Scala 3 makes a class of the function's name.
+    else if (kind === 'scala' && earlier === '@' && before === 'main' && last === 'def') add(word);
     else if (TYPES[kind].has(last)) statement = { ...statement, name: word, isObject: last === 'object', isApp: false };
     else if (word === 'public') statement.isPublic = true;
     else if (word === 'static') statement.isStatic = true;
@@ -67,6 +71,11 @@ export function readDeclarations(kind: Kind, source: string): Declarations {
   const readMark = (mark: string) => {
     if (mark === '(' && last === 'main')
       statement.isMain ||= kind === 'java' ? statement.isStatic && before === 'void' : before === 'def';
+    if (mark === ':' && statement.isObject && (last === statement.name || APPS.has(last))) {
+      if (around.isEmpty()) indented = statement.name;
+      end();
+      statement = nothing();
+    }
     if (mark !== '{' && mark !== '}' && mark !== ';') return;
     end();
     if (mark === '{') around.enter(statement.name);
@@ -76,6 +85,7 @@ export function readDeclarations(kind: Kind, source: string): Declarations {
   forEachToken(source, kind, (token, isWord) => {
     if (isWord) readWord(token);
     else readMark(token);
+    earlier = before;
     before = last;
     last = token;
   });

@@ -65,6 +65,13 @@ test('a file is not given a name that another one has', () => {
 test.each([
   ['an App', 'object Solution extends App { println(1) }', 'Solution'],
   ['a main method', 'package a.b\nclass X { }\nobject Y { def main(args: Array[String]): Unit = println(1) }', 'a.b.Y'],
+  ['an indented object', 'package a\nobject Y:\n  def main(args: Array[String]): Unit =\n    println(1)', 'a.Y'],
+  ['an indented App', 'object Z extends App:\n  println(1)\nclass X', 'Z'],
+  [
+    'an annotated function',
+    'package a\nclass X(val y: Int)\n@main def run(words: String*): Unit =\n  println(1)',
+    'a.run',
+  ],
   ['a trait and an App', 'object Z extends Base with App { val x = Map(1 -> 2) }', 'Z'],
 ])('Scala: %s', (_, source, mainClass) => {
   expect(find(scala, { 'Main.scala': source })).toMatchObject({ names: ['Main.scala'], mainClass });

@@ -81,7 +81,7 @@ test.concurrent('keys, organisations and webhooks are administered', async () =>
   expect((await drydock(['webhooks', 'delete', hook.id], { env })).exitCode).toBe(0);
   expect(await json('webhooks', 'list')).toEqual([]);
   const languages = await json('languages', 'list');
-  expect(languages).toHaveLength(31);
+  expect(languages).toHaveLength(53);
   expect(await json('languages', 'list', '--limit', '2', '-o', 'json')).toHaveLength(2);
 });
 

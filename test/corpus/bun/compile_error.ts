@@ -1,0 +1,3 @@
+function harbour(ship: string {
+  console.log(ship);
+}

@@ -1,0 +1,2 @@
+(define (harbour ship)
+  (display ship)

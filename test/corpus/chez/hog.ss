@@ -1,0 +1,1 @@
+(let loop ((kept '())) (loop (cons (make-bytevector 1048576 7) kept)))

@@ -1,0 +1,3 @@
+(display "before")
+(newline)
+(error 'port "the harbour is closed")

@@ -1,0 +1,6 @@
+identification division.
+program-id. fails.
+procedure division.
+  display "before".
+  call "harbour".
+  stop run.

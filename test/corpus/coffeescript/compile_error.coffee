@@ -1,0 +1,2 @@
+harbour = (ship ->
+  console.log ship

@@ -1,0 +1,2 @@
+kept = []
+kept.push Buffer.alloc 1 << 20, 7 while true

@@ -1,0 +1,2 @@
+(defun harbour (ship)
+  (format t "~a~%" ship)

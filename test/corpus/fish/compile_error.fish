@@ -1,0 +1,2 @@
+function harbour
+  echo Kiel

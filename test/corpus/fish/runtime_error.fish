@@ -1,0 +1,3 @@
+echo before
+cat /the/harbour
+exit 3

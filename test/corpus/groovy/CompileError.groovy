@@ -1,0 +1,3 @@
+def harbour(ship {
+    println ship
+}

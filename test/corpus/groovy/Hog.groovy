@@ -1,0 +1,2 @@
+def kept = []
+while (true) kept << new byte[1 << 20]

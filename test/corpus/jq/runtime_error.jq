@@ -1,0 +1,1 @@
+"before", error("the harbour is closed")

@@ -1,0 +1,3 @@
+sub harbour($ship {
+    say $ship;
+}

@@ -1,0 +1,2 @@
+my @kept;
+loop { @kept.push: Buf.allocate(1048576, 7) }

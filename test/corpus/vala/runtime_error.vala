@@ -1,0 +1,4 @@
+void main() {
+    print("before\n");
+    error("the harbour is closed");
+}

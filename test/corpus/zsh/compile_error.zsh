@@ -1,0 +1,2 @@
+harbour() {
+  print "Kiel"

@@ -1,0 +1,2 @@
+print before
+cat /the/harbour || exit 3
