@@ -71,13 +71,14 @@ module.exports = {
     ...layers('deploy', ['checks', 'doctor', 'docker', 'local', 'dev-cluster', 'images', 'build', 'host']),
     {
       // A service has the packages of `dependencies` alone.
-      name: 'services-need-no-optional-package',
+      name: 'services-need-no-package-of-a-start',
       severity: 'error',
       from: { path: '^(services|libs/(?!sdk/|cli/))', pathNot: '(\\.test|-fixture|-cases)\\.ts$' },
-      to: { dependencyTypes: ['npm-optional'] },
+      to: { dependencyTypes: ['npm-peer'] },
     },
     {
-      // A start has those of `optionalDependencies` besides, and no others.
+      // A start has those of `peerDependencies` besides, and no others. Not optional ones: npm leaves out those that want a newer Node
+      // than its own.
       name: 'start-needs-no-development-package',
       severity: 'error',
       from: {

@@ -87,7 +87,7 @@ async function sourceFiles(): Promise<string[]> {
 
 /** Files of the packages that services depend on, which are the `dependencies` of package.json. */
 async function packageFiles(): Promise<string[]> {
-  const { stdout } = await execa('npm', ['ls', '--omit=dev', '--omit=optional', '--all', '--parseable'], { cwd: ROOT });
+  const { stdout } = await execa('npm', ['ls', '--omit=dev', '--omit=peer', '--all', '--parseable'], { cwd: ROOT });
   const [, ...packages] = stdout.split('\n').map((line) => relative(ROOT, line));
   const lists = [...new Set(packages)].filter((directory) => !NODE_PACKAGES.test(directory)).map(filesOf);
   return (await Promise.all(lists)).flat();

