@@ -221,8 +221,9 @@ func toInteractor(m *drydockv1.Interactor) *Interactor {
 	if m == nil {
 		return nil
 	}
+	files, blobs := toFiles(m.GetFiles())
 	return &Interactor{
-		Language: m.GetLanguage(), Source: m.GetSource(), Files: toFiles(m.GetFiles()), Entrypoint: m.GetEntrypoint(),
+		Language: m.GetLanguage(), Source: m.GetSource(), Files: files, BlobFiles: blobs, Entrypoint: m.GetEntrypoint(),
 		CPUTime: m.GetWallTime().AsDuration(), Protocol: enum[Protocol](m.GetProtocol(), int32(m.GetProtocol())),
 		Arguments: m.GetArguments(),
 	}

@@ -88,7 +88,7 @@ func TestATestSetIsRegisteredAndReadWhole(t *testing.T) {
 	testSet := NewTestSet{
 		Name: "name", Version: "1", Cases: []TestCase{someCase}, Comparison: Tokens, FloatTolerance: 0.5, CaseInsensitive: true,
 		Groups:  []TestGroup{{"group", new(0.0), Sum, StopGroup, []string{"other"}}},
-		Checker: &someChecker, Interactor: &Interactor{"python", "s", someFiles, "a", 1, ProtocolTestlib, []string{"x"}},
+		Checker: &someChecker, Interactor: &Interactor{"python", "s", someFiles, someBlobs, "a", 1, ProtocolTestlib, []string{"x"}},
 		Limits: someLimits, CompileLimits: someLimits, TimeMultipliers: map[string]float64{"python": 2},
 	}
 	request, err := testSet.request()
