@@ -119,9 +119,9 @@ describe.each([
     [
       'an unknown language',
       call,
-      { language: 'cobol', source: 'x' },
+      { language: 'klingon', source: 'x' },
       undefined,
-      /'cobol'; ListLanguages/,
+      /'klingon'; ListLanguages/,
       {
         ...INVALID,
         reason: 'LANGUAGE_NOT_FOUND',

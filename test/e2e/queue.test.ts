@@ -87,7 +87,7 @@ describe('a submitted program', () => {
 test('a batch is taken member by member, and all of it is run', async () => {
   const requests = [
     ...Array.from({ length: 40 }, (_, n) => ({ language: 'python', source: `print(${n})` })),
-    { language: 'cobol', source: 'x' },
+    { language: 'klingon', source: 'x' },
   ];
   const { status, body } = await http('POST', '/v1/executions:batch', { requests });
   expect(status).toBe(200);

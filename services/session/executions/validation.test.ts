@@ -70,7 +70,7 @@ describe('an execution is refused', () => {
   });
 
   test('with a language or a template that is not there', () => {
-    expect(refusal(() => execution({ language: 'cobol' }))[0]).toBe('LANGUAGE_NOT_FOUND');
+    expect(refusal(() => execution({ language: 'klingon' }))[0]).toBe('LANGUAGE_NOT_FOUND');
     expect(refusal(() => execution({ language: '', source: '', template: 'nope', command: ['true'] }))[0]).toBe(
       'TEMPLATE_NOT_FOUND',
     );
@@ -262,7 +262,7 @@ describe('a checker', () => {
 
   test.each<[string, Partial<Checker>, [string, string[]]]>([
     ['with too many arguments', { arguments: Array(65).fill('x') }, ['INVALID_FIELD', ['checker.arguments']]],
-    ['of an unknown language', { language: 'cobol' }, ['LANGUAGE_NOT_FOUND', []]],
+    ['of an unknown language', { language: 'klingon' }, ['LANGUAGE_NOT_FOUND', []]],
     ['without a program', { source: '' }, ['INVALID_FIELD', ['checker.source']]],
     ['larger than 1 MiB', { source: 'x'.repeat(MiB + 1) }, ['INVALID_FIELD', ['checker.source']]],
     ['with a time of nothing', { wallTime: seconds(0) }, ['INVALID_FIELD', ['checker.wallTime', 'checker.cpuTime']]],

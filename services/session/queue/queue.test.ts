@@ -121,7 +121,7 @@ describe('a batch', () => {
 
   test('takes what is right, and says of each other what is wrong', async () => {
     const call = someone();
-    const requests = [member(), member({ language: 'cobol' }), member({ source: '' }), member({ requestId: 'r' })];
+    const requests = [member(), member({ language: 'klingon' }), member({ source: '' }), member({ requestId: 'r' })];
     const { results } = await reads().executions.batchSubmitExecutions({ requests }, call);
     expect(results.map(({ result }) => result)).toMatchObject([
       { $case: 'execution', value: { state: 'QUEUED' } },

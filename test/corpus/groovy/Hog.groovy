@@ -1,2 +1,2 @@
 def kept = []
-while (true) kept << new byte[1 << 20]
+while (true) kept << 'x'.repeat(1 << 20)
