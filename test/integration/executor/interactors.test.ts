@@ -93,7 +93,7 @@ sys.exit(42)`;
   test.each([
     ['crashes', 'import os, sys\nsys.stdin.read()\nos.abort()'],
     ['loops', 'while True: pass'],
-    ['writes on', 'import sys\nwhile True: print("x" * 1000, flush=True)'],
+    ['writes on', 'import sys\nsys.stdin.read()\nwhile True: print("x" * 1000, flush=True)'],
     ['ends with an error', 'input()'],
   ])('wrong is wrong, although the program then %s', async (_, source) => {
     expect(await outcome({ source, interactor: { source: WRONG_FIRST } })).toEqual(['WRONG_ANSWER', 'no']);
