@@ -27,6 +27,16 @@ const OTHER_ENDINGS: Readonly<Record<string, string>> = {
   '.ex': '.exs',
 };
 
+/** The one that is meant where others, such as those of another compiler, have the same ending. */
+const USUAL_LANGUAGES: Readonly<Record<string, string>> = {
+  '.c': 'c',
+  '.cpp': 'cpp',
+  '.js': 'javascript',
+  '.lua': 'lua',
+  '.py': 'python',
+  '.ts': 'typescript',
+};
+
 /** The program of a file, with those beside it, as the options say. */
 export async function readProgram(
   drydock: Drydock,
@@ -109,6 +119,8 @@ async function languageOf(drydock: Drydock, file: string, signal: AbortSignal): 
   const fitting = languages
     .filter(({ sourceFile }) => ending && extname(sourceFile) === ending)
     .map(({ name }) => name);
+  const usual = USUAL_LANGUAGES[ending];
+  if (usual && fitting.includes(usual)) return usual;
   if (fitting.length === 1) return fitting[0]!;
   if (fitting.length > 1)
     throw new UsageError(`Programs in ${fitting.join(' and ')} end in '${ending}': say which by --language.`);

@@ -77,7 +77,10 @@ async def blob() -> None:
         source = "import sys; print(len(sys.stdin.buffer.read()))"
         execution = await tenant.drydock.run("python", source, test_cases=[case])
         assert execution.verdict == "ACCEPTED", execution
-        files = {"main.py": "print(len(open('data', 'rb').read()))", "data": BlobFile(put.sha256)}
+        files: dict[str, str | BlobFile] = {
+            "main.py": "print(len(open('data', 'rb').read()))",
+            "data": BlobFile(put.sha256),
+        }
         execution = await tenant.drydock.executions.run(Program(language="python", files=files))
         assert execution.stdout == f"{len(content)}\n", execution
         with raises(NotFoundError) as raised:
