@@ -108,6 +108,8 @@ export function createPublicServer(options: PublicServerOptions): PublicServer {
       // The shutdown would not know of it, and wait for its end without telling it.
       if (stopping) return void socket.destroy();
       const peer = peerOf(socket);
+      // Who has closed its side has left, and a stream that waits for its window would never notice. HTTP servers leave it open.
+      socket.allowHalfOpen = false;
       const firstCall = setTimeout(() => socket.destroy(), patience.firstCallMs);
       connections.set(peer, { socket, firstCall, resets: createAllowance(RESETS), streams: new Set() });
       socket.once('close', () => {

@@ -1,5 +1,7 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
+import { connect } from 'node:http2';
+import { connect as connectSocket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
@@ -77,6 +79,26 @@ describe('a client that leaves takes its program with it', () => {
     const stream = await openGrpc(CALLS.streamCode, program);
     stream.close(8);
     await expect.poll(latestExecution).toMatchObject({ state: 'CANCELLED', verdict: 'CANCELLED' });
+  });
+
+  test('an execution of a connection that is closed on its side alone, on the port of both protocols', async () => {
+    const socket = connectSocket(Number(new URL(platform.httpUrl).port), '127.0.0.1');
+    const session = connect(platform.httpUrl, { createConnection: () => socket });
+    session.on('error', () => {});
+    const path = `/${CALLS.streamCode.grpc}`;
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': path,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+      ...headers,
+    });
+    stream.on('error', () => {});
+    stream.end(framed(messageOf(CALLS.streamCode.grpc, program)));
+    await once(stream, 'data');
+    socket.end();
+    await expect.poll(latestExecution).toMatchObject({ state: 'CANCELLED', verdict: 'CANCELLED' });
+    session.destroy();
   });
 
   test('an execution over HTTP, which is then on record as cancelled', async () => {
