@@ -108,15 +108,13 @@ export function createPublicServer(options: PublicServerOptions): PublicServer {
       // The shutdown would not know of it, and wait for its end without telling it.
       if (stopping) return void socket.destroy();
       const peer = peerOf(socket);
-      // Who has closed its side has left, and a stream that waits for its window would never notice. HTTP servers leave it open.
-      socket.allowHalfOpen = false;
       const firstCall = setTimeout(() => socket.destroy(), patience.firstCallMs);
       connections.set(peer, { socket, firstCall, resets: createAllowance(RESETS), streams: new Set() });
       socket.once('close', () => {
         clearTimeout(firstCall);
         connections.delete(peer);
       });
-      injector.injectConnection(socket);
+      injector.injectConnection(closingWithItsPeer(socket));
     },
     waiting(socket) {
       const streams = connections.get(peerOf(socket))?.streams ?? [];
@@ -140,6 +138,12 @@ export function createPublicServer(options: PublicServerOptions): PublicServer {
 /** What Node has buffered, and what it has left to the window of the stream. */
 function waitingIn({ readableLength, state: { localWindowSize = WINDOW_BYTES } }: ServerHttp2Stream): number {
   return readableLength + Math.max(0, WINDOW_BYTES - localWindowSize);
+}
+
+/** Who has closed its side has left, and a stream that waits for its window would never notice. HTTP servers leave their side open. */
+function closingWithItsPeer(socket: Socket): Socket {
+  socket.allowHalfOpen = false;
+  return socket;
 }
 
 /** How a connection is named everywhere: `address:port` of its other end. */
