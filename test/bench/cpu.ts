@@ -52,6 +52,13 @@ export function startCpuMeter(platform: Platform, docker: Docker): CpuMeter {
   };
 }
 
+/** Processor time that this machine has spent so far, but for what it idled and waited, in milliseconds. */
+export async function machineCpuMs(): Promise<number> {
+  const [line] = (await readFile('/proc/stat', 'utf8')).split('\n');
+  const [user, nice, system, , , interrupts, softInterrupts] = line!.split(/\s+/).slice(1).map(Number);
+  return (user! + nice! + system! + interrupts! + softInterrupts!) * TICK_MS;
+}
+
 const sum = (values: number[]) => values.reduce((total, each) => total + each, 0);
 
 /** Milliseconds of processor time that the control group of a process has used; 0 once the process has ended. */
